@@ -1,0 +1,42 @@
+"""xdgmm: extreme deconvolution for noisy catalogues.
+
+Fits Gaussian mixtures to measurements that each have their own error bar, and says how wide the *intrinsic*
+distribution is.  Start with `XDGMM`, `Observations` and `GaussianMixture`, or with ``xdgmm demo`` on the command line.
+"""
+
+from importlib import import_module
+
+_HOME = {
+    "ConvergenceWarning": "xdgmm.errors",
+    "DegenerateError": "xdgmm.errors",
+    "GaussianMixture": "xdgmm.mixture",
+    "InputError": "xdgmm.errors",
+    "Observations": "xdgmm.observations",
+    "XDGMM": "xdgmm.estimator",
+    "XdgmmError": "xdgmm.errors",
+}
+
+__all__ = [
+    "XDGMM",
+    "ConvergenceWarning",
+    "DegenerateError",
+    "GaussianMixture",
+    "InputError",
+    "Observations",
+    "XdgmmError",
+]
+
+
+def __getattr__(name):
+    """Import a public name when it is first used, so that ``import xdgmm`` stays light."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("xdgmm")
+    if name not in _HOME:
+        raise AttributeError(f"module 'xdgmm' has no attribute '{name}'")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__():
+    return [*__all__, "__version__"]

@@ -1,0 +1,52 @@
+"""Every deliberate exception and warning of xdgmm.
+
+::
+
+    Exception
+    └── XdgmmError                      anything xdgmm raises on purpose
+        ├── InputError (ValueError)     what was passed in cannot be used; the message says what to do
+        │   ├── NotFittedError          a fitted model was asked for before ``fit``
+        │   └── OutputError             a result cannot be written where it was asked to go
+        └── DegenerateError             the likelihood has no maximum for this model and these data
+    Warning
+    └── XdgmmWarning (UserWarning)
+        └── ConvergenceWarning          the fit stopped before its maximum was reached
+"""
+
+__all__ = [
+    "ConvergenceWarning",
+    "DegenerateError",
+    "InputError",
+    "NotFittedError",
+    "OutputError",
+    "XdgmmError",
+    "XdgmmWarning",
+]
+
+
+class XdgmmError(Exception):
+    """Anything xdgmm raises on purpose."""
+
+
+class InputError(XdgmmError, ValueError):
+    """What was passed in cannot be used; the message says what, where, and what to do."""
+
+
+class NotFittedError(InputError):
+    """A fitted model was asked for before ``fit``."""
+
+
+class OutputError(InputError):
+    """A result cannot be written where it was asked to go."""
+
+
+class DegenerateError(XdgmmError):
+    """The likelihood has no maximum: a component collapses on objects that carry no noise."""
+
+
+class XdgmmWarning(UserWarning):
+    """Anything xdgmm warns about on purpose."""
+
+
+class ConvergenceWarning(XdgmmWarning):
+    """The fit stopped before its maximum was reached; the result says how far it came."""
