@@ -1,0 +1,207 @@
+"""`GaussianMixture`: a mixture of Gaussians with names and units, as a frozen value."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.observations.validation import check_names, check_units, plain, read_only
+
+ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, weights summing to 1 within ROUNDING
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GaussianMixture:
+    """Intrinsic density ``sum_k weights[k] N(means[k], covariances[k])`` in D named coordinates.
+
+    Parameters
+    ----------
+    weights : array (K,)
+        Mixing proportions: not negative, summing to 1.
+    means : array (K, D)
+        Component means, in `units`.
+    covariances : array (K, D, D)
+        Intrinsic covariances, in `units` squared: symmetric, positive semi-definite (a singular one is allowed: it
+        is what the fit finds where the noise explains all the scatter in some direction).
+    names : sequence of str, optional
+        Names of the coordinates; x1, x2, ... by default.
+    units : sequence of units, optional
+        Units of the coordinates, or one for all.
+
+    Raises
+    ------
+    InputError
+        If shapes do not match, or weights or covariances are not what they must be.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture
+    >>> mixture = GaussianMixture([0.3, 0.7], [[0.0], [5.0]], [[[1.0]], [[4.0]]], names=["v"], units=["km/s"])
+    >>> mixture.log_density([[5.0]]).round(4)
+    array([-1.9687])
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    covariances: np.ndarray
+    names: tuple | None = None
+    units: tuple | None = None
+
+    def __post_init__(self):
+        """Check, and freeze the arrays."""
+        weights = _numbers(self.weights, "weights", 1)
+        means = _numbers(self.means, "means", 2)
+        covariances = _numbers(self.covariances, "covariances", 3)
+        _check_shapes(weights, means, covariances)
+        _check_weights(weights)
+        _check_covariances(covariances)
+        n_dimensions = means.shape[1]
+        for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
+            object.__setattr__(self, name, read_only(array))
+        object.__setattr__(self, "names", check_names(self.names, n_dimensions))
+        object.__setattr__(self, "units", check_units(self.units, n_dimensions))
+
+    def __repr__(self):
+        """One line: how many components in which coordinates."""
+        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        plural = "s" if self.n_components > 1 else ""
+        return f"<GaussianMixture: {self.n_components} component{plural} in {columns}>"
+
+    @property
+    def n_components(self):
+        """Number of components K."""
+        return self.weights.size
+
+    @property
+    def n_dimensions(self):
+        """Number of coordinates D."""
+        return self.means.shape[1]
+
+    @property
+    def sigmas(self):
+        """Intrinsic standard deviation of each component along each coordinate (K, D)."""
+        return np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
+
+    def log_density(self, x):
+        """Natural logarithm of the noise-free density at points x (N, D), or (D,) for one: shape (N,).
+
+        Raises
+        ------
+        InputError
+            If x has another number of coordinates, or a covariance is singular (there is no density then).
+        """
+        x = np.asarray(x, dtype=float)
+        single = x.ndim == 1 and x.size == self.n_dimensions
+        x = x[None, :] if single else x
+        if x.ndim != 2 or x.shape[1] != self.n_dimensions:
+            raise InputError(f"`x` has shape {x.shape}, but (N, {self.n_dimensions}) is needed")
+        used = np.flatnonzero(self.weights)
+        columns = [np.log(self.weights[k]) + self._component_log_density(k, x) for k in used]
+        result = np.logaddexp.reduce(columns, axis=0)
+        return result[0] if single else result
+
+    def _component_log_density(self, k, x):
+        scale = np.where(self.sigmas[k] > 0, self.sigmas[k], 1.0)  # units must not decide what is singular
+        scaled = self.covariances[k] / scale[:, None] / scale
+        values, vectors = np.linalg.eigh(scaled)
+        if values[0] <= ROUNDING * values[-1]:
+            raise InputError(
+                f"component {k} has a singular covariance, so it has no density; marginal distributions and `sample` "
+                "still work"
+            )
+        white = ((x - self.means[k]) / scale) @ (vectors / np.sqrt(values))
+        log_determinant = np.log(values).sum() + 2 * np.log(scale).sum()
+        return -0.5 * ((white**2).sum(axis=1) + log_determinant + self.n_dimensions * np.log(2 * np.pi))
+
+    def sample(self, n_samples, rng=None):
+        """Draw noise-free points.
+
+        Parameters
+        ----------
+        n_samples : int
+        rng : numpy Generator, int or None
+            Source of randomness; an int is a seed.
+
+        Returns
+        -------
+        points : ndarray (n_samples, D)
+        labels : ndarray of int (n_samples,)
+            Which component each point comes from.
+        """
+        rng = np.random.default_rng(rng)
+        labels = rng.choice(self.n_components, n_samples, p=self.weights / self.weights.sum())
+        white = rng.standard_normal((n_samples, self.n_dimensions))
+        roots = np.array([_square_root(V) for V in self.covariances])
+        return self.means[labels] + np.einsum("nij,nj->ni", roots[labels], white), labels
+
+    def with_parameters(self, weights, means, covariances):
+        """The same names and units with other parameters, unchecked: the caller made them, and made them right."""
+        new = object.__new__(GaussianMixture)
+        arrays = {"weights": weights, "means": means, "covariances": covariances}
+        for field, array in arrays.items():
+            object.__setattr__(new, field, read_only(array))
+        object.__setattr__(new, "names", self.names)
+        object.__setattr__(new, "units", self.units)
+        return new
+
+    def rescaled(self, location, scale, names=None, units=None):
+        """The mixture of ``scale * v + location``, location and scale (D,): an affine map along the axes."""
+        return GaussianMixture(
+            self.weights, self.means * scale + location, self.covariances * scale[:, None] * scale, names, units
+        )
+
+    def write(self, path, *, overwrite=False):
+        """Write to a FITS file (see `xdgmm.mixture.storage`); `GaussianMixture.read` gets the same bits back."""
+        from . import storage
+
+        storage.write(self, path, overwrite=overwrite)
+
+    @classmethod
+    def read(cls, path):
+        """Read what `write` wrote; one sentence (InputError) if the file is missing, damaged or something else."""
+        from . import storage
+
+        return storage.read(path)
+
+
+def _square_root(covariance):
+    """Symmetric square root; a singular covariance is allowed."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+
+
+def _numbers(array, name, n_axes):
+    array = np.array(plain(array, name)[0])  # a copy: the mixture is a value of its own
+    if array.ndim != n_axes:
+        raise InputError(f"`{name}` has {array.ndim} axes (shape {array.shape}), but {n_axes} are needed")
+    if not np.isfinite(array).all():
+        raise InputError(f"`{name}` holds NaN or infinity; every element must be finite")
+    return array
+
+
+def _check_shapes(weights, means, covariances):
+    n_components, n_dimensions = means.shape
+    if n_components == 0 or n_dimensions == 0:
+        raise InputError("a mixture needs at least one component and one coordinate")
+    expected = {"weights": (n_components,), "covariances": (n_components, n_dimensions, n_dimensions)}
+    for name, array in (("weights", weights), ("covariances", covariances)):
+        if array.shape != expected[name]:
+            raise InputError(
+                f"`{name}` has shape {array.shape}, but `means` has shape {means.shape}, so {expected[name]} is needed"
+            )
+
+
+def _check_weights(weights):
+    if (weights < 0).any() or abs(weights.sum() - 1) > ROUNDING * weights.size:
+        raise InputError(f"`weights` must not be negative and must sum to 1, but they are {weights.tolist()}")
+
+
+def _check_covariances(covariances):
+    size = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+    size = np.where(size > 0, size, 1.0)
+    scaled = covariances / size[:, :, None] / size[:, None, :]
+    if (np.abs(scaled - scaled.transpose(0, 2, 1)) > ROUNDING).any():
+        raise InputError("`covariances` must be symmetric; average each with its transpose")
+    for k, lowest in enumerate(np.linalg.eigvalsh(scaled)[:, 0]):
+        if lowest < -ROUNDING:
+            raise InputError(f"the covariance of component {k} has a negative eigenvalue; it must be a covariance")

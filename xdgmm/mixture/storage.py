@@ -1,0 +1,116 @@
+"""A mixture as a FITS file: one binary table, one row per component, readable in any FITS browser.
+
+Columns, each with its unit: ``weight``, ``mean_<name>`` for every coordinate, ``cov_<name>_<name>`` for the lower
+triangle of the covariance.  The header says what it is (``XDGMMFMT``, the format's version) and keeps the names
+and units of the coordinates as JSON, since FITS columns restrict characters and length.  Numbers are stored as
+64-bit floats: the round trip is exact.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.files import check_output, written_whole
+
+from .mixture import GaussianMixture
+
+FORMAT = 1
+LONGEST_COLUMN = 60
+
+
+def write(mixture, path, *, overwrite=False):
+    """Write a mixture to `path`, which must end in .fits."""
+    check_output(path, overwrite=overwrite, suffixes=(".fits",))
+    with written_whole(path, overwrite=overwrite) as temporary:
+        _table(mixture).writeto(temporary, overwrite=True)
+
+
+def _table(mixture):
+    from astropy.io import fits
+
+    labels = [_safe(name, i) for i, name in enumerate(mixture.names)]
+    columns = [fits.Column("weight", "D", array=mixture.weights)]
+    for i, label in enumerate(labels):
+        columns.append(fits.Column(f"mean_{label}", "D", _text(mixture.units[i]), array=mixture.means[:, i]))
+    for i, j in zip(*np.tril_indices(mixture.n_dimensions), strict=True):
+        unit = _product(mixture.units[i], mixture.units[j])
+        columns.append(fits.Column(f"cov_{labels[j]}_{labels[i]}", "D", unit, array=mixture.covariances[:, i, j]))
+    hdu = fits.BinTableHDU.from_columns(columns, name="MIXTURE")
+    hdu.header["XDGMMFMT"] = (FORMAT, "version of this file format")
+    hdu.header["NDIM"] = (mixture.n_dimensions, "number of coordinates")
+    hdu.header["NAMES"] = json.dumps(mixture.names)
+    hdu.header["UNITS"] = json.dumps([_text(unit) for unit in mixture.units])
+    return hdu
+
+
+def _safe(name, index):
+    """A column label that FITS and its readers accept: letters, digits and underscores."""
+    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    return label if label == name.replace(" ", "_") and len(label) <= LONGEST_COLUMN // 2 else f"x{index + 1}"
+
+
+def _text(unit):
+    """Unit in FITS notation; in astropy's own where FITS has none; None stays None."""
+    if unit is None:
+        return None
+    try:
+        return unit.to_string("fits")
+    except ValueError:
+        return unit.to_string()
+
+
+def _product(one, other):
+    return None if one is None or other is None else _text(one * other)
+
+
+def read(path):
+    """Read a mixture from `path`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is damaged, was not written by xdgmm, or has a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'; check the name")
+    try:
+        header, rows = _contents(path)
+    except (OSError, TypeError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"'{path}' cannot be read as a FITS file (damaged, or something else): {error}") from error
+    if header is None:
+        raise InputError(f"'{path}' is a FITS file, but not a mixture written by xdgmm; fit one with `xdgmm fit`")
+    if header["XDGMMFMT"] > FORMAT:
+        raise InputError(f"'{path}' has format {header['XDGMMFMT']}, newer than this xdgmm knows; upgrade xdgmm")
+    try:
+        return _mixture(header, rows)
+    except (KeyError, IndexError, ValueError) as error:
+        raise InputError(f"'{path}' is damaged: {error}") from error
+
+
+def _contents(path):
+    """Header and rows (K, columns) of the mixture's table; (None, None) where there is none."""
+    import warnings
+
+    from astropy.io import fits
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", fits.verify.VerifyWarning)
+        warnings.filterwarnings("error", message=".*truncated.*")
+        with fits.open(path, memmap=False) as hdus:
+            for hdu in hdus:
+                if "XDGMMFMT" in hdu.header:
+                    columns = [np.asarray(hdu.data.field(i), dtype=float) for i in range(len(hdu.columns))]
+                    return hdu.header.copy(), np.stack(columns, axis=1)
+    return None, None
+
+
+def _mixture(header, rows):
+    from xdgmm.kernels import unpack
+
+    n_dimensions = header["NDIM"]
+    means = rows[:, 1 : 1 + n_dimensions]
+    covariances = unpack(rows[:, 1 + n_dimensions :], n_dimensions)
+    return GaussianMixture(rows[:, 0], means, covariances, json.loads(header["NAMES"]), json.loads(header["UNITS"]))

@@ -1,0 +1,222 @@
+"""`Observations`: values with their errors, as a frozen value."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xdgmm import kernels
+from xdgmm.errors import InputError
+
+from . import validation
+from .validation import plain, read_only
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Observations:
+    """What was measured: N objects, D coordinates, and how well each is known.
+
+    Make one with `exact`, `with_standard_errors`, `with_covariances` or `from_table`; these check what they are
+    given.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only;
+    contiguous float64 input is viewed, not copied.
+
+    Attributes
+    ----------
+    values : ndarray (N, D)
+        Measured values; NaN where missing.
+    noise : None, ndarray (N, D) or (N, D, D)
+        Nothing, 1-sigma errors, or noise covariances, in the units of the values (squared for covariances).
+    weights : None or ndarray (N,)
+        Frequency weights: an object of weight 2 counts as two such objects.
+    names : tuple of str
+        One name per coordinate.
+    units : tuple of astropy units or None
+        One unit per coordinate.
+    remarks : tuple of str
+        What was decided while reading, one sentence each.
+
+    Examples
+    --------
+    >>> from xdgmm import Observations
+    >>> obs = Observations.with_standard_errors([83.1, 76.0, 81.3], [1.7, 1.4, 0.6], names="v", units="km/s")
+    >>> obs
+    <Observations: 3 objects, v [km / s], 1-sigma errors>
+    """
+
+    values: np.ndarray
+    noise: np.ndarray | None
+    weights: np.ndarray | None
+    names: tuple
+    units: tuple
+    remarks: tuple = ()
+
+    @classmethod
+    def exact(cls, values, weights=None, names=None, units=None):
+        """Values (N,) or (N, D) without measurement errors.
+
+        Raises
+        ------
+        InputError
+            If an array has the wrong shape, holds no numbers, is infinite, or if nothing is present.
+        """
+        values, units = _values(values, units)
+        return _build(cls, values, None, weights, names, units)
+
+    @classmethod
+    def with_standard_errors(cls, values, standard_errors, weights=None, names=None, units=None):
+        """Values (N,) or (N, D) with independent 1-sigma errors of the same shape, or one for all.
+
+        An error of 0 means exact; an infinite error means that the value is missing.
+
+        Raises
+        ------
+        InputError
+            If shapes differ, or an error is negative or NaN for a value that is present (the message lists rows).
+        """
+        values, units = _values(values, units)
+        standard_errors, _ = plain(standard_errors, "standard_errors", _common(units, standard_errors))
+        standard_errors, checked = validation.check_standard_errors(standard_errors, values)
+        return _build(cls, checked, standard_errors, weights, names, units, _infinite(values, checked))
+
+    @classmethod
+    def with_covariances(cls, values, covariances, weights=None, names=None, units=None):
+        """Values (N, D) with noise covariances (N, D, D), in the units of the values squared.
+
+        Raises
+        ------
+        InputError
+            If shapes do not match, or a covariance is not finite, not symmetric or not positive semi-definite
+            (the message lists rows).
+        """
+        values, units = _values(values, units)
+        common = _common(units, covariances)
+        covariances, _ = plain(covariances, "covariances", None if common is None else common**2)
+        covariances, checked = validation.check_covariances(covariances, values)
+        return _build(cls, checked, covariances, weights, names, units, _infinite(values, checked))
+
+    @classmethod
+    def from_table(cls, table, columns=None, errors="auto", weights=None, on_bad="raise"):
+        """Columns of an astropy Table or QTable; see `xdgmm.tables.observations_from_table`."""
+        from xdgmm.tables import observations_from_table
+
+        return observations_from_table(table, columns, errors=errors, weights=weights, on_bad=on_bad)
+
+    def __len__(self):
+        """Number of rows, those without any value included."""
+        return self.values.shape[0]
+
+    def __repr__(self):
+        """One line: how many objects, which coordinates, which errors."""
+        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        noise = {0: "no errors", 2: "1-sigma errors", 3: "full error covariances"}
+        kind = noise[0 if self.noise is None else self.noise.ndim]
+        weighted = "" if self.weights is None else ", weighted"
+        return f"<Observations: {self.n_objects} objects, {columns}, {kind}{weighted}>"
+
+    @property
+    def n_dimensions(self):
+        """Number of coordinates D."""
+        return self.values.shape[1]
+
+    @property
+    def present(self):
+        """Where there is a value: boolean (N, D)."""
+        return np.isfinite(self.values)
+
+    @property
+    def object_weights(self):
+        """Frequency weight of each row (N,): ones where none were given."""
+        return np.ones(len(self)) if self.weights is None else self.weights
+
+    @property
+    def counts(self):
+        """Which rows take part in a fit: at least one value, weight above zero; boolean (N,)."""
+        return self.present.any(axis=1) & (self.object_weights > 0)
+
+    @property
+    def n_objects(self):
+        """Number of rows that take part in a fit."""
+        return int(self.counts.sum())
+
+    @property
+    def total_weight(self):
+        """Sum of the weights of the rows that take part: their number where no weights were given."""
+        return float(self.object_weights[self.counts].sum())
+
+    @property
+    def variances(self):
+        """Noise variance of each value (N, D): zero where the values are exact."""
+        if self.noise is None:
+            return np.zeros_like(self.values)
+        return self.noise**2 if self.noise.ndim == 2 else np.diagonal(self.noise, axis1=1, axis2=2)
+
+    @property
+    def noise_covariances(self):
+        """Noise covariance of each row (N, D, D), whatever way it is held."""
+        if self.noise is not None and self.noise.ndim == 3:
+            return self.noise
+        return self.variances[:, :, None] * np.eye(self.n_dimensions)
+
+    def remarking(self, *sentences):
+        """The same observations with more remarks."""
+        return replace(self, remarks=(*self.remarks, *sentences))
+
+    def select(self, rows):
+        """The given rows only (indices or a boolean mask)."""
+        noise = None if self.noise is None else self.noise[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, values=self.values[rows], noise=noise, weights=weights)
+
+    def rescaled(self, location, scale):
+        """The observations of (w - location) / scale, location and scale (D,); units are given up."""
+        noise = self.noise
+        if noise is not None:
+            noise = noise / scale if noise.ndim == 2 else noise / scale[:, None] / scale
+        units = (None,) * self.n_dimensions
+        return replace(self, values=(self.values - location) / scale, noise=noise, units=units)
+
+    def pack(self):
+        """The blocks that the compiled pass reads."""
+        return kernels.pack(self.values, self.noise, self.weights)
+
+
+def _values(values, units):
+    values, own_unit = plain(values, "values")
+    values = validation.as_columns(values)
+    validation.check_values(values)
+    n_dimensions = values.shape[1]
+    return values, validation.check_units(own_unit if units is None else units, n_dimensions)
+
+
+def _common(units, errors):
+    """The one unit that errors with a unit are converted to."""
+    if getattr(errors, "unit", None) is None:
+        return None
+    if len(set(units)) > 1 or units[0] is None:
+        raise InputError(f"errors have the unit {errors.unit}, but the values have none in common; give both alike")
+    return units[0]
+
+
+def _infinite(before, after):
+    count = int((np.isfinite(before) & ~np.isfinite(after)).sum())
+    if count == 0:
+        return ()
+    return (
+        f"{count} value{'s' if count > 1 else ''} with an infinite error count{'' if count > 1 else 's'} as missing",
+    )
+
+
+def _build(cls, values, noise, weights, names, units, remarks=()):
+    names = validation.check_names(names, values.shape[1])
+    if weights is not None:
+        weights = validation.check_weights(plain(weights, "weights")[0], values.shape[0])
+    validation.check_something_seen(values, names)
+    result = cls(read_only(values), read_only(noise), read_only(weights), names, units, remarks)
+    counted = result.counts
+    if not counted.any():
+        raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")
+    if counted.all():
+        return result
+    empty = int((~result.present.any(axis=1)).sum())
+    if empty == 0:
+        return result
+    return result.remarking(f"{empty} row{'s' if empty > 1 else ''} without any value left out")

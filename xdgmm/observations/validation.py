@@ -1,0 +1,215 @@
+"""Checks at the door: arrays become plain float64 here, or one sentence says why they cannot."""
+
+import numpy as np
+
+from xdgmm.errors import InputError
+
+FIRST = 5  # how many offending rows a message lists
+ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
+CHUNK = 100_000  # rows checked at a time
+
+
+def listed(rows):
+    """'row 3', or 'rows 0, 4, 7, 8, 9, ... (12 in all)', counting from 0."""
+    rows = np.asarray(rows)
+    shown = ", ".join(str(row) for row in rows[:FIRST])
+    if rows.size == 1:
+        return f"row {shown}"
+    return f"rows {shown}" + (f", ... ({rows.size} in all)" if rows.size > FIRST else "")
+
+
+def plain(array, name, unit=None):
+    """Float64 array and unit from an array, masked array or Quantity; masked becomes NaN.
+
+    `unit` is what a Quantity is converted to; without it a Quantity keeps its own.
+    """
+    own_unit = getattr(array, "unit", None)
+    if own_unit is not None:
+        unit = own_unit if unit is None else unit
+        array = _converted(array, own_unit, unit, name)
+    mask = getattr(array, "mask", None)
+    array = getattr(array, "unmasked", getattr(array, "data", array) if isinstance(array, np.ma.MaskedArray) else array)
+    array = _as_float(array, name)
+    if mask is not None and np.any(mask):
+        array = np.where(mask, np.nan, array)
+    return array, unit
+
+
+def _converted(array, own_unit, unit, name):
+    from astropy.units import Unit, UnitConversionError
+
+    try:
+        factor = own_unit.to(Unit(unit))
+    except UnitConversionError:
+        raise InputError(
+            f"`{name}` has the unit {own_unit}, which does not convert to {unit}; give both in convertible units"
+        ) from None
+    value = array.value
+    return value if factor == 1.0 else value * factor
+
+
+def _as_float(array, name):
+    try:
+        raw = np.asarray(array)
+    except ValueError:
+        raise InputError(f"`{name}` is ragged: its rows have different lengths; make them equal") from None
+    if raw.dtype.kind not in "fiu" and not (raw.dtype.kind == "O" and _all_real(raw)):
+        raise InputError(f"`{name}` holds {_kind(raw)}, but numbers belong there; convert it to float")
+    return np.ascontiguousarray(raw, dtype=np.float64).reshape(raw.shape)
+
+
+def _all_real(raw):
+    return all(isinstance(element, (int, float, np.floating, np.integer)) for element in raw.flat)
+
+
+def _kind(raw):
+    kinds = {"U": "strings", "S": "strings", "b": "booleans", "c": "complex numbers", "M": "dates"}
+    return kinds.get(raw.dtype.kind, f"values of type {raw.dtype}")
+
+
+def read_only(array):
+    """A view whose elements cannot be set."""
+    if array is None:
+        return None
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def as_columns(values, name="values"):
+    """Values as (N, D); a one-dimensional array is one column."""
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"`{name}` has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
+    if values.shape[0] == 0 or values.shape[1] == 0:
+        raise InputError(f"`{name}` is empty (shape {values.shape}); give at least one row and one column")
+    return values
+
+
+def check_values(values, name="values"):
+    """Infinite values and columns without any value are refused; NaN is missing."""
+    infinite = np.isinf(values).any(axis=1)
+    if infinite.any():
+        raise InputError(
+            f"`{name}` is infinite in {listed(np.flatnonzero(infinite))}; use NaN or a mask for missing values"
+        )
+
+
+def check_something_seen(values, names):
+    """Every column must have a value somewhere."""
+    seen = np.isfinite(values).any(axis=0)
+    if not seen.any():
+        raise InputError("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
+    if not seen.all():
+        empty = ", ".join(name for name, any_seen in zip(names, seen, strict=True) if not any_seen)
+        raise InputError(f"every value of {empty} is missing (NaN or masked); leave that column out")
+
+
+def check_weights(weights, n_objects):
+    """Object weights (N,): finite, not negative, not all zero."""
+    if weights.ndim == 2 and weights.shape[1] == 1:
+        weights = weights[:, 0]
+    if weights.shape != (n_objects,):
+        raise InputError(f"`weights` has shape {weights.shape}, but one weight per object is needed: ({n_objects},)")
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        raise InputError(
+            f"`weights` is negative or not finite in {listed(np.flatnonzero(bad))}; use 0 to leave an object out"
+        )
+    if not weights.any():
+        raise InputError("`weights` is zero for every object, so there is nothing to fit; give some a weight")
+    return weights
+
+
+def check_standard_errors(standard_errors, values):
+    """1-sigma errors (N, D) of the values; returns (errors, values) with values of infinite error missing."""
+    if standard_errors.ndim == 1 and values.shape == (standard_errors.size, 1):
+        standard_errors = standard_errors[:, None]
+    if standard_errors.ndim == 0:
+        standard_errors = np.full(values.shape, float(standard_errors))
+    if standard_errors.shape != values.shape:
+        raise InputError(
+            f"`standard_errors` has shape {standard_errors.shape}, but `values` has shape {values.shape}; "
+            "they must be equal"
+        )
+    present = np.isfinite(values)
+    bad = present & ~(standard_errors >= 0)
+    if bad.any():
+        raise InputError(
+            f"`standard_errors` is negative or NaN for a value that is present in "
+            f"{listed(np.flatnonzero(bad.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
+        )
+    return _drop_infinite(standard_errors, values, np.isposinf(standard_errors) & present)
+
+
+def check_covariances(covariances, values):
+    """Noise covariances (N, D, D); returns (covariances, values) with values of infinite variance missing."""
+    n_objects, n_dimensions = values.shape
+    if covariances.shape != (n_objects, n_dimensions, n_dimensions):
+        raise InputError(
+            f"`covariances` has shape {covariances.shape}, but `values` has shape {values.shape}; "
+            f"({n_objects}, {n_dimensions}, {n_dimensions}) is needed"
+        )
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    covariances, values = _drop_infinite(covariances, values, np.isposinf(variances) & np.isfinite(values))
+    for start in range(0, n_objects, CHUNK):
+        part = slice(start, start + CHUNK)
+        _check_covariance_rows(covariances[part], np.isfinite(values[part]), start)
+    return covariances, values
+
+
+def _drop_infinite(noise, values, infinite):
+    if not infinite.any():
+        return noise, values
+    return noise, np.where(infinite, np.nan, values)
+
+
+def _check_covariance_rows(covariances, seen, start):
+    both = seen[:, :, None] & seen[:, None, :]
+    C = np.where(both, covariances, np.eye(seen.shape[1]))
+    _refuse(~np.isfinite(C).all(axis=(1, 2)), "NaN or infinite for a value that is present", start)
+    variances = np.diagonal(C, axis1=1, axis2=2)
+    scale = np.sqrt(np.where(variances > 0, variances, 1.0))
+    C = C / scale[:, :, None] / scale[:, None, :]
+    _refuse((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", start)
+    try:
+        np.linalg.cholesky(C + ROUNDING * np.eye(C.shape[1]))
+    except np.linalg.LinAlgError:
+        negative = np.linalg.eigvalsh(C)[:, 0] < -ROUNDING
+        _refuse(negative, "not positive semi-definite", start)
+
+
+def _refuse(bad, what, start):
+    if bad.any():
+        raise InputError(
+            f"`covariances` is {what} in {listed(start + np.flatnonzero(bad))}; "
+            "give a symmetric matrix without negative eigenvalues (variances, not 1-sigma errors, on its diagonal)"
+        )
+
+
+def check_names(names, n_dimensions):
+    """A tuple of D different names; x1, x2, ... where none are given."""
+    if names is None:
+        return tuple(f"x{i + 1}" for i in range(n_dimensions))
+    names = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+    if len(names) != n_dimensions:
+        raise InputError(f"`names` has {len(names)} entries, but there are {n_dimensions} columns; give one for each")
+    if len(set(names)) < len(names):
+        raise InputError(f"`names` repeats a name: {', '.join(names)}; make them different")
+    return names
+
+
+def check_units(units, n_dimensions):
+    """A tuple of D units (astropy units, or None where there is none)."""
+    if units is None:
+        return (None,) * n_dimensions
+    from astropy.units import Unit, UnitBase
+
+    units = (units,) * n_dimensions if isinstance(units, (str, UnitBase)) else tuple(units)
+    if len(units) != n_dimensions:
+        raise InputError(f"`units` has {len(units)} entries, but there are {n_dimensions} columns; give one for each")
+    try:
+        return tuple(None if unit is None else Unit(unit) for unit in units)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"`units` holds something astropy does not know as a unit: {error}") from None
