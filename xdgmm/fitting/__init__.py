@@ -1,0 +1,22 @@
+"""How is it learned?
+
+`expect` turns a mixture and packed observations into `Statistics`; the solvers (`em`, `implicit`, `quasi_newton`,
+`newton`, one file each) turn statistics into better mixtures; `fit` starts them, compares them and reports.  To add
+a solver, write a module with ``advance(mixture, statistics, likelihood)`` and name it in `solvers`.
+"""
+
+from .fit import Settings, fit
+from .result import FitResult, Outcome, StoppingRule
+from .statistics import Statistics, expect, log_joint, log_likelihoods
+
+__all__ = [
+    "FitResult",
+    "Outcome",
+    "Settings",
+    "Statistics",
+    "StoppingRule",
+    "expect",
+    "fit",
+    "log_joint",
+    "log_likelihoods",
+]

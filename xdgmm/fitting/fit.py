@@ -1,0 +1,166 @@
+"""Fit a mixture to observations: standardise, start, solve, map back."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xdgmm.errors import DegenerateError, InputError
+from xdgmm.mixture import GaussianMixture
+
+from . import solvers
+from .initialisation import kmeans_start
+from .optimality import Point
+from .result import FitResult, StoppingRule
+from .standardisation import Standardisation
+from .statistics import Likelihood
+
+SUBSAMPLE = 10_000  # objects on which starts are compared
+TRIAL_PASSES = 60  # passes over them for each start
+POLISHED = 3  # how many of the best starts are carried to the end
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit.
+
+    Attributes
+    ----------
+    solver : str
+        "auto", "em", "implicit" or "quasi-newton".
+    stopping : StoppingRule
+    n_init : int
+        Number of k-means++ starts compared where K > 1.
+    start : GaussianMixture or None
+        Where to start instead.
+    """
+
+    solver: str = "auto"
+    stopping: StoppingRule = field(default_factory=StoppingRule)
+    n_init: int = 10
+    start: GaussianMixture | None = None
+
+    def __post_init__(self):
+        """Refuse what cannot be."""
+        if self.solver not in solvers.NAMES:
+            raise InputError(f"`solver` is {self.solver!r}, but it must be one of {', '.join(solvers.NAMES)}")
+        if not self.stopping.tolerance >= 0:
+            raise InputError(f"`tol` is {self.stopping.tolerance!r}, but it must be zero or positive (total nats)")
+        for name, value in (("max_iter", self.stopping.max_passes), ("n_init", self.n_init)):
+            if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
+                raise InputError(f"`{name}` is {value!r}, but it must be a whole number of at least 1")
+
+
+def check_n_components(n_components, observations):
+    """K must be a whole number from 1 to the number of objects."""
+    if isinstance(n_components, bool) or not isinstance(n_components, (int, np.integer)):
+        raise InputError(f"`n_components` is {n_components!r}, but it must be a whole number")
+    if n_components < 1:
+        raise InputError(f"`n_components` is {n_components}, but it must be at least 1")
+    if n_components > observations.n_objects:
+        raise InputError(
+            f"`n_components` is {n_components}, but there are only {observations.n_objects} objects; ask for fewer"
+        )
+
+
+def fit(observations, n_components=1, settings=None, rng=None):
+    """Fit a mixture of K Gaussians to noisy observations by maximum likelihood.
+
+    Parameters
+    ----------
+    observations : Observations
+    n_components : int
+        K.
+    settings : Settings, optional
+    rng : numpy Generator, int or None
+        Source of the random starts.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    InputError
+        If K is not a whole number from 1 to the number of objects, or the start does not fit the data.
+    DegenerateError
+        If the likelihood has no maximum: from every start a component collapses on objects without noise.
+    """
+    settings = Settings() if settings is None else settings
+    check_n_components(n_components, observations)
+    rng = np.random.default_rng(rng)
+    scaling = Standardisation.of(observations)
+    standard = scaling.observations(observations)
+    starts = _given(settings.start, standard, scaling) or _trials(standard, n_components, settings, rng)
+    solution, likelihood = _best(starts, standard, settings, observations)
+    point = Point.at(solution.mixture, solution.statistics)
+    return FitResult(
+        mixture=scaling.original(solution.mixture, observations.units),
+        log_likelihood=solution.statistics.log_likelihood + scaling.log_jacobian(observations),
+        n_objects=observations.n_objects,
+        total_weight=observations.total_weight,
+        outcome=solution.outcome,
+        predicted_gain=solution.predicted_gain,
+        residual=point.residual,
+        singular=point.singular.sum(axis=1),
+        history=np.array(likelihood.history) + scaling.log_jacobian(observations),
+        n_passes=likelihood.passes,
+        n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
+    )
+
+
+def _given(start, standard, scaling):
+    """The caller's start in standardised coordinates, as the only one; nothing where there is none."""
+    if start is None:
+        return []
+    if start.n_dimensions != standard.n_dimensions:
+        raise InputError(
+            f"the start has {start.n_dimensions} coordinates, but the observations have {standard.n_dimensions}"
+        )
+    return [scaling.mixture(start)]
+
+
+def _trials(standard, n_components, settings, rng):
+    """The best few of `n_init` k-means++ starts, each solved for a while on a subsample."""
+    rows = np.flatnonzero(standard.counts)
+    if rows.size > SUBSAMPLE:
+        rows = np.sort(rng.choice(rows, SUBSAMPLE, replace=False))
+    sample = standard.select(rows)
+    if n_components == 1:
+        return [kmeans_start(sample, 1, rng)]
+    blocks = sample.pack()
+    trials = []
+    for _ in range(settings.n_init):
+        likelihood = Likelihood(blocks, TRIAL_PASSES)
+        try:
+            trial = solvers.run(settings.solver, kmeans_start(sample, n_components, rng), likelihood, 1e-3)
+            trials.append((trial.statistics.log_likelihood, trial.mixture))
+        except solvers.CollapseError as collapse:
+            lost = collapse.component
+    if not trials:
+        raise _degenerate(lost, standard)
+    trials.sort(key=lambda trial: -trial[0])
+    return [mixture for _, mixture in trials[:POLISHED]]
+
+
+def _best(starts, standard, settings, observations):
+    """Solve from every start on all objects; the highest likelihood wins."""
+    blocks = standard.pack()
+    finished = []
+    for start in starts:
+        likelihood = Likelihood(blocks, settings.stopping.max_passes)
+        try:
+            solution = solvers.run(settings.solver, start, likelihood, settings.stopping.tolerance)
+            finished.append((solution, likelihood))
+        except solvers.CollapseError as collapse:
+            lost = collapse.component
+    if not finished:
+        raise _degenerate(lost, observations)
+    return max(finished, key=lambda pair: pair[0].statistics.log_likelihood)
+
+
+def _degenerate(component, observations):
+    exact = int((observations.present & (observations.variances == 0)).any(axis=1).sum())
+    return DegenerateError(
+        f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "
+        "have some), so the likelihood has no maximum; give errors for these values, or fit fewer components or columns"
+    )

@@ -1,0 +1,135 @@
+"""Implicit expectation maximisation: only the labels are latent.
+
+With the responsibilities r held fixed, solve ``g = 0`` and ``C = A`` for each component.  In one dimension that is
+the implicit sigma equation (Ivezic, Connolly, VanderPlas & Gray, *Statistics, Data Mining, and Machine Learning in
+Astronomy*, sec. 4.4; w = omega r, mu the mean at that s)::
+
+    sum w / (s^2 + e_i^2)  =  sum w (x_i - mu)^2 / (s^2 + e_i^2)^2
+
+solved numerically for every component: all stationary points are bracketed, s = 0 competes, the best wins.  In D
+dimensions one safeguarded scoring step is made from the statistics of the pass.
+"""
+
+import numpy as np
+from scipy.optimize import brentq
+
+from xdgmm import kernels
+
+from . import em
+from .matrices import metric_root, positive_part, symmetric
+from .statistics import log_joint, log_likelihoods
+
+GRID = 32  # points between which stationary variances are looked for
+SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of the bracket
+HALVINGS = 4
+
+
+def advance(mixture, statistics, likelihood):
+    """One iteration: the next mixture and its statistics."""
+    if mixture.n_dimensions == 1:
+        following = solve(mixture, statistics, likelihood.blocks)
+        return following, likelihood.expect(following)
+    return _scored(mixture, statistics, likelihood)
+
+
+def solve(mixture, statistics, blocks):
+    """Maximise over every mean and sigma (D = 1) with the responsibilities held fixed."""
+    values, variances = (blocks.data[:, row, :].reshape(-1)[: blocks.n_objects] for row in (1, 0))
+    normaliser = log_likelihoods(mixture, blocks)
+    means, covariances = mixture.means.copy(), mixture.covariances.copy()
+    for k in np.flatnonzero(statistics.q > 0):
+        belonging = blocks.weights * np.exp(log_joint(mixture, blocks, k) - normaliser)
+        used = belonging > 0
+        if used.any():
+            means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])
+    return mixture.with_parameters(statistics.q / statistics.total_weight, means, covariances)
+
+
+def implicit_sigma(values, variances, weights):
+    """Mean and intrinsic variance that maximise the likelihood of one Gaussian under heteroscedastic noise.
+
+    Parameters
+    ----------
+    values, variances, weights : arrays (N,)
+        Measured values, squared 1-sigma errors, and weights above zero.
+
+    Returns
+    -------
+    mean, variance : float
+        The global maximum over variance >= 0: exactly 0 where no interior stationary point is higher.
+
+    Notes
+    -----
+    The derivative of the likelihood is negative above ``max (x - mu)^2``, which bounds the search; between grid
+    points every change of its sign from plus to minus is a maximum, refined by Brent's method.
+    """
+    arrays = np.ascontiguousarray(values), np.ascontiguousarray(variances), np.ascontiguousarray(weights)
+
+    def profile(variance):
+        return kernels.implicit_profile(*arrays, variance)
+
+    def derivative(variance):
+        _, precision, squares, _ = profile(variance)
+        return squares - precision
+
+    upper = (values.max() - values.min()) ** 2
+    exact = variances.min() <= 0.0
+    if upper == 0.0:
+        return values[0], 0.0
+    grid = np.geomspace(SMALLEST * upper, upper, GRID)
+    candidates = [] if exact else [0.0]
+    slopes = [derivative(s) for s in grid]
+    if not exact and derivative(0.0) > 0 >= slopes[0]:
+        candidates.append(brentq(derivative, 0.0, grid[0], xtol=1e-300, rtol=1e-14))
+    for low, high, before, after in zip(grid[:-1], grid[1:], slopes[:-1], slopes[1:], strict=True):
+        if before > 0 >= after:
+            candidates.append(brentq(derivative, low, high, xtol=1e-300, rtol=1e-14))
+    if not candidates:  # exact values on which the component collapses
+        candidates.append(grid[0])
+    best = max(candidates, key=lambda variance: profile(variance)[3])
+    return profile(best)[0], best
+
+
+def _scored(mixture, statistics, likelihood):
+    """Scoring step, halved until the log-likelihood does not fall; the closed-form step where nothing helps."""
+    goal = scoring_step(mixture, statistics)
+    lowest = statistics.log_likelihood - statistics.rounding
+    fraction = 1.0
+    for _ in range(HALVINGS):
+        trial = _between(mixture, goal, fraction)
+        reached = likelihood.expect(trial)
+        if reached.log_likelihood >= lowest:
+            return trial, reached
+        fraction /= 2.0
+    return em.advance(mixture, statistics, likelihood)
+
+
+def scoring_step(mixture, statistics):
+    """Fisher scoring: ``m + A^-1 g`` and ``V + q A^-1 (C - A) A^-1``, projected on V >= 0 in the metric of A.
+
+    Exact, given the responsibilities, where all objects carry the same noise.  C is taken about the new mean.
+    """
+    q = np.where(statistics.q > 0, statistics.q, 1.0)[:, None]
+    alive = (statistics.q > 0)[:, None]
+    # The ridge keeps the metric finite for a coordinate that no object of a component has.
+    L = metric_root(statistics.A / q[..., None] + 1e-12 * np.eye(mixture.n_dimensions))
+    gradient = np.einsum("kji,kj->ki", L, statistics.g) / q
+    white = np.linalg.solve(L, mixture.covariances)
+    white = symmetric(np.linalg.solve(L, np.swapaxes(white, -1, -2)))
+    slope = np.swapaxes(L, -1, -2) @ (statistics.H / q[..., None]) @ L - gradient[:, :, None] * gradient[:, None, :]
+    covariances = L @ positive_part(white + slope) @ np.swapaxes(L, -1, -2)
+    return mixture.with_parameters(
+        statistics.q / statistics.total_weight,
+        np.where(alive, mixture.means + np.einsum("kij,kj->ki", L, gradient), mixture.means),
+        np.where(alive[..., None], symmetric(covariances), mixture.covariances),
+    )
+
+
+def _between(mixture, goal, fraction):
+    """A convex combination, parameter by parameter: positive semi-definite as both ends are."""
+    return mixture.with_parameters(
+        *(
+            (1 - fraction) * getattr(mixture, name) + fraction * getattr(goal, name)
+            for name in ("weights", "means", "covariances")
+        )
+    )

@@ -1,0 +1,92 @@
+"""Where a fit starts: k-means++ seeds with the noise taken out of their covariances, or what the caller gives."""
+
+import numpy as np
+
+from xdgmm.mixture import GaussianMixture
+
+from .matrices import positive_part
+
+FLOOR = 0.02  # smallest starting variance, as a fraction of the scatter seen
+LLOYD = 3  # k-means iterations after seeding
+
+
+def kmeans_start(observations, n_components, rng):
+    """A starting mixture from k-means++ (Arthur & Vassilvitskii 2007) on standardised observations.
+
+    Each cluster gives a weight, a mean, and its covariance less the mean noise covariance of its members, kept
+    positive: the scatter of noisy values is not the intrinsic one.
+    """
+    centres = _seeds(observations, n_components, rng)
+    for _ in range(LLOYD):
+        labels = nearest(observations, centres)
+        centres = np.array([_mean(observations.select(labels == k), centres[k]) for k in range(n_components)])
+    return from_labels(observations, nearest(observations, centres), centres)
+
+
+def _filled(observations):
+    """Values with the coordinate's median (zero when standardised) where one is missing."""
+    return np.where(observations.present, observations.values, np.nanmedian(observations.values, axis=0))
+
+
+def _seeds(observations, n_components, rng):
+    from sklearn.cluster import kmeans_plusplus
+
+    if n_components == 1:
+        return _mean(observations, np.zeros(observations.n_dimensions))[None, :]
+    seed = int(rng.integers(2**31))
+    return kmeans_plusplus(
+        _filled(observations), n_components, sample_weight=observations.object_weights, random_state=seed
+    )[0]
+
+
+def nearest(observations, centres):
+    """Index of the nearest centre (N,), counting only the coordinates that are present."""
+    values = np.where(observations.present, observations.values, np.nan)
+    distances = [np.nansum((values - centre) ** 2, axis=1) for centre in centres]
+    return np.argmin(distances, axis=0)
+
+
+def _mean(observations, otherwise):
+    """Weighted mean of the values present, per coordinate."""
+    weights = observations.object_weights[:, None] * observations.present
+    total = weights.sum(axis=0)
+    sums = (weights * np.where(observations.present, observations.values, 0.0)).sum(axis=0)
+    return np.where(total > 0, sums / np.where(total > 0, total, 1.0), otherwise)
+
+
+def from_labels(observations, labels, centres):
+    """A starting mixture from a partition of the objects."""
+    n_components = len(centres)
+    whole = _scatter(observations, _mean(observations, centres[0]))
+    smallest = FLOOR * whole / n_components ** (2 / observations.n_dimensions)
+    weights, covariances = np.empty(n_components), []
+    for k in range(n_components):
+        members = observations.select(labels == k)
+        weights[k] = members.object_weights.sum()
+        scatter = _scatter(members, centres[k])
+        covariances.append(_without_noise(scatter, _mean_noise(members), smallest + FLOOR * scatter))
+    weights = np.maximum(weights, 0.5 * weights.sum() / n_components / 10)
+    return GaussianMixture(weights / weights.sum(), centres, np.array(covariances), observations.names)
+
+
+def _scatter(observations, centre):
+    """Weighted covariance about a centre (D, D), missing values left out and taken as uncorrelated."""
+    d = np.where(observations.present, observations.values - centre, 0.0)
+    weights = observations.object_weights
+    total = np.einsum("n,ni,nj->ij", weights, 1.0 * observations.present, 1.0 * observations.present)
+    return np.einsum("n,ni,nj->ij", weights, d, d) / np.where(total > 0, total, 1.0) + 1e-12 * np.eye(len(centre))
+
+
+def _mean_noise(observations):
+    weights = observations.object_weights
+    both = observations.present[:, :, None] & observations.present[:, None, :]
+    noise = np.where(both, observations.noise_covariances, 0.0)
+    return np.einsum("n,nij->ij", weights, noise) / max(weights.sum(), 1e-300)
+
+
+def _without_noise(scatter, noise, smallest):
+    """``scatter - noise``, no smaller than `smallest` in any direction."""
+    root = np.linalg.cholesky(positive_part(smallest) + 1e-14 * np.eye(len(smallest)))
+    inverse = np.linalg.inv(root)
+    excess = inverse @ (scatter - noise) @ inverse.T - np.eye(len(root))
+    return positive_part(root @ (positive_part(excess) + np.eye(len(root))) @ root.T)

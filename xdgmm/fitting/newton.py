@@ -1,0 +1,71 @@
+"""Newton steps for small problems: the Hessian by differences of the exact gradient, in factor coordinates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coordinates import FactorCoordinates
+
+STEP = 1e-5  # difference step, in standard errors
+FLAT = 1e-9  # curvature below this fraction of the largest counts as flat
+HALVINGS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Curvature:
+    """Quadratic model of the log-likelihood around a mixture, restricted to the coordinates that are free."""
+
+    coordinates: FactorCoordinates
+    free: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray
+
+    def ascent(self):
+        """Newton step (whole z) and the nats it is predicted to gain; downward curvature is enforced."""
+        values, vectors = np.linalg.eigh(-self.hessian)
+        size = np.abs(values)
+        bent = size > FLAT * size.max(initial=1.0)
+        along = (vectors.T @ self.gradient)[bent]
+        z = np.zeros(self.coordinates.size)
+        z[self.free] = vectors[:, bent] @ (along / size[bent])
+        return z, float(0.5 * np.sum(along**2 / size[bent]))
+
+
+def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central=False):
+    """Quadratic model around a mixture: one pass for each free coordinate, two with central differences.
+
+    Parameters
+    ----------
+    singular : ndarray of bool (K, D)
+        Principal axes (of `FactorCoordinates`) held at zero variance.
+    """
+    coordinates = FactorCoordinates(mixture, statistics, pinned)
+    free = np.flatnonzero(coordinates.free(singular))
+    start = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
+
+    def gradient(index, step):
+        z = np.zeros(coordinates.size)
+        z[index] = step
+        point = coordinates.at(z)
+        return coordinates.gradient(z, point, likelihood.expect(point))[free]
+
+    if central:
+        columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]
+    else:
+        columns = [(gradient(i, STEP) - start) / STEP for i in free]
+    hessian = np.array(columns).reshape(free.size, free.size)
+    return Curvature(coordinates, free, start, 0.5 * (hessian + hessian.T))
+
+
+def advance(mixture, statistics, likelihood, singular, pinned=None):
+    """One Newton step, halved until the log-likelihood does not fall: mixture, statistics, predicted gain before it."""
+    model = curvature(mixture, statistics, likelihood, singular, pinned)
+    z, gain = model.ascent()
+    lowest = statistics.log_likelihood - statistics.rounding
+    for _ in range(HALVINGS):
+        point = model.coordinates.at(z)
+        reached = likelihood.expect(point)
+        if reached.log_likelihood >= lowest:
+            return point, reached, gain
+        z = z / 2.0
+    return mixture, statistics, gain

@@ -1,0 +1,108 @@
+"""Is this the maximum?  The Karush-Kuhn-Tucker conditions of V >= 0, and steps onto and off that boundary.
+
+At the maximum ``V (C - A) = 0``, and ``C - A`` has no positive eigenvalue on the null space of V: a variance that
+is zero must not want to grow.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .coordinates import FactorCoordinates
+
+VANISHING = 1e-5  # a variance below this fraction of the whole is tried at exactly zero
+COLLAPSED = 1e-24  # variance of standardised values below which only rounding is left
+COLLINEAR = 1e-13
+HALVINGS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A mixture with its statistics and its coordinates: one place on the way."""
+
+    coordinates: FactorCoordinates
+    statistics: object
+
+    @classmethod
+    def at(cls, mixture, statistics, pinned=None):
+        """The point of a mixture whose statistics are known."""
+        return cls(FactorCoordinates(mixture, statistics, pinned), statistics)
+
+    @property
+    def mixture(self):
+        """The mixture."""
+        return self.coordinates.mixture
+
+    @property
+    def singular(self):
+        """Which whitened principal axes have no intrinsic variance: boolean (K, D)."""
+        return self.coordinates.eigenvalues == 0.0
+
+    @property
+    def free(self):
+        """Coordinates that may change without leaving the boundary."""
+        return self.coordinates.free(self.singular)
+
+    @property
+    def residual(self):
+        """Largest free component of the gradient, per standard error."""
+        gradient = self.coordinates.gradient(np.zeros(self.coordinates.size), self.mixture, self.statistics)
+        return float(np.abs(gradient[self.free]).max(initial=0.0))
+
+    def gains_of_leaving(self):
+        """Nats predicted to gain (K, D) by letting each vanished variance grow; zero where it should not."""
+        slopes = np.maximum(self.coordinates.slopes(self.statistics), 0.0)
+        return np.where(self.singular & self.movable(), 0.25 * self.coordinates.q[:, None] * slopes**2, 0.0)
+
+    def movable(self):
+        """Which axes are not pinned (K, D)."""
+        movable = np.ones(self.singular.shape, bool)
+        pinned = self.coordinates.pinned
+        if pinned is not None:
+            movable[pinned.component, 0] = False
+        return movable
+
+
+def settle(mixture, statistics, likelihood, tolerance, pinned=None):
+    """Set variances that vanish to exactly zero, and let those at zero grow that want to."""
+    point = Point.at(mixture, statistics, pinned)
+    vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.movable()
+    vanishing &= point.coordinates.slopes(statistics) < 0
+    if vanishing.any():
+        trial = point.coordinates.with_variances(vanishing, np.zeros(vanishing.shape))
+        reached = likelihood.expect(trial)
+        if reached.log_likelihood >= statistics.log_likelihood - statistics.rounding:
+            point = Point.at(trial, reached, pinned)
+    growing = point.gains_of_leaving() > tolerance
+    if growing.any():
+        point = _let_grow(point, growing, likelihood)
+    return point.mixture, point.statistics
+
+
+def _let_grow(point, growing, likelihood):
+    variances = np.clip(point.coordinates.slopes(point.statistics), 0.0, 0.5)
+    for _ in range(HALVINGS):
+        trial = point.coordinates.with_variances(growing, variances)
+        reached = likelihood.expect(trial)
+        if reached.log_likelihood > point.statistics.log_likelihood:
+            return Point.at(trial, reached, point.coordinates.pinned)
+        variances = variances / 4.0
+    return point
+
+
+def collapsed(mixture, statistics):
+    """Index of a component that collapses on objects without noise (standardised coordinates), or None.
+
+    A covariance may vanish where noise carries the component; it must not where the objects are exact.
+    """
+    if not np.isfinite(statistics.log_likelihood):
+        return int(np.argmin(np.linalg.eigvalsh(mixture.covariances)[:, 0]))
+    for k, V in enumerate(mixture.covariances):
+        if statistics.q[k] <= 0:
+            continue
+        values, vectors = np.linalg.eigh(V)
+        share = values[0] * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0]) / statistics.q[k]
+        tiny = values[0] < COLLAPSED or values[0] < COLLINEAR * values[-1]
+        if tiny and share > 0.1:
+            return k
+    return None

@@ -1,0 +1,150 @@
+"""The solvers by name.  Each takes a start and returns a `Solution`; none ends below where it started."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm.mixture import GaussianMixture
+
+from . import em, implicit, newton, quasi_newton
+from .optimality import Point, collapsed, settle
+from .result import Outcome
+from .statistics import OutOfPasses, Statistics
+
+WARM_UP = 12  # implicit steps before quasi-Newton
+NEWTON_STEPS = 12
+NEWTON_WORK = 3e9  # a Hessian is formed where it costs less than this many elementary operations
+STALLS = 3
+EXTRA_DIGITS = 1e-6  # Newton goes on until this fraction of the tolerance is left
+
+
+class CollapseError(Exception):
+    """A component collapsed on objects without noise (a signal to the driver)."""
+
+    def __init__(self, component):
+        super().__init__(component)
+        self.component = component
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Where a solver ended, in its coordinates."""
+
+    mixture: GaussianMixture
+    statistics: Statistics
+    outcome: Outcome
+    predicted_gain: float
+
+
+def run(name, mixture, likelihood, tolerance, pinned=None):
+    """Run the solver `name` from a mixture until its maximum, or until the passes are used up."""
+    try:
+        if name in ITERATIONS:
+            return _iterate(ITERATIONS[name], mixture, likelihood, tolerance)
+        return _climb(name, mixture, likelihood, tolerance, pinned)
+    except OutOfPasses:
+        mixture, statistics = likelihood.best
+        _refuse_collapse(mixture, statistics)
+        outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
+        return Solution(mixture, statistics, outcome, np.inf)
+
+
+def _iterate(advance, mixture, likelihood, tolerance):
+    """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
+    statistics = likelihood.expect(mixture)
+    rises, threshold = [], tolerance
+    while True:
+        before = statistics.log_likelihood
+        mixture, statistics = advance(mixture, statistics, likelihood)
+        _refuse_collapse(mixture, statistics)
+        rises.append(statistics.log_likelihood - before)
+        if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
+            gain = predicted_gain(mixture, statistics, likelihood)
+            if gain < tolerance or threshold < statistics.rounding:
+                outcome = Outcome.CONVERGED if gain < tolerance else Outcome.STALLED
+                return Solution(mixture, statistics, outcome, gain)
+            threshold /= 10.0
+
+
+def _remaining(rises, rounding):
+    """Aitken's estimate of what a linearly (or more slowly) converging sequence still gains."""
+    if len(rises) < 2:
+        return np.inf
+    before, last = rises[-2:]
+    if last <= rounding:
+        return 0.0
+    return last * last / (before - last) if before > last else np.inf
+
+
+def _climb(name, mixture, likelihood, tolerance, pinned):
+    """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable."""
+    statistics = likelihood.expect(mixture)
+    _refuse_collapse(mixture, statistics)
+    if name == "auto" and pinned is None:
+        for _ in range(WARM_UP):
+            mixture, statistics = implicit.advance(mixture, statistics, likelihood)
+            _refuse_collapse(mixture, statistics)
+    stalls = 0
+    while True:
+        before = statistics.log_likelihood
+        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, pinned)
+        mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
+        _refuse_collapse(mixture, statistics)
+        point = Point.at(mixture, statistics, pinned)
+        if affordable(point, likelihood.blocks) and (gain < 1.0 or stalls):
+            mixture, statistics, gain = _newton(mixture, statistics, likelihood, tolerance, pinned)
+            mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
+            point = Point.at(mixture, statistics, pinned)
+        gain += point.gains_of_leaving().sum()
+        stalls = stalls + 1 if statistics.log_likelihood - before <= statistics.rounding else 0
+        outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
+        if outcome is not None:
+            return Solution(mixture, statistics, outcome, gain)
+
+
+def _verdict(gain, tolerance, rounding, stalls):
+    if tolerance == 0:
+        return None
+    if gain < tolerance:
+        return Outcome.CONVERGED
+    if gain < rounding:
+        return Outcome.ROUNDING
+    return Outcome.STALLED if stalls >= STALLS else None
+
+
+def _newton(mixture, statistics, likelihood, tolerance, pinned):
+    """Newton steps until next to nothing is left, or they stop helping."""
+    gain, before = np.inf, np.inf
+    for _ in range(NEWTON_STEPS):
+        singular = Point.at(mixture, statistics, pinned).singular
+        mixture, statistics, gain = newton.advance(mixture, statistics, likelihood, singular, pinned)
+        if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
+            break
+        before = gain
+    return mixture, statistics, gain
+
+
+def affordable(point, blocks):
+    """Is a Hessian cheap enough to form?"""
+    K, D = point.mixture.n_components, point.mixture.n_dimensions
+    return point.coordinates.size * blocks.n_objects * K * (10 + D**3) < NEWTON_WORK
+
+
+def predicted_gain(mixture, statistics, likelihood):
+    """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
+    point = Point.at(mixture, statistics)
+    leaving = float(point.gains_of_leaving().sum())
+    if affordable(point, likelihood.blocks):
+        return leaving + newton.curvature(mixture, statistics, likelihood, point.singular).ascent()[1]
+    gradient = point.coordinates.gradient(np.zeros(point.coordinates.size), mixture, statistics)[point.free]
+    return leaving + float(0.5 * gradient @ gradient)
+
+
+def _refuse_collapse(mixture, statistics):
+    component = collapsed(mixture, statistics)
+    if component is not None:
+        raise CollapseError(component)
+
+
+ITERATIONS = {"em": em.advance, "implicit": implicit.advance}
+NAMES = ("auto", "em", "implicit", "quasi-newton")

@@ -1,0 +1,59 @@
+"""Coordinates in which every column is near zero and of order one, so that no digits are lost in fitting."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+GAUSSIAN_MAD = 1.482602218505602  # standard deviation over median absolute deviation
+
+
+@dataclass(frozen=True, eq=False)
+class Standardisation:
+    """The map ``(w - location) / scale``, location and scale (D,).
+
+    `location` is one of the values and `scale` a power of two, so that the map is exact in floating point.
+    """
+
+    location: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, observations):
+        """Location and spread of each coordinate: its median and median absolute deviation, outliers or not."""
+        values = observations.values[observations.counts]
+        location = np.nanpercentile(values, 50, axis=0, method="lower")
+        noise = observations.variances[observations.counts]
+        spread = np.array([_spread(v, e) for v, e in zip((values - location).T, noise.T, strict=True)])
+        return cls(location, np.exp2(np.round(np.log2(spread))))
+
+    def observations(self, observations):
+        """Standardised observations."""
+        return observations.rescaled(self.location, self.scale)
+
+    def mixture(self, mixture):
+        """A mixture of the caller's coordinates in standardised ones."""
+        return mixture.rescaled(-self.location / self.scale, 1.0 / self.scale, mixture.names)
+
+    def original(self, mixture, units):
+        """A mixture of standardised coordinates in the caller's."""
+        return mixture.rescaled(self.location, self.scale, mixture.names, units)
+
+    def log_jacobian(self, observations):
+        """What is added to the standardised log-likelihood to get that of the observations."""
+        counted = observations.counts
+        weighted = observations.object_weights[counted] @ observations.present[counted]
+        return -float(weighted @ np.log(self.scale))
+
+
+def _spread(centred, variances):
+    """Robust spread of one column; where values repeat their standard deviation, then their noise, then one."""
+    seen = np.isfinite(centred)
+    centred, variances = centred[seen], variances[seen]
+    largest = np.abs(centred).max()
+    if largest > 0:
+        relative = centred / largest
+        for spread in (GAUSSIAN_MAD * np.median(np.abs(relative)), relative.std()):
+            if spread > 0:
+                return spread * largest
+    noisy = variances[variances > 0]
+    return np.sqrt(np.median(noisy)) if noisy.size else 1.0

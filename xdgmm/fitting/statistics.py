@@ -1,0 +1,119 @@
+"""The expectation step: sufficient statistics that add, and that are the gradient of the log-likelihood."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm import kernels
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sums over objects that everything else is made from (per component, omega the object weight, r responsibility).
+
+    Statistics of disjoint sets of objects add: ``expect(m, a) + expect(m, b)`` equals those of a and b together.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        ``sum omega ln sum_k alpha_k N(w_i | m_k, V_k + S_i)``, in nats.
+    q : ndarray (K,)
+        ``sum omega r``: derivative with respect to ln alpha_k.
+    g : ndarray (K, D)
+        ``sum omega r T^-1 (w - m)``: derivative with respect to m_k.
+    C, A : ndarray (K, D, D)
+        ``sum omega r u u'`` and ``sum omega r T^-1``: (C - A) / 2 is the derivative with respect to V_k, and A the
+        information on m_k when labels are known.
+    """
+
+    log_likelihood: float
+    q: np.ndarray
+    g: np.ndarray
+    C: np.ndarray
+    A: np.ndarray
+
+    def __add__(self, other):
+        """Statistics of both sets of objects together."""
+        return Statistics(
+            self.log_likelihood + other.log_likelihood,
+            self.q + other.q,
+            self.g + other.g,
+            self.C + other.C,
+            self.A + other.A,
+        )
+
+    @property
+    def H(self):  # noqa: N802 - the letter of the equations
+        """``C - A``, twice the derivative with respect to V (K, D, D)."""
+        return self.C - self.A
+
+    @property
+    def total_weight(self):
+        """Sum of the object weights: responsibilities sum to one for every object."""
+        return float(self.q.sum())
+
+    @property
+    def rounding(self):
+        """Size of the rounding error of `log_likelihood`, in nats."""
+        return 1e-13 * (abs(self.log_likelihood) + self.total_weight)
+
+
+def expect(mixture, blocks):
+    """`Statistics` of packed observations under a mixture: one pass over the data."""
+    return Statistics(*kernels.accumulate(blocks, mixture.weights, mixture.means, mixture.covariances))
+
+
+def log_joint(mixture, blocks, k):
+    """``ln(alpha_k N(w_i | m_k, V_k + S_i))`` of every packed object (n_objects,) for one component."""
+    with np.errstate(divide="ignore"):
+        log_weight = np.log(mixture.weights[k])
+    return log_weight + kernels.component_log_density(blocks, mixture.means[k], mixture.covariances[k])
+
+
+def log_likelihoods(mixture, blocks):
+    """``ln p(w_i)`` of every packed object (n_objects,); one column of memory, whatever K is."""
+    total = log_joint(mixture, blocks, 0)
+    for k in range(1, mixture.n_components):
+        np.logaddexp(total, log_joint(mixture, blocks, k), out=total)
+    return total
+
+
+class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error
+    """The number of passes allowed has been used."""
+
+
+class Likelihood:
+    """The log-likelihood of one set of packed observations, counting the passes made over it.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    max_passes : int
+        How many passes may be made; one more raises `OutOfPasses`.
+    """
+
+    def __init__(self, blocks, max_passes):
+        self.blocks = blocks
+        self.max_passes = max_passes
+        self.history = []
+        self.best = None
+
+    @property
+    def passes(self):
+        """Number of passes made so far."""
+        return len(self.history)
+
+    @property
+    def left(self):
+        """Number of passes that may still be made."""
+        return self.max_passes - self.passes
+
+    def expect(self, mixture):
+        """`Statistics` under the mixture; remembers the best pair of mixture and statistics."""
+        if self.left <= 0:
+            raise OutOfPasses
+        statistics = expect(mixture, self.blocks)
+        self.history.append(statistics.log_likelihood)
+        if self.best is None or statistics.log_likelihood > self.best[1].log_likelihood:
+            self.best = mixture, statistics
+        return statistics
