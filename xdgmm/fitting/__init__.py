@@ -6,8 +6,9 @@ a solver, write a module with ``advance(mixture, statistics, likelihood)`` and n
 """
 
 from .fit import Settings, fit
+from .initialisation import start_from
 from .result import FitResult, Outcome, StoppingRule
-from .statistics import Statistics, expect, log_joint, log_likelihoods
+from .statistics import Statistics, expect, log_joint, log_likelihoods, responsibilities
 
 __all__ = [
     "FitResult",
@@ -19,4 +20,6 @@ __all__ = [
     "fit",
     "log_joint",
     "log_likelihoods",
+    "responsibilities",
+    "start_from",
 ]

@@ -110,6 +110,24 @@ class FactorCoordinates:
         factors = slope[:, self.rows, self.columns] / root
         return np.concatenate([weights, means.ravel(), factors.ravel()])
 
+    def jacobian(self):
+        """Derivatives at z = 0 of weights, means and packed covariances (K + K D + K M) with respect to z."""
+        K, D = self.mixture.means.shape
+        n_packed = len(self.rows)
+        result = np.zeros((K + K * D + K * n_packed, self.size))
+        weights = self.mixture.weights
+        result[:K, : K - 1] = weights[:, None] * (self.softmax_basis - weights @ self.softmax_basis)
+        for k in range(K):
+            root = np.sqrt(self.q[k])
+            result[K + k * D : K + (k + 1) * D, self.sizes[0] + k * D : self.sizes[0] + (k + 1) * D] = self.L[k] / root
+            F = self.L[k] @ self.B[k]
+            first = K + K * D + k * n_packed
+            for z, (i, j) in enumerate(zip(self.rows, self.columns, strict=True)):
+                change = np.outer(self.L[k][:, i], F[:, j])
+                packed = (change + change.T)[self.rows, self.columns] / root
+                result[first : first + n_packed, self.sizes[1] + k * n_packed + z] = packed
+        return result
+
     def slopes(self, statistics):
         """Derivative with respect to the variance along each whitened axis, per object: diag(L' (C - A) L / q)."""
         return np.einsum("kia,kij,kja->ka", self.L, statistics.H, self.L) / self.q[:, None]

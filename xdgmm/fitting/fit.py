@@ -92,9 +92,9 @@ def fit(observations, n_components=1, settings=None, rng=None):
     standard = scaling.observations(observations)
     starts = _given(settings.start, standard, scaling) or _trials(standard, n_components, settings, rng)
     solution, likelihood = _best(starts, standard, settings, observations)
-    point = Point.at(solution.mixture, solution.statistics)
+    point = _in_order(solution, settings)
     return FitResult(
-        mixture=scaling.original(solution.mixture, observations.units),
+        mixture=scaling.original(point.mixture, observations.units),
         log_likelihood=solution.statistics.log_likelihood + scaling.log_jacobian(observations),
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
@@ -106,6 +106,14 @@ def fit(observations, n_components=1, settings=None, rng=None):
         n_passes=likelihood.passes,
         n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
     )
+
+
+def _in_order(solution, settings):
+    """Heaviest component first, unless the caller gave a start and so an order."""
+    if settings.start is not None:
+        return Point.at(solution.mixture, solution.statistics)
+    order = np.argsort(-solution.mixture.weights, kind="stable")
+    return Point.at(solution.mixture.ordered(order), solution.statistics.ordered(order))
 
 
 def _given(start, standard, scaling):

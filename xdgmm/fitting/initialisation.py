@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
 
 from .matrices import positive_part
+from .standardisation import Standardisation
 
 FLOOR = 0.02  # smallest starting variance, as a fraction of the scatter seen
 LLOYD = 3  # k-means iterations after seeding
@@ -90,3 +92,39 @@ def _without_noise(scatter, noise, smallest):
     inverse = np.linalg.inv(root)
     excess = inverse @ (scatter - noise) @ inverse.T - np.eye(len(root))
     return positive_part(root @ (positive_part(excess) + np.eye(len(root))) @ root.T)
+
+
+def start_from(observations, n_components, weights=None, means=None, covariances=None):
+    """A starting mixture from some of its parameters; what is not given comes from the objects nearest each mean.
+
+    Parameters
+    ----------
+    observations : Observations
+    n_components : int
+    weights, means, covariances : arrays (K,), (K, D), (K, D, D), optional
+        In the units of the observations; `means` is needed with more than one component.
+
+    Raises
+    ------
+    InputError
+        If the means are missing or have the wrong shape, or what results is not a mixture.
+    """
+    scaling = Standardisation.of(observations)
+    standard = scaling.observations(observations)
+    shape = (n_components, observations.n_dimensions)
+    if means is None and n_components == 1:
+        centres = kmeans_start(standard, 1, None).means
+    elif means is None:
+        raise InputError("`means_init` is needed beside `weights_init` and `covariances_init`; give starting means")
+    elif np.shape(means) != shape:
+        raise InputError(f"`means_init` has shape {np.shape(means)}, but {shape} is needed: one row per component")
+    else:
+        centres = (np.asarray(means, dtype=float) - scaling.location) / scaling.scale
+    guess = scaling.original(from_labels(standard, nearest(standard, centres), centres), observations.units)
+    return GaussianMixture(
+        guess.weights if weights is None else weights,
+        guess.means if means is None else means,
+        guess.covariances if covariances is None else covariances,
+        observations.names,
+        observations.units,
+    )

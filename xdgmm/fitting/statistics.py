@@ -42,6 +42,10 @@ class Statistics:
             self.A + other.A,
         )
 
+    def ordered(self, order):
+        """The same statistics with the components in another order (K,)."""
+        return Statistics(self.log_likelihood, self.q[order], self.g[order], self.C[order], self.A[order])
+
     @property
     def H(self):  # noqa: N802 - the letter of the equations
         """``C - A``, twice the derivative with respect to V (K, D, D)."""
@@ -76,6 +80,12 @@ def log_likelihoods(mixture, blocks):
     for k in range(1, mixture.n_components):
         np.logaddexp(total, log_joint(mixture, blocks, k), out=total)
     return total
+
+
+def responsibilities(mixture, blocks):
+    """Probability that each packed object belongs to each component (n_objects, K); rows sum to one."""
+    total = log_likelihoods(mixture, blocks)
+    return np.stack([np.exp(log_joint(mixture, blocks, k) - total) for k in range(mixture.n_components)], axis=1)
 
 
 class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error

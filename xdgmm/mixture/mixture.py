@@ -144,6 +144,10 @@ class GaussianMixture:
         object.__setattr__(new, "units", self.units)
         return new
 
+    def ordered(self, order):
+        """The same components in another order (K,)."""
+        return self.with_parameters(self.weights[order], self.means[order], self.covariances[order])
+
     def rescaled(self, location, scale, names=None, units=None):
         """The mixture of ``scale * v + location``, location and scale (D,): an affine map along the axes."""
         return GaussianMixture(

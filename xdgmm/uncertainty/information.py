@@ -1,0 +1,157 @@
+"""Standard errors from the information matrix, observed or expected.
+
+The information is formed in the factor coordinates of the fit and carried to weights, means and covariances by their
+Jacobian, so that the constraints (weights sum to one, covariances positive semi-definite) hold.  Where a covariance is
+singular at the maximum, the directions in which it has no variance are held at zero: the errors are those given that
+boundary, and the variance at the boundary gets a limit (`limits`) instead of an error.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm import kernels
+from xdgmm.errors import InputError
+from xdgmm.fitting.newton import curvature
+from xdgmm.fitting.optimality import Point
+from xdgmm.fitting.standardisation import Standardisation
+from xdgmm.fitting.statistics import Likelihood, expect
+
+CHUNK = 20_000  # objects whose expected information is formed at a time
+FLAT = 1e-10  # information below this fraction of that with known labels determines nothing
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterErrors:
+    """Covariance of the estimated parameters of a mixture, in the caller's units.
+
+    Attributes
+    ----------
+    weights : ndarray (K,)
+        Standard errors of the weights.
+    means : ndarray (K, D)
+        Standard errors of the means.
+    variances : ndarray (K, D)
+        Standard errors of the intrinsic variances along the named axes.
+    sigmas : ndarray (K, D)
+        Standard errors of the intrinsic sigmas, ``SE(V) / (2 sigma)``; infinite where sigma is zero.
+    covariance : ndarray (P, P)
+        Of all parameters, in the order weights, means, packed lower triangles of the covariances.
+    singular : ndarray of int (K,)
+        In how many directions each covariance was held at the boundary.
+    residual : float
+        Largest component of the gradient per standard error: zero if the mixture is the maximum for these data.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+    sigmas: np.ndarray
+    covariance: np.ndarray
+    singular: np.ndarray
+    residual: float
+
+
+def parameter_errors(mixture, observations, information="observed"):
+    """Standard errors of a fitted mixture's parameters.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        The maximum-likelihood mixture of these observations.
+    observations : Observations
+    information : {"observed", "expected"}
+        Observed: minus the Hessian of the log-likelihood, by central differences of its exact gradient.
+        Expected (one component only): ``sum T^-1`` for the mean and ``sum tr(T^-1 E_a T^-1 E_b) / 2`` for the
+        covariance, with T = V + S_i.
+
+    Returns
+    -------
+    ParameterErrors
+
+    Raises
+    ------
+    InputError
+        If `information` is neither, or "expected" is asked for with more than one component.
+    """
+    if information not in ("observed", "expected"):
+        raise InputError(f"`information` is {information!r}, but it must be 'observed' or 'expected'")
+    if information == "expected" and mixture.n_components > 1:
+        raise InputError("`information='expected'` needs one component; use 'observed' for a mixture of several")
+    scaling = Standardisation.of(observations)
+    standard = scaling.observations(observations)
+    mixture = scaling.mixture(mixture)
+    blocks = standard.pack()
+    point = Point.at(mixture, expect(mixture, blocks))
+    jacobian = point.coordinates.jacobian()[:, point.free]
+    if information == "observed":
+        matrix = _observed(point, blocks)
+    else:
+        matrix = jacobian.T @ _expected(mixture, standard) @ jacobian
+    units = _units(mixture, scaling.scale)
+    covariance = _carried(matrix, jacobian) * np.outer(units, units)
+    return _errors(scaling.original(mixture, None), covariance, point)
+
+
+def _observed(point, blocks):
+    likelihood = Likelihood(blocks, max_passes=2 * point.coordinates.size)
+    model = curvature(point.mixture, point.statistics, likelihood, point.singular, central=True)
+    return -model.hessian
+
+
+def _expected(mixture, observations):
+    """Expected information (P, P) about weight, mean and packed covariance of a single Gaussian."""
+    D = mixture.n_dimensions
+    rows, columns = kernels.triangle(D)
+    counted = observations.select(observations.counts)
+    mean, covariance = np.zeros((D, D)), np.zeros((rows.size, rows.size))
+    for start in range(0, len(counted), CHUNK):
+        part = counted.select(slice(start, start + CHUNK))
+        P, weights = _inverses(mixture.covariances[0], part), part.object_weights
+        mean += np.einsum("n,nij->ij", weights, P)
+        # tr(P E_a P E_b), E_a symmetric with ones at (i, j) and (j, i)
+        one = np.einsum("n,nai,njb->abij", weights, P, P, optimize=True)
+        pair = one[rows[:, None], columns[:, None], columns, rows] + one[rows[:, None], columns[:, None], rows, columns]
+        double = np.where(rows == columns, 1.0, 2.0)
+        covariance += 0.25 * np.outer(double, double) * pair
+    result = np.zeros((1 + D + rows.size,) * 2)
+    result[1 : 1 + D, 1 : 1 + D] = mean
+    result[1 + D :, 1 + D :] = covariance
+    return result
+
+
+def _inverses(V, observations):
+    """``R' (R V R' + S)^-1 R`` (N, D, D): zero where a coordinate is missing."""
+    both = observations.present[:, :, None] & observations.present[:, None, :]
+    T = np.where(both, V + observations.noise_covariances, np.eye(len(V)))
+    return np.where(both, np.linalg.inv(T), 0.0)
+
+
+def _carried(information, jacobian):
+    """``J I^-1 J'``; what the data leave undetermined has infinite variance."""
+    values, vectors = np.linalg.eigh(0.5 * (information + information.T))
+    along = jacobian @ vectors
+    flat = values <= FLAT * values.max(initial=1.0)
+    covariance = (along[:, ~flat] / values[~flat]) @ along[:, ~flat].T
+    lost = np.flatnonzero((np.abs(along[:, flat]) > 1e-6 * np.abs(along).max(initial=1e-300)).any(axis=1))
+    covariance[lost, lost] = np.inf
+    return covariance
+
+
+def _units(mixture, scale):
+    """What each parameter of the standardised mixture is multiplied with (P,)."""
+    K, D = mixture.means.shape
+    rows, columns = kernels.triangle(D)
+    return np.concatenate([np.ones(K), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)])
+
+
+def _errors(mixture, covariance, point):
+    K, D = mixture.means.shape
+    rows, columns = kernels.triangle(D)
+    weights, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [K, K + K * D])
+    variances = packed.reshape(K, -1)[:, rows == columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
+    return ParameterErrors(
+        weights, means.reshape(K, D), variances, sigmas, covariance, point.singular.sum(axis=1), point.residual
+    )
