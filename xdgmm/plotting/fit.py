@@ -1,0 +1,180 @@
+"""Pictures of a fit: the values as measured, the intrinsic mixture, and the mixture with the noise put back."""
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.files import check_output, written_whole
+
+INTRINSIC, OBSERVED, DATA = "#0b5394", "#d95f02", "#9a9a9a"
+GRID = 600
+LARGEST = 6  # coordinates shown in a corner plot
+MOST_BARS = 400  # objects whose error bars are drawn
+MOST_NOISES = 2000  # objects over which the noise is averaged
+
+
+def plot_suffixes():
+    """File name endings that a picture can be written to."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    return tuple(f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes())
+
+
+def plot_fit(mixture, observations, title=None):
+    """Draw a fitted mixture over its observations.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One coordinate: histogram, densities and the measurements with their error bars.  More (up to six): every
+        pair, with the 1- and 2-sigma ellipses of the intrinsic components.
+
+    Raises
+    ------
+    InputError
+        If there are more than six coordinates.
+    """
+    from matplotlib.figure import Figure
+
+    observations = observations.select(observations.counts)
+    D = mixture.n_dimensions
+    if D > LARGEST:
+        raise InputError(f"a picture shows at most {LARGEST} coordinates, but there are {D}; choose fewer")
+    if D == 1:
+        figure = Figure(figsize=(7, 5.2), layout="constrained")
+        _one(figure, mixture, observations)
+    else:
+        side = 2.2 + 2.1 * D
+        figure = Figure(figsize=(side, side), layout="constrained")
+        _pairs(figure, mixture, observations)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def save(figure, path, *, overwrite=False):
+    """Write a figure whole or not at all; the file name's ending says in which format."""
+    check_output(path, overwrite=overwrite, suffixes=plot_suffixes())
+    with written_whole(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def _label(mixture, axis):
+    unit = mixture.units[axis]
+    return mixture.names[axis] if unit is None else f"{mixture.names[axis]} [{unit:unicode}]"
+
+
+def _one(figure, mixture, observations):
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    _marginal(top, mixture, observations, 0)
+    top.set_ylabel("density")
+    top.legend(frameon=False, fontsize=9)
+    values, errors = observations.values[:, 0], np.sqrt(observations.variances[:, 0])
+    order = np.argsort(values, kind="stable")[:: max(1, values.size // MOST_BARS)]
+    bottom.errorbar(
+        values[order], np.arange(order.size), xerr=errors[order], fmt=".", ms=3, lw=0.8, color=DATA, ecolor="#c8c8c8"
+    )
+    bottom.set_yticks([])
+    bottom.set_ylabel("objects")
+    bottom.set_xlabel(_label(mixture, 0))
+
+
+def _marginal(axes, mixture, observations, axis):
+    """Histogram of one coordinate under the intrinsic density and the density expected with the noise."""
+    seen = observations.present[:, axis]
+    values = observations.values[seen, axis]
+    noise = observations.variances[seen, axis]
+    x = _range(mixture, values, np.median(noise), axis)
+    weights = observations.object_weights[seen]
+    bins = np.histogram_bin_edges(values[(values >= x[0]) & (values <= x[-1])], bins="fd", range=(x[0], x[-1]))
+    bins = np.linspace(x[0], x[-1], int(np.clip(bins.size, 10, 80)))
+    axes.hist(
+        values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="values as measured"
+    )
+    noise = noise[:: max(1, noise.size // MOST_NOISES)]
+    if noise.any():
+        expected = np.mean([_density(mixture, axis, x, extra) for extra in noise], axis=0)
+        axes.plot(x, expected, color=OBSERVED, ls="--", label="model with the errors put back")
+    sharp = mixture.sigmas[:, axis] < (x[1] - x[0]) / 2
+    intrinsic = _density(mixture, axis, x, 0.0)
+    if not sharp.all():
+        axes.plot(x, intrinsic, color=INTRINSIC, lw=1.8, label="intrinsic distribution")
+    for k in np.flatnonzero(sharp):
+        axes.axvline(mixture.means[k, axis], color=INTRINSIC, lw=1.8, label=f"component {k + 1}: width near zero")
+    if mixture.n_components > 1:
+        for k in np.flatnonzero(~sharp):
+            one = mixture.weights[k] * _normal(x, mixture.means[k, axis], mixture.sigmas[k, axis] ** 2)
+            axes.plot(x, one, color=INTRINSIC, lw=0.9, ls=":")
+    axes.set_ylim(bottom=0)
+
+
+def _range(mixture, values, noise, axis):
+    """Grid over the bulk of the values and of the model with the usual noise variance."""
+    means, sigmas = mixture.means[:, axis], np.sqrt(mixture.sigmas[:, axis] ** 2 + noise)
+    low, high = np.percentile(values, [0.5, 99.5])
+    low, high = min(low, (means - 3 * sigmas).min()), max(high, (means + 3 * sigmas).max())
+    margin = 0.05 * (high - low) or 1.0
+    return np.linspace(low - margin, high + margin, GRID)
+
+
+def _density(mixture, axis, x, extra):
+    """Marginal density on a grid with a noise variance added; components without width are left out."""
+    total = np.zeros_like(x)
+    for weight, mean, sigma in zip(mixture.weights, mixture.means[:, axis], mixture.sigmas[:, axis], strict=True):
+        variance = sigma**2 + extra
+        if variance > (0.5 * (x[1] - x[0])) ** 2:
+            total += weight * _normal(x, mean, variance)
+    return total
+
+
+def _normal(x, mean, variance):
+    return np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+
+
+def _pairs(figure, mixture, observations):
+    D = mixture.n_dimensions
+    axes = figure.subplots(D, D, squeeze=False, sharex="col")
+    for i in range(D):
+        for j in range(D):
+            if j > i:
+                axes[i, j].set_visible(False)
+            elif i == j:
+                _marginal(axes[i, i], mixture, observations, i)
+                axes[i, i].set_yticks([])
+            else:
+                _scatter(axes[i, j], mixture, observations, j, i)
+        axes[D - 1, i].set_xlabel(_label(mixture, i))
+        if i > 0:
+            axes[i, 0].set_ylabel(_label(mixture, i))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper right", frameon=False, fontsize=9)
+
+
+def _scatter(axes, mixture, observations, x, y):
+    values, errors = observations.values, np.sqrt(observations.variances)
+    some = slice(None, None, max(1, len(values) // MOST_BARS))
+    axes.errorbar(
+        values[some, x],
+        values[some, y],
+        xerr=errors[some, x],
+        yerr=errors[some, y],
+        fmt=".",
+        ms=3,
+        lw=0.6,
+        color=DATA,
+        ecolor="#d0d0d0",
+    )
+    angle = np.linspace(0, 2 * np.pi, 200)
+    circle = np.array([np.cos(angle), np.sin(angle)])
+    for mean, covariance in zip(mixture.means, mixture.covariances, strict=True):
+        block = covariance[np.ix_([x, y], [x, y])]
+        values_, vectors = np.linalg.eigh(block)
+        root = vectors * np.sqrt(np.maximum(values_, 0.0))
+        for radius, width in ((1, 1.8), (2, 0.9)):
+            ellipse = mean[[x, y], None] + radius * root @ circle
+            axes.plot(*ellipse, color=INTRINSIC, lw=width)
