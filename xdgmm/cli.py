@@ -1,0 +1,261 @@
+"""The command line.  No mathematics here: it reads, calls, prints and writes."""
+
+import sys
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdgmm.errors import InputError, OutputError, XdgmmError, XdgmmWarning
+from xdgmm.files import check_output
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
+)
+
+
+class OnBad(StrEnum):
+    """What to do with a value whose error is zero, negative or missing."""
+
+    RAISE = "raise"
+    DROP = "drop"
+    MISSING = "missing"
+    EXACT = "exact"
+
+
+@app.command()
+def fit(
+    table: Annotated[Path, typer.Argument(help="Table to fit: FITS, ECSV, CSV, anything astropy reads.")],
+    columns: Annotated[str, typer.Option(help="Columns to fit, separated by commas.", metavar="NAME[,NAME...]")],
+    errors: Annotated[
+        str, typer.Option(help="Columns of the 1-sigma errors, one for each; [b]none[/b] for exact values.")
+    ] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")] = None,
+    components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
+    on_bad: Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")] = OnBad.RAISE,
+    output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+):
+    """Fit a table's columns and report their intrinsic widths.
+
+    Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
+    """
+    outputs = Outputs(output, report, plot, overwrite=overwrite)
+    outputs.check(table)
+    candidates = parse_components(components)
+    from xdgmm.observations import Observations
+    from xdgmm.tables import read_table
+
+    names = _names(columns)
+    observations = Observations.from_table(
+        read_table(table), names, errors=_errors(errors), weights=weights, on_bad=on_bad.value
+    )
+    outputs.check_picture(observations)
+    converged = run(observations, candidates, outputs, seed, title=table.name)
+    raise typer.Exit(0 if converged else 1)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; a new one, xdgmm-demo, by default.", metavar="DIR")
+    ] = None,
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+):
+    """Fit two bundled tables: stars of the Hydrus I dwarf galaxy, and neutron-star masses.
+
+    Example: xdgmm demo --output my-folder
+    """
+    folder = _new_folder() if output is None else output
+    _make(folder)
+    jobs = {
+        "hydrus1": ("v", [1], "Hydrus I: line-of-sight velocities (Koposov et al. 2018)"),
+        "neutron_stars": ("m", [1, 2, 3, 4], "Neutron-star masses (Alsing, Silva & Berti 2018)"),
+    }
+    every = {
+        name: Outputs(
+            folder / f"{name}_model.fits", folder / f"{name}_widths.ecsv", folder / f"{name}.png", overwrite=overwrite
+        )
+        for name in jobs
+    }
+    for outputs in every.values():
+        outputs.check()
+    from xdgmm import datasets
+    from xdgmm.observations import Observations
+
+    converged = [
+        run(Observations.from_table(datasets.load(name), column), candidates, every[name], 0, title)
+        for name, (column, candidates, title) in jobs.items()
+    ]
+    _out().print(f"models, reports and pictures are in [b]{folder}[/b]", soft_wrap=True)
+    raise typer.Exit(0 if all(converged) else 1)
+
+
+class Outputs:
+    """The files that a fit is asked to write, checked before the work and written after it."""
+
+    def __init__(self, model, report, plot, *, overwrite):
+        self.model, self.report, self.plot, self.overwrite = model, report, plot, overwrite
+
+    def check(self, source=None):
+        """Refuse what could not be written, or would destroy the table that is read."""
+        from xdgmm.tables import REPORT_SUFFIXES
+
+        wanted = [(self.model, (".fits",)), (self.report, REPORT_SUFFIXES), (self.plot, _plot_suffixes(self.plot))]
+        wanted = [(path, suffixes) for path, suffixes in wanted if path is not None]
+        for path, suffixes in wanted:
+            check_output(path, overwrite=self.overwrite, suffixes=suffixes)
+        paths = [path.resolve() for path, _ in wanted]
+        if len(set(paths)) < len(paths):
+            raise OutputError("two outputs have the same name; give each its own")
+        if source is not None and source.resolve() in paths:
+            raise OutputError(f"'{source}' is the table to be fitted; write to another file")
+
+    def check_picture(self, observations):
+        """Refuse a picture of more coordinates than can be drawn."""
+        from xdgmm.plotting import LARGEST
+
+        if self.plot is not None and observations.n_dimensions > LARGEST:
+            raise InputError(
+                f"a picture shows at most {LARGEST} coordinates; choose fewer columns, or leave --plot out"
+            )
+
+    def write(self, mixture, table, observations, title):
+        """Write what was asked for; returns the paths."""
+        from xdgmm.plotting import plot_fit, save
+        from xdgmm.tables import write_table
+
+        if self.model is not None:
+            mixture.write(self.model, overwrite=self.overwrite)
+        if self.report is not None:
+            write_table(table, self.report, overwrite=self.overwrite)
+        if self.plot is not None:
+            save(plot_fit(mixture, observations, title), self.plot, overwrite=self.overwrite)
+        return [path for path in (self.model, self.report, self.plot) if path is not None]
+
+
+def run(observations, candidates, outputs, seed, title):
+    """Fit, print, write; returns whether the fit converged."""
+    from xdgmm.selection import search
+    from xdgmm.widths import rich_table, widths
+
+    out = _out()
+    out.print(f"[b]{_escaped(title)}[/b]", soft_wrap=True)
+    out.print(f"{observations.n_objects} objects; " + "; ".join(map(_escaped, observations.remarks)), soft_wrap=True)
+    with _err().status("fitting (the first fit on a machine compiles its kernels: some seconds)"):
+        selection = search(observations, candidates, rng=seed)
+        result = selection.result
+        report = widths(result.mixture, observations)
+    report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
+    if len(candidates) > 1:
+        out.print(_bic_sentence(selection), soft_wrap=True)
+    out.print(rich_table(report))
+    out.print(f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}", soft_wrap=True)
+    for path in outputs.write(result.mixture, report, observations, title):
+        out.print(f"wrote {_escaped(path)}", soft_wrap=True)
+    out.print()
+    return result.converged
+
+
+def _bic_sentence(selection):
+    rows = zip(selection.n_components, selection.bic, strict=True)
+    values = ", ".join(f"{k}: {value:.2f}" for k, value in rows)
+    sentence = f"BIC by number of components: {values}; chosen: {selection.chosen}"
+    if selection.degenerate:
+        sentence += f" (no maximum exists for {', '.join(map(str, selection.degenerate))})"
+    return sentence
+
+
+def parse_components(text):
+    """Numbers of components from '2' or '1:4'."""
+    first, colon, last = text.partition(":")
+    try:
+        low = int(first)
+        high = int(last) if colon else low
+    except ValueError:
+        raise InputError(f"--components is '{text}', but it must be a number like 2, or a range like 1:4") from None
+    if low < 1 or high < low:
+        raise InputError(f"--components is '{text}', but it must be at least 1, and a range must not run backwards")
+    return list(range(low, high + 1))
+
+
+def _names(text):
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise InputError(f"'{text}' holds an empty name; separate column names by single commas")
+    return names
+
+
+def _errors(text):
+    if text == "auto":
+        return "auto"
+    return None if text == "none" else _names(text)
+
+
+def _plot_suffixes(path):
+    if path is None:
+        return ()
+    from xdgmm.plotting import plot_suffixes
+
+    return plot_suffixes()
+
+
+def _new_folder():
+    """xdgmm-demo, or xdgmm-demo-2, ... where it exists already."""
+    folder, number = Path("xdgmm-demo"), 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"xdgmm-demo-{number}")
+    return folder
+
+
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder '{folder}': {error.strerror}; choose another") from None
+
+
+def _out():
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 120))
+
+
+def _err():
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def _escaped(text):
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+def _show_warning(message, category, *_rest, **_more):
+    kind = "warning" if issubclass(category, XdgmmWarning) else category.__name__
+    _err().print(f"[yellow]{kind}:[/yellow] {_escaped(message)}", soft_wrap=True)
+
+
+def main():
+    """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
+    warnings.showwarning = _show_warning
+    try:
+        app()
+    except XdgmmError as error:
+        _err().print(f"[red]error:[/red] {_escaped(error)}", soft_wrap=True)
+        sys.exit(2)

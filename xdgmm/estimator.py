@@ -1,0 +1,284 @@
+"""`XDGMM`: the face in scikit-learn's style.  No mathematics here."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+
+from xdgmm import objects, selection
+from xdgmm.errors import ConvergenceWarning, InputError, NotFittedError
+from xdgmm.fitting import Outcome, Settings, StoppingRule, fit, start_from
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.widths import widths
+
+INITS = ("kmeans++",)
+
+
+class XDGMM(DensityMixin, BaseEstimator):
+    """Extreme deconvolution: the Gaussian mixture behind measurements that each have their own error.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of Gaussian components K.
+    solver : {"auto", "em", "implicit", "quasi-newton"}
+        "auto": a few implicit EM steps, then quasi-Newton, then Newton steps where they are cheap.
+    tol : float
+        The fit has converged when less than this is predicted still to gain, in total nats of log-likelihood; 0 makes
+        exactly `max_iter` passes.
+    max_iter : int
+        Passes over the data allowed from one start.
+    init : {"kmeans++"} or GaussianMixture
+        Where to start.
+    n_init : int
+        How many k-means++ starts are compared (K > 1).
+    weights_init, means_init, covariances_init : arrays (K,), (K, D), (K, D, D), optional
+        Start here instead, in the units of the data; what is not given is taken from the objects nearest each mean.
+    random_state : int, Generator or None
+        Seed of the starts and of `sample`.
+
+    Attributes
+    ----------
+    mixture_ : GaussianMixture
+        The fitted mixture, with names and units.
+    weights_, means_, covariances_ : ndarray (K,), (K, D), (K, D, D)
+        Its parameters: heaviest component first, unless a start was given.
+    result_ : FitResult
+        How the maximum was reached, and how sure that is.
+    converged_ : bool
+    n_iter_ : int
+        Passes over the data.
+    lower_bound_ : float
+        Mean log-likelihood per object, in nats.
+
+    Notes
+    -----
+    Model and likelihood: Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657.  Missing values are NaN or masked.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, Observations, datasets
+    >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+    >>> model = XDGMM().fit(stars)
+    >>> model.means_.round(3), model.mixture_.sigmas.round(3)
+    (array([[80.526]]), array([[2.725]]))
+    """
+
+    def __init__(
+        self,
+        n_components=1,
+        *,
+        solver="auto",
+        tol=1e-8,
+        max_iter=2000,
+        init="kmeans++",
+        n_init=10,
+        weights_init=None,
+        means_init=None,
+        covariances_init=None,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.init = init
+        self.n_init = n_init
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.covariances_init = covariances_init
+        self.random_state = random_state
+
+    def fit(self, X, y=None, *, Xerr=None, sample_weight=None):
+        """Fit the intrinsic mixture.
+
+        Parameters
+        ----------
+        X : Observations, Table, Quantity or array (N,) or (N, D)
+            What was measured.  Of a table, every column for which an error column is found.
+        y : None
+            Ignored, for scikit-learn.
+        Xerr : array or Quantity, optional
+            1-sigma errors (N, D), one number for all, or noise covariances (N, D, D).  Never variances (N, D).
+            Without it, arrays are taken as exact.
+        sample_weight : array (N,), optional
+            Frequency weights.
+
+        Returns
+        -------
+        XDGMM
+
+        Raises
+        ------
+        TypeError
+            If errors were passed by position, as `y`.
+        InputError
+            If the data or a parameter of the model cannot be used; the message says what to do.
+        DegenerateError
+            If the likelihood has no maximum.
+        """
+        _refuse_errors_as_labels(X, y)
+        observations = as_observations(X, Xerr, sample_weight)
+        settings = Settings(
+            solver=self.solver,
+            stopping=StoppingRule(self._tolerance(), self.max_iter),
+            n_init=self.n_init,
+            start=self._start(observations),
+        )
+        result = fit(observations, self.n_components, settings, self._rng())
+        if not (result.converged or result.outcome is Outcome.ALL_PASSES):
+            warnings.warn(
+                f"{result.outcome.value} (predicted gain {result.predicted_gain:.2g} nats)",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        self.result_ = result
+        self.mixture_ = result.mixture
+        self.n_features_in_ = observations.n_dimensions
+        self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
+        return self
+
+    def _tolerance(self):
+        if isinstance(self.tol, bool) or not isinstance(self.tol, (int, float, np.number)):
+            raise InputError(f"`tol` is {self.tol!r}, but it must be a number (total nats)")
+        return float(self.tol)
+
+    def _rng(self):
+        if isinstance(self.random_state, np.random.RandomState):
+            return np.random.default_rng(self.random_state.randint(2**31))
+        return np.random.default_rng(self.random_state)
+
+    def _start(self, observations):
+        given = self.weights_init, self.means_init, self.covariances_init
+        if isinstance(self.init, GaussianMixture):
+            if self.init.n_components != self.n_components:
+                raise InputError(
+                    f"`init` has {self.init.n_components} components, but `n_components` is {self.n_components}"
+                )
+            return self.init
+        if self.init not in INITS:
+            raise InputError(f"`init` is {self.init!r}, but it must be 'kmeans++' or a GaussianMixture")
+        if all(part is None for part in given):
+            return None
+        return start_from(observations, self.n_components, *given)
+
+    @property
+    def _fitted(self):
+        if not hasattr(self, "mixture_"):
+            raise NotFittedError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
+        return self.mixture_
+
+    @property
+    def weights_(self):
+        """Mixing proportions (K,)."""
+        return self._fitted.weights
+
+    @property
+    def means_(self):
+        """Intrinsic means (K, D), in the units of the data."""
+        return self._fitted.means
+
+    @property
+    def covariances_(self):
+        """Intrinsic covariances (K, D, D), in the units of the data squared."""
+        return self._fitted.covariances
+
+    @property
+    def converged_(self):
+        """Was a maximum reached?"""
+        return self._fitted is not None and self.result_.converged
+
+    @property
+    def n_iter_(self):
+        """Passes over the data from the winning start."""
+        return self.result_.n_passes if self._fitted is not None else 0
+
+    @property
+    def lower_bound_(self):
+        """Mean log-likelihood per object of the data fitted, in nats."""
+        return self.result_.log_likelihood / self.result_.total_weight if self._fitted is not None else np.nan
+
+    def _measured(self, X, Xerr, sample_weight=None):
+        """Observations to be judged by the fitted model; bare arrays need errors if the fit had some."""
+        mixture = self._fitted
+        if Xerr is None and self.fitted_with_errors_ and not isinstance(X, Observations) and not _is_table(X):
+            raise InputError(
+                "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact"
+            )
+        observations = as_observations(X, Xerr, sample_weight)
+        if observations.n_dimensions != mixture.n_dimensions:
+            raise InputError(
+                f"X has {observations.n_dimensions} columns, but the model was fitted to {mixture.n_dimensions}"
+            )
+        return observations
+
+    def score_samples(self, X, *, Xerr=None):
+        """Log-likelihood of each object (N,), its noise taken into account, in nats."""
+        return objects.log_likelihoods(self._fitted, self._measured(X, Xerr))
+
+    def score(self, X, y=None, *, Xerr=None, sample_weight=None):
+        """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out."""
+        _refuse_errors_as_labels(X, y)
+        observations = self._measured(X, Xerr, sample_weight)
+        return self._log_likelihood(observations) / observations.total_weight
+
+    def _log_likelihood(self, observations):
+        return float(observations.object_weights @ objects.log_likelihoods(self._fitted, observations))
+
+    def predict_proba(self, X, *, Xerr=None):
+        """Probability that each object belongs to each component (N, K)."""
+        return objects.memberships(self._fitted, self._measured(X, Xerr))
+
+    def predict(self, X, *, Xerr=None):
+        """Most probable component of each object (N,)."""
+        return self.predict_proba(X, Xerr=Xerr).argmax(axis=1)
+
+    def sample(self, n_samples=1):
+        """Draw intrinsic (noise-free) points: values (n_samples, D) and component labels (n_samples,)."""
+        return self._fitted.sample(n_samples, self._rng())
+
+    def aic(self, X, *, Xerr=None, sample_weight=None):
+        """Akaike's information criterion of these data; the lower the better."""
+        log_likelihood = self._log_likelihood(self._measured(X, Xerr, sample_weight))
+        return selection.aic(log_likelihood, selection.n_parameters(*self.means_.shape))
+
+    def bic(self, X, *, Xerr=None, sample_weight=None):
+        """Bayesian information criterion of these data; the lower the better."""
+        observations = self._measured(X, Xerr, sample_weight)
+        n_free = selection.n_parameters(*self.means_.shape)
+        return selection.bic(self._log_likelihood(observations), n_free, observations.total_weight)
+
+    def widths(self, X, *, Xerr=None, sample_weight=None, information="observed", level=0.6827, limit_level=0.95):
+        """Intrinsic-width report: a QTable with one row per component and coordinate; see `xdgmm.widths.widths`."""
+        observations = self._measured(X, Xerr, sample_weight)
+        report = widths(self._fitted, observations, information=information, level=level, limit_level=limit_level)
+        report.meta["log_likelihood"] = self.result_.log_likelihood
+        report.meta["outcome"] = self.result_.outcome.value
+        return report
+
+
+def as_observations(X, Xerr=None, sample_weight=None):
+    """`Observations` from what users pass: Observations, a table, a Quantity or an array, with errors and weights."""
+    if isinstance(X, Observations) or _is_table(X):
+        for name, given in (("Xerr", Xerr), ("sample_weight", sample_weight)):
+            if given is not None:
+                kind = type(X).__name__
+                raise InputError(
+                    f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
+                )
+        return X if isinstance(X, Observations) else Observations.from_table(X)
+    if Xerr is None:
+        return Observations.exact(X, weights=sample_weight)
+    if np.ndim(Xerr) == 3:
+        return Observations.with_covariances(X, Xerr, weights=sample_weight)
+    return Observations.with_standard_errors(X, Xerr, weights=sample_weight)
+
+
+def _is_table(X):
+    return hasattr(X, "colnames") and hasattr(X, "columns")
+
+
+def _refuse_errors_as_labels(X, y):
+    if y is not None and (np.ndim(y) >= 2 or np.ndim(X) == 1):
+        raise TypeError("the second argument is y, which is ignored: pass errors as Xerr=")
