@@ -62,7 +62,8 @@ class FactorCoordinates:
             order = np.r_[self.pinned.axis, np.delete(np.arange(L.shape[0]), self.pinned.axis)]
             root = np.linalg.cholesky(symmetric(L @ L.T)[np.ix_(order, order)])
             self.L[k][order] = root
-            self.B[k] = triangular_factor(_whitened(V[np.ix_(order, order)], root))
+            B = triangular_factor(_whitened(V[np.ix_(order, order)], root))
+            self.B[k] = np.where((B**2).sum(axis=0) > NOTHING, B, 0.0)
             return
         values, vectors = np.linalg.eigh(_whitened(V, L))
         self.L[k] = L @ vectors[:, ::-1]

@@ -50,9 +50,13 @@ class Point:
         return float(np.abs(gradient[self.free]).max(initial=0.0))
 
     def gains_of_leaving(self):
-        """Nats predicted to gain (K, D) by letting each vanished variance grow; zero where it should not."""
+        """Nats predicted to gain (K, D) by letting each variance grow that is (nearly) zero; zero where it should not.
+
+        A variance near zero counts too: there the gradient in the factor is small whatever the likelihood wants.
+        """
         slopes = np.maximum(self.coordinates.slopes(self.statistics), 0.0)
-        return np.where(self.singular & self.movable(), 0.25 * self.coordinates.q[:, None] * slopes**2, 0.0)
+        small = (self.coordinates.eigenvalues < VANISHING) & self.movable()
+        return np.where(small, 0.25 * self.coordinates.q[:, None] * slopes**2, 0.0)
 
     def movable(self):
         """Which axes are not pinned (K, D)."""
