@@ -122,7 +122,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         observations = as_observations(X, Xerr, sample_weight)
         settings = Settings(
             solver=self.solver,
-            stopping=StoppingRule(self._tolerance(), self.max_iter),
+            stopping=StoppingRule(self.tol, self.max_iter),
             n_init=self.n_init,
             start=self._start(observations),
         )
@@ -139,11 +139,6 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
         return self
 
-    def _tolerance(self):
-        if isinstance(self.tol, bool) or not isinstance(self.tol, (int, float, np.number)):
-            raise InputError(f"`tol` is {self.tol!r}, but it must be a number (total nats)")
-        return float(self.tol)
-
     def _rng(self):
         if isinstance(self.random_state, np.random.RandomState):
             return np.random.default_rng(self.random_state.randint(2**31))
@@ -152,10 +147,6 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _start(self, observations):
         given = self.weights_init, self.means_init, self.covariances_init
         if isinstance(self.init, GaussianMixture):
-            if self.init.n_components != self.n_components:
-                raise InputError(
-                    f"`init` has {self.init.n_components} components, but `n_components` is {self.n_components}"
-                )
             return self.init
         if self.init not in INITS:
             raise InputError(f"`init` is {self.init!r}, but it must be 'kmeans++' or a GaussianMixture")

@@ -43,8 +43,9 @@ class Settings:
         """Refuse what cannot be."""
         if self.solver not in solvers.NAMES:
             raise InputError(f"`solver` is {self.solver!r}, but it must be one of {', '.join(solvers.NAMES)}")
-        if not self.stopping.tolerance >= 0:
-            raise InputError(f"`tol` is {self.stopping.tolerance!r}, but it must be zero or positive (total nats)")
+        tolerance = self.stopping.tolerance
+        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float, np.number)) or not tolerance >= 0:
+            raise InputError(f"`tol` is {tolerance!r}, but it must be zero or positive: a number, in total nats")
         for name, value in (("max_iter", self.stopping.max_passes), ("n_init", self.n_init)):
             if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
                 raise InputError(f"`{name}` is {value!r}, but it must be a whole number of at least 1")
@@ -90,11 +91,11 @@ def fit(observations, n_components=1, settings=None, rng=None):
     rng = np.random.default_rng(rng)
     scaling = Standardisation.of(observations)
     standard = scaling.observations(observations)
-    starts = _given(settings.start, standard, scaling) or _trials(standard, n_components, settings, rng)
+    starts = _given(settings.start, n_components, standard, scaling) or _trials(standard, n_components, settings, rng)
     solution, likelihood = _best(starts, standard, settings, observations)
     point = _in_order(solution, settings)
     return FitResult(
-        mixture=scaling.original(point.mixture, observations.units),
+        mixture=scaling.original(point.mixture, observations.names, observations.units),
         log_likelihood=solution.statistics.log_likelihood + scaling.log_jacobian(observations),
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
@@ -116,7 +117,7 @@ def _in_order(solution, settings):
     return Point.at(solution.mixture.ordered(order), solution.statistics.ordered(order))
 
 
-def _given(start, standard, scaling):
+def _given(start, n_components, standard, scaling):
     """The caller's start in standardised coordinates, as the only one; nothing where there is none."""
     if start is None:
         return []
@@ -124,6 +125,8 @@ def _given(start, standard, scaling):
         raise InputError(
             f"the start has {start.n_dimensions} coordinates, but the observations have {standard.n_dimensions}"
         )
+    if start.n_components != n_components:
+        raise InputError(f"the start has {start.n_components} components, but `n_components` is {n_components}")
     return [scaling.mixture(start)]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
+from xdgmm.observations.validation import plain
 
 from .matrices import positive_part
 from .standardisation import Standardisation
@@ -116,11 +117,12 @@ def start_from(observations, n_components, weights=None, means=None, covariances
         centres = kmeans_start(standard, 1, None).means
     elif means is None:
         raise InputError("`means_init` is needed beside `weights_init` and `covariances_init`; give starting means")
-    elif np.shape(means) != shape:
-        raise InputError(f"`means_init` has shape {np.shape(means)}, but {shape} is needed: one row per component")
     else:
-        centres = (np.asarray(means, dtype=float) - scaling.location) / scaling.scale
-    guess = scaling.original(from_labels(standard, nearest(standard, centres), centres), observations.units)
+        means = _starting_means(means, shape, observations.units)
+        centres = (means - scaling.location) / scaling.scale
+    guess = scaling.original(
+        from_labels(standard, nearest(standard, centres), centres), observations.names, observations.units
+    )
     return GaussianMixture(
         guess.weights if weights is None else weights,
         guess.means if means is None else means,
@@ -128,3 +130,13 @@ def start_from(observations, n_components, weights=None, means=None, covariances
         observations.names,
         observations.units,
     )
+
+
+def _starting_means(means, shape, units):
+    """Means (K, D) as numbers in the units of the observations."""
+    means, _ = plain(means, "means_init", units[0] if len(set(units)) == 1 else None)
+    if means.shape != shape:
+        raise InputError(f"`means_init` has shape {means.shape}, but {shape} is needed: one row per component")
+    if not np.isfinite(means).all():
+        raise InputError("`means_init` holds NaN or infinity; every starting mean must be finite")
+    return means

@@ -40,7 +40,10 @@ def run(name, mixture, likelihood, tolerance, pinned=None):
     """Run the solver `name` from a mixture until its maximum, or until the passes are used up."""
     try:
         if name in ITERATIONS:
-            return _iterate(ITERATIONS[name], mixture, likelihood, tolerance)
+            solution = _iterate(ITERATIONS[name], mixture, likelihood, tolerance)
+            if name == "em" or solution.outcome.converged:
+                return solution
+            mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
         return _climb(name, mixture, likelihood, tolerance, pinned)
     except OutOfPasses:
         mixture, statistics = likelihood.best
@@ -61,6 +64,7 @@ def _iterate(advance, mixture, likelihood, tolerance):
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, likelihood)
             if gain < tolerance or threshold < statistics.rounding:
+                mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
                 outcome = Outcome.CONVERGED if gain < tolerance else Outcome.STALLED
                 return Solution(mixture, statistics, outcome, gain)
             threshold /= 10.0

@@ -34,9 +34,9 @@ class Standardisation:
         """A mixture of the caller's coordinates in standardised ones."""
         return mixture.rescaled(-self.location / self.scale, 1.0 / self.scale, mixture.names)
 
-    def original(self, mixture, units):
-        """A mixture of standardised coordinates in the caller's."""
-        return mixture.rescaled(self.location, self.scale, mixture.names, units)
+    def original(self, mixture, names, units):
+        """A mixture of standardised coordinates in the caller's, which have these names and units."""
+        return mixture.rescaled(self.location, self.scale, names, units)
 
     def log_jacobian(self, observations):
         """What is added to the standardised log-likelihood to get that of the observations."""

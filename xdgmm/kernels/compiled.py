@@ -28,6 +28,7 @@ OPTIONS = {
 
 LN2 = math.log(2.0)
 HALF_LOG2E = 0.5 / LN2
+SMALLEST_PIVOT = 1e-300  # the reciprocal of a smaller one overflows
 LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
 MANTISSA = 0x000FFFFFFFFFFFFF
 ONE = 0x3FF0000000000000
@@ -87,7 +88,7 @@ def _eliminate(t, n_dimensions, factor, mantissa, exponent):
     for p in range(n_dimensions):
         pivot = t[p * (p + 3) // 2]
         for lane in range(pivot.size):
-            not_positive += 0 if pivot[lane] > 0.0 else 1
+            not_positive += 0 if pivot[lane] > SMALLEST_PIVOT else 1
         for lane in range(pivot.size):
             pivot[lane] = 1.0 / pivot[lane]
             mantissa[lane] *= pivot[lane]
@@ -190,7 +191,10 @@ def _density(t, block, masked, theta, weight, n_dimensions, power, scale, work, 
 
 @njit(**OPTIONS)
 def _responsibilities(powers, scales, alpha, highest, total, work):
-    """Turn the components' densities into responsibilities; `total` and `highest` give the sum of the densities."""
+    """Turn the components' densities into responsibilities; `total` and `highest` give the sum of the densities.
+
+    Components of weight zero are left out everywhere: their covariance may be singular.
+    """
     highest[:] = -np.inf
     total[:] = 0.0
     for k in range(alpha.size):
@@ -206,8 +210,6 @@ def _responsibilities(powers, scales, alpha, highest, total, work):
             _power_of_two(power, scale, scale, work)
             for lane in range(total.size):
                 total[lane] += scale[lane]
-        else:
-            scale[:] = 0.0
     for k in range(alpha.size):
         scale = scales[k]
         for lane in range(total.size):
@@ -256,6 +258,8 @@ def accumulate(data, masked, alpha, theta, n_dimensions, sums):
         block = data[b]
         omega = block[n_rows]
         for k in range(n_components):
+            if alpha[k] == 0.0:
+                continue
             not_positive += _density(
                 t, block, masked[b], theta[k], alpha[k], n_dimensions, powers[k], scales[k], work, exponent
             )
@@ -265,6 +269,8 @@ def accumulate(data, masked, alpha, theta, n_dimensions, sums):
             s += omega[lane] * (math.log(total[lane]) + LN2 * highest[lane])
         log_likelihood += s
         for k in range(n_components):
+            if alpha[k] == 0.0:
+                continue
             r = scales[k]
             for lane in range(n_lanes):
                 r[lane] *= omega[lane]

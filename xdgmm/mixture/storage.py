@@ -6,6 +6,7 @@ and units of the coordinates as JSON, since FITS columns restrict characters and
 64-bit floats: the round trip is exact.
 """
 
+import io
 import json
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.files import check_output, written_whole
+from xdgmm.kernels import unpack
 
 from .mixture import GaussianMixture
 
 FORMAT = 1
-LONGEST_COLUMN = 60
+LONGEST_LABEL = 30  # two of them and "cov_" fit into a FITS column name of 68 characters
 
 
 def write(mixture, path, *, overwrite=False):
@@ -30,7 +32,7 @@ def write(mixture, path, *, overwrite=False):
 def _table(mixture):
     from astropy.io import fits
 
-    labels = [_safe(name, i) for i, name in enumerate(mixture.names)]
+    labels = _labels(mixture.names)
     columns = [fits.Column("weight", "D", array=mixture.weights)]
     for i, label in enumerate(labels):
         columns.append(fits.Column(f"mean_{label}", "D", _text(mixture.units[i]), array=mixture.means[:, i]))
@@ -45,10 +47,14 @@ def _table(mixture):
     return hdu
 
 
-def _safe(name, index):
-    """A column label that FITS and its readers accept: letters, digits and underscores."""
-    label = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-    return label if label == name.replace(" ", "_") and len(label) <= LONGEST_COLUMN // 2 else f"x{index + 1}"
+def _labels(names):
+    """Column labels of letters, digits and underscores; x1, x2, ... where names do not give distinct short ones."""
+    labels = ["".join(c if c.isascii() and c.isalnum() else "_" for c in name) for name in names]
+    columns = [f"{a}_{b}".lower() for i, b in enumerate(labels) for a in labels[: i + 1]]
+    readable = all(label.strip("_") for label in labels) and max(map(len, labels)) <= LONGEST_LABEL
+    if readable and len(set(columns)) == len(columns) and len({label.lower() for label in labels}) == len(labels):
+        return labels
+    return [f"x{i + 1}" for i in range(len(names))]
 
 
 def _text(unit):
@@ -77,29 +83,40 @@ def read(path):
     if not path.is_file():
         raise InputError(f"there is no file '{path}'; check the name")
     try:
-        header, rows = _contents(path)
-    except (OSError, TypeError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"'{path}' cannot be read as a FITS file (damaged, or something else): {error}") from error
+        header, rows = _contents(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        raise InputError(f"'{path}' cannot be read as FITS: it is damaged, or something else ({error})") from error
     if header is None:
         raise InputError(f"'{path}' is a FITS file, but not a mixture written by xdgmm; fit one with `xdgmm fit`")
-    if header["XDGMMFMT"] > FORMAT:
-        raise InputError(f"'{path}' has format {header['XDGMMFMT']}, newer than this xdgmm knows; upgrade xdgmm")
     try:
+        _refuse_newer(header["XDGMMFMT"], path)
         return _mixture(header, rows)
-    except (KeyError, IndexError, ValueError) as error:
-        raise InputError(f"'{path}' is damaged: {error}") from error
+    except _NewerFormatError:
+        raise
+    except Exception as error:
+        raise InputError(f"'{path}' is damaged ({error}); write it again") from error
 
 
-def _contents(path):
+class _NewerFormatError(InputError):
+    """The file was written by a later version of xdgmm."""
+
+
+def _refuse_newer(version, path):
+    if isinstance(version, int) and version > FORMAT:
+        raise _NewerFormatError(f"'{path}' has format {version}, newer than this xdgmm knows; upgrade xdgmm")
+
+
+def _contents(content):
     """Header and rows (K, columns) of the mixture's table; (None, None) where there is none."""
     import warnings
 
     from astropy.io import fits
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error", fits.verify.VerifyWarning)
-        warnings.filterwarnings("error", message=".*truncated.*")
-        with fits.open(path, memmap=False) as hdus:
+        warnings.simplefilter("error")  # astropy only warns of a file that ends too early
+        with fits.open(io.BytesIO(content)) as hdus:
             for hdu in hdus:
                 if "XDGMMFMT" in hdu.header:
                     columns = [np.asarray(hdu.data.field(i), dtype=float) for i in range(len(hdu.columns))]
@@ -108,9 +125,14 @@ def _contents(path):
 
 
 def _mixture(header, rows):
-    from xdgmm.kernels import unpack
-
-    n_dimensions = header["NDIM"]
+    if header["XDGMMFMT"] != FORMAT:
+        raise ValueError(f"format {header['XDGMMFMT']!r} does not exist")
+    n_dimensions = int(header["NDIM"])
+    if rows.shape[1] != 1 + n_dimensions + n_dimensions * (n_dimensions + 1) // 2:
+        raise ValueError(f"{rows.shape[1]} columns do not fit {n_dimensions} coordinates")
+    names, units = json.loads(header["NAMES"]), json.loads(header["UNITS"])
+    if not (isinstance(names, list) and isinstance(units, list)):
+        raise TypeError("names and units are no lists")
     means = rows[:, 1 : 1 + n_dimensions]
     covariances = unpack(rows[:, 1 + n_dimensions :], n_dimensions)
-    return GaussianMixture(rows[:, 0], means, covariances, json.loads(header["NAMES"]), json.loads(header["UNITS"]))
+    return GaussianMixture(rows[:, 0], means, covariances, names, units)

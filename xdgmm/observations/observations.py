@@ -180,11 +180,19 @@ class Observations:
 
 
 def _values(values, units):
-    values, own_unit = plain(values, "values")
+    values, own_unit = plain(values, "values", _target(values, units))
     values = validation.as_columns(values)
     validation.check_values(values)
-    n_dimensions = values.shape[1]
-    return values, validation.check_units(own_unit if units is None else units, n_dimensions)
+    return values, validation.check_units(own_unit if units is None else units, values.shape[1])
+
+
+def _target(values, units):
+    """The one unit that values with a unit of their own are converted to; None to keep their own."""
+    if getattr(values, "unit", None) is None or not isinstance(units, (list, tuple)):
+        return units if getattr(values, "unit", None) is not None else None
+    if len(set(units)) > 1:
+        raise InputError("values with a unit have that one unit in every column; give one for all in `units`, or none")
+    return units[0]
 
 
 def _common(units, errors):

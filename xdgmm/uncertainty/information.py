@@ -90,7 +90,7 @@ def parameter_errors(mixture, observations, information="observed"):
         matrix = jacobian.T @ _expected(mixture, standard) @ jacobian
     units = _units(mixture, scaling.scale)
     covariance = _carried(matrix, jacobian) * np.outer(units, units)
-    return _errors(scaling.original(mixture, None), covariance, point)
+    return _errors(scaling.original(mixture, None, None), covariance, point)
 
 
 def _observed(point, blocks):
