@@ -1,0 +1,84 @@
+"""The README, the documentation and the examples do what they say."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+import xdgmm
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
+NAMES = [
+    module.name
+    for module in pkgutil.walk_packages(xdgmm.__path__, "xdgmm.")
+    if not module.name.endswith(("compiled", "cli"))
+]
+
+
+def run(code, namespace):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "block", "exec"), namespace)
+    return printed.getvalue()
+
+
+def test_the_readme_prints_the_two_set_up_commands():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert "python -m pip install . && xdgmm demo" in lines
+    assert "python -m pip install -e '.[test]' && python -m pytest" in lines
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = [
+        code
+        for language, code in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+        if language == "python"
+    ]
+    assert blocks
+    for code in blocks:
+        namespace = {}
+        run(code, namespace)
+    assert (namespace["same"].covariances == namespace["model"].covariances_).all()
+
+
+def test_the_page_on_widths_prints_what_it_says():
+    namespace, printed, compared = {}, "", 0
+    for language, text in BLOCK.findall((ROOT / "docs" / "intrinsic_widths.md").read_text(encoding="utf-8")):
+        if language == "python":
+            printed = run(text, namespace)
+        else:
+            assert printed == text
+            compared += 1
+    assert compared == 4
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["velocity_dispersion.py", str(tmp_path)])
+    runpy.run_path(str(ROOT / "examples" / "velocity_dispersion.py"), run_name="__main__")
+    assert "intrinsic dispersion   2.73 km / s +- 0.43 km / s" in capsys.readouterr().out
+    assert (tmp_path / "hydrus1.png").stat().st_size > 10_000
+    assert (tmp_path / "hydrus1.ecsv").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_examples_in_docstrings_are_right(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_the_version_is_the_one_of_the_package():
+    assert f"version = {xdgmm.__version__}\n" in (ROOT / "setup.cfg").read_text(encoding="utf-8")

@@ -1,0 +1,79 @@
+"""Pictures: what is drawn, and how it is written."""
+
+import numpy as np
+import pytest
+
+from xdgmm import GaussianMixture, InputError, Observations
+from xdgmm.plotting import plot_fit, plot_suffixes, save
+
+ONE = GaussianMixture([0.4, 0.6], [[0.0], [5.0]], [[[1.0]], [[0.0]]], names=["v"], units=["km/s"])
+
+
+def observed(D=1, N=60):
+    rng = np.random.default_rng(0)
+    return Observations.with_standard_errors(rng.normal(size=(N, D)), rng.uniform(0.1, 1, (N, D)))
+
+
+def test_one_coordinate_shows_histogram_densities_and_error_bars():
+    figure = plot_fit(ONE, observed(), "a title")
+    top, bottom = figure.axes
+    labels = top.get_legend_handles_labels()[1]
+    assert "intrinsic distribution" in labels
+    assert "model with the errors put back" in labels
+    assert "component 2: width near zero" in labels
+    assert bottom.get_xlabel() == "v [km s⁻¹]"
+    assert figure.get_suptitle() == "a title"
+
+
+def test_the_intrinsic_curve_integrates_to_the_weight_of_what_has_a_width():
+    top = plot_fit(ONE, observed()).axes[0]
+    curve = next(line for line in top.lines if line.get_label() == "intrinsic distribution")
+    x, y = curve.get_data()
+    assert np.trapezoid(y, x) == pytest.approx(0.4, abs=0.01)  # the grid leaves out the outer 0.3% of the tails
+
+
+def test_exact_values_have_no_noisy_curve():
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    labels = plot_fit(mixture, Observations.exact(np.arange(9.0))).axes[0].get_legend_handles_labels()[1]
+    assert "model with the errors put back" not in labels
+
+
+def test_several_coordinates_are_drawn_in_pairs_with_missing_values():
+    D = 3
+    observations = observed(D)
+    values = observations.values.copy()
+    values[0, 1] = np.nan
+    mixture = GaussianMixture([1.0], np.zeros((1, D)), np.eye(D)[None])
+    figure = plot_fit(mixture, Observations.with_standard_errors(values, observations.noise))
+    assert len([axes for axes in figure.axes if axes.get_visible()]) == D * (D + 1) // 2
+
+
+def test_too_many_coordinates_are_refused():
+    with pytest.raises(InputError, match="at most 6"):
+        plot_fit(GaussianMixture([1.0], np.zeros((1, 7)), np.eye(7)[None]), observed(7))
+
+
+def test_repeated_values_and_a_single_object_can_be_drawn(tmp_path):
+    mixture = GaussianMixture([1.0], [[3.0]], [[[0.0]]])
+    for values in ([3.0], [3.0, 3.0, 3.0]):
+        save(plot_fit(mixture, Observations.with_standard_errors(values, 0.5)), tmp_path / "a.png", overwrite=True)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
+def test_figures_are_written_in_the_format_of_their_name(tmp_path, suffix):
+    path = tmp_path / f"fit{suffix}"
+    assert suffix in plot_suffixes()
+    save(plot_fit(ONE, observed()), path)
+    start = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix]
+    assert path.read_bytes().startswith(start)
+
+
+def test_an_existing_or_unknown_file_is_refused(tmp_path):
+    figure = plot_fit(ONE, observed())
+    path = tmp_path / "fit.png"
+    path.write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        save(figure, path)
+    assert path.read_text() == "mine"
+    with pytest.raises(InputError, match="must end in"):
+        save(figure, tmp_path / "fit.docx")

@@ -1,0 +1,210 @@
+"""`XDGMM`: scikit-learn's conventions, and the traps it does not set."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.base import clone
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from xdgmm import XDGMM, ConvergenceWarning, GaussianMixture, InputError, Observations, datasets
+from xdgmm.errors import NotFittedError
+
+
+@pytest.fixture(scope="module")
+def table():
+    return datasets.load("hydrus1")
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    return XDGMM().fit(table["v"], Xerr=table["e_v"])
+
+
+def two_groups(N=400, seed=0):
+    rng = np.random.default_rng(seed)
+    e = rng.uniform(0.1, 1, N)
+    return np.where(rng.random(N) < 0.4, rng.normal(0, 1, N), rng.normal(6, 0.5, N)) + e * rng.normal(size=N), e
+
+
+@pytest.mark.parametrize("how", ["observations", "table", "quantity", "arrays", "columns", "covariances"])
+def test_every_way_to_pass_the_data_gives_the_same_fit(table, fitted, how):
+    v, e = table["v"].value, table["e_v"].value
+    ways = {
+        "observations": lambda m: m.fit(Observations.from_table(table, "v")),
+        "table": lambda m: m.fit(table),
+        "quantity": lambda m: m.fit(table["v"].to("m/s"), Xerr=table["e_v"]),
+        "arrays": lambda m: m.fit(v, Xerr=e),
+        "columns": lambda m: m.fit(v[:, None], Xerr=e[:, None]),
+        "covariances": lambda m: m.fit(v[:, None], Xerr=(e**2)[:, None, None]),
+    }
+    model = ways[how](XDGMM())
+    factor = 1000 if how == "quantity" else 1
+    assert model.mixture_.sigmas[0, 0] == pytest.approx(factor * fitted.mixture_.sigmas[0, 0], rel=1e-8)
+    assert model.mixture_.units[0] == {"quantity": u.m / u.s}.get(
+        how, None if how in "arrays columns covariances" else u.km / u.s
+    )
+
+
+def test_what_is_fitted_is_what_is_reported(table, fitted):
+    v, e = table["v"].value, table["e_v"].value
+    T = np.sqrt(fitted.covariances_[0, 0, 0] + e**2)
+    log_likelihood = norm.logpdf(v, fitted.means_[0, 0], T).sum()
+    assert fitted.result_.log_likelihood == pytest.approx(log_likelihood, rel=1e-12)
+    assert fitted.result_.log_likelihood == pytest.approx(-79.3484699, rel=1e-8)
+    assert fitted.score(v, Xerr=e) == pytest.approx(log_likelihood / 31, rel=1e-12)
+    assert fitted.lower_bound_ == pytest.approx(log_likelihood / 31, rel=1e-12)
+    assert fitted.score_samples(v, Xerr=e) == pytest.approx(norm.logpdf(v, fitted.means_[0, 0], T), rel=1e-12)
+    assert fitted.bic(v, Xerr=e) == pytest.approx(2 * np.log(31) - 2 * log_likelihood, rel=1e-12)
+    assert fitted.aic(v, Xerr=e) == pytest.approx(4 - 2 * log_likelihood, rel=1e-12)
+    assert fitted.converged_
+    assert 1 <= fitted.n_iter_ <= fitted.max_iter
+
+
+def test_the_score_is_the_mean_over_what_was_seen_and_weighted(fitted):
+    score = fitted.score([80.0, np.nan, 85.0], Xerr=[1, 1, 1], sample_weight=[2, 1, 1])
+    one = fitted.score_samples([80.0, 85.0], Xerr=1)
+    assert score == pytest.approx((2 * one[0] + one[1]) / 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("X", [[1.0, 2.0, 3.0], [[1.0, 2.0], [2.0, 3.0], [3.0, 5.0]]])
+def test_errors_by_position_are_refused(X):
+    with pytest.raises(TypeError, match="pass errors as Xerr="):
+        XDGMM().fit(X, np.ones_like(X))
+
+
+def test_labels_by_position_are_ignored_as_scikit_learn_does():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    assert XDGMM().fit(X, np.zeros(30)).means_ == pytest.approx(XDGMM().fit(X).means_)
+
+
+@pytest.mark.parametrize("method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths"])
+def test_a_model_fitted_with_errors_refuses_bare_arrays(table, fitted, method):
+    v = table["v"].value
+    with pytest.raises(InputError, match="give those of X too"):
+        getattr(fitted, method)(v)
+    if method != "widths":
+        getattr(fitted, method)(v, Xerr=0)  # zero is allowed and means exact
+
+
+@pytest.mark.parametrize("method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths"])
+def test_an_unfitted_model_says_so(method):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(XDGMM(), method)([1.0, 2.0])
+
+
+@pytest.mark.parametrize("name", ["weights_", "means_", "covariances_", "converged_", "n_iter_", "lower_bound_"])
+def test_an_unfitted_model_has_no_results(name):
+    with pytest.raises((NotFittedError, AttributeError)):
+        getattr(XDGMM(), name)
+
+
+def test_labels_and_samples_follow_the_mixture():
+    x, e = two_groups()
+    model = XDGMM(2, random_state=3).fit(x, Xerr=e)
+    assert (model.predict(x, Xerr=e) == model.predict_proba(x, Xerr=e).argmax(1)).all()
+    points, labels = model.sample(5000)
+    assert points.shape == (5000, 1)
+    # Binomial error of the share, times four.
+    assert np.mean(labels == 0) == pytest.approx(model.weights_[0], abs=4 * 0.5 / np.sqrt(5000))
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_the_same_maximum():
+    x, e = two_groups()
+    one, same, other = (XDGMM(2, random_state=seed).fit(x, Xerr=e) for seed in (1, 1, np.random.default_rng(2)))
+    assert (one.means_ == same.means_).all()
+    assert (one.covariances_ == same.covariances_).all()
+    assert other.result_.log_likelihood == pytest.approx(one.result_.log_likelihood, abs=1e-6)
+
+
+def test_a_start_is_used_and_keeps_its_order():
+    x, e = two_groups()
+    model = XDGMM(2, means_init=[[0.0], [6.0]], weights_init=[0.5, 0.5], covariances_init=[[[1.0]], [[1.0]]])
+    assert model.fit(x, Xerr=e).means_[0, 0] < model.means_[1, 0]
+    by_means = XDGMM(2, means_init=[[6.0], [0.0]]).fit(x, Xerr=e)
+    assert by_means.means_[0, 0] > by_means.means_[1, 0]
+    by_mixture = XDGMM(2, init=by_means.mixture_).fit(x, Xerr=e)
+    assert by_mixture.result_.log_likelihood == pytest.approx(model.result_.log_likelihood, abs=1e-6)
+
+
+def test_no_errors_equal_scikit_learn_from_the_same_start():
+    rng = np.random.default_rng(4)
+    X = np.concatenate([rng.normal(0, 1, (150, 2)), rng.normal(4, 1.5, (250, 2))])
+    start = {"weights_init": [0.5, 0.5], "means_init": [[0.0, 0.0], [4.0, 4.0]]}
+    theirs = SklearnMixture(
+        2, reg_covar=0, tol=1e-14, max_iter=5000, precisions_init=np.tile(np.eye(2), (2, 1, 1)), **start
+    ).fit(X)
+    ours = XDGMM(2, covariances_init=np.tile(np.eye(2), (2, 1, 1)), **start).fit(X)
+    assert ours.score(X) == pytest.approx(theirs.score(X), abs=1e-8)
+    assert ours.score(X) >= theirs.score(X) - 1e-12
+    assert ours.covariances_ == pytest.approx(theirs.covariances_, rel=1e-4)
+
+
+def test_not_converging_is_a_warning_and_a_result():
+    x, e = two_groups()
+    with pytest.warns(ConvergenceWarning, match="max_iter passes came first"):
+        model = XDGMM(2, solver="em", max_iter=5, random_state=0).fit(x, Xerr=e)
+    assert not model.converged_
+    assert model.n_iter_ == 5
+
+
+def test_parameters_survive_cloning():
+    model = XDGMM(3, solver="em", tol=1e-3, random_state=5)
+    assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"n_components": 0}, "at least 1"),
+        ({"n_components": -2}, "at least 1"),
+        ({"n_components": 4}, "only 3 objects"),
+        ({"n_components": 1.5}, "whole number"),
+        ({"n_components": "2"}, "whole number"),
+        ({"n_components": True}, "whole number"),
+        ({"solver": "magic"}, "must be one of auto"),
+        ({"tol": -1}, "zero or positive"),
+        ({"tol": float("nan")}, "zero or positive"),
+        ({"tol": "small"}, "zero or positive: a number"),
+        ({"max_iter": 0}, "`max_iter` is 0"),
+        ({"n_init": 0, "n_components": 2}, "`n_init` is 0"),
+        ({"init": "zeros"}, "kmeans"),
+        ({"means_init": [[0.0, 1.0]]}, "`means_init` has shape"),
+        ({"means_init": [[np.nan]]}, "`means_init`"),
+        ({"means_init": "here"}, "`means_init`"),
+        ({"weights_init": [2.0]}, "sum to 1"),
+        ({"covariances_init": [[[-1.0]]]}, "negative eigenvalue"),
+        ({"n_components": 2, "weights_init": [0.5, 0.5]}, "`means_init` is needed"),
+        ({"init": GaussianMixture([0.5, 0.5], [[0.0], [1.0]], [[[1.0]], [[1.0]]])}, "2 components"),
+        ({"init": GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])}, "2 coordinates"),
+    ],
+)
+def test_parameters_that_cannot_be_are_refused_in_one_sentence(parameters, sentence):
+    with pytest.raises(InputError, match=sentence):
+        XDGMM(**parameters).fit([1.0, 2.0, 4.0], Xerr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"X": [1.0, 2.0], "Xerr": [1.0, 1.0, 1.0]}, "must be equal"),
+        ({"X": [1.0, 2.0], "Xerr": [1.0, -1.0]}, "row 1"),
+        ({"X": [1.0, 2.0], "Xerr": [1.0, np.nan]}, "row 1"),
+        ({"X": [1.0, np.inf]}, "infinite in row 1"),
+        ({"X": ["a", "b"]}, "strings"),
+        ({"X": []}, "empty"),
+        ({"X": [np.nan, np.nan]}, "every value is missing"),
+        ({"X": [1.0, 2.0], "sample_weight": [0, 0]}, "zero for every object"),
+        ({"X": [1.0, 2.0], "sample_weight": [1, -1]}, "row 1"),
+        ({"X": np.zeros((2, 2, 2))}, "one row per object"),
+        ({"X": Observations.exact([1.0]), "Xerr": 1.0}, "holds its own"),
+    ],
+)
+def test_data_that_cannot_be_used_are_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises(InputError, match=sentence):
+        XDGMM().fit(**arguments)
+
+
+def test_other_numbers_of_columns_are_refused(fitted):
+    with pytest.raises(InputError, match="2 columns"):
+        fitted.score([[1.0, 2.0]], Xerr=0)

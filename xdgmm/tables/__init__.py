@@ -1,0 +1,12 @@
+"""Where from, where to?
+
+`read_table` reads whatever astropy reads; `observations_from_table` finds the columns, their errors and their units and
+makes `Observations`; `write_table` writes a report.  A new convention for error columns is one line in
+`columns.PATTERNS`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
+"""
+
+from .observing import observations_from_table
+from .reading import read_table
+from .writing import REPORT_SUFFIXES, write_table
+
+__all__ = ["REPORT_SUFFIXES", "observations_from_table", "read_table", "write_table"]
