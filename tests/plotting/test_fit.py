@@ -20,7 +20,7 @@ def test_one_coordinate_shows_histogram_densities_and_error_bars():
     labels = top.get_legend_handles_labels()[1]
     assert "intrinsic distribution" in labels
     assert "model with the errors put back" in labels
-    assert "component 2: width near zero" in labels
+    assert "component 1: width near zero" in labels
     assert bottom.get_xlabel() == "v [km s⁻¹]"
     assert figure.get_suptitle() == "a title"
 

@@ -105,7 +105,7 @@ def _marginal(axes, mixture, observations, axis):
     if not sharp.all():
         axes.plot(x, intrinsic, color=INTRINSIC, lw=1.8, label="intrinsic distribution")
     for k in np.flatnonzero(sharp):
-        axes.axvline(mixture.means[k, axis], color=INTRINSIC, lw=1.8, label=f"component {k + 1}: width near zero")
+        axes.axvline(mixture.means[k, axis], color=INTRINSIC, lw=1.8, label=f"component {k}: width near zero")
     if mixture.n_components > 1:
         for k in np.flatnonzero(~sharp):
             one = mixture.weights[k] * _normal(x, mixture.means[k, axis], mixture.sigmas[k, axis] ** 2)

@@ -40,7 +40,7 @@ def _cells(row, limit_level, own_unit):
 
     numbers = {name: _number(row[name]) for name in row.colnames if name not in ("axis", "unit")}
     return [
-        str(row["component"] + 1),
+        str(row["component"]),
         escape(str(row["axis"])) + own_unit,
         f"{numbers['n_effective']:.4g}",
         with_error(numbers["weight"], numbers["weight_error"]),
