@@ -16,6 +16,7 @@ from .statistics import Likelihood
 
 SUBSAMPLE = 10_000  # objects on which starts are compared
 TRIAL_PASSES = 60  # passes over them for each start
+SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to its trace
 POLISHED = 3  # how many of the best starts are carried to the end
 
 
@@ -170,8 +171,11 @@ def _best(starts, standard, settings, observations):
 
 
 def _degenerate(component, observations):
-    exact = int((observations.present & (observations.variances == 0)).any(axis=1).sum())
+    noise = observations.noise_covariances[observations.counts]
+    lowest = np.linalg.eigvalsh(np.where(np.isfinite(noise), noise, 0.0))[:, 0]
+    exact = int((lowest <= SINGULAR_NOISE * np.trace(noise, axis1=1, axis2=2)).sum())
     return DegenerateError(
         f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "
-        "have some), so the likelihood has no maximum; give errors for these values, or fit fewer components or columns"
+        "have some, or a direction without), so the likelihood has no maximum; give errors for these values, or fit "
+        "fewer components or columns"
     )

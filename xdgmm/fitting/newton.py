@@ -7,6 +7,7 @@ import numpy as np
 from .coordinates import FactorCoordinates
 
 STEP = 1e-5  # difference step, in standard errors
+UPWARDS = 1e-4  # upward curvature (one is the information with known labels) that is no rounding of differences
 FLAT = 1e-9  # curvature below this fraction of the largest counts as flat
 HALVINGS = 12
 
@@ -21,14 +22,21 @@ class Curvature:
     hessian: np.ndarray
 
     def ascent(self):
-        """Newton step (whole z) and the nats it is predicted to gain; downward curvature is enforced."""
+        """Newton step (whole z) and the nats it is predicted to gain.
+
+        Where the likelihood bends upwards (a saddle) the step goes uphill by a standard error or more: a point from
+        which two directions lead up is no maximum, even if its gradient vanishes.
+        """
         values, vectors = np.linalg.eigh(-self.hessian)
         size = np.abs(values)
         bent = size > FLAT * size.max(initial=1.0)
-        along = (vectors.T @ self.gradient)[bent]
+        values, size, vectors = values[bent], size[bent], vectors[:, bent]
+        along = vectors.T @ self.gradient
+        upwards = values < -UPWARDS
+        steps = np.where(upwards, np.copysign(np.maximum(np.abs(along) / size, 1.0), along), along / size)
         z = np.zeros(self.coordinates.size)
-        z[self.free] = vectors[:, bent] @ (along / size[bent])
-        return z, float(0.5 * np.sum(along**2 / size[bent]))
+        z[self.free] = vectors @ steps
+        return z, float(np.sum(along * steps + 0.5 * np.where(upwards, size, -size) * steps**2))
 
 
 def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central=False):

@@ -105,8 +105,8 @@ def collapsed(mixture, statistics):
         if statistics.q[k] <= 0:
             continue
         values, vectors = np.linalg.eigh(V)
-        share = values[0] * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0]) / statistics.q[k]
+        exact = values[0] * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0])  # weight of the objects that are exact
         tiny = values[0] < COLLAPSED or values[0] < COLLINEAR * values[-1]
-        if tiny and share > 0.1:
+        if tiny and exact > 0.1 * min(1.0, statistics.q[k]):
             return k
     return None

@@ -64,7 +64,11 @@ def _iterate(advance, mixture, likelihood, tolerance):
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, likelihood)
             if gain < tolerance or threshold < statistics.rounding:
+                ended = statistics.log_likelihood
                 mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
+                if statistics.log_likelihood - ended > max(tolerance, statistics.rounding):  # it left the boundary
+                    rises, threshold = [], tolerance
+                    continue
                 outcome = Outcome.CONVERGED if gain < tolerance else Outcome.STALLED
                 return Solution(mixture, statistics, outcome, gain)
             threshold /= 10.0

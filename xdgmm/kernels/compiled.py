@@ -146,7 +146,7 @@ def _clear_missing(t, block, n_dimensions):
 
 @njit(**OPTIONS)
 def _power_of_two(y, scale, out, work):
-    """``out = scale * 2**max(y, LOWEST_POWER)`` for y <= 0, to one or two units of rounding."""
+    """``out = scale * 2**y`` for y <= 0, to one or two units of rounding; zero below 2**LOWEST_POWER."""
     bits = work.view(np.int64)
     for lane in range(y.size):
         clipped = max(y[lane], LOWEST_POWER)
@@ -164,7 +164,7 @@ def _power_of_two(y, scale, out, work):
         p = p * r + 5.5504108664821580e-02
         p = p * r + 2.4022650695910071e-01
         p = p * r + 6.9314718055994531e-01
-        out[lane] = (p * r + 1.0) * scale[lane]
+        out[lane] = (p * r + 1.0) * (scale[lane] if y[lane] > LOWEST_POWER else 0.0)
         work[lane] = whole + 4503599627370496.0 + 1023.0  # 2**52 + biased exponent: the low bits are an integer
     for lane in range(y.size):
         bits[lane] = bits[lane] << 52

@@ -1,12 +1,11 @@
-"""Where from, where to?  Files and astropy tables become `Observations`, and reports become files.
+"""Where from, where to?
 
-`read_table` reads what astropy's unified I/O reads, `observations_from_table` finds the columns and their errors and
-checks them, `write_table` writes a report.  To accept one more way of naming an error column, add it to
-``columns.ERROR_NAMES``; to treat bad errors in one more way, add a function to ``bad_errors.TREATMENTS``; to write
-one more format, add its suffix to ``writing.FORMATS``.
+`read_table` reads whatever astropy reads; `observations_from_table` finds the columns, their errors and their units and
+makes `Observations`; `write_table` writes a report.  A new convention for error columns is one line in
+`columns.PATTERNS`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 """
 
-from .measurements import observations_from_table
+from .observing import observations_from_table
 from .reading import read_table
 from .writing import REPORT_SUFFIXES, write_table
 

@@ -1,0 +1,344 @@
+"""The compiled pass equals its NumPy twin, and what it returns are the derivatives it says they are."""
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from xdgmm import kernels
+from xdgmm.kernels import compiled, reference
+from xdgmm.kernels.blocks import BLOCK
+
+NOISES = ("none", "standard errors", "covariances")
+COUNTS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 300)
+
+
+def random_covariances(rng, count, D, smallest=0.5, largest=2.0):
+    """Covariances (count, D, D) whose eigenvalues lie between two bounds, so that the condition is known."""
+    axes = np.linalg.qr(rng.standard_normal((count, D, D)))[0]
+    return (axes * rng.uniform(smallest, largest, (count, 1, D))) @ axes.transpose(0, 2, 1)
+
+
+def random_mixture(rng, K, D):
+    weights = rng.dirichlet(np.full(K, 5.0))
+    return weights, rng.standard_normal((K, D)), random_covariances(rng, K, D)
+
+
+def random_noise(rng, kind, N, D):
+    """The noise in the form that `pack` takes, and as covariances (N, D, D)."""
+    if kind == "none":
+        return None, np.zeros((N, D, D))
+    if kind == "standard errors":
+        errors = rng.uniform(0.0, 1.5, (N, D))
+        return errors, errors[:, :, None] ** 2 * np.eye(D)
+    covariances = random_covariances(rng, N, D, 0.0, 2.0)
+    covariances = 0.5 * (covariances + covariances.transpose(0, 2, 1))
+    return covariances, covariances
+
+
+def random_values(rng, N, D, missing):
+    values = 1.5 * rng.standard_normal((N, D))
+    if missing:
+        values[rng.random((N, D)) < 0.3] = np.nan
+        values[0, : D - 1] = np.nan  # an object with a single value, whatever chance says
+        values[0, D - 1] = 0.7
+        if N > 2:
+            values[1] = np.nan  # and one with none
+    return values
+
+
+def accumulate(values, noise, object_weights, mixture):
+    return kernels.accumulate(kernels.pack(values, noise, object_weights), *mixture)
+
+
+def assert_same(sums, expected, relative):
+    """Each sum agrees to a fraction of the largest element of its kind: sums of mixed sign cancel."""
+    for name in sums._fields:
+        found, wanted = np.asarray(getattr(sums, name)), np.asarray(getattr(expected, name))
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=relative * (1 + np.abs(wanted).max()), err_msg=name)
+
+
+@pytest.mark.parametrize("D", [*range(1, 13), 20])
+@pytest.mark.parametrize("weighted", ["unweighted", "weighted"])
+@pytest.mark.parametrize("missing", ["complete", "missing"])
+@pytest.mark.parametrize("noise_kind", NOISES)
+def test_the_compiled_pass_equals_its_numpy_twin(noise_kind, missing, weighted, D):
+    rng = np.random.default_rng([20, D, NOISES.index(noise_kind), missing == "missing", weighted == "weighted"])
+    for N in COUNTS:
+        values = random_values(rng, N, D, missing == "missing")
+        noise, covariances = random_noise(rng, noise_kind, N, D)
+        object_weights = rng.uniform(0.1, 3.0, N) if weighted == "weighted" else np.ones(N)
+        mixture = random_mixture(rng, 3, D)
+        sums = accumulate(values, noise, object_weights if weighted == "weighted" else None, mixture)
+        seen = np.isfinite(values).any(axis=1)
+        expected = reference.accumulate(values[seen], covariances[seen], object_weights[seen], *mixture)
+        # Eigenvalues of T lie in 0.5 ... 4.25: condition below 10.  The log-density of an object is below 200 in
+        # size and a responsibility inherits its absolute error, about 10 * 200 * 1e-16 = 2e-13 at worst; g, which
+        # cancels, is up to 30 times smaller than the sum of its terms.
+        assert_same(sums, expected, 1e-11)
+
+
+@pytest.mark.parametrize("noise_kind", NOISES)
+@pytest.mark.parametrize("D", [1, 2, 4])
+def test_the_sums_are_derivatives_of_the_log_likelihood(D, noise_kind):
+    rng = np.random.default_rng([3, D, NOISES.index(noise_kind)])
+    N, K = 60, 2
+    values = random_values(rng, N, D, missing=True)
+    noise, _ = random_noise(rng, noise_kind, N, D)
+    blocks = kernels.pack(values, noise, rng.uniform(0.5, 2.0, N))
+    weights, means, covariances = random_mixture(rng, K, D)
+    sums = kernels.accumulate(blocks, weights, means, covariances)
+
+    def slope(direction):
+        h = 1e-5
+        ends = [
+            kernels.accumulate(
+                blocks, weights * np.exp(s * direction[0]), means + s * direction[1], covariances + s * direction[2]
+            ).log_likelihood
+            for s in (h, -h)
+        ]
+        return (ends[0] - ends[1]) / (2 * h)
+
+    # Central differences: rounding 1e-16 * |lnL| ~ 1e-13 over h = 1e-5 gives 1e-8; truncation h^2 times a third
+    # derivative of at most a few thousand is 1e-7.
+    for k in range(K):
+        zero = [np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))]
+        zero[0][k] = 1.0
+        assert slope(zero) == pytest.approx(sums.q[k], abs=1e-6)
+        for i in range(D):
+            zero = [np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))]
+            zero[1][k, i] = 1.0
+            assert slope(zero) == pytest.approx(sums.g[k, i], abs=1e-6)
+            for j in range(i + 1):
+                zero = [np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))]
+                zero[2][k, i, j] = zero[2][k, j, i] = 1.0
+                half = 0.5 * (sums.C - sums.A)[k]
+                expected = half[i, j] + half[j, i] if i != j else half[i, i]
+                assert slope(zero) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_sums_of_parts_add_to_those_of_the_whole(missing):
+    rng = np.random.default_rng(4)
+    N, D = 400, 3
+    values, (noise, _) = random_values(rng, N, D, missing), random_noise(rng, "covariances", N, D)
+    object_weights, mixture = rng.uniform(0.1, 3.0, N), random_mixture(rng, 4, D)
+    whole = accumulate(values, noise, object_weights, mixture)
+    for cut in (1, 57, 128, 399):
+        parts = [
+            accumulate(values[part], noise[part], object_weights[part], mixture)
+            for part in (slice(cut), slice(cut, None))
+        ]
+        together = kernels.Sums(*(a + b for a, b in zip(*parts, strict=True)))
+        assert_same(together, whole, 1e-13)  # another order of adding 400 terms: 400 * 1e-16
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_order_of_the_objects_is_irrelevant(missing):
+    rng = np.random.default_rng(5)
+    N, D = 257, 2
+    values, (noise, _) = random_values(rng, N, D, missing), random_noise(rng, "standard errors", N, D)
+    object_weights, mixture = rng.uniform(0.1, 3.0, N), random_mixture(rng, 3, D)
+    order = rng.permutation(N)
+    shuffled = accumulate(values[order], noise[order], object_weights[order], mixture)
+    assert_same(shuffled, accumulate(values, noise, object_weights, mixture), 1e-13)  # N * 1e-16, and some
+
+
+def test_padding_changes_nothing():
+    # Each object alone fills a block with 127 lanes of padding; together they share one without.
+    rng = np.random.default_rng(6)
+    D = 3
+    values, (noise, _) = random_values(rng, BLOCK, D, missing=False), random_noise(rng, "covariances", BLOCK, D)
+    mixture = random_mixture(rng, 2, D)
+    alone = [accumulate(values[[i]], noise[[i]], None, mixture) for i in range(BLOCK)]
+    summed = kernels.Sums(*(sum(parts) for parts in zip(*alone, strict=True)))
+    assert_same(accumulate(values, noise, None, mixture), summed, 1e-13)
+
+
+def test_padding_far_from_every_component_changes_nothing():
+    # Padded lanes hold the value 0; components at 1e6 sigma from it must not let them in.
+    values = np.array([[1e6], [1e6 + 1.0], [1e6 + 3.0]])
+    mixture = np.array([0.5, 0.5]), np.array([[1e6], [1e6 + 2.0]]), np.ones((2, 1, 1))
+    near = np.array([0.5, 0.5]), np.array([[0.0], [2.0]]), np.ones((2, 1, 1))
+    assert_same(accumulate(values, None, None, mixture), accumulate(values - 1e6, None, None, near), 1e-14)
+
+
+def test_an_object_without_weight_or_without_value_is_left_out():
+    rng = np.random.default_rng(7)
+    N, D = 130, 2
+    values, (noise, _) = random_values(rng, N, D, missing=False), random_noise(rng, "standard errors", N, D)
+    object_weights, mixture = rng.uniform(0.1, 3.0, N), random_mixture(rng, 2, D)
+    values[3], object_weights[[5, 129]] = np.nan, 0.0
+    left = np.delete(np.arange(N), [3, 5, 129])
+    blocks = kernels.pack(values, noise, object_weights)
+    np.testing.assert_array_equal(blocks.rows, left)
+    assert blocks.n_objects == left.size
+    assert blocks.total_weight == pytest.approx(object_weights[left].sum(), rel=1e-14)
+    expected = accumulate(values[left], noise[left], object_weights[left], mixture)
+    assert_same(kernels.accumulate(blocks, *mixture), expected, 0.0)
+
+
+def test_a_huge_value_of_an_object_without_weight_cannot_spoil_the_sums():
+    values = np.array([[0.0], [1e300], [1.0]])
+    mixture = np.array([1.0]), np.zeros((1, 1)), np.ones((1, 1, 1))
+    sums = accumulate(values, None, np.array([1.0, 0.0, 1.0]), mixture)
+    assert sums.log_likelihood == pytest.approx(-np.log(2 * np.pi) - 0.5, rel=1e-15)
+
+
+@pytest.mark.parametrize("D", [1, 3])
+def test_an_outlier_at_a_million_sigma_has_a_finite_likelihood(D):
+    rng = np.random.default_rng(8)
+    values = rng.standard_normal((50, D))
+    values[7] = 1e6
+    mixture = random_mixture(rng, 3, D)
+    sums = accumulate(values, None, None, mixture)
+    expected = reference.accumulate(values, np.zeros((50, D, D)), np.ones(50), *mixture)
+    assert np.isfinite(sums.log_likelihood)
+    assert_same(sums, expected, 1e-12)  # one term of 1e12 rules every sum: a few units of rounding of it
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_a_determinant_beyond_the_range_of_numbers_is_no_obstacle(scale):
+    # Variances of 1e-30 and 1e30 in D = 20: determinants of 1e-600 and 1e600.
+    rng = np.random.default_rng(9)
+    N, D = 130, 20
+    values, (noise, covariances) = random_values(rng, N, D, missing=True), random_noise(rng, "covariances", N, D)
+    weights, means, V = random_mixture(rng, 3, D)
+    sums = accumulate(values * scale, noise * scale**2, None, (weights, means * scale, V * scale**2))
+    seen = np.isfinite(values).any(axis=1)
+    twin = reference.accumulate(values[seen], covariances[seen], np.ones(seen.sum()), weights, means, V)
+    jacobian = np.isfinite(values).sum() * np.log(scale)
+    expected = kernels.Sums(
+        twin.log_likelihood - jacobian, twin.q, twin.g / scale, twin.C / scale**2, twin.A / scale**2
+    )
+    for name in sums._fields:
+        found, wanted = getattr(sums, name), getattr(expected, name)
+        # relative to the largest element, as in the comparison with the twin above
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max(), err_msg=name)
+
+
+def test_a_determinant_of_mixed_scales_is_no_obstacle():
+    # Ten variances of 1e-30 and ten of 1e30, independent: the log-density is a plain sum.
+    D = 20
+    sigma = np.where(np.arange(D) % 2, 1e-15, 1e15)
+    rng = np.random.default_rng(10)
+    white = rng.standard_normal((5, D))
+    sums = accumulate(white * sigma, None, None, (np.ones(1), np.zeros((1, D)), np.diag(sigma**2)[None]))
+    expected = -0.5 * (white**2).sum() - 5 * np.log(sigma).sum() - 2.5 * D * np.log(2 * np.pi)
+    assert sums.log_likelihood == pytest.approx(expected, rel=1e-13)  # 100 terms of order one
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_component_of_weight_zero_is_ignored(missing):
+    rng = np.random.default_rng(11)
+    N, D = 140, 3
+    values, (noise, _) = random_values(rng, N, D, missing), random_noise(rng, "covariances", N, D)
+    weights, means, V = random_mixture(rng, 2, D)
+    means_3, V_3 = np.vstack([means, values[:1]]), np.concatenate([V, 1e-6 * np.eye(D)[None]])
+    means_3[2] = np.where(np.isfinite(means_3[2]), means_3[2], 0.0)
+    three = accumulate(values, noise, None, (np.append(weights, 0.0), means_3, V_3))
+    two = accumulate(values, noise, None, (weights, means, V))
+    assert three.log_likelihood == two.log_likelihood
+    for name in ("q", "g", "C", "A"):
+        np.testing.assert_array_equal(getattr(three, name)[:2], getattr(two, name))
+        assert not getattr(three, name)[2].any()
+
+
+def test_a_singular_component_of_weight_zero_is_ignored():
+    # A component that has died has nothing to say, whatever its covariance has become.
+    rng = np.random.default_rng(12)
+    values = rng.standard_normal((10, 2))
+    two = accumulate(values, None, None, (np.ones(1), np.zeros((1, 2)), np.eye(2)[None]))
+    dead = np.array([1.0, 0.0]), np.zeros((2, 2)), np.array([np.eye(2), np.zeros((2, 2))])
+    three = accumulate(values, None, None, dead)
+    assert three.log_likelihood == two.log_likelihood
+    np.testing.assert_array_equal(three.g[0], two.g[0])
+    np.testing.assert_array_equal(three.A[1], 0.0)
+
+
+@pytest.mark.parametrize(
+    "covariance",
+    [
+        np.zeros((2, 2)),
+        np.diag([1.0, 0.0]),
+        np.ones((2, 2)),
+        np.diag([1.0, -1.0]),
+        -np.eye(2),
+        np.array([[1.0, 2.0], [2.0, 1.0]]),
+        np.diag([1.0, 1e-310]),  # its reciprocal overflows
+        np.full((2, 2), np.nan),
+    ],
+    ids=["zero", "flat", "collinear", "negative", "all negative", "indefinite", "subnormal", "NaN"],
+)
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_singular_covariance_without_noise_gives_minus_infinity_and_never_nan(covariance, missing):
+    values = np.array([[0.5, 1.0], [0.0, 0.3], [1.0, -2.0]])
+    if missing:
+        values[0, 0] = np.nan
+    sums = accumulate(values, None, None, (np.ones(1), np.zeros((1, 2)), covariance[None]))
+    assert sums.log_likelihood == -np.inf
+
+
+def test_a_singular_covariance_with_noise_is_an_ordinary_one():
+    rng = np.random.default_rng(13)
+    values = rng.standard_normal((129, 3))
+    noise, covariances = random_noise(rng, "covariances", 129, 3)
+    noise, covariances = noise + 0.1 * np.eye(3), covariances + 0.1 * np.eye(3)
+    mixture = np.array([0.4, 0.6]), rng.standard_normal((2, 3)), np.array([np.zeros((3, 3)), np.ones((3, 3))])
+    expected = reference.accumulate(values, covariances, np.ones(129), *mixture)
+    # T has a condition of up to 50, five times that of the comparison above
+    assert_same(accumulate(values, noise, None, mixture), expected, 5e-11)
+
+
+@pytest.mark.parametrize("noise_kind", NOISES)
+@pytest.mark.parametrize("D", [1, 2, 5])
+def test_the_log_density_of_a_component_equals_that_of_scipy(D, noise_kind):
+    rng = np.random.default_rng([14, D])
+    N = 131
+    values, (noise, covariances) = random_values(rng, N, D, missing=True), random_noise(rng, noise_kind, N, D)
+    _, means, V = random_mixture(rng, 1, D)
+    blocks = kernels.pack(values, noise, None)
+    expected = []
+    for row in blocks.rows:
+        seen = np.isfinite(values[row])
+        T = (V[0] + covariances[row])[np.ix_(seen, seen)]
+        expected.append(multivariate_normal(means[0][seen], T).logpdf(values[row][seen]))
+    found = kernels.component_log_density(blocks, means[0], V[0])
+    # condition below 10, log-densities below 200 in size: 10 * 200 * 1e-16
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_the_log_density_of_a_component_without_density_is_minus_infinity_there_alone():
+    blocks = kernels.pack(np.array([[0.5], [0.5]]), np.array([[0.0], [1.0]]), None)
+    found = kernels.component_log_density(blocks, np.zeros(1), np.zeros((1, 1)))
+    assert found[0] == -np.inf
+    assert found[1] == pytest.approx(-0.125 - 0.5 * np.log(2 * np.pi), rel=1e-15)
+
+
+def test_the_implicit_profile_is_the_likelihood_at_the_best_mean():
+    rng = np.random.default_rng(15)
+    values, variances, weights = rng.standard_normal(40), rng.uniform(0.0, 2.0, 40), rng.uniform(0.1, 2.0, 40)
+    for variance in (1e-3, 0.7, 50.0):
+        mean, precision, squares, log_density = compiled.implicit_profile(values, variances, weights, variance)
+        T = variance + variances
+        best = np.sum(weights * values / T) / np.sum(weights / T)
+        # sums of 40 terms in another order: 40 * 1e-16
+        assert mean == pytest.approx(best, rel=1e-13)
+        assert precision == pytest.approx(np.sum(weights / T), rel=1e-13)
+        assert squares == pytest.approx(np.sum(weights * (values - best) ** 2 / T**2), rel=1e-13)
+        assert log_density == pytest.approx(-0.5 * np.sum(weights * (np.log(T) + (values - best) ** 2 / T)), rel=1e-13)
+
+
+def test_packing_keeps_what_was_measured():
+    rng = np.random.default_rng(16)
+    values, (noise, _) = random_values(rng, 200, 3, missing=True), random_noise(rng, "covariances", 200, 3)
+    blocks = kernels.pack(values, noise, None)
+    seen = np.isfinite(values)
+    np.testing.assert_array_equal(blocks.n_present, seen[blocks.rows].sum(axis=1))
+    lanes = blocks.data.transpose(1, 0, 2).reshape(blocks.data.shape[1], -1)
+    for i in range(3):
+        np.testing.assert_array_equal(lanes[6 + i, : blocks.n_objects], np.nan_to_num(values[blocks.rows, i]))
+    assert not lanes[9, blocks.n_objects :].any()
+    np.testing.assert_array_equal(
+        kernels.unpack(lanes[:6, 5], 3)[seen[blocks.rows[5]]][:, seen[blocks.rows[5]]],
+        noise[blocks.rows[5]][np.ix_(seen[blocks.rows[5]], seen[blocks.rows[5]])],
+    )
