@@ -95,16 +95,45 @@ def _error_names(table, names, errors):
 
 
 def _numbers(table, name):
-    """A column as float64 (N,), NaN where masked, and its unit."""
+    """A column as float64 (N,), NaN where masked, and its unit (None where it has none that astropy knows)."""
     column = table[name]
-    if getattr(column, "ndim", 1) != 1:
-        raise InputError(f"column '{name}' holds arrays of shape {column.shape[1:]} in each row; one number is needed")
     if not hasattr(column, "dtype"):
         raise InputError(f"column '{name}' holds {type(column).__name__} values, but numbers belong there")
+    if column.ndim != 1:
+        raise InputError(f"column '{name}' holds arrays of shape {column.shape[1:]} in each row; one number is needed")
+    if column.dtype.kind in "SUO":
+        _refuse_text(column, name)
     try:
-        return plain(column, f"column '{name}'")
+        numbers, _ = plain(getattr(column, "value", column), f"column '{name}'")
     except InputError as error:
         raise InputError(str(error).replace("`", "")) from None
+    return numbers, _known_unit(column)
+
+
+def _refuse_text(column, name):
+    """Text in a column is mostly one cell that is no number: say which."""
+    for row, cell in enumerate(column):
+        if isinstance(cell, (str, bytes)):
+            try:
+                float(cell)
+            except ValueError:
+                raise InputError(
+                    f"column '{name}' holds strings (row {row}: {str(cell)!r}), but numbers belong there; correct "
+                    "the cell, or leave it empty where the value is missing"
+                ) from None
+
+
+def _known_unit(column):
+    from astropy.units import UnrecognizedUnit
+
+    unit = getattr(column, "unit", None)
+    return None if isinstance(unit, UnrecognizedUnit) else unit
+
+
+def _conversion(error_unit, unit):
+    """Size of an error of one `error_unit` in `unit`: an error is a difference, so that of mag(AB) is in mag."""
+    error_unit, unit = (getattr(each, "function_unit", each) for each in (error_unit, unit))
+    return abs(float(error_unit.to(unit)))
 
 
 def _check_finite(values, names):
@@ -138,11 +167,11 @@ def _errors_of(table, name, error_name, unit):
         raise InputError(
             f"error column '{error_name}' has the unit {error_unit}, but column '{name}' has none; give both or neither"
         )
-    from astropy.units import UnitConversionError
+    from astropy.units import UnitsError
 
     try:
-        return errors * error_unit.to(unit)
-    except UnitConversionError:
+        return errors * _conversion(error_unit, unit)
+    except (UnitsError, TypeError, ValueError):
         raise InputError(
             f"error column '{error_name}' is in {error_unit}, which does not convert to the {unit} of column '{name}'"
         ) from None
