@@ -188,8 +188,9 @@ def _values(values, units):
 
 def _target(values, units):
     """The one unit that values with a unit of their own are converted to; None to keep their own."""
-    if getattr(values, "unit", None) is None or not isinstance(units, (list, tuple)):
-        return units if getattr(values, "unit", None) is not None else None
+    if getattr(values, "unit", None) is None or units is None:
+        return None
+    units = list(units) if isinstance(units, (list, tuple)) else [units]
     if len(set(units)) > 1:
         raise InputError("values with a unit have that one unit in every column; give one for all in `units`, or none")
     return units[0]

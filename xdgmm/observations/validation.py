@@ -27,12 +27,19 @@ def plain(array, name, unit=None):
     if own_unit is not None:
         unit = own_unit if unit is None else unit
         array = _converted(array, own_unit, unit, name)
-    mask = getattr(array, "mask", None)
-    array = getattr(array, "unmasked", getattr(array, "data", array) if isinstance(array, np.ma.MaskedArray) else array)
+    array, mask = _unmasked(array)
     array = _as_float(array, name)
     if mask is not None and np.any(mask):
         array = np.where(mask, np.nan, array)
     return array, unit
+
+
+def _unmasked(array):
+    """Elements and mask (None where there is none) of numpy's masked arrays, astropy's, and others."""
+    if isinstance(array, np.ma.MaskedArray):
+        return array.data, array.mask
+    mask = getattr(array, "mask", None)
+    return getattr(array, "unmasked", array), None if callable(mask) else mask  # a data frame has a method `mask`
 
 
 def _converted(array, own_unit, unit, name):
