@@ -16,15 +16,8 @@ element (i, j <= i) at i (i + 1) / 2 + j.  The scratch `t` holds the augmented m
 import math
 
 import numpy as np
-from numba import njit
 
-# Reassociation lets sums over lanes use vector registers; NaN and infinity keep their meaning.
-OPTIONS = {
-    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
-    "error_model": "numpy",
-    "nogil": True,
-    "cache": True,
-}
+from .compiling import kernel
 
 LN2 = math.log(2.0)
 HALF_LOG2E = 0.5 / LN2
@@ -34,7 +27,7 @@ MANTISSA = 0x000FFFFFFFFFFFFF
 ONE = 0x3FF0000000000000
 
 
-@njit(**OPTIONS)
+@kernel
 def _load(t, block, theta, n_rows):
     """Augmented matrix of one component: noise plus covariance, value minus mean."""
     for i in range(n_rows):
@@ -45,7 +38,7 @@ def _load(t, block, theta, n_rows):
     t[n_rows, :] = 0.0
 
 
-@njit(**OPTIONS)
+@kernel
 def _load_masked(t, block, theta, n_dimensions, n_rows):
     """`_load` where coordinates are missing: their row and column of T become those of the identity.
 
@@ -69,13 +62,13 @@ def _load_masked(t, block, theta, n_dimensions, n_rows):
     t[n_rows, :] = 0.0
 
 
-@njit(**OPTIONS)
+@kernel
 def _subtract_product(row, factor, other):
     for lane in range(row.size):
         row[lane] -= factor[lane] * other[lane]
 
 
-@njit(**OPTIONS)
+@kernel
 def _eliminate(t, n_dimensions, factor, mantissa, exponent):
     """Forward elimination; 1 / det T = mantissa * 2**exponent.  Returns how many pivots were not positive.
 
@@ -105,7 +98,7 @@ def _eliminate(t, n_dimensions, factor, mantissa, exponent):
     return not_positive
 
 
-@njit(**OPTIONS)
+@kernel
 def _finish(t, n_dimensions, factor):
     """Backward elimination: the packed triangle becomes -T^-1 and the last row u = T^-1 d."""
     for p in range(n_dimensions):
@@ -134,7 +127,7 @@ def _finish(t, n_dimensions, factor):
             pivot[lane] = -pivot[lane]
 
 
-@njit(**OPTIONS)
+@kernel
 def _clear_missing(t, block, n_dimensions):
     """Take the identity rows of missing coordinates out of -T^-1 again (their u is zero already)."""
     first = block.shape[0] - n_dimensions
@@ -144,7 +137,7 @@ def _clear_missing(t, block, n_dimensions):
             row[lane] *= seen[lane]
 
 
-@njit(**OPTIONS)
+@kernel
 def _power_of_two(y, scale, out, work):
     """``out = scale * 2**y`` for y <= 0, to one or two units of rounding; zero below 2**LOWEST_POWER."""
     bits = work.view(np.int64)
@@ -172,7 +165,7 @@ def _power_of_two(y, scale, out, work):
         out[lane] *= work[lane]
 
 
-@njit(**OPTIONS)
+@kernel
 def _density(t, block, masked, theta, weight, n_dimensions, power, scale, work, exponent):
     """Weighted density of one component, up to (2 pi)^(n/2), as ``scale * 2**power``."""
     n_rows = n_dimensions * (n_dimensions + 3) // 2
@@ -189,7 +182,7 @@ def _density(t, block, masked, theta, weight, n_dimensions, power, scale, work, 
     return not_positive
 
 
-@njit(**OPTIONS)
+@kernel
 def _responsibilities(powers, scales, alpha, highest, total, work):
     """Turn the components' densities into responsibilities; `total` and `highest` give the sum of the densities.
 
@@ -216,7 +209,7 @@ def _responsibilities(powers, scales, alpha, highest, total, work):
             scale[lane] /= total[lane]
 
 
-@njit(**OPTIONS)
+@kernel
 def _add_moments(t, r, n_dimensions, factor, sums):
     """Add one component's sums over lanes: q, g, C, A (see `blocks.Sums`)."""
     n_matrix = n_dimensions * (n_dimensions + 1) // 2
@@ -243,7 +236,7 @@ def _add_moments(t, r, n_dimensions, factor, sums):
             sums[1 + n_dimensions + n_matrix + start + j] += a
 
 
-@njit(**OPTIONS)
+@kernel
 def accumulate(data, masked, alpha, theta, n_dimensions, sums):
     """One pass over the blocks: adds to `sums` (K, 1 + D + 2M), returns (lnL without constants, bad pivots)."""
     n_components, n_lanes = alpha.size, data.shape[2]
@@ -286,7 +279,7 @@ def accumulate(data, masked, alpha, theta, n_dimensions, sums):
     return log_likelihood, not_positive
 
 
-@njit(**OPTIONS)
+@kernel
 def component_log_density(data, masked, theta, n_dimensions, out):
     """Write ln N(w_i | m_k, T_ik), without the 2 pi, of one component to `out` (blocks, B)."""
     n_lanes = data.shape[2]
@@ -303,7 +296,7 @@ def component_log_density(data, masked, theta, n_dimensions, out):
     return not_positive
 
 
-@njit(**OPTIONS)
+@kernel
 def implicit_profile(values, variances, weights, variance):
     """One-dimensional likelihood of one component with variance s^2, maximised over its mean.
 

@@ -10,6 +10,8 @@ SHOWN = 20
 
 def find(table, name, what="column"):
     """The name, if the table has such a column; otherwise a sentence with the columns and the nearest name."""
+    if not isinstance(name, str):
+        raise InputError(f"a {what} is given by its name, not by {name!r}; the columns are {_listed(table.colnames)}")
     if name in table.colnames:
         return name
     folded = {column.lower(): column for column in table.colnames}
@@ -49,9 +51,14 @@ def find_errors(table, name):
     )
 
 
-def columns_with_errors(table):
-    """Every column for which exactly one error column is found."""
-    names = [name for name in table.colnames if len(error_candidates(table, name)) == 1]
+def columns_with_errors(table, weights=None):
+    """Every column of numbers for which an error column is found, the weights left out."""
+    names = [
+        name
+        for name in table.colnames
+        if name != weights and getattr(table[name], "dtype", None) is not None
+        if table[name].dtype.kind in "iuf" and table[name].ndim == 1 and error_candidates(table, name)
+    ]
     if not names:
         raise InputError(
             "no column has an error column beside it (e_NAME, NAME_err, NAME_error); name the columns to fit with "

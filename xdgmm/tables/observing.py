@@ -52,31 +52,65 @@ def observations_from_table(table, columns=None, *, errors="auto", weights=None,
     """
     if on_bad not in ON_BAD:
         raise InputError(f"`on_bad` is {on_bad!r}, but it must be one of {', '.join(ON_BAD)}")
+    _check_table(table)
     if len(table) == 0:
         raise InputError("the table has no rows, so there is nothing to fit")
-    names = columns_with_errors(table) if columns is None else [find(table, name) for name in _tuple(columns)]
+    names = _value_names(table, columns, errors, weights)
     if not names:
         raise InputError("`columns` is empty; name at least one column")
     values, units = zip(*(_numbers(table, name) for name in names), strict=True)
     values = np.stack(values, axis=1)
     _check_finite(values, names)
-    remarks = []
+    units, remarks = _known_units(names, units)
+    remarks += _missing(values, names)
     weight_values = None if weights is None else _weights(table, weights, remarks)
     error_names = _error_names(table, names, errors)
     if error_names is None:
         observations = Observations.exact(values, weight_values, names, units)
         return replace(observations, remarks=(*remarks, "values taken as exact", *observations.remarks))
-    standard_errors = np.stack(
-        [_errors_of(table, *place) for place in zip(names, error_names, units, strict=True)], axis=1
-    )
+    standard_errors = np.stack([_errors_of(table, *place) for place in zip(names, error_names, strict=True)], axis=1)
     remarks = [f"errors of {n} taken from {e}" for n, e in zip(names, error_names, strict=True)] + remarks
     values = _without_bad(values, standard_errors, error_names, on_bad, remarks)
     observations = Observations.with_standard_errors(values, standard_errors, weight_values, names, units)
     return replace(observations, remarks=(*remarks, *observations.remarks))
 
 
+def _check_table(table):
+    from astropy.table import Table
+
+    if not isinstance(table, Table):
+        raise InputError(
+            f"`table` is a {type(table).__name__}, but an astropy Table is needed; read a file with "
+            "xdgmm.tables.read_table, or make one with astropy.table.Table"
+        )
+
+
+def _value_names(table, columns, errors, weights):
+    if columns is not None:
+        return [find(table, name) for name in _tuple(columns)]
+    if not (isinstance(errors, str) and errors == "auto"):
+        raise InputError("`errors` is given, but not `columns`; name the columns to fit too")
+    return columns_with_errors(table, weights)
+
+
 def _tuple(names):
-    return (names,) if isinstance(names, str) else tuple(names)
+    return tuple(names) if isinstance(names, (list, tuple)) else (names,)
+
+
+def _known_units(names, units):
+    """Units, None for those that astropy does not know (they could not be stored and read back), and remarks."""
+    from astropy.units import UnrecognizedUnit
+
+    known = tuple(None if isinstance(unit, UnrecognizedUnit) else unit for unit in units)
+    odd = [(name, unit) for name, unit in zip(names, units, strict=True) if isinstance(unit, UnrecognizedUnit)]
+    return known, [f"the unit '{unit}' of {name} is not known to astropy and left out" for name, unit in odd]
+
+
+def _missing(values, names):
+    counts = np.isnan(values).sum(axis=0)
+    return [
+        f"{count} of {len(values)} values of {name} missing" for name, count in zip(names, counts, strict=True) if count
+    ]
 
 
 def _error_names(table, names, errors):
@@ -84,18 +118,29 @@ def _error_names(table, names, errors):
     if errors is None or (isinstance(errors, str) and errors == "none"):
         return None
     if isinstance(errors, str) and errors == "auto":
-        return [find_errors(table, name) for name in names]
+        return _not_values([find_errors(table, name) for name in names], names)
     errors = _tuple(errors)
     if len(errors) != len(names):
         raise InputError(
-            f"{len(errors)} error column{'s' if len(errors) > 1 else ''} named ({', '.join(errors)}) for "
+            f"{len(errors)} error column{'s' if len(errors) > 1 else ''} named ({', '.join(map(str, errors))}) for "
             f"{len(names)} column{'s' if len(names) > 1 else ''} ({', '.join(names)}); name one for each"
         )
-    return [find(table, name, "error column") for name in errors]
+    return _not_values([find(table, name, "error column") for name in errors], names)
+
+
+def _not_values(error_names, names):
+    for name, error_name in zip(names, error_names, strict=True):
+        if error_name == name:
+            raise InputError(f"column '{name}' cannot be its own error; name another error column")
+        if error_name in names:
+            raise InputError(
+                f"column '{error_name}' cannot be both a column to fit and the error of '{name}'; leave it out of one"
+            )
+    return error_names
 
 
 def _numbers(table, name):
-    """A column as float64 (N,), NaN where masked, and its unit (None where it has none that astropy knows)."""
+    """A column as float64 (N,), NaN where masked, and its unit as the table has it."""
     column = table[name]
     if not hasattr(column, "dtype"):
         raise InputError(f"column '{name}' holds {type(column).__name__} values, but numbers belong there")
@@ -107,7 +152,7 @@ def _numbers(table, name):
         numbers, _ = plain(getattr(column, "value", column), f"column '{name}'")
     except InputError as error:
         raise InputError(str(error).replace("`", "")) from None
-    return numbers, _known_unit(column)
+    return numbers, getattr(column, "unit", None)
 
 
 def _refuse_text(column, name):
@@ -121,19 +166,6 @@ def _refuse_text(column, name):
                     f"column '{name}' holds strings (row {row}: {str(cell)!r}), but numbers belong there; correct "
                     "the cell, or leave it empty where the value is missing"
                 ) from None
-
-
-def _known_unit(column):
-    from astropy.units import UnrecognizedUnit
-
-    unit = getattr(column, "unit", None)
-    return None if isinstance(unit, UnrecognizedUnit) else unit
-
-
-def _conversion(error_unit, unit):
-    """Size of an error of one `error_unit` in `unit`: an error is a difference, so that of mag(AB) is in mag."""
-    error_unit, unit = (getattr(each, "function_unit", each) for each in (error_unit, unit))
-    return abs(float(error_unit.to(unit)))
 
 
 def _check_finite(values, names):
@@ -156,25 +188,36 @@ def _weights(table, name, remarks):
     return weights
 
 
-def _errors_of(table, name, error_name, unit):
+def _errors_of(table, name, error_name):
     """Errors (N,) in the unit of their column."""
-    if error_name == name:
-        raise InputError(f"column '{name}' cannot be its own error; name another error column")
+    unit = getattr(table[name], "unit", None)
     errors, error_unit = _numbers(table, error_name)
-    if error_unit is None or error_unit == unit:
+    if error_unit is None or str(error_unit) == str(unit):
         return errors
     if unit is None:
         raise InputError(
             f"error column '{error_name}' has the unit {error_unit}, but column '{name}' has none; give both or neither"
         )
-    from astropy.units import UnitsError
-
-    try:
-        return errors * _conversion(error_unit, unit)
-    except (UnitsError, TypeError, ValueError):
+    factor = _size(error_unit, unit)
+    if factor is None:
         raise InputError(
             f"error column '{error_name}' is in {error_unit}, which does not convert to the {unit} of column '{name}'"
-        ) from None
+        )
+    return errors * factor
+
+
+def _size(error_unit, unit):
+    """An error of 1 `error_unit` in `unit`, None where they do not convert.
+
+    An error is a difference: that of a mag(AB) is in mag, and 1 dex is 2.5 mag, not -2.5.
+    """
+    from astropy.units import UnitsError
+
+    error_unit, unit = (getattr(each, "function_unit", each) for each in (error_unit, unit))
+    try:
+        return abs(float(error_unit.to(unit)))
+    except (UnitsError, ValueError, TypeError):  # ValueError: a unit that astropy does not know
+        return None
 
 
 def _without_bad(values, errors, error_names, on_bad, remarks):

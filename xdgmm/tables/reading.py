@@ -41,6 +41,7 @@ def read_table(path):
     if path.stat().st_size == 0:
         raise InputError(f"'{path}' is empty; give the file of a table")
     table = _read(path)
+    _check_names(table, path)
     if len(table) == 0:
         raise InputError(f"the table in '{path}' has no rows, so there is nothing to fit")
     return table
@@ -62,7 +63,7 @@ def _read(path):
 
 
 def _not_a_table(path, error):
-    reason = " ".join(str(error).split())[:150]
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:150]
     return (
         f"'{path}' cannot be read as a table ({reason}); is it complete, and does its name end as its format says "
         "(.fits, .ecsv, .csv, .vot)?"
@@ -81,7 +82,42 @@ def _guessed(path):
 
 
 def _plain_text(path):
+    """Text in columns whose separator astropy guesses; a guess without any number is no table."""
     from astropy.table import QTable
 
-    path.read_text(encoding="utf-8")  # bytes that are no text are no table in plain text
-    return QTable.read(path, format="ascii")
+    if "\0" in _text(path):
+        raise ValueError("it is not text")
+    table = QTable.read(path, format="ascii")
+    if len(table) and not any(column.dtype.kind in "iuf" for column in table.itercols()):
+        raise ValueError("it has no column of numbers")
+    return table
+
+
+def _text(path):
+    """The text of a file, decompressed where it is compressed."""
+    from astropy.utils.data import get_readable_fileobj
+
+    with get_readable_fileobj(path, encoding="binary") as stream:
+        return stream.read().decode("utf-8")
+
+
+def _check_names(table, path):
+    """Spreadsheets put a mark before the first name; astropy renames a repeated name to name_1, silently."""
+    if table.colnames and table.colnames[0].startswith("\ufeff"):
+        table.rename_column(table.colnames[0], table.colnames[0].removeprefix("\ufeff"))
+    made_up = [name for name in table.colnames if _base(name) in table.colnames]
+    if not made_up:
+        return
+    try:
+        text = _text(path)
+    except UnicodeDecodeError:  # a binary format, which numbers no names
+        return
+    for name in made_up:
+        if name not in text:
+            raise InputError(f"'{path}' has several columns named '{_base(name)}'; give each its own name")
+
+
+def _base(name):
+    """The name that astropy may have numbered: v of v_1."""
+    base, _, number = name.rpartition("_")
+    return base if number.isdigit() else None

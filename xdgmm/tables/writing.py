@@ -2,6 +2,7 @@
 
 import warnings
 
+from xdgmm.errors import OutputError
 from xdgmm.files import check_output, written_whole
 
 REPORT_SUFFIXES = (".ecsv", ".fits")
@@ -16,8 +17,9 @@ def write_table(table, path, *, overwrite=False):
         If the path cannot be written, ends otherwise, or exists and `overwrite` is false.
     """
     check_output(path, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
-    from astropy.io.fits.verify import VerifyWarning
-
     with written_whole(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore", VerifyWarning)  # long names of metadata become HIERARCH cards
-        table.write(temporary, overwrite=True)
+        warnings.simplefilter("ignore")  # odd units and metadata, which FITS keeps in its own way or drops
+        try:
+            table.write(temporary, overwrite=True)
+        except (ValueError, TypeError) as error:
+            raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error
