@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_the_demo_writes_model_report_and_picture(demo):
     assert GaussianMixture.read(folder / "out" / "neutron_stars_model.fits").n_components == 2
     report = QTable.read(folder / "out" / "hydrus1_widths.ecsv")
     assert report["sigma"].unit == "km/s"
-    assert report.meta["outcome"].startswith("the maximum was reached")
+    assert report.meta["outcome"].startswith("a maximum was reached")
     assert (folder / "out" / "hydrus1.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -91,6 +92,7 @@ def test_fit_does_what_the_readme_says(stars):
     mixture = GaussianMixture.read(stars / "model.fits")
     assert mixture.sigmas[0, 0] == pytest.approx(2.7252541, rel=1e-6)
     assert mixture.names == ("v",)
+    assert "errors scale with them" in done.stdout
     report = QTable.read(stars / "widths.ecsv")
     assert report["sigma"][0].to_value("m/s") == pytest.approx(2725.2541, rel=1e-6)
     assert not [path for path in stars.iterdir() if path.name.startswith(".")]
@@ -217,3 +219,51 @@ def test_help_shows_an_example(tmp_path):
     done = xdgmm("fit", "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "Example" in done.stdout
+
+
+@pytest.mark.parametrize("last", ["--report widths.fits", "--report WIDTHS.ECSV"])
+def test_either_all_outputs_are_written_or_none(tmp_path, last):
+    Table({"größe": [1.0, 2.0, 4.0], "e_größe": [0.1, 0.1, 0.1]}).write(tmp_path / "t.ecsv")
+    command = ["fit", "t.ecsv", "--columns", "größe", "--output", "m.fits", "--plot", "p.png", *last.split()]
+    done = xdgmm(*command, cwd=tmp_path)
+    if last.endswith("fits"):  # FITS knows no umlauts
+        refused(done, "widths.fits", ".ecsv holds any table")
+        assert [path.name for path in tmp_path.iterdir()] == ["t.ecsv"]
+    else:
+        assert done.returncode == 0, done.stderr
+        assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("arguments", [["x" * 300 + ".fits"], ["stars.fits", "--output", "x" * 300 + ".fits"]])
+def test_names_that_are_too_long_are_refused(stars, arguments):
+    refused(xdgmm("fit", *arguments, "--columns", "v", cwd=stars), "name too long")
+
+
+def test_markup_in_names_is_printed_as_it_is(stars):
+    (stars / "stars.fits").rename(stars / "[b]x :star:.fits")
+    done = xdgmm("fit", "[b]x :star:.fits", "--columns", "v", cwd=stars)
+    assert "[b]x :star:.fits" in done.stdout
+    done = xdgmm("demo", "--output", "demo[/b]x", cwd=stars)
+    assert done.returncode == 0, done.stderr
+    assert "demo[/b]x" in done.stdout
+
+
+def test_an_unknown_unit_does_not_stop_the_model_from_being_written(tmp_path):
+    table = Table({"v": [1.0, 2.0, 4.0], "e_v": [0.1, 0.1, 0.1]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table["v"].unit = table["e_v"].unit = "km/sec"
+        table.write(tmp_path / "t.fits")
+    done = xdgmm("fit", "t.fits", "--columns", "v", *outputs(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "km/sec" in done.stdout
+
+
+def test_a_huge_range_of_components_is_refused_at_once(stars):
+    refused(xdgmm("fit", "stars.fits", "--columns", "v", "--components", "1:1000000000", cwd=stars), "narrow the range")
+
+
+def test_weights_and_singular_covariances_are_remarked_upon(tmp_path):
+    datasets.load("tully_fisher").write(tmp_path / "t.fits")
+    done = xdgmm("fit", "t.fits", "--columns", "logW20,V", cwd=tmp_path)
+    assert "no intrinsic width in 1 direction" in done.stdout

@@ -95,7 +95,8 @@ def test_an_unfitted_model_says_so(method):
 
 @pytest.mark.parametrize("name", ["weights_", "means_", "covariances_", "converged_", "n_iter_", "lower_bound_"])
 def test_an_unfitted_model_has_no_results(name):
-    with pytest.raises((NotFittedError, AttributeError)):
+    assert not hasattr(XDGMM(), name)
+    with pytest.raises(NotFittedError):
         getattr(XDGMM(), name)
 
 
@@ -208,3 +209,90 @@ def test_data_that_cannot_be_used_are_refused_in_one_sentence(arguments, sentenc
 def test_other_numbers_of_columns_are_refused(fitted):
     with pytest.raises(InputError, match="2 columns"):
         fitted.score([[1.0, 2.0]], Xerr=0)
+
+
+@pytest.mark.parametrize(
+    ("X", "y"),
+    [
+        (np.ones((3, 1)), np.array([0.1, 0.2, 0.3])),
+        (np.ones((3, 2)), 0.5),
+        (Observations.with_standard_errors([1.0, 2.0], 0.1), [0.1, 0.1]),
+    ],
+)
+def test_whatever_looks_like_errors_by_position_is_refused(X, y):
+    with pytest.raises(TypeError, match="pass errors as Xerr="):
+        XDGMM().fit(X, y)
+
+
+def test_data_in_other_units_are_converted_to_those_of_the_fit(table, fitted):
+    v, e = table["v"], table["e_v"]
+    there = fitted.score(v, Xerr=e)
+    assert fitted.score(v.to("m/s"), Xerr=e.to("m/s")) == pytest.approx(there, rel=1e-12)
+    assert fitted.bic(v.to("m/s"), Xerr=e) == pytest.approx(fitted.bic(v, Xerr=e), rel=1e-12)
+    row = fitted.widths(v.to("m/s"), Xerr=e)[0]
+    assert row["observed_sigma"].to_value("km/s") == pytest.approx(3.147, abs=5e-4)
+    with pytest.raises(InputError, match="does not convert"):
+        fitted.score(v.value * u.kg, Xerr=e.value)
+
+
+def test_starts_are_converted_to_the_units_of_the_data(table, fitted):
+    v, e = table["v"].to("m/s"), table["e_v"]
+    by_mixture = XDGMM(init=fitted.mixture_, max_iter=50).fit(v, Xerr=e)
+    by_parts = XDGMM(means_init=[[80.0]] * u.km / u.s, covariances_init=[[[9.0]]] * (u.km / u.s) ** 2).fit(v, Xerr=e)
+    for model in (by_mixture, by_parts):
+        assert model.mixture_.sigmas[0, 0] == pytest.approx(2725.2541, rel=1e-6)
+    assert abs(by_mixture.result_.history[0] - by_mixture.result_.log_likelihood) < 1e-9
+
+
+def test_an_object_that_no_component_can_have_made_has_no_nan():
+    mixture = GaussianMixture([0.4, 0.6], [[0.0], [1.0]], np.zeros((2, 1, 1)))
+    model = XDGMM(2, init=mixture, max_iter=30).fit([0.0, 0.1, 0.9, 1.0], Xerr=1.0)
+    model.mixture_ = mixture
+    assert model.predict_proba([0.5], Xerr=0) == pytest.approx(np.array([[0.4, 0.6]]))
+    assert model.score_samples([0.5], Xerr=0)[0] == -np.inf
+
+
+def test_one_object_with_a_missing_coordinate_can_be_judged():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    model = XDGMM().fit(X, Xerr=0.1)
+    expected = norm.logpdf(0.3, model.means_[0, 0], np.sqrt(model.covariances_[0, 0, 0] + 0.01))
+    assert model.score_samples([[0.3, np.nan]], Xerr=0.1)[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_missing_value_may_have_an_infinite_error_in_any_dimension():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    e = np.full((40, 2), 0.1)
+    e[3, 1] = np.inf
+    missing = X.copy()
+    missing[3, 1] = np.nan
+    one, other = XDGMM().fit(X, Xerr=e), XDGMM().fit(missing, Xerr=0.1)
+    assert one.covariances_ == pytest.approx(other.covariances_, rel=1e-9)
+    assert np.isfinite(one.widths(X, Xerr=e)["sigma_error"]).all()
+
+
+def test_magnitudes_are_fitted_and_reported():
+    rng = np.random.default_rng(0)
+    brightness = u.Magnitude(rng.normal(20, 1, 50), u.ABmag)
+    model = XDGMM().fit(brightness, Xerr=np.full(50, 0.1) * u.mag)
+    report = model.widths(brightness, Xerr=np.full(50, 0.1) * u.mag)
+    assert report["sigma"].unit == u.mag
+
+
+def test_columns_of_a_data_frame_like_object_are_arrays():
+    class Series:
+        """What matters of a pandas Series: it is array-like, and `mask` is a method."""
+
+        def __init__(self, values):
+            self.values = np.asarray(values)
+
+        def __array__(self, dtype=None, copy=None):
+            return self.values.astype(dtype) if dtype else self.values
+
+        def __len__(self):
+            return len(self.values)
+
+        def mask(self):
+            """Pandas' method."""
+
+    v, e = [1.0, 2.0, 4.0, 8.0], [0.1, 0.1, 0.2, 0.2]
+    assert XDGMM().fit(Series(v), Xerr=Series(e)).means_ == pytest.approx(XDGMM().fit(v, Xerr=e).means_)

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from xdgmm.errors import InputError, OutputError, XdgmmError, XdgmmWarning
-from xdgmm.files import check_output
+from xdgmm.files import check_output, written_whole
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
 )
+
+
+MOST_CANDIDATES = 100
 
 
 class OnBad(StrEnum):
@@ -42,6 +46,7 @@ def fit(
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
+    starts: Annotated[int, typer.Option(help="How many random starts are compared.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
@@ -53,6 +58,7 @@ def fit(
     outputs = Outputs(output, report, plot, overwrite=overwrite)
     outputs.check(table)
     candidates = parse_components(components)
+    from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
@@ -61,7 +67,8 @@ def fit(
         read_table(table), names, errors=_errors(errors), weights=weights, on_bad=on_bad.value
     )
     outputs.check_picture(observations)
-    converged = run(observations, candidates, outputs, seed, title=table.name)
+    settings = Settings(n_init=starts)
+    converged = run(observations, candidates, outputs, settings, seed, title=table.name)
     raise typer.Exit(0 if converged else 1)
 
 
@@ -95,10 +102,10 @@ def demo(
     from xdgmm.observations import Observations
 
     converged = [
-        run(Observations.from_table(datasets.load(name), column), candidates, every[name], 0, title)
+        run(Observations.from_table(datasets.load(name), column), candidates, every[name], None, 0, title)
         for name, (column, candidates, title) in jobs.items()
     ]
-    _out().print(f"models, reports and pictures are in [b]{folder}[/b]", soft_wrap=True)
+    _out().print(f"models, reports and pictures are in [b]{_escaped(folder)}[/b]", soft_wrap=True)
     raise typer.Exit(0 if all(converged) else 1)
 
 
@@ -110,9 +117,10 @@ class Outputs:
 
     def check(self, source=None):
         """Refuse what could not be written, or would destroy the table that is read."""
+        from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
 
-        wanted = [(self.model, (".fits",)), (self.report, REPORT_SUFFIXES), (self.plot, _plot_suffixes(self.plot))]
+        wanted = [(self.model, (".fits",)), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
         wanted = [(path, suffixes) for path, suffixes in wanted if path is not None]
         for path, suffixes in wanted:
             check_output(path, overwrite=self.overwrite, suffixes=suffixes)
@@ -136,25 +144,35 @@ class Outputs:
         from xdgmm.plotting import plot_fit, save
         from xdgmm.tables import write_table
 
-        if self.model is not None:
-            mixture.write(self.model, overwrite=self.overwrite)
-        if self.report is not None:
-            write_table(table, self.report, overwrite=self.overwrite)
-        if self.plot is not None:
-            save(plot_fit(mixture, observations, title), self.plot, overwrite=self.overwrite)
+        writers = {
+            self.model: lambda path: mixture.write(path, overwrite=True),
+            self.report: lambda path: write_table(table, path, overwrite=True),
+            self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),
+        }
+        wanted = [(path, write) for path, write in writers.items() if path is not None]
+        with ExitStack() as every:  # all are complete before the first gets its name
+            for path, write in wanted:
+                temporary = every.enter_context(written_whole(path, overwrite=self.overwrite))
+                try:
+                    write(temporary)
+                except Exception as error:
+                    raise OutputError(f"cannot write '{path}': {error}; no output was written") from error
         return [path for path in (self.model, self.report, self.plot) if path is not None]
 
 
-def run(observations, candidates, outputs, seed, title):
+def run(observations, candidates, outputs, settings, seed, title):
     """Fit, print, write; returns whether the fit converged."""
     from xdgmm.selection import search
     from xdgmm.widths import rich_table, widths
 
     out = _out()
     out.print(f"[b]{_escaped(title)}[/b]", soft_wrap=True)
-    out.print(f"{observations.n_objects} objects; " + "; ".join(map(_escaped, observations.remarks)), soft_wrap=True)
+    plural = "" if observations.n_objects == 1 else "s"
+    out.print(
+        f"{observations.n_objects} object{plural}; " + "; ".join(map(_escaped, observations.remarks)), soft_wrap=True
+    )
     with _err().status("fitting (the first fit on a machine compiles its kernels: some seconds)"):
-        selection = search(observations, candidates, rng=seed)
+        selection = search(observations, candidates, settings, seed)
         result = selection.result
         report = widths(result.mixture, observations)
     report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
@@ -162,10 +180,26 @@ def run(observations, candidates, outputs, seed, title):
         out.print(_bic_sentence(selection), soft_wrap=True)
     out.print(rich_table(report))
     out.print(f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}", soft_wrap=True)
+    for sentence in _cautions(report, observations):
+        out.print(sentence, soft_wrap=True)
     for path in outputs.write(result.mixture, report, observations, title):
         out.print(f"wrote {_escaped(path)}", soft_wrap=True)
     out.print()
     return result.converged
+
+
+def _cautions(report, observations):
+    """What a reader of the numbers should know."""
+    if report.meta["weighted"]:
+        yield "weights count as numbers of objects: all errors scale with them"
+    if observations.n_dimensions > 1:
+        for component, directions in enumerate(report.meta["singular"]):
+            if directions:
+                plural = "s" if directions > 1 else ""
+                yield (
+                    f"component {component} has no intrinsic width in {directions} direction{plural} across the "
+                    "columns: there the errors explain all the scatter"
+                )
 
 
 def _bic_sentence(selection):
@@ -185,6 +219,8 @@ def parse_components(text):
         high = int(last) if colon else low
     except ValueError:
         raise InputError(f"--components is '{text}', but it must be a number like 2, or a range like 1:4") from None
+    if high - low >= MOST_CANDIDATES:
+        raise InputError(f"--components is '{text}', which is more than {MOST_CANDIDATES} numbers; narrow the range")
     if low < 1 or high < low:
         raise InputError(f"--components is '{text}', but it must be at least 1, and a range must not run backwards")
     return list(range(low, high + 1))
@@ -201,14 +237,6 @@ def _errors(text):
     if text == "auto":
         return "auto"
     return None if text == "none" else _names(text)
-
-
-def _plot_suffixes(path):
-    if path is None:
-        return ()
-    from xdgmm.plotting import plot_suffixes
-
-    return plot_suffixes()
 
 
 def _new_folder():
@@ -230,14 +258,14 @@ def _make(folder):
 def _out():
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 120))
+    console = Console(highlight=False, emoji=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, width=max(console.width, 120))
 
 
 def _err():
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def _escaped(text):
@@ -254,8 +282,10 @@ def _show_warning(message, category, *_rest, **_more):
 def main():
     """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
     try:
         app()
-    except XdgmmError as error:
+    except (XdgmmError, OSError) as error:
         _err().print(f"[red]error:[/red] {_escaped(error)}", soft_wrap=True)
         sys.exit(2)

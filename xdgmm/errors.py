@@ -5,7 +5,7 @@
     Exception
     └── XdgmmError                      anything xdgmm raises on purpose
         ├── InputError (ValueError)     what was passed in cannot be used; the message says what to do
-        │   ├── NotFittedError          a fitted model was asked for before ``fit``
+        │   ├── NotFittedError (AttributeError)  a fitted model was asked for before ``fit``
         │   └── OutputError             a result cannot be written where it was asked to go
         └── DegenerateError             the likelihood has no maximum for this model and these data
     Warning
@@ -32,7 +32,7 @@ class InputError(XdgmmError, ValueError):
     """What was passed in cannot be used; the message says what, where, and what to do."""
 
 
-class NotFittedError(InputError):
+class NotFittedError(InputError, AttributeError):
     """A fitted model was asked for before ``fit``."""
 
 

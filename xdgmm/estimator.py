@@ -271,5 +271,8 @@ def _is_table(X):
 
 
 def _refuse_errors_as_labels(X, y):
-    if y is not None and (np.ndim(y) >= 2 or np.ndim(X) == 1):
+    if y is not None and (np.ndim(y) == 0 or isinstance(X, Observations) or _is_table(X)):
+        raise TypeError("the second argument is y, which is ignored: pass errors as Xerr=")
+    one_column = np.ndim(X) == 1 or (np.ndim(X) == 2 and np.shape(X)[1] == 1)
+    if y is not None and (np.ndim(y) >= 2 or np.ndim(X) == 1 or (one_column and np.asarray(y).dtype.kind == "f")):
         raise TypeError("the second argument is y, which is ignored: pass errors as Xerr=")

@@ -22,17 +22,28 @@ def check_output(path, *, overwrite=False, suffixes=()):
         given), or the file exists and `overwrite` is false.
     """
     path = Path(path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise OutputError(f"cannot write '{path}': its name must end in {' or '.join(suffixes)}")
-    if path.is_dir():
-        raise OutputError(f"cannot write '{path}': it is a folder; give a file name")
-    if not path.parent.is_dir():
-        raise OutputError(f"cannot write '{path}': the folder '{path.parent}' does not exist; make it first")
-    if not _can_create_in(path.parent):
-        raise OutputError(f"cannot write '{path}': the folder '{path.parent}' is not writable; choose another")
-    if path.exists() and not overwrite:
-        raise OutputError(f"'{path}' exists already; choose another name, or allow overwriting it (--overwrite)")
+    try:
+        problem = _problem(path, suffixes, overwrite=overwrite)
+    except OSError as error:
+        problem = f"{error.strerror or error}; choose another name"
+    if problem:
+        raise OutputError(f"cannot write '{path}': {problem}")
     return path
+
+
+def _problem(path, suffixes, *, overwrite):
+    """What is wrong with an output path, or None."""
+    if suffixes and path.suffix.lower() not in suffixes:
+        return f"its name must end in {' or '.join(suffixes)}"
+    if path.is_dir():
+        return "it is a folder; give a file name"
+    if not path.parent.is_dir():
+        return f"the folder '{path.parent}' does not exist; make it first"
+    if not _can_create_in(path.parent):
+        return f"the folder '{path.parent}' is not writable; choose another"
+    if path.exists() and not overwrite:
+        return "it exists already; choose another name, or allow overwriting it (--overwrite)"
+    return None
 
 
 def _can_create_in(folder):
@@ -48,7 +59,7 @@ def _can_create_in(folder):
 def written_whole(path, *, overwrite=False):
     """Context that yields a temporary path with the same suffix, renamed to `path` when the block succeeds."""
     path = check_output(path, overwrite=overwrite)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=".xdgmm-", suffix=path.suffix, dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:

@@ -7,6 +7,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
 from xdgmm import InputError, Observations, kernels
+from xdgmm.fitting import fit
 
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
 ERRORS = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
@@ -279,10 +280,13 @@ def test_all_missing_is_refused():
     refused("every value is missing", values=np.full((3, 2), np.nan))
 
 
-def test_a_column_without_any_value_is_refused_by_name():
+def test_a_column_without_any_value_can_be_judged_but_not_fitted():
     values = VALUES.copy()
     values[:, 1] = np.nan
-    refused("every value of colour is missing", values=values, names=["v", "colour"])
+    observations = Observations.exact(values, names=["v", "colour"])
+    assert observations.n_objects == len(VALUES)
+    with pytest.raises(InputError, match="every value of colour is missing"):
+        fit(observations)
 
 
 def test_missing_through_infinite_errors_alone_is_refused_too():

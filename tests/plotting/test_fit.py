@@ -1,10 +1,12 @@
 """Pictures: what is drawn, and how it is written."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 from xdgmm import GaussianMixture, InputError, Observations
-from xdgmm.plotting import plot_fit, plot_suffixes, save
+from xdgmm.plotting import PLOT_SUFFIXES, plot_fit, save
 
 ONE = GaussianMixture([0.4, 0.6], [[0.0], [5.0]], [[[1.0]], [[0.0]]], names=["v"], units=["km/s"])
 
@@ -62,7 +64,7 @@ def test_repeated_values_and_a_single_object_can_be_drawn(tmp_path):
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg"])
 def test_figures_are_written_in_the_format_of_their_name(tmp_path, suffix):
     path = tmp_path / f"fit{suffix}"
-    assert suffix in plot_suffixes()
+    assert suffix in PLOT_SUFFIXES
     save(plot_fit(ONE, observed()), path)
     start = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}[suffix]
     assert path.read_bytes().startswith(start)
@@ -77,3 +79,27 @@ def test_an_existing_or_unknown_file_is_refused(tmp_path):
     assert path.read_text() == "mine"
     with pytest.raises(InputError, match="must end in"):
         save(figure, tmp_path / "fit.docx")
+
+
+@pytest.mark.parametrize("name", ["$\\foo$", "50% [x]", "a_b^c", "星"])
+def test_names_are_shown_as_they_are(tmp_path, name):
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]], names=[name])
+    figure = plot_fit(mixture, observed(), title=name)
+    assert figure.axes[1].get_xlabel() == name
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # the font may lack a letter
+        save(figure, tmp_path / "fit.png")
+
+
+def test_the_noisy_curve_counts_the_weights():
+    rng = np.random.default_rng(2)
+    e = np.r_[np.full(50, 0.1), np.full(50, 3.0)]
+    observations = Observations.with_standard_errors(
+        rng.normal(size=100), e, weights=np.r_[np.ones(50), np.full(50, 1e-9)]
+    )
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    curve = next(
+        line for line in plot_fit(mixture, observations).axes[0].lines if "errors put back" in line.get_label()
+    )
+    # With the noisy half weighing nothing, the peak is that of a sigma of sqrt(1 + 0.01).
+    assert curve.get_ydata().max() == pytest.approx(1 / np.sqrt(2 * np.pi * 1.01), rel=1e-3)

@@ -1,12 +1,14 @@
 """Upper limits against the profile likelihood written from scratch, and their coverage."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 from xdgmm import InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
-from xdgmm.fitting import fit
+from xdgmm.fitting import Settings, fit
 from xdgmm.mixture import GaussianMixture
 from xdgmm.uncertainty import width_limit
 
@@ -126,3 +128,29 @@ def test_limits_at_zero_width_cover_as_promised():
         rejected += not width_limit(fit(observations).mixture, observations, 0, 0).consistent_with_zero
     # Binomial: 20 +- 4.4 of 400; the asymptotic law is conservative for few objects.
     assert 4 <= rejected <= 34
+
+
+@pytest.mark.parametrize(("name", "column", "K"), [("hydrus1", "v", 2), ("neutron_stars", "m", 3)])
+def test_a_dominant_component_is_not_a_limit_because_another_could_take_its_part(name, column, K):
+    observations = Observations.from_table(datasets.load(name), column)
+    mixture = fit(observations, K, rng=0).mixture
+    assert mixture.weights[0] > 0.6
+    assert mixture.sigmas[0, 0] > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XdgmmWarning)  # K = 3 is a local maximum
+        assert not width_limit(mixture, observations, 0, 0).consistent_with_zero
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_limits_of_several_components_are_found_from_any_maximum(seed):
+    rng = np.random.default_rng(seed)
+    e = rng.uniform(0.3, 1.5, 40)
+    x = np.where(rng.random(40) < 0.85, rng.normal(0, 2, 40), rng.normal(1, 0.1, 40)) + e * rng.normal(size=40)
+    observations = Observations.with_standard_errors(x, e)
+    result = fit(observations, 2 + seed % 2, Settings(n_init=1), rng=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XdgmmWarning)  # one start is often a local maximum
+        for k, sigma in enumerate(result.mixture.sigmas[:, 0]):
+            limit = width_limit(result.mixture, observations, k, 0)
+            assert limit.deviance >= 0
+            assert limit.upper > sigma if limit.consistent_with_zero else np.isnan(limit.upper)

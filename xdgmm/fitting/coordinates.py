@@ -14,6 +14,7 @@ from xdgmm import kernels
 
 from .matrices import metric_root, symmetric, triangular_factor
 
+DEAD = 1e-6  # share of the objects below which a component counts as having that many
 NOTHING = 1e-13  # fraction of the whole variance that is rounding
 
 
@@ -41,7 +42,7 @@ class FactorCoordinates:
     def __init__(self, mixture, statistics, pinned=None):
         K, D = mixture.n_components, mixture.n_dimensions
         self.mixture, self.pinned = mixture, pinned
-        self.q = np.maximum(statistics.q, 1.0)
+        self.q = np.maximum(statistics.q, DEAD * statistics.total_weight)
         with np.errstate(divide="ignore"):
             self.log_weights = np.log(np.maximum(mixture.weights, 1e-300))
         self.softmax_basis = _softmax_basis(mixture.weights, statistics.total_weight)
@@ -153,4 +154,4 @@ def _softmax_basis(weights, total_weight):
     roots = np.sqrt(np.maximum(weights, 1e-12))
     roots /= np.linalg.norm(roots)
     complement = np.linalg.svd(roots[None, :])[2][1:].T
-    return complement / (roots[:, None] * np.sqrt(max(total_weight, 1.0)))
+    return complement / (roots[:, None] * np.sqrt(total_weight))

@@ -6,6 +6,7 @@ import numpy as np
 
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
+from xdgmm.observations.validation import check_columns_seen
 
 from . import solvers
 from .initialisation import kmeans_start
@@ -89,10 +90,13 @@ def fit(observations, n_components=1, settings=None, rng=None):
     """
     settings = Settings() if settings is None else settings
     check_n_components(n_components, observations)
+    check_columns_seen(observations.values[observations.counts], observations.names)
     rng = np.random.default_rng(rng)
     scaling = Standardisation.of(observations)
     standard = scaling.observations(observations)
-    starts = _given(settings.start, n_components, standard, scaling) or _trials(standard, n_components, settings, rng)
+    starts = _given(settings.start, n_components, observations, scaling) or _trials(
+        standard, n_components, settings, rng
+    )
     solution, likelihood = _best(starts, standard, settings, observations)
     point = _in_order(solution, settings)
     return FitResult(
@@ -118,17 +122,17 @@ def _in_order(solution, settings):
     return Point.at(solution.mixture.ordered(order), solution.statistics.ordered(order))
 
 
-def _given(start, n_components, standard, scaling):
+def _given(start, n_components, observations, scaling):
     """The caller's start in standardised coordinates, as the only one; nothing where there is none."""
     if start is None:
         return []
-    if start.n_dimensions != standard.n_dimensions:
+    if start.n_dimensions != observations.n_dimensions:
         raise InputError(
-            f"the start has {start.n_dimensions} coordinates, but the observations have {standard.n_dimensions}"
+            f"the start has {start.n_dimensions} coordinates, but the observations have {observations.n_dimensions}"
         )
     if start.n_components != n_components:
         raise InputError(f"the start has {start.n_components} components, but `n_components` is {n_components}")
-    return [scaling.mixture(start)]
+    return [scaling.mixture(start.in_units(observations.units))]
 
 
 def _trials(standard, n_components, settings, rng):
@@ -171,8 +175,10 @@ def _best(starts, standard, settings, observations):
 
 
 def _degenerate(component, observations):
-    noise = observations.noise_covariances[observations.counts]
-    lowest = np.linalg.eigvalsh(np.where(np.isfinite(noise), noise, 0.0))[:, 0]
+    counted = observations.select(observations.counts)
+    both = counted.present[:, :, None] & counted.present[:, None, :]
+    noise = np.where(both, counted.noise_covariances, np.eye(counted.n_dimensions) * np.nanmax(counted.values**2 + 1))
+    lowest = np.linalg.eigvalsh(noise)[:, 0]
     exact = int((lowest <= SINGULAR_NOISE * np.trace(noise, axis1=1, axis2=2)).sum())
     return DegenerateError(
         f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "

@@ -4,7 +4,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.validation import plain
+from xdgmm.observations.validation import difference_unit, plain
 
 from .matrices import positive_part
 from .standardisation import Standardisation
@@ -126,7 +126,7 @@ def start_from(observations, n_components, weights=None, means=None, covariances
     return GaussianMixture(
         guess.weights if weights is None else weights,
         guess.means if means is None else means,
-        guess.covariances if covariances is None else covariances,
+        guess.covariances if covariances is None else _starting_covariances(covariances, observations.units),
         observations.names,
         observations.units,
     )
@@ -140,3 +140,9 @@ def _starting_means(means, shape, units):
     if not np.isfinite(means).all():
         raise InputError("`means_init` holds NaN or infinity; every starting mean must be finite")
     return means
+
+
+def _starting_covariances(covariances, units):
+    """Covariances (K, D, D) as numbers in the units of the observations squared."""
+    unit = difference_unit(units[0]) if len(set(units)) == 1 else None
+    return plain(covariances, "covariances_init", None if unit is None else unit**2)[0]

@@ -11,8 +11,8 @@ from xdgmm.mixture import GaussianMixture
 class Outcome(Enum):
     """Why the fit ended; the value is the sentence for the user."""
 
-    CONVERGED = "the maximum was reached: less is predicted to remain than the tolerance in nats"
-    ROUNDING = "the maximum was reached to rounding"
+    CONVERGED = "a maximum was reached: less is predicted to remain than the tolerance in nats"
+    ROUNDING = "a maximum was reached, to rounding"
     OUT_OF_PASSES = "max_iter passes came first; raise max_iter, or loosen tol"
     STALLED = "no step raises the likelihood any more, but more than tol nats are predicted to remain; loosen tol"
     ALL_PASSES = "max_iter passes were made, as tol=0 asks"

@@ -94,8 +94,10 @@ def _climb(name, mixture, likelihood, tolerance, pinned):
             _refuse_collapse(mixture, statistics)
     stalls = 0
     while True:
-        before = statistics.log_likelihood
+        before, passes = statistics.log_likelihood, likelihood.passes
         mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, pinned)
+        if likelihood.passes == passes:  # nothing moves any more: every round must use up a pass all the same
+            statistics = likelihood.expect(mixture)
         mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
         _refuse_collapse(mixture, statistics)
         point = Point.at(mixture, statistics, pinned)

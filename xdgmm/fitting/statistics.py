@@ -83,9 +83,15 @@ def log_likelihoods(mixture, blocks):
 
 
 def responsibilities(mixture, blocks):
-    """Probability that each packed object belongs to each component (n_objects, K); rows sum to one."""
+    """Probability that each packed object belongs to each component (n_objects, K); rows sum to one.
+
+    An object that no component can have made (an exact value beside components without width) gets the weights.
+    """
     total = log_likelihoods(mixture, blocks)
-    return np.stack([np.exp(log_joint(mixture, blocks, k) - total) for k in range(mixture.n_components)], axis=1)
+    possible = np.isfinite(total)
+    total = np.where(possible, total, 0.0)
+    columns = [np.exp(log_joint(mixture, blocks, k) - total) for k in range(mixture.n_components)]
+    return np.where(possible[:, None], np.stack(columns, axis=1), mixture.weights)
 
 
 class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error

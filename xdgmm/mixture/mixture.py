@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import check_names, check_units, plain, read_only
+from xdgmm.observations.validation import check_names, check_units, plain, read_only, unit_factors
 
 ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, weights summing to 1 within ROUNDING
 
@@ -153,6 +153,12 @@ class GaussianMixture:
         return GaussianMixture(
             self.weights, self.means * scale + location, self.covariances * scale[:, None] * scale, names, units
         )
+
+    def in_units(self, units):
+        """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
+        factors = unit_factors(self.units, units, self.names)
+        targets = tuple(new or old for old, new in zip(self.units, units, strict=True))
+        return self.rescaled(np.zeros_like(factors), factors, self.names, targets)
 
     def write(self, path, *, overwrite=False):
         """Write to a FITS file (see `xdgmm.mixture.storage`); `GaussianMixture.read` gets the same bits back."""

@@ -15,6 +15,7 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.files import check_output, written_whole
 from xdgmm.kernels import unpack
+from xdgmm.observations.validation import difference_unit
 
 from .mixture import GaussianMixture
 
@@ -68,7 +69,12 @@ def _text(unit):
 
 
 def _product(one, other):
-    return None if one is None or other is None else _text(one * other)
+    """Unit of a covariance; None where there is none, or astropy does not know one of the two."""
+    from astropy.units import UnrecognizedUnit
+
+    if None in (one, other) or isinstance(one, UnrecognizedUnit) or isinstance(other, UnrecognizedUnit):
+        return None
+    return _text(difference_unit(one) * difference_unit(other))
 
 
 def read(path):
@@ -80,10 +86,10 @@ def read(path):
         If the file is missing, is damaged, was not written by xdgmm, or has a newer format.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"there is no file '{path}'; check the name")
     try:
         header, rows = _contents(path.read_bytes())
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"there is no file '{path}'; check the name") from None
     except OSError as error:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
     except Exception as error:

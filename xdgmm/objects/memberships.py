@@ -12,7 +12,7 @@ def memberships(mixture, observations):
 
     A row without any value has the mixture's weights.
     """
-    blocks = replace(observations, weights=None).pack()
+    blocks = replace(observations.in_units(mixture.units), weights=None).pack()
     result = np.tile(mixture.weights, (len(observations), 1))
     result[blocks.rows] = fitting.responsibilities(mixture, blocks)
     return result
@@ -20,7 +20,7 @@ def memberships(mixture, observations):
 
 def log_likelihoods(mixture, observations):
     """``ln p(w_i)`` of each object under the noise-convolved mixture (N,), in nats; 0 for a row without any value."""
-    blocks = replace(observations, weights=None).pack()
+    blocks = replace(observations.in_units(mixture.units), weights=None).pack()
     result = np.zeros(len(observations))
     result[blocks.rows] = fitting.log_likelihoods(mixture, blocks)
     return result

@@ -94,7 +94,7 @@ class Observations:
         return _build(cls, checked, covariances, weights, names, units, _infinite(values, checked))
 
     @classmethod
-    def from_table(cls, table, columns=None, errors="auto", weights=None, on_bad="raise"):
+    def from_table(cls, table, columns=None, *, errors="auto", weights=None, on_bad="raise"):
         """Columns of an astropy Table or QTable; see `xdgmm.tables.observations_from_table`."""
         from xdgmm.tables import observations_from_table
 
@@ -154,7 +154,23 @@ class Observations:
         """Noise covariance of each row (N, D, D), whatever way it is held."""
         if self.noise is not None and self.noise.ndim == 3:
             return self.noise
-        return self.variances[:, :, None] * np.eye(self.n_dimensions)
+        result = np.zeros((*self.values.shape, self.n_dimensions))
+        result[:, range(self.n_dimensions), range(self.n_dimensions)] = self.variances
+        return result
+
+    def in_units(self, units):
+        """The observations in other units (D; None leaves a coordinate as it is).
+
+        Raises
+        ------
+        InputError
+            If a unit does not convert.
+        """
+        factors = validation.unit_factors(self.units, units, self.names)
+        if (factors == 1.0).all():
+            return self
+        units = tuple(new or old for old, new in zip(self.units, units, strict=True))
+        return replace(self.rescaled(np.zeros_like(factors), 1.0 / factors), units=units)
 
     def remarking(self, *sentences):
         """The same observations with more remarks."""
@@ -202,7 +218,7 @@ def _common(units, errors):
         return None
     if len(set(units)) > 1 or units[0] is None:
         raise InputError(f"errors have the unit {errors.unit}, but the values have none in common; give both alike")
-    return units[0]
+    return validation.difference_unit(units[0])
 
 
 def _infinite(before, after):
@@ -218,7 +234,7 @@ def _build(cls, values, noise, weights, names, units, remarks=()):
     names = validation.check_names(names, values.shape[1])
     if weights is not None:
         weights = validation.check_weights(plain(weights, "weights")[0], values.shape[0])
-    validation.check_something_seen(values, names)
+    validation.check_something_seen(values)
     result = cls(read_only(values), read_only(noise), read_only(weights), names, units, remarks)
     counted = result.counts
     if not counted.any():

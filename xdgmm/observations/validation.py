@@ -46,13 +46,35 @@ def _converted(array, own_unit, unit, name):
     from astropy.units import Unit, UnitConversionError
 
     try:
-        factor = own_unit.to(Unit(unit))
+        factor = 1.0 if own_unit == unit else own_unit.to(Unit(unit))
     except UnitConversionError:
         raise InputError(
             f"`{name}` has the unit {own_unit}, which does not convert to {unit}; give both in convertible units"
         ) from None
     value = array.value
     return value if factor == 1.0 else value * factor
+
+
+def difference_unit(unit):
+    """Unit of a difference: mag for mag(AB), the unit itself where it is no logarithmic one."""
+    return getattr(unit, "function_unit", unit)
+
+
+def unit_factors(units, targets, names):
+    """What values in `units` are multiplied with to be in `targets` (D,); 1 where either has none."""
+    from astropy.units import UnitConversionError
+
+    factors = np.ones(len(names))
+    for i, (unit, target, name) in enumerate(zip(units, targets, names, strict=True)):
+        if unit is None or target is None or unit == target:
+            continue
+        try:
+            factors[i] = unit.to(target)
+        except (UnitConversionError, TypeError):
+            raise InputError(
+                f"'{name}' is in {unit}, which does not convert to {target}, the unit it is compared with"
+            ) from None
+    return factors
 
 
 def _as_float(array, name):
@@ -103,11 +125,15 @@ def check_values(values, name="values"):
         )
 
 
-def check_something_seen(values, names):
-    """Every column must have a value somewhere."""
-    seen = np.isfinite(values).any(axis=0)
-    if not seen.any():
+def check_something_seen(values):
+    """There must be a value somewhere."""
+    if not np.isfinite(values).any():
         raise InputError("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
+
+
+def check_columns_seen(values, names):
+    """Every column must have a value somewhere, or nothing can be learned about it."""
+    seen = np.isfinite(values).any(axis=0)
     if not seen.all():
         empty = ", ".join(name for name, any_seen in zip(names, seen, strict=True) if not any_seen)
         raise InputError(f"every value of {empty} is missing (NaN or masked); leave that column out")
@@ -178,6 +204,8 @@ def _check_covariance_rows(covariances, seen, start):
     _refuse(~np.isfinite(C).all(axis=(1, 2)), "NaN or infinite for a value that is present", start)
     variances = np.diagonal(C, axis1=1, axis2=2)
     scale = np.sqrt(np.where(variances > 0, variances, 1.0))
+    exact = (variances == 0)[:, :, None] & ~np.eye(C.shape[1], dtype=bool)
+    _refuse((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", start)
     C = C / scale[:, :, None] / scale[:, None, :]
     _refuse((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", start)
     try:
@@ -213,7 +241,11 @@ def check_units(units, n_dimensions):
         return (None,) * n_dimensions
     from astropy.units import Unit, UnitBase
 
-    units = (units,) * n_dimensions if isinstance(units, (str, UnitBase)) else tuple(units)
+    units = (
+        (units,) * n_dimensions
+        if isinstance(units, (str, UnitBase)) or hasattr(units, "function_unit")
+        else tuple(units)
+    )
     if len(units) != n_dimensions:
         raise InputError(f"`units` has {len(units)} entries, but there are {n_dimensions} columns; give one for each")
     try:

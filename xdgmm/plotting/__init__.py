@@ -4,6 +4,6 @@
 so nothing global changes and no display is needed.
 """
 
-from .fit import LARGEST, plot_fit, plot_suffixes, save
+from .fit import LARGEST, PLOT_SUFFIXES, plot_fit, save
 
-__all__ = ["LARGEST", "plot_fit", "plot_suffixes", "save"]
+__all__ = ["LARGEST", "PLOT_SUFFIXES", "plot_fit", "save"]

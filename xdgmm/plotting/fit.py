@@ -6,17 +6,11 @@ from xdgmm.errors import InputError
 from xdgmm.files import check_output, written_whole
 
 INTRINSIC, OBSERVED, DATA = "#0b5394", "#d95f02", "#9a9a9a"
+PLOT_SUFFIXES = (".png", ".pdf", ".svg")
 GRID = 600
 LARGEST = 6  # coordinates shown in a corner plot
 MOST_BARS = 400  # objects whose error bars are drawn
 MOST_NOISES = 2000  # objects over which the noise is averaged
-
-
-def plot_suffixes():
-    """File name endings that a picture can be written to."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    return tuple(f".{kind}" for kind in FigureCanvasBase.get_supported_filetypes())
 
 
 def plot_fit(mixture, observations, title=None):
@@ -53,13 +47,13 @@ def plot_fit(mixture, observations, title=None):
         figure = Figure(figsize=(side, side), layout="constrained")
         _pairs(figure, mixture, observations)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
     return figure
 
 
 def save(figure, path, *, overwrite=False):
     """Write a figure whole or not at all; the file name's ending says in which format."""
-    check_output(path, overwrite=overwrite, suffixes=plot_suffixes())
+    check_output(path, overwrite=overwrite, suffixes=PLOT_SUFFIXES)
     with written_whole(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)
 
@@ -81,7 +75,7 @@ def _one(figure, mixture, observations):
     )
     bottom.set_yticks([])
     bottom.set_ylabel("objects")
-    bottom.set_xlabel(_label(mixture, 0))
+    bottom.set_xlabel(_label(mixture, 0), parse_math=False)
 
 
 def _marginal(axes, mixture, observations, axis):
@@ -96,9 +90,10 @@ def _marginal(axes, mixture, observations, axis):
     axes.hist(
         values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="values as measured"
     )
-    noise = noise[:: max(1, noise.size // MOST_NOISES)]
+    some = slice(None, None, max(1, noise.size // MOST_NOISES))
     if noise.any():
-        expected = np.mean([_density(mixture, axis, x, extra) for extra in noise], axis=0)
+        curves = [_density(mixture, axis, x, extra) for extra in noise[some]]
+        expected = np.average(curves, axis=0, weights=weights[some])
         axes.plot(x, expected, color=OBSERVED, ls="--", label="model with the errors put back")
     sharp = mixture.sigmas[:, axis] < (x[1] - x[0]) / 2
     intrinsic = _density(mixture, axis, x, 0.0)
@@ -148,9 +143,9 @@ def _pairs(figure, mixture, observations):
                 axes[i, i].set_yticks([])
             else:
                 _scatter(axes[i, j], mixture, observations, j, i)
-        axes[D - 1, i].set_xlabel(_label(mixture, i))
+        axes[D - 1, i].set_xlabel(_label(mixture, i), parse_math=False)
         if i > 0:
-            axes[i, 0].set_ylabel(_label(mixture, i))
+            axes[i, 0].set_ylabel(_label(mixture, i), parse_math=False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper right", frameon=False, fontsize=9)
 
@@ -177,4 +172,4 @@ def _scatter(axes, mixture, observations, x, y):
         root = vectors * np.sqrt(np.maximum(values_, 0.0))
         for radius, width in ((1, 1.8), (2, 0.9)):
             ellipse = mean[[x, y], None] + radius * root @ circle
-            axes.plot(*ellipse, color=INTRINSIC, lw=width)
+            axes.plot(*ellipse, color=INTRINSIC, lw=width, zorder=4)

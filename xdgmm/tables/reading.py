@@ -34,11 +34,15 @@ def read_table(path):
     31
     """
     path = Path(path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise InputError(f"there is no file '{path}'; check the name") from None
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; give the file of a table")
-    if not path.exists():
-        raise InputError(f"there is no file '{path}'; check the name")
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"'{path}' is empty; give the file of a table")
     table = _read(path)
     _check_names(table, path)

@@ -5,7 +5,8 @@ import warnings
 from xdgmm.errors import OutputError
 from xdgmm.files import check_output, written_whole
 
-REPORT_SUFFIXES = (".ecsv", ".fits")
+FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits"}
+REPORT_SUFFIXES = tuple(FORMATS)
 
 
 def write_table(table, path, *, overwrite=False):
@@ -16,10 +17,10 @@ def write_table(table, path, *, overwrite=False):
     OutputError
         If the path cannot be written, ends otherwise, or exists and `overwrite` is false.
     """
-    check_output(path, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
+    path = check_output(path, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
     with written_whole(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd units and metadata, which FITS keeps in its own way or drops
         try:
-            table.write(temporary, overwrite=True)
+            table.write(temporary, format=FORMATS[path.suffix.lower()], overwrite=True)
         except (ValueError, TypeError) as error:
             raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error

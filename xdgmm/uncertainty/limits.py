@@ -17,12 +17,14 @@ from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import solvers
 from xdgmm.fitting.coordinates import Pinned
 from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood
+from xdgmm.fitting.statistics import Likelihood, responsibilities
 
 TOLERANCE = 1e-7  # nats to which each point of the profile is maximised
 PASSES = 2000
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
-WIDEST = 60  # doublings of sigma before the limit is called infinite
+WIDEST = 30  # doublings of the step before the limit is called infinite
+SAME = 0.5  # members in common, over all members, of a component that is still the same
+DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is followed rather than replaced
 
 
 @dataclass(frozen=True)
@@ -68,65 +70,113 @@ def width_limit(mixture, observations, component, axis, level=0.95):
         raise InputError(f"`limit_level` is {level!r}, but it must be between 0.5 and 1")
     profile = _Profile(mixture, observations, component, axis)
     quantile = chi2.ppf(2 * level - 1, 1)
-    at_zero = profile.at(0.0)
-    if at_zero > profile.maximum + HIGHER:
-        warnings.warn(
-            f"with the sigma of component {component} held at zero the log-likelihood is "
-            f"{at_zero - profile.maximum:.3g} nats higher than the fit's: the fit is a local maximum; raise n_init",
-            XdgmmWarning,
-            stacklevel=2,
-        )
-        profile.maximum = at_zero
-    deviance = max(2 * (profile.maximum - at_zero), 0.0)
+    at_zero = profile.down_to_zero()
+    top, highest = max((profile.maximum, profile.sigma), (at_zero, 0.0))
+    _warn_of_local_maximum(profile, component)
+    deviance = 2 * (top - at_zero)
     if deviance >= quantile:
         return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
-    upper = _crossing(lambda sigma: 2 * (profile.maximum - profile.at(sigma)) - quantile, *profile.bracket)
+    upper = _crossing(lambda sigma: 2 * (top - profile.at(sigma)) - quantile, highest, profile.step)
     return WidthLimit(deviance, consistent_with_zero=True, upper=upper * profile.unit)
 
 
+def _warn_of_local_maximum(profile, component):
+    rise = max(profile.seen) - profile.maximum
+    if rise > HIGHER:
+        warnings.warn(
+            f"with the sigma of component {component} held elsewhere the log-likelihood is {rise:.3g} nats higher "
+            "than the fit's: the fit is a local maximum; raise n_init (--starts)",
+            XdgmmWarning,
+            stacklevel=3,
+        )
+
+
+class LostError(Exception):
+    """The component has exchanged its objects for others: the profile is no longer its own."""
+
+
 class _Profile:
-    """Log-likelihood maximised over everything but one sigma, in standardised coordinates."""
+    """Log-likelihood maximised over everything but one sigma, in standardised coordinates.
+
+    Each point starts from the nearest one known.  In a mixture a component whose sigma is held can trade its objects
+    for those of another, which then takes its part; such points say nothing about its width: `LostError`.
+    """
 
     def __init__(self, mixture, observations, component, axis):
         scaling = Standardisation.of(observations)
         self.unit = scaling.scale[axis]
-        self.mixture = scaling.mixture(mixture)
+        mixture = scaling.mixture(mixture)
         self.component, self.axis = component, axis
         self.blocks = scaling.observations(observations).pack()
-        statistics = Likelihood(self.blocks, 1).expect(self.mixture)
+        statistics = Likelihood(self.blocks, 1).expect(mixture)
         self.maximum = statistics.log_likelihood
+        self.members = self._members(mixture)
+        self.sigma = float(mixture.sigmas[component, axis])
+        self.known = {self.sigma: (self.maximum, mixture)}
+        self.seen = [self.maximum]
         information = statistics.A[component, axis, axis] / max(statistics.q[component], 1e-300)
-        sigma = self.mixture.sigmas[component, axis]
-        step = 0.25 / np.sqrt(information) if information > 0 else 1.0
-        self.bracket = sigma, step
+        self.step = 0.25 / np.sqrt(information) if information > 0 else 1.0
+
+    def down_to_zero(self):
+        """Maximum with the sigma at zero; minus infinity where this component cannot be followed there."""
+        steps = DOWNWARDS if len(self.known[self.sigma][1].weights) > 1 else ()
+        try:
+            for fraction in (*steps, 0.0):
+                reached = self.at(fraction * self.sigma)
+        except LostError:
+            return -np.inf
+        return reached
 
     def at(self, sigma):
-        """Maximum with the sigma held at this value; minus infinity where that is impossible."""
-        pinned = Pinned(self.component, self.axis, float(sigma) ** 2)
-        likelihood = Likelihood(self.blocks, PASSES)
-        try:
-            solution = solvers.run("auto", self._start(float(sigma)), likelihood, TOLERANCE, pinned)
-        except solvers.CollapseError:
-            return -np.inf
-        return solution.statistics.log_likelihood
+        """Maximum with the sigma held at this value; minus infinity where that is impossible.
 
-    def _start(self, sigma):
-        """The maximum with one row and column of one covariance rescaled."""
-        covariances = self.mixture.covariances.copy()
+        Raises
+        ------
+        LostError
+            If the component has traded its members for others.
+        """
+        sigma = float(sigma)
+        if sigma not in self.known:
+            nearest = min(self.known, key=lambda other: abs(other - sigma))
+            self.known[sigma] = self._solve(sigma, self.known[nearest][1])
+        return self.known[sigma][0]
+
+    def _solve(self, sigma, near):
+        pinned = Pinned(self.component, self.axis, sigma**2)
+        try:
+            start = self._rescaled(near, sigma)
+            solution = solvers.run("auto", start, Likelihood(self.blocks, PASSES), TOLERANCE, pinned)
+        except solvers.CollapseError:
+            return -np.inf, near
+        self.seen.append(solution.statistics.log_likelihood)
+        members = self._members(solution.mixture)
+        if np.minimum(members, self.members).sum() < SAME * np.maximum(members, self.members).sum():
+            raise LostError
+        return solution.statistics.log_likelihood, solution.mixture
+
+    def _members(self, mixture):
+        return self.blocks.weights * responsibilities(mixture, self.blocks)[:, self.component]
+
+    def _rescaled(self, mixture, sigma):
+        """A mixture with one row and column of one covariance rescaled to this sigma."""
+        covariances = mixture.covariances.copy()
         V = covariances[self.component]
         old = np.sqrt(max(V[self.axis, self.axis], 0.0))
         ratio = sigma / old if old > 0 else 0.0
         V[self.axis] *= ratio
         V[:, self.axis] *= ratio
         V[self.axis, self.axis] = sigma**2
-        return self.mixture.with_parameters(self.mixture.weights, self.mixture.means, covariances)
+        return mixture.with_parameters(mixture.weights, mixture.means, covariances)
 
 
 def _crossing(function, low, step):
-    """Where a function that is negative at `low` becomes positive, looked for in doubling steps."""
-    for _ in range(WIDEST):
-        high = low + step
-        if function(high) > 0:
-            return brentq(function, low, high, rtol=1e-9)
-        low, step = high, 2 * step
+    """Where a function that is negative at `low` becomes positive; infinite where it cannot be followed so far."""
+    try:
+        for _ in range(WIDEST):
+            high = low + step
+            if function(high) > 0:
+                return brentq(function, low, high, rtol=1e-9)
+            low, step = high, 2 * step
+    except LostError:
+        pass
     return np.inf

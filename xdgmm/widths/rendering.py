@@ -2,6 +2,7 @@
 
 import numpy as np
 
+LONGEST_UNIT = 14  # a longer one stands below the table
 HEADINGS = ("\nmean", "intrinsic\nσ", "intrinsic\nFWHM", "observed\ns", "naive\nσ")
 
 
@@ -17,8 +18,18 @@ def rich_table(report, title=None):
     one_unit = "unit" not in report.colnames
     unit = getattr(report["mean"], "unit", None)
     label = f"\n\\[{_compact(unit)}]" if one_unit and unit is not None else ""
+    caption = None
+    if len(label) > LONGEST_UNIT:
+        label, caption = "", f"means and widths in {_compact(unit)}"
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=caption,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for heading in ("\ncomp.", "\naxis", "\nN", "\nweight"):
         table.add_column(heading, justify="left" if heading == "\naxis" else "right", no_wrap=True)

@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import responsibilities
+from xdgmm.observations.validation import difference_unit
 from xdgmm.uncertainty import parameter_errors, width_limit
 
 FWHM = np.sqrt(8.0 * np.log(2.0))
@@ -57,7 +58,7 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
     level : float
         Probability that an error bar stands for: 0.6827 is one standard error.
     limit_level : float
-        Level of the upper limit given where a width is consistent with zero.
+        Level at which a width is called consistent with zero, and of the upper limit given then.
 
     Returns
     -------
@@ -76,6 +77,7 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
     membership: for one component and no weights, they are the textbook numbers.
     """
     _check(mixture, observations, level)
+    observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, information)
     if errors.residual > NOT_A_MAXIMUM:
         warnings.warn(
@@ -98,6 +100,7 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
         "limit_level": float(limit_level),
         "n_objects": observations.n_objects,
         "total_weight": observations.total_weight,
+        "weighted": observations.weights is not None,
         "singular": [int(n) for n in errors.singular],
     }
     return _table(rows, mixture, meta)
@@ -188,6 +191,6 @@ def _column(column, unit):
     missing = ~np.isfinite(column) if column.dtype.kind == "f" else np.zeros(column.shape, bool)
     column = np.where(missing, 0.0, column) if missing.any() else column
     if unit is not None:
-        quantity = Quantity(column, unit)
+        quantity = Quantity(column, difference_unit(unit))
         return Masked(quantity, mask=missing) if missing.any() else quantity
     return MaskedColumn(column, mask=missing) if missing.any() else Column(column)
