@@ -55,7 +55,8 @@ class FitResult:
         Sum of their weights.
     outcome : Outcome
     predicted_gain : float
-        Nats predicted still to gain, by a quadratic model restricted to covariances that stay valid.
+        Nats predicted still to gain, by a quadratic model restricted to covariances that stay valid; at least that many
+        where the passes ran out.
     residual : float
         Largest component of the gradient in units of one over the standard error: zero at the maximum.
     singular : ndarray of int (K,)

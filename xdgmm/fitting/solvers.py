@@ -49,7 +49,7 @@ def run(name, mixture, likelihood, tolerance, pinned=None):
         mixture, statistics = likelihood.best
         _refuse_collapse(mixture, statistics)
         outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
-        return Solution(mixture, statistics, outcome, np.inf)
+        return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics, pinned)))
 
 
 def _iterate(advance, mixture, likelihood, tolerance):
@@ -143,11 +143,17 @@ def affordable(point, blocks):
 def predicted_gain(mixture, statistics, likelihood):
     """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
     point = Point.at(mixture, statistics)
-    leaving = float(point.gains_of_leaving().sum())
-    if affordable(point, likelihood.blocks):
-        return leaving + newton.curvature(mixture, statistics, likelihood, point.singular).ascent()[1]
-    gradient = point.coordinates.gradient(np.zeros(point.coordinates.size), mixture, statistics)[point.free]
-    return leaving + float(0.5 * gradient @ gradient)
+    if not affordable(point, likelihood.blocks):
+        return least_gain(point)
+    ascent = newton.curvature(mixture, statistics, likelihood, point.singular).ascent()[1]
+    return float(point.gains_of_leaving().sum()) + ascent
+
+
+def least_gain(point):
+    """Nats still to gain if the labels were known: no pass is needed, and the truth is this or more."""
+    origin = np.zeros(point.coordinates.size)
+    gradient = point.coordinates.gradient(origin, point.mixture, point.statistics)[point.free]
+    return float(point.gains_of_leaving().sum() + 0.5 * gradient @ gradient)
 
 
 def _refuse_collapse(mixture, statistics):
