@@ -240,10 +240,16 @@ class XDGMM(DensityMixin, BaseEstimator):
         n_free = selection.n_parameters(*self.means_.shape)
         return selection.bic(self._log_likelihood(observations), n_free, observations.total_weight)
 
-    def widths(self, X, *, Xerr=None, sample_weight=None, information="observed", level=0.6827, limit_level=0.95):
-        """Intrinsic-width report: a QTable with one row per component and coordinate; see `xdgmm.widths.widths`."""
+    def widths(
+        self, X, *, Xerr=None, sample_weight=None, method="information", level=0.6827, limit_level=0.95, **options
+    ):
+        """Intrinsic-width report: a QTable with one row per component and coordinate.
+
+        X, Xerr and sample_weight are the data that were fitted; the rest is passed on to `xdgmm.widths.widths`, which
+        explains the columns (``information="expected"`` is one of the options).
+        """
         observations = self._measured(X, Xerr, sample_weight)
-        report = widths(self._fitted, observations, information=information, level=level, limit_level=limit_level)
+        report = widths(self._fitted, observations, method=method, level=level, limit_level=limit_level, **options)
         report.meta["log_likelihood"] = self.result_.log_likelihood
         report.meta["outcome"] = self.result_.outcome.value
         return report

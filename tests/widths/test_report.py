@@ -138,6 +138,24 @@ def test_levels_out_of_range_are_refused(schools, level, limit_level):
         model.widths(effects, level=level, limit_level=limit_level)
 
 
+def test_only_methods_that_exist_are_accepted(schools):
+    effects, model = schools
+    assert model.widths(effects, method="information").meta["method"] == "information"
+    with pytest.raises(InputError, match="must be one of information"):
+        model.widths(effects, method="magic")
+    with pytest.raises(InputError, match="must be 'observed' or 'expected'"):
+        model.widths(effects, information="guessed")
+
+
+def test_the_expected_information_gives_the_published_errors():
+    table = datasets.load("bcg")
+    trials = Observations.with_standard_errors(np.asarray(table["y"]), np.sqrt(np.asarray(table["var_y"])))
+    row = XDGMM().fit(trials).widths(trials, information="expected")[0]
+    # SE(tau^2) = 0.1443 and SE(tau) = SE(tau^2) / (2 tau); the level 0.6827 is 1.00002 standard errors
+    assert row["sigma_error"] * 2 * row["sigma"] == pytest.approx(0.14425, rel=1e-4)
+    assert row["mean_error"] == pytest.approx(0.171897, rel=3e-5)
+
+
 def rendered(report, width=80):
     stream = io.StringIO()
     Console(file=stream, width=width).print(rich_table(report))

@@ -10,6 +10,7 @@ from xdgmm.fitting import responsibilities
 from xdgmm.observations.validation import difference_unit
 from xdgmm.uncertainty import parameter_errors, width_limit
 
+METHODS = ("information",)
 FWHM = np.sqrt(8.0 * np.log(2.0))
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
 NOT_A_MAXIMUM = 0.05  # gradient, per standard error, above which the mixture is not the maximum for these data
@@ -45,7 +46,7 @@ DESCRIPTIONS = {
 }
 
 
-def widths(mixture, observations, *, information="observed", level=0.6827, limit_level=0.95):
+def widths(mixture, observations, *, method="information", information="observed", level=0.6827, limit_level=0.95):
     """Report the intrinsic widths of a fitted mixture.
 
     Parameters
@@ -53,6 +54,8 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
     mixture : GaussianMixture
         The maximum-likelihood mixture of these observations.
     observations : Observations
+    method : {"information"}
+        Where the errors come from: the information matrix.
     information : {"observed", "expected"}
         Which information matrix the errors come from; "expected" for one component only.
     level : float
@@ -76,7 +79,7 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
     Full width at half maximum: ``sqrt(8 ln 2) sigma``.  The observed and the naive sigma weight every object with its
     membership: for one component and no weights, they are the textbook numbers.
     """
-    _check(mixture, observations, level)
+    _check(mixture, observations, method, level)
     observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, information)
     if errors.residual > NOT_A_MAXIMUM:
@@ -95,6 +98,7 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
         for axis in range(mixture.n_dimensions)
     ]
     meta = {
+        "method": method,
         "information": information,
         "level": float(level),
         "limit_level": float(limit_level),
@@ -106,7 +110,9 @@ def widths(mixture, observations, *, information="observed", level=0.6827, limit
     return _table(rows, mixture, meta)
 
 
-def _check(mixture, observations, level):
+def _check(mixture, observations, method, level):
+    if method not in METHODS:
+        raise InputError(f"`method` is {method!r}, but it must be one of {', '.join(METHODS)}")
     if not 0 < level < 1:
         raise InputError(f"`level` is {level!r}, but it must be between 0 and 1 (0.6827 for one standard error)")
     if mixture.n_dimensions != observations.n_dimensions:
