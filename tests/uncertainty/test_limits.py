@@ -118,6 +118,22 @@ def test_levels_that_are_no_levels_are_refused(schools, level):
 
 
 @pytest.mark.slow
+def test_upper_limits_cover_as_promised():
+    """A true width of 0.7 errors: the 95% limit, where one is given, lies above it in about 95% of samples."""
+    rng = np.random.default_rng(12)
+    e, truth = rng.uniform(1, 2, 40), 1.0
+    above, given = 0, 0
+    for _ in range(300):
+        observations = Observations.with_standard_errors(truth * rng.normal(size=40) + e * rng.normal(size=40), e)
+        limit = width_limit(fit(observations).mixture, observations, 0, 0)
+        given += limit.consistent_with_zero
+        above += not limit.consistent_with_zero or limit.upper > truth
+    # Binomial with p = 0.95 has a standard deviation of 3.8 in 300; samples that reject zero are not too low.
+    assert above >= 0.95 * 300 - 3 * 3.8
+    assert 0 < given < 300
+
+
+@pytest.mark.slow
 def test_limits_at_zero_width_cover_as_promised():
     """With no intrinsic width the 95% limit lies above zero always, and zero is rejected in about 5% of samples."""
     rng = np.random.default_rng(11)
@@ -125,7 +141,9 @@ def test_limits_at_zero_width_cover_as_promised():
     rejected = 0
     for _ in range(400):
         observations = Observations.with_standard_errors(e * rng.normal(size=60), e)
-        rejected += not width_limit(fit(observations).mixture, observations, 0, 0).consistent_with_zero
+        limit = width_limit(fit(observations).mixture, observations, 0, 0)
+        rejected += not limit.consistent_with_zero
+        assert limit.upper > 0 if limit.consistent_with_zero else np.isnan(limit.upper)
     # Binomial: 20 +- 4.4 of 400; the asymptotic law is conservative for few objects.
     assert 4 <= rejected <= 34
 

@@ -34,7 +34,8 @@ class WidthLimit:
     Attributes
     ----------
     deviance : float
-        ``2 (m - p(0))``; infinite where a width of zero is impossible.
+        ``2 (m - p(0))``; infinite where a width of zero is impossible, or where the component trades its members for
+        those of another on the way to zero.
     consistent_with_zero : bool
     upper : float
         Upper limit on sigma at the level asked for, in the caller's units; infinite where there is none.

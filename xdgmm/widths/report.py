@@ -67,7 +67,7 @@ def widths(mixture, observations, *, method="information", information="observed
     -------
     QTable
         One row per component and coordinate; see `DESCRIPTIONS` for the columns.  What does not exist (the error of
-        a width consistent with zero, the limit of one that is not) are masked.
+        a width consistent with zero, the limit of one that is not) is masked.
 
     Raises
     ------
