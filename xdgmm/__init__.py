@@ -14,6 +14,8 @@ _HOME = {
     "Observations": "xdgmm.observations",
     "XDGMM": "xdgmm.estimator",
     "XdgmmError": "xdgmm.errors",
+    "get_num_threads": "xdgmm.kernels",
+    "set_num_threads": "xdgmm.kernels",
 }
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "InputError",
     "Observations",
     "XdgmmError",
+    "get_num_threads",
+    "set_num_threads",
 ]
 
 

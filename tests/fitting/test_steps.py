@@ -89,7 +89,7 @@ def test_statistics_of_parts_add_to_those_of_the_whole(problems, data):
     together = expect(case.start, parts[0].pack())
     for part in parts[1:]:
         together = together + expect(case.start, part.pack())
-    for name in ("log_likelihood", "q", "g", "C", "A"):
+    for name in ("log_likelihood", "q", "g", "H", "A", *(("B",) if obs.n_dimensions == 1 else ())):
         one, other = np.asarray(getattr(together, name)), np.asarray(getattr(whole, name))
         # 150 terms added in another order; sums of mixed sign cancel, hence relative to the largest element
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * (1 + np.abs(other).max()))

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from xdgmm import kernels
 from xdgmm.kernels import compiled, reference
-from xdgmm.kernels.blocks import BLOCK
+from xdgmm.kernels.blocks import SMALLEST_CHUNK
+from xdgmm.kernels.compiled import LANES
 
-NOISES = ("none", "standard errors", "covariances")
-COUNTS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 300)
+NOISES = ("none", "one for all", "standard errors", "covariances")
+CHUNK = SMALLEST_CHUNK * LANES
+COUNTS = (1, LANES - 1, LANES, LANES + 1, 300)
 
 
 def random_covariances(rng, count, D, smallest=0.5, largest=2.0):
@@ -27,6 +30,9 @@ def random_noise(rng, kind, N, D):
     """The noise in the form that `pack` takes, and as covariances (N, D, D)."""
     if kind == "none":
         return None, np.zeros((N, D, D))
+    if kind == "one for all":
+        covariances = np.repeat(random_noise(rng, "covariances", 1, D)[0], N, axis=0)
+        return covariances, covariances
     if kind == "standard errors":
         errors = rng.uniform(0.0, 1.5, (N, D))
         return errors, errors[:, :, None] ** 2 * np.eye(D)
@@ -47,12 +53,15 @@ def random_values(rng, N, D, missing):
 
 
 def accumulate(values, noise, object_weights, mixture):
-    return kernels.accumulate(kernels.pack(values, noise, object_weights), *mixture)
+    return kernels.accumulate_with_information(kernels.pack(values, noise, object_weights), *mixture)
 
 
 def assert_same(sums, expected, relative):
     """Each sum agrees to a fraction of the largest element of its kind: sums of mixed sign cancel."""
     for name in sums._fields:
+        if getattr(expected, name) is None:
+            assert getattr(sums, name) is None
+            continue
         found, wanted = np.asarray(getattr(sums, name)), np.asarray(getattr(expected, name))
         np.testing.assert_allclose(found, wanted, rtol=0, atol=relative * (1 + np.abs(wanted).max()), err_msg=name)
 
@@ -111,7 +120,7 @@ def test_the_sums_are_derivatives_of_the_log_likelihood(D, noise_kind):
             for j in range(i + 1):
                 zero = [np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))]
                 zero[2][k, i, j] = zero[2][k, j, i] = 1.0
-                half = 0.5 * (sums.C - sums.A)[k]
+                half = 0.5 * sums.H[k]
                 expected = half[i, j] + half[j, i] if i != j else half[i, i]
                 assert slope(zero) == pytest.approx(expected, abs=1e-6)
 
@@ -128,7 +137,7 @@ def test_the_sums_of_parts_add_to_those_of_the_whole(missing):
             accumulate(values[part], noise[part], object_weights[part], mixture)
             for part in (slice(cut), slice(cut, None))
         ]
-        together = kernels.Sums(*(a + b for a, b in zip(*parts, strict=True)))
+        together = kernels.Sums(*(None if a is None else a + b for a, b in zip(*parts, strict=True)))
         assert_same(together, whole, 1e-13)  # another order of adding 400 terms: 400 * 1e-16
 
 
@@ -144,13 +153,13 @@ def test_the_order_of_the_objects_is_irrelevant(missing):
 
 
 def test_padding_changes_nothing():
-    # Each object alone fills a block with 127 lanes of padding; together they share one without.
+    # Each object alone fills a block with seven lanes of padding; together they share one without.
     rng = np.random.default_rng(6)
     D = 3
-    values, (noise, _) = random_values(rng, BLOCK, D, missing=False), random_noise(rng, "covariances", BLOCK, D)
+    values, (noise, _) = random_values(rng, LANES, D, missing=False), random_noise(rng, "covariances", LANES, D)
     mixture = random_mixture(rng, 2, D)
-    alone = [accumulate(values[[i]], noise[[i]], None, mixture) for i in range(BLOCK)]
-    summed = kernels.Sums(*(sum(parts) for parts in zip(*alone, strict=True)))
+    alone = [accumulate(values[[i]], noise[[i]], None, mixture) for i in range(LANES)]
+    summed = kernels.Sums(*(None if parts[0] is None else sum(parts) for parts in zip(*alone, strict=True)))
     assert_same(accumulate(values, noise, None, mixture), summed, 1e-13)
 
 
@@ -174,7 +183,7 @@ def test_an_object_without_weight_or_without_value_is_left_out():
     assert blocks.n_objects == left.size
     assert blocks.total_weight == pytest.approx(object_weights[left].sum(), rel=1e-14)
     expected = accumulate(values[left], noise[left], object_weights[left], mixture)
-    assert_same(kernels.accumulate(blocks, *mixture), expected, 0.0)
+    assert_same(kernels.accumulate_with_information(blocks, *mixture), expected, 0.0)
 
 
 def test_a_huge_value_of_an_object_without_weight_cannot_spoil_the_sums():
@@ -208,9 +217,9 @@ def test_a_determinant_beyond_the_range_of_numbers_is_no_obstacle(scale):
     twin = reference.accumulate(values[seen], covariances[seen], np.ones(seen.sum()), weights, means, V)
     jacobian = np.isfinite(values).sum() * np.log(scale)
     expected = kernels.Sums(
-        twin.log_likelihood - jacobian, twin.q, twin.g / scale, twin.C / scale**2, twin.A / scale**2
+        twin.log_likelihood - jacobian, twin.q, twin.g / scale, twin.H / scale**2, twin.A / scale**2
     )
-    for name in sums._fields:
+    for name in ("log_likelihood", "q", "g", "H", "A"):
         found, wanted = getattr(sums, name), getattr(expected, name)
         # relative to the largest element, as in the comparison with the twin above
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11 * np.abs(wanted).max(), err_msg=name)
@@ -238,7 +247,7 @@ def test_a_component_of_weight_zero_is_ignored(missing):
     three = accumulate(values, noise, None, (np.append(weights, 0.0), means_3, V_3))
     two = accumulate(values, noise, None, (weights, means, V))
     assert three.log_likelihood == two.log_likelihood
-    for name in ("q", "g", "C", "A"):
+    for name in ("q", "g", "H", "A"):
         np.testing.assert_array_equal(getattr(three, name)[:2], getattr(two, name))
         assert not getattr(three, name)[2].any()
 
@@ -290,28 +299,66 @@ def test_a_singular_covariance_with_noise_is_an_ordinary_one():
 
 
 @pytest.mark.parametrize("noise_kind", NOISES)
+@pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("D", [1, 2, 5])
-def test_the_log_density_of_a_component_equals_that_of_scipy(D, noise_kind):
+def test_the_log_density_of_an_object_equals_that_of_scipy(D, missing, noise_kind):
     rng = np.random.default_rng([14, D])
-    N = 131
-    values, (noise, covariances) = random_values(rng, N, D, missing=True), random_noise(rng, noise_kind, N, D)
-    _, means, V = random_mixture(rng, 1, D)
+    N, K = 131, 3
+    values, (noise, covariances) = random_values(rng, N, D, missing), random_noise(rng, noise_kind, N, D)
+    weights, means, V = random_mixture(rng, K, D)
     blocks = kernels.pack(values, noise, None)
     expected = []
     for row in blocks.rows:
         seen = np.isfinite(values[row])
-        T = (V[0] + covariances[row])[np.ix_(seen, seen)]
-        expected.append(multivariate_normal(means[0][seen], T).logpdf(values[row][seen]))
-    found = kernels.component_log_density(blocks, means[0], V[0])
+        logs = [
+            multivariate_normal(means[k][seen], (V[k] + covariances[row])[np.ix_(seen, seen)]).logpdf(values[row][seen])
+            for k in range(K)
+        ]
+        expected.append(logsumexp(logs, b=weights))
+    found = kernels.log_densities(blocks, weights, means, V)
     # condition below 10, log-densities below 200 in size: 10 * 200 * 1e-16
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
 
 
-def test_the_log_density_of_a_component_without_density_is_minus_infinity_there_alone():
+def test_the_log_density_of_an_object_without_density_is_minus_infinity_there_alone():
     blocks = kernels.pack(np.array([[0.5], [0.5]]), np.array([[0.0], [1.0]]), None)
-    found = kernels.component_log_density(blocks, np.zeros(1), np.zeros((1, 1)))
+    found = kernels.log_densities(blocks, np.ones(1), np.zeros((1, 1)), np.zeros((1, 1, 1)))
     assert found[0] == -np.inf
     assert found[1] == pytest.approx(-0.125 - 0.5 * np.log(2 * np.pi), rel=1e-15)
+
+
+def test_an_object_that_one_component_cannot_have_made_has_the_density_of_the_others():
+    blocks = kernels.pack(np.array([[0.5], [0.5]]), np.array([[0.0], [1.0]]), None)
+    found = kernels.log_densities(blocks, np.array([0.25, 0.75]), np.zeros((2, 1)), np.array([[[0.0]], [[1.0]]]))
+    assert found[0] == pytest.approx(np.log(0.75) - 0.125 - 0.5 * np.log(2 * np.pi), rel=1e-15)
+
+
+@pytest.mark.parametrize("noise_kind", NOISES)
+@pytest.mark.parametrize("missing", [False, True])
+def test_many_mixtures_at_once_have_the_likelihoods_of_each(missing, noise_kind):
+    rng = np.random.default_rng(17)
+    N, D, K, W = 700, 2, 3, 9
+    values, (noise, _) = random_values(rng, N, D, missing), random_noise(rng, noise_kind, N, D)
+    blocks = kernels.pack(values, noise, rng.uniform(0.5, 2.0, N))
+    mixtures = [random_mixture(rng, K, D) for _ in range(W)]
+    mixtures[3][0][:] = 1.0, 0.0, 0.0  # two components without weight,
+    mixtures[3][2][1] = -np.eye(D)  # one of them impossible
+    stacked = [np.stack(arrays) for arrays in zip(*mixtures, strict=True)]
+    expected = [kernels.accumulate(blocks, *mixture).log_likelihood for mixture in mixtures]
+    # the same sums, block by block, in the same order
+    np.testing.assert_allclose(kernels.log_likelihoods(blocks, *stacked), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("noise_kind", NOISES)
+def test_an_impossible_mixture_among_many_is_minus_infinity_alone(noise_kind):
+    rng = np.random.default_rng(18)
+    values, (noise, _) = random_values(rng, 90, 2, missing=False), random_noise(rng, noise_kind, 90, 2)
+    blocks = kernels.pack(values, noise, None)
+    weights, means, V = (np.stack([a] * 3) for a in random_mixture(rng, 2, 2))
+    V[1, 0], means[2, 1, 0] = -10.0 * np.eye(2), np.nan
+    found = kernels.log_likelihoods(blocks, weights, means, V)
+    assert np.isfinite(found[0])
+    assert found[1] == found[2] == -np.inf
 
 
 def test_the_implicit_profile_is_the_likelihood_at_the_best_mean():

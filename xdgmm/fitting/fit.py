@@ -93,11 +93,10 @@ def fit(observations, n_components=1, settings=None, rng=None):
     check_columns_seen(observations.values[observations.counts], observations.names)
     rng = np.random.default_rng(rng)
     scaling = Standardisation.of(observations)
-    standard = scaling.observations(observations)
     starts = _given(settings.start, n_components, observations, scaling) or _trials(
-        standard, n_components, settings, rng
+        observations, scaling, n_components, settings, rng
     )
-    solution, likelihood = _best(starts, standard, settings, observations)
+    solution, likelihood = _best(starts, scaling.pack(observations), settings, observations)
     point = _in_order(solution, settings)
     return FitResult(
         mixture=scaling.original(point.mixture, observations.names, observations.units),
@@ -135,12 +134,12 @@ def _given(start, n_components, observations, scaling):
     return [scaling.mixture(start.in_units(observations.units))]
 
 
-def _trials(standard, n_components, settings, rng):
+def _trials(observations, scaling, n_components, settings, rng):
     """The best few of `n_init` k-means++ starts, each solved for a while on a subsample."""
-    rows = np.flatnonzero(standard.counts)
+    rows = np.flatnonzero(observations.counts)
     if rows.size > SUBSAMPLE:
         rows = np.sort(rng.choice(rows, SUBSAMPLE, replace=False))
-    sample = standard.select(rows)
+    sample = scaling.observations(observations.select(rows))
     if n_components == 1:
         return [kmeans_start(sample, 1, rng)]
     blocks = sample.pack()
@@ -153,14 +152,13 @@ def _trials(standard, n_components, settings, rng):
         except solvers.CollapseError as collapse:
             lost = collapse.component
     if not trials:
-        raise _degenerate(lost, standard)
+        raise _degenerate(lost, observations)
     trials.sort(key=lambda trial: -trial[0])
     return [mixture for _, mixture in trials[:POLISHED]]
 
 
-def _best(starts, standard, settings, observations):
+def _best(starts, blocks, settings, observations):
     """Solve from every start on all objects; the highest likelihood wins."""
-    blocks = standard.pack()
     finished = []
     for start in starts:
         likelihood = Likelihood(blocks, settings.stopping.max_passes)

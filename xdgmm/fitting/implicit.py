@@ -29,16 +29,16 @@ def advance(mixture, statistics, likelihood):
     if mixture.n_dimensions == 1:
         following = solve(mixture, statistics, likelihood.blocks)
         return following, likelihood.expect(following)
-    return _scored(mixture, statistics, likelihood)
+    return advance_by_scoring(mixture, statistics, likelihood)
 
 
 def solve(mixture, statistics, blocks):
     """Maximise over every mean and sigma (D = 1) with the responsibilities held fixed."""
-    values, variances = (blocks.data[:, row, :].reshape(-1)[: blocks.n_objects] for row in (1, 0))
+    values, variances, weights = blocks.values(0), blocks.variances(0), blocks.weights
     normaliser = log_likelihoods(mixture, blocks)
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(statistics.q > 0):
-        belonging = blocks.weights * np.exp(log_joint(mixture, blocks, k) - normaliser)
+        belonging = weights * np.exp(log_joint(mixture, blocks, k) - normaliser)
         used = belonging > 0
         if used.any():
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])
@@ -90,8 +90,8 @@ def implicit_sigma(values, variances, weights):
     return profile(best)[0], best
 
 
-def _scored(mixture, statistics, likelihood):
-    """Scoring step, halved until the log-likelihood does not fall; the closed-form step where nothing helps."""
+def advance_by_scoring(mixture, statistics, likelihood):
+    """One scoring step, halved until the log-likelihood does not fall; the closed-form step where nothing helps."""
     goal = scoring_step(mixture, statistics)
     lowest = statistics.log_likelihood - statistics.rounding
     fraction = 1.0
@@ -107,7 +107,8 @@ def _scored(mixture, statistics, likelihood):
 def scoring_step(mixture, statistics):
     """Fisher scoring: ``m + A^-1 g`` and ``V + q A^-1 (C - A) A^-1``, projected on V >= 0 in the metric of A.
 
-    Exact, given the responsibilities, where all objects carry the same noise.  C is taken about the new mean.
+    Exact, given the responsibilities, where all objects carry the same noise.  C is taken about the new mean.  In one
+    dimension the information on the variance is known exactly, ``V + (C - A) / B``.
     """
     q = np.where(statistics.q > 0, statistics.q, 1.0)[:, None]
     alive = (statistics.q > 0)[:, None]
@@ -117,6 +118,9 @@ def scoring_step(mixture, statistics):
     white = np.linalg.solve(L, mixture.covariances)
     white = symmetric(np.linalg.solve(L, np.swapaxes(white, -1, -2)))
     slope = np.swapaxes(L, -1, -2) @ (statistics.H / q[..., None]) @ L - gradient[:, :, None] * gradient[:, None, :]
+    if statistics.B is not None:
+        known = np.where(statistics.B > 0, statistics.B, 1.0) * q[:, 0]
+        slope = slope * (statistics.A[:, 0, 0] ** 2 / known)[:, None, None]
     covariances = L @ positive_part(white + slope) @ np.swapaxes(L, -1, -2)
     return mixture.with_parameters(
         statistics.q / statistics.total_weight,

@@ -55,7 +55,7 @@ def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central
         z = np.zeros(coordinates.size)
         z[index] = step
         point = coordinates.at(z)
-        return coordinates.gradient(z, point, likelihood.expect(point))[free]
+        return coordinates.gradient(z, point, likelihood.differentiate(point))[free]
 
     if central:
         columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]

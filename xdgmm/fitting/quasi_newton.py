@@ -33,8 +33,10 @@ def climb(mixture, statistics, likelihood, pinned=None):
         if not z.any():
             point, reached = mixture, statistics
         else:
+            if likelihood.left <= 1:  # the last pass is for what the best place lacks
+                raise OutOfPasses
             point = coordinates.at(z)
-            reached = likelihood.expect(point)
+            reached = likelihood.differentiate(point)
         if not np.isfinite(reached.log_likelihood):
             return IMPOSSIBLE, np.zeros_like(z)
         if reached.log_likelihood > best[0]:
@@ -47,8 +49,13 @@ def climb(mixture, statistics, likelihood, pinned=None):
     try:
         result = minimize(objective, np.zeros(coordinates.size), jac=True, method="L-BFGS-B", options=options)
     except OutOfPasses:
-        return best[1], best[2], np.inf
+        return best[1], _informed(best[1], best[2], likelihood), np.inf
     _, point, reached, z = best
+    reached = _informed(point, reached, likelihood)
     gradient = coordinates.gradient(z, point, reached)
     gradient[held] = 0.0
     return point, reached, float(0.5 * gradient @ result.hess_inv.dot(gradient))
+
+
+def _informed(mixture, statistics, likelihood):
+    return likelihood.expect(mixture) if statistics.A is None else statistics

@@ -89,8 +89,9 @@ def _climb(name, mixture, likelihood, tolerance, pinned):
     statistics = likelihood.expect(mixture)
     _refuse_collapse(mixture, statistics)
     if name == "auto" and pinned is None:
-        for _ in range(WARM_UP):
-            mixture, statistics = implicit.advance(mixture, statistics, likelihood)
+        for step in range(WARM_UP):
+            advance = implicit.advance if step == 0 else implicit.advance_by_scoring
+            mixture, statistics = advance(mixture, statistics, likelihood)
             _refuse_collapse(mixture, statistics)
     stalls = 0
     while True:

@@ -30,6 +30,10 @@ class Standardisation:
         """Standardised observations."""
         return observations.rescaled(self.location, self.scale)
 
+    def pack(self, observations):
+        """The blocks of the standardised observations, which are never held themselves."""
+        return observations.pack(self.location, self.scale)
+
     def mixture(self, mixture):
         """A mixture of the caller's coordinates in standardised ones."""
         return mixture.rescaled(-self.location / self.scale, 1.0 / self.scale, mixture.names)

@@ -1,6 +1,6 @@
 """The expectation step: sufficient statistics that add, and that are the gradient of the log-likelihood."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -21,35 +21,30 @@ class Statistics:
         ``sum omega r``: derivative with respect to ln alpha_k.
     g : ndarray (K, D)
         ``sum omega r T^-1 (w - m)``: derivative with respect to m_k.
-    C, A : ndarray (K, D, D)
-        ``sum omega r u u'`` and ``sum omega r T^-1``: (C - A) / 2 is the derivative with respect to V_k, and A the
-        information on m_k when labels are known.
+    H : ndarray (K, D, D)
+        ``C - A = sum omega r (u u' - T^-1)``: twice the derivative with respect to V_k.
+    A : ndarray (K, D, D) or None
+        ``sum omega r T^-1``, the information on m_k when labels are known; only where it was asked for.
+    B : ndarray (K,) or None
+        In one dimension ``sum omega r T^-2``, twice the information on V_k when labels are known.
     """
 
     log_likelihood: float
     q: np.ndarray
     g: np.ndarray
-    C: np.ndarray
-    A: np.ndarray
+    H: np.ndarray
+    A: np.ndarray | None = None
+    B: np.ndarray | None = None
 
     def __add__(self, other):
         """Statistics of both sets of objects together."""
-        return Statistics(
-            self.log_likelihood + other.log_likelihood,
-            self.q + other.q,
-            self.g + other.g,
-            self.C + other.C,
-            self.A + other.A,
-        )
+        sums = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return Statistics(*(None if mine is None or its is None else mine + its for mine, its in sums))
 
     def ordered(self, order):
         """The same statistics with the components in another order (K,)."""
-        return Statistics(self.log_likelihood, self.q[order], self.g[order], self.C[order], self.A[order])
-
-    @property
-    def H(self):  # noqa: N802 - the letter of the equations
-        """``C - A``, twice the derivative with respect to V (K, D, D)."""
-        return self.C - self.A
+        sums = (self.q, self.g, self.H, self.A, self.B)
+        return Statistics(self.log_likelihood, *(None if each is None else each[order] for each in sums))
 
     @property
     def total_weight(self):
@@ -64,22 +59,24 @@ class Statistics:
 
 def expect(mixture, blocks):
     """`Statistics` of packed observations under a mixture: one pass over the data."""
-    return Statistics(*kernels.accumulate(blocks, mixture.weights, mixture.means, mixture.covariances))
+    return Statistics(*kernels.accumulate_with_information(blocks, *_parameters(mixture)))
+
+
+def differentiate(mixture, blocks):
+    """`Statistics` without A and B, in a slightly faster pass: log-likelihood and gradient."""
+    return Statistics(*kernels.accumulate(blocks, *_parameters(mixture)))
 
 
 def log_joint(mixture, blocks, k):
     """``ln(alpha_k N(w_i | m_k, V_k + S_i))`` of every packed object (n_objects,) for one component."""
     with np.errstate(divide="ignore"):
         log_weight = np.log(mixture.weights[k])
-    return log_weight + kernels.component_log_density(blocks, mixture.means[k], mixture.covariances[k])
+    return log_weight + kernels.log_densities(blocks, np.ones(1), mixture.means[[k]], mixture.covariances[[k]])
 
 
 def log_likelihoods(mixture, blocks):
-    """``ln p(w_i)`` of every packed object (n_objects,); one column of memory, whatever K is."""
-    total = log_joint(mixture, blocks, 0)
-    for k in range(1, mixture.n_components):
-        np.logaddexp(total, log_joint(mixture, blocks, k), out=total)
-    return total
+    """``ln p(w_i)`` of every packed object (n_objects,)."""
+    return kernels.log_densities(blocks, *_parameters(mixture))
 
 
 def responsibilities(mixture, blocks):
@@ -92,6 +89,10 @@ def responsibilities(mixture, blocks):
     total = np.where(possible, total, 0.0)
     columns = [np.exp(log_joint(mixture, blocks, k) - total) for k in range(mixture.n_components)]
     return np.where(possible[:, None], np.stack(columns, axis=1), mixture.weights)
+
+
+def _parameters(mixture):
+    return mixture.weights, mixture.means, mixture.covariances
 
 
 class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error
@@ -130,6 +131,14 @@ class Likelihood:
             raise OutOfPasses
         statistics = expect(mixture, self.blocks)
         self.history.append(statistics.log_likelihood)
-        if self.best is None or statistics.log_likelihood > self.best[1].log_likelihood:
+        if self.best is None or statistics.log_likelihood >= self.best[1].log_likelihood:
             self.best = mixture, statistics
+        return statistics
+
+    def differentiate(self, mixture):
+        """`Statistics` without A and B, and not remembered: for steps on the way."""
+        if self.left <= 0:
+            raise OutOfPasses
+        statistics = differentiate(mixture, self.blocks)
+        self.history.append(statistics.log_likelihood)
         return statistics

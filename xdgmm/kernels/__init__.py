@@ -1,21 +1,27 @@
 """How is it computed fast?
 
 The only home of numba.  `pack` lays measurements out once; `accumulate` passes over them for a whole mixture and
-returns `Sums` (log-likelihood and its derivatives); `component_log_density` gives one column per object.
-`reference.accumulate` is the same pass in plain NumPy.  To add a noise model, add a way to load the augmented
-matrix in `compiled.py`, its twin in `reference.py`, and one line to the parametrised test.
+returns `Sums` (log-likelihood and its derivatives); `log_densities` gives one column per object, `log_likelihoods` one
+number for each of many mixtures.  `reference.accumulate` is the same pass in plain NumPy.  To add a form of noise, add
+a way to load the augmented matrix in `compiled.py`, its twin in `reference.py`, and one line to the parametrised test.
 """
 
-from .blocks import Blocks, Sums, accumulate, component_log_density, pack, triangle, unpack
+from .blocks import Blocks, pack, triangle, unpack
 from .compiled import implicit_profile
+from .passes import Sums, accumulate, accumulate_with_information, log_densities, log_likelihoods
+from .threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Blocks",
     "Sums",
     "accumulate",
-    "component_log_density",
+    "accumulate_with_information",
+    "get_num_threads",
     "implicit_profile",
+    "log_densities",
+    "log_likelihoods",
     "pack",
+    "set_num_threads",
     "triangle",
     "unpack",
 ]

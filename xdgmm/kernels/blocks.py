@@ -1,158 +1,202 @@
-"""Pack measurements once, in the order in which the compiled pass reads them.
+"""Pack measurements once, in the order in which the compiled passes read them.
 
-A block is B objects; each number of an object is one row of B lanes (structure of arrays)::
+A block is eight objects; each number of an object is one row of eight lanes (structure of arrays)::
 
-    rows 0 .. M - 1            noise covariance S, packed lower triangle, M = D (D + 1) / 2
-    rows M .. M + D - 1        values x
-    row  M + D                 object weight omega; 0 in the padding of the last block
-    rows M + D + 1 .. M + 2D   mask, 1 seen and 0 missing; only where something is missing
+    noise     full: covariance S, packed lower triangle, D (D + 1) / 2 rows;  diagonal: variances, D rows;
+              none, or the same for every object: no rows, it stands in `Blocks.common`
+    values    D rows
+    weight    omega, 1 row; 0 in the padding of the last block
+    mask      D rows, 1 seen and 0 missing; only where some value of the data is missing
 
-A missing coordinate is stored as x = 0, S_ii = 1, S_ij = 0, mask 0: exact marginalisation, not a large variance.
+A missing coordinate is stored as 0 everywhere, its mask says the rest: exact marginalisation, not a large variance.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from math import prod
 
 import numpy as np
 
-from . import compiled
+from .compiled import COMMON, DIAGONAL, FULL, LANES, Layout, element, n_noise
 
-BLOCK = 128  # lanes; a block with its scratch stays in the fastest cache for the usual D
 LOG_2PI = np.log(2.0 * np.pi)
+AT_ONCE = 512 * LANES  # objects packed at once: what is needed besides the blocks stays small
+CHUNKS, SMALLEST_CHUNK = 128, 64  # at most so many chunks, of at least so many blocks
 
 
-class Sums(NamedTuple):
-    """What one pass returns: lnL, and per component q (K,), g (K, D), C and A (K, D, D).
-
-    ``q = sum omega r``, ``g = sum omega r u``, ``C = sum omega r u u'``, ``A = sum omega r T^-1`` with
-    ``u = T^-1 (w - m)``, ``T = V + S``.  A pivot that is not positive makes lnL minus infinity.
-    """
-
-    log_likelihood: float
-    q: np.ndarray
-    g: np.ndarray
-    C: np.ndarray
-    A: np.ndarray
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Blocks:
     """Packed measurements of the objects that can say something: at least one value, weight above zero."""
 
-    data: np.ndarray  # (n_blocks, rows, BLOCK)
-    masked: np.ndarray  # (n_blocks,) does the block hold a missing value?
-    rows: np.ndarray  # (n_objects,) which of the caller's rows the objects are
-    n_present: np.ndarray  # (n_objects,) values seen per object
-    weights: np.ndarray  # (n_objects,)
-    n_dimensions: int
+    data: np.ndarray  # (n_blocks, rows, LANES)
+    layout: Layout
+    common: np.ndarray | None  # noise covariance of every object (D, D), where it is the same
+    kept: np.ndarray | None  # which of the caller's rows the objects are (n_objects,); None for all
+    n_objects: int
+    total_weight: float  # sum of the object weights: their number where none were given
+    n_values: float  # number of values seen, each with the weight of its object
 
     @property
-    def n_objects(self):
-        """Number of packed objects."""
-        return self.rows.size
+    def n_dimensions(self):
+        """Number of coordinates D."""
+        return len(self.layout.dimensions)
 
     @property
-    def total_weight(self):
-        """Sum of the object weights: their number where none were given."""
-        return float(self.weights.sum())
+    def rows(self):
+        """Which of the caller's rows the objects are (n_objects,)."""
+        return np.arange(self.n_objects) if self.kept is None else self.kept
+
+    @property
+    def weights(self):
+        """Frequency weight of each object (n_objects,)."""
+        return self._column(n_noise(self.layout) + self.n_dimensions)
+
+    @property
+    def n_present(self):
+        """Number of values seen of each object (n_objects,)."""
+        D = self.n_dimensions
+        if not self.layout.missing:
+            return np.full(self.n_objects, D)
+        first = n_noise(self.layout) + D + 1
+        return sum(self._column(first + i) for i in range(D)).astype(int)
+
+    @property
+    def chunk_size(self):
+        """Blocks in a chunk: a function of the data alone."""
+        return max(SMALLEST_CHUNK, -(-self.data.shape[0] // CHUNKS))
+
+    @property
+    def n_chunks(self):
+        """Number of chunks."""
+        return -(-self.data.shape[0] // self.chunk_size)
+
+    def values(self, i):
+        """Values of coordinate i (n_objects,); 0 where missing."""
+        return self._column(n_noise(self.layout) + i)
+
+    def variances(self, i):
+        """Noise variances of coordinate i (n_objects,)."""
+        if self.common is not None:
+            return np.full(self.n_objects, self.common[i, i])
+        return self._column(i if len(self.layout.noise) == DIAGONAL else element(i, i))
+
+    def _column(self, row):
+        return self.data[:, row, :].reshape(-1)[: self.n_objects]
 
 
+def aligned(shape):
+    """An array of zeros that starts where a cache line does: vectors across two lines are slow to load."""
+    count = prod(shape)
+    room = np.zeros(count + LANES)
+    first = (-room.ctypes.data // room.itemsize) % LANES
+    return room[first : first + count].reshape(shape)
+
+
+@cache
 def triangle(n_dimensions):
     """Row and column indices of the packed lower triangle."""
-    return np.tril_indices(n_dimensions)
+    indices = np.tril_indices(n_dimensions)
+    for index in indices:
+        index.flags.writeable = False
+    return indices
+
+
+@cache
+def _square(n_dimensions):
+    """Where each element of a symmetric matrix stands in its packed lower triangle (D, D)."""
+    i, j = np.maximum.outer(*[np.arange(n_dimensions)] * 2), np.minimum.outer(*[np.arange(n_dimensions)] * 2)
+    return element(i, j)
 
 
 def unpack(packed, n_dimensions):
     """Symmetric matrices (..., D, D) from packed lower triangles (..., M)."""
-    i, j = triangle(n_dimensions)
-    full = np.empty((*packed.shape[:-1], n_dimensions, n_dimensions))
-    full[..., i, j] = packed
-    full[..., j, i] = packed
-    return full
+    return packed[..., _square(n_dimensions)]
 
 
-def pack(values, noise, weights):
-    """Pack values (N, D; NaN is missing), noise (None, 1-sigma (N, D) or covariances (N, D, D)) and weights (N,)."""
-    present = np.isfinite(values)
-    keep = present.any(axis=1)
+def pack(values, noise, weights, location=0.0, scale=1.0):
+    """Pack ``(values - location) / scale``.
+
+    Parameters
+    ----------
+    values : ndarray (N, D)
+        NaN is missing.
+    noise : None, ndarray (N, D) or (N, D, D)
+        Nothing, 1-sigma errors, or covariances, before division by the scale.
+    weights : None or ndarray (N,)
+    location, scale : ndarray (D,) or float
+    """
+    D = values.shape[1]
+    scale = np.broadcast_to(scale, D)
+    kept, complete = _kept(values, weights)
+    n_objects = len(values) if kept is None else kept.size
+    total_weight = n_values = 0.0
+    parts = [slice(i, min(i + AT_ONCE, n_objects)) for i in range(0, n_objects, AT_ONCE)]
+    of = (lambda part: part) if kept is None else (lambda part: kept[part])  # rows of the caller's arrays
+    common = _common(noise, map(of, parts), D) if complete else None
+    kind = COMMON if common is not None else FULL if noise is not None and noise.ndim == 3 else DIAGONAL
+    layout = Layout.of(D, kind, 0 if complete else 1)
+    data = aligned((-(-n_objects // LANES), n_noise(layout) + D + 1 + (0 if complete else D), LANES))
+    data[-1, [row for row, (i, j) in enumerate(_noise_rows(kind, D)) if i == j], :] = 1.0  # padding: T is regular
+    for part in parts:
+        x, e = values[of(part)], None if noise is None else noise[of(part)]
+        seen = np.isfinite(x)
+        omega = np.ones(len(x)) if weights is None else weights[of(part)]
+        total_weight += omega.sum()
+        n_values += omega @ seen.sum(axis=1)
+        columns = [
+            *(np.where(seen[:, i] & seen[:, j], v, 0.0) for (i, j), v in _noise_columns(e, kind, scale)),
+            *np.where(seen, (x - location) / scale, 0.0).T,
+            omega,
+            *(() if complete else seen.T),
+        ]
+        target = data[part.start // LANES : -(-part.stop // LANES)]
+        whole = len(x) // LANES
+        for row, column in enumerate(columns):
+            target[:whole, row] = column[: whole * LANES].reshape(-1, LANES)
+            target[whole:, row, : len(x) % LANES] = column[whole * LANES :]
+    if common is not None:
+        common = common / scale / scale[:, None]
+    return Blocks(data, layout, common, kept, n_objects, float(total_weight), float(n_values))
+
+
+def _kept(values, weights):
+    """Rows with a value and a weight (None where all have both); and whether no value of theirs is missing."""
+    seen = np.isfinite(values)
+    counts = seen.any(axis=1)
     if weights is not None:
-        keep &= weights > 0
-    rows = np.flatnonzero(keep)
-    if rows.size < values.shape[0]:
-        values, present = values[rows], present[rows]
-        noise = None if noise is None else noise[rows]
-        weights = None if weights is None else weights[rows]
-    n_objects, n_dimensions = values.shape
-    weights = np.ones(n_objects) if weights is None else weights
-    n_blocks = -(-n_objects // BLOCK)
-    has_missing = not present.all()
-    n_matrix = n_dimensions * (n_dimensions + 1) // 2
-    n_rows = n_matrix + n_dimensions + 1 + (n_dimensions if has_missing else 0)
-    data = np.zeros((n_blocks, n_rows, BLOCK))
-
-    def store(row, column, padding=0.0):
-        padded = np.full(n_blocks * BLOCK, padding)
-        padded[:n_objects] = column
-        data[:, row, :] = padded.reshape(n_blocks, BLOCK)
-
-    for row, (i, j) in enumerate(zip(*triangle(n_dimensions), strict=True)):
-        covariance = _noise_element(noise, i, j)
-        unseen = 1.0 if i == j else 0.0
-        store(row, np.where(present[:, i] & present[:, j], covariance, unseen), padding=unseen)
-    for i in range(n_dimensions):
-        store(n_matrix + i, np.where(present[:, i], values[:, i], 0.0))
-        if has_missing:
-            store(n_matrix + n_dimensions + 1 + i, present[:, i])
-    store(n_matrix + n_dimensions, weights)
-    n_present = present.sum(axis=1)
-    return Blocks(data, _blocks_with_missing(n_present, n_blocks, n_dimensions), rows, n_present, weights, n_dimensions)
+        counts &= weights > 0
+    if counts.all():
+        return None, bool(seen.all())
+    kept = np.flatnonzero(counts)
+    return kept, bool(seen[kept].all())
 
 
-def _noise_element(noise, i, j):
+def _common(noise, parts, D):
+    """The noise covariance of every object (D, D), where all have the same."""
     if noise is None:
-        return 0.0
-    if noise.ndim == 3:
-        return noise[:, i, j]
-    return noise[:, i] ** 2 if i == j else 0.0
+        return np.zeros((D, D))
+    first = None
+    for part in parts:
+        rows = noise[part]
+        first = rows[0] if first is None else first
+        if not (rows == first).all():
+            return None
+    return np.diag(first**2) if noise.ndim == 2 else first.copy()
 
 
-def _blocks_with_missing(n_present, n_blocks, n_dimensions):
-    padded = np.full(n_blocks * BLOCK, n_dimensions)
-    padded[: n_present.size] = n_present
-    return (padded.reshape(n_blocks, BLOCK) < n_dimensions).any(axis=1)
+def _noise_rows(kind, D):
+    """Elements (i, j) of the noise covariance that a block holds."""
+    if kind == FULL:
+        return list(zip(*triangle(D), strict=True))
+    return [(i, i) for i in range(D)] if kind == DIAGONAL else []
 
 
-def _theta(means, covariances):
-    """What the kernel adds to each object's packed row: covariance triangle, then minus the mean."""
-    i, j = triangle(means.shape[-1])
-    return np.concatenate([covariances[..., i, j], -means], axis=-1)
-
-
-def accumulate(blocks, weights, means, covariances):
-    """Run the compiled pass of a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Sums`."""
-    n_dimensions = blocks.n_dimensions
-    n_matrix = n_dimensions * (n_dimensions + 1) // 2
-    packed = np.zeros((weights.size, 1 + n_dimensions + 2 * n_matrix))
-    log_likelihood, not_positive = compiled.accumulate(
-        blocks.data, blocks.masked, np.ascontiguousarray(weights), _theta(means, covariances), n_dimensions, packed
-    )
-    log_likelihood -= 0.5 * LOG_2PI * float(blocks.weights @ blocks.n_present)
-    q, g, c, a = np.split(packed, [1, 1 + n_dimensions, 1 + n_dimensions + n_matrix], axis=1)
-    return Sums(
-        -np.inf if not_positive else float(log_likelihood),
-        q[:, 0],
-        g,
-        unpack(c, n_dimensions),
-        unpack(a, n_dimensions),
-    )
-
-
-def component_log_density(blocks, mean, covariance):
-    """Log-density ln N(w_i | m, V + S_i) of every packed object (n_objects,) under one Gaussian."""
-    out = np.empty((blocks.data.shape[0], BLOCK))
-    not_positive = compiled.component_log_density(
-        blocks.data, blocks.masked, _theta(mean, covariance), blocks.n_dimensions, out
-    )
-    if not_positive:
-        out[:] = np.where(np.isfinite(out), out, -np.inf)
-    return out.reshape(-1)[: blocks.n_objects] - 0.5 * LOG_2PI * blocks.n_present
+def _noise_columns(noise, kind, scale):
+    """Each element (i, j) held, and its values for some objects."""
+    for i, j in _noise_rows(kind, scale.size):
+        if noise is None:
+            yield (i, j), 0.0
+        elif noise.ndim == 2:
+            yield (i, j), (noise[:, i] / scale[i]) ** 2
+        else:
+            yield (i, j), noise[:, i, j] / scale[i] / scale[j]

@@ -1,302 +1,783 @@
-"""The compiled pass: one sweep over packed blocks gives the log-likelihood and all its derivatives.
+"""The compiled passes: log-likelihood and all its derivatives, eight objects at a time.
 
-`reference.py` beside this file says the same in plain NumPy; one parametrised test holds the two together.
+`reference.py` beside this file says the same in plain NumPy; parametrised tests hold the two together.
 
-A block holds B objects as rows of B lanes (structure of arrays, see `blocks.py`), so every operation below is a
-loop over lanes that the compiler turns into vector instructions.  Symmetric matrices are packed lower triangles,
-element (i, j <= i) at i (i + 1) / 2 + j.  The scratch `t` holds the augmented matrix::
+Read it from top to bottom.  A *vector* is eight numbers, one for each of eight objects (a *block*), and the number
+type of everything below: arithmetic on it is ordinary arithmetic.  For a block and a component k the passes work on
+the packed lower triangle of the augmented matrix::
 
-    [ T  .  ]      T = S_i + V_k      (rows 0 .. M - 1,  M = D (D + 1) / 2)
-    [ d' e  ]      d = w_i - m_k      (rows M .. M + D - 1),   e in row M + D
+    [ T  .  ]      T = S_i + V_k      (element (i, j <= i) in row i (i + 1) / 2 + j,  M = D (D + 1) / 2 rows)
+    [ d' -Q ]      d = w_i - m_k      (rows M .. M + D - 1),      -Q = -d' T^-1 d in row M + D
 
-`eliminate` runs Gauss's elimination forward, leaving e = -d' T^-1 d and 1 / det T; `finish` runs it backward
-(together the *sweep* of Goodnight 1979, Am. Stat. 33, 149), leaving -T^-1 and u = T^-1 d in place.
+A pass loads it (one path for each form of noise), eliminates T from it, which leaves the density, weighs the
+densities of all components against each other, and goes back through the elimination for the moments.
+
+Type and kernels share this file because numba keeps compiled code until the file of a kernel changes: edits in an
+imported module would not be seen.
 """
 
 import math
+import operator
+from typing import NamedTuple
 
-import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.imputils import lower_cast
+from numba.core.typeconv import Conversion
+from numba.extending import intrinsic, models, overload, register_jitable, register_model
 
-from .compiling import kernel
+from .compiling import OPTIONS, inlined, kernel, reduction
 
-LN2 = math.log(2.0)
-HALF_LOG2E = 0.5 / LN2
+LANES = 8
+UNROLLED = 10  # up to this many dimensions loops over coordinates are written out: 20 to 50% faster, slow to compile
 SMALLEST_PIVOT = 1e-300  # the reciprocal of a smaller one overflows
 LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
-MANTISSA = 0x000FFFFFFFFFFFFF
-ONE = 0x3FF0000000000000
+HALF_LOG2E = 0.7213475204444817
+TILE = 8  # blocks
 
 
-@kernel
-def _load(t, block, theta, n_rows):
-    """Augmented matrix of one component: noise plus covariance, value minus mean."""
-    for i in range(n_rows):
-        shift = theta[i]
-        row, source = t[i], block[i]
-        for lane in range(row.size):
-            row[lane] = source[lane] + shift
-    t[n_rows, :] = 0.0
+# --- A vector of eight numbers, as a type of numba's -----------------------------------------------------------------
+
+_REAL, _INT, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
+_REALS, _INTS, _INDICES = (ir.VectorType(element, LANES) for element in (_REAL, _INT, _INDEX))
+_FLAGS = ("contract", "nsz", "arcp")  # multiply-adds are fused; sums keep their order, NaN and infinity their meaning
+_EXPONENT_BIAS, _MANTISSA_BITS = 1023, 52
 
 
-@kernel
-def _load_masked(t, block, theta, n_dimensions, n_rows):
-    """`_load` where coordinates are missing: their row and column of T become those of the identity.
+class _Vector(types.Type):
+    """Eight doubles in one or more registers of the processor; a number becomes eight equal ones."""
 
-    The block stores 1 on the diagonal of S and 0 elsewhere for a missing coordinate, 0 as its value, and the
-    mask w (1 seen, 0 missing) in its last D rows, so T_ij = S_ij + w_i w_j V_ij and d_i = x_i - w_i m_i.
+    def __init__(self):
+        super().__init__(name=f"vector{LANES}")
+
+    def can_convert_from(self, _, other):
+        return Conversion.safe if isinstance(other, types.Number) else None
+
+
+class _Rows(types.Type):
+    """Vectors one after the other in memory, wherever they start."""
+
+    def __init__(self):
+        super().__init__(name=f"rows{LANES}")
+
+
+VECTOR, ROWS, NUMBERS = _Vector(), _Rows(), types.CPointer(types.float64)
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, _REALS)
+
+
+@register_model(_Rows)
+class _RowsModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, _REALS.as_pointer())
+
+
+def _reals(value):
+    return ir.Constant(_REALS, [ir.Constant(_REAL, float(value))] * LANES)
+
+
+def _ints(value, kind=_INTS):
+    return ir.Constant(kind, [ir.Constant(kind.element, value)] * LANES)
+
+
+def _spread(builder, number):
+    first = builder.insert_element(ir.Constant(_REALS, ir.Undefined), number, ir.Constant(_INDEX, 0))
+    return builder.shuffle_vector(first, ir.Constant(_REALS, ir.Undefined), _ints(0, _INDICES))
+
+
+@lower_cast(types.Float, VECTOR)
+def _from_float(_context, builder, _from, _to, number):
+    return _spread(builder, number)
+
+
+@lower_cast(types.Integer, VECTOR)
+def _from_integer(_context, builder, _from, _to, number):
+    return _spread(builder, builder.sitofp(number, _REAL))
+
+
+def _library(name):
+    def emit(builder, x):
+        function = ir.FunctionType(_REALS, [_REALS])
+        return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{LANES}f64"), [x])
+
+    return emit
+
+
+def _mantissa(builder, x):
+    bits = builder.and_(builder.bitcast(x, _INTS), _ints((1 << _MANTISSA_BITS) - 1))
+    return builder.bitcast(builder.or_(bits, _ints(_EXPONENT_BIAS << _MANTISSA_BITS)), _REALS)
+
+
+def _exponent(builder, x):
+    biased = builder.trunc(builder.lshr(builder.bitcast(x, _INTS), _ints(_MANTISSA_BITS)), _INDICES)
+    return builder.sitofp(builder.sub(biased, _ints(_EXPONENT_BIAS, _INDICES)), _REALS)
+
+
+def _power_of_two(builder, n):
+    # Adding 1.5 * 2**52 leaves the whole number n in the low bits, from where it is moved into the exponent.
+    shifted = builder.bitcast(builder.fadd(n, _reals(1.5 * 2**52 + _EXPONENT_BIAS)), _INTS)
+    return builder.bitcast(builder.shl(shifted, _ints(_MANTISSA_BITS)), _REALS)
+
+
+_INSTRUCTIONS = {
+    "add": lambda builder, x, y: builder.fadd(x, y, flags=_FLAGS),
+    "sub": lambda builder, x, y: builder.fsub(x, y, flags=_FLAGS),
+    "mul": lambda builder, x, y: builder.fmul(x, y, flags=_FLAGS),
+    "truediv": lambda builder, x, y: builder.fdiv(x, y, flags=_FLAGS),
+    "smaller": lambda builder, x, y: builder.select(builder.fcmp_ordered("<", x, y), x, y),
+    "larger": lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y),
+    "where_above": lambda builder, x, limit, value, other: builder.select(
+        builder.fcmp_ordered(">", x, limit), value, other
+    ),
+    "square_root": _library("sqrt"),
+    "nearest": _library("rint"),
+    "mantissa": _mantissa,
+    "exponent": _exponent,
+    "power_of_two": _power_of_two,
+}
+
+
+class _Emitted:
+    """A vector while code is being written out: arithmetic on it appends instructions."""
+
+    def __init__(self, builder, value):
+        self.builder, self.value = builder, value
+
+    def __add__(self, y):
+        return _emit("add", self, y)
+
+    def __radd__(self, x):
+        return _emit("add", x, self)
+
+    def __sub__(self, y):
+        return _emit("sub", self, y)
+
+    def __rsub__(self, x):
+        return _emit("sub", x, self)
+
+    def __mul__(self, y):
+        return _emit("mul", self, y)
+
+    def __rmul__(self, x):
+        return _emit("mul", x, self)
+
+    def __truediv__(self, y):
+        return _emit("truediv", self, y)
+
+    def __rtruediv__(self, x):
+        return _emit("truediv", x, self)
+
+
+def _emit(name, *operands):
+    builder = next(operand.builder for operand in operands if isinstance(operand, _Emitted))
+    values = (operand.value if isinstance(operand, _Emitted) else _reals(operand) for operand in operands)
+    return _Emitted(builder, _INSTRUCTIONS[name](builder, *values))
+
+
+class _EmittedRows:
+    """Vectors in memory (or numbers, each read as eight equal ones) while code is being written out."""
+
+    def __init__(self, builder, pointer, kind):
+        self.builder, self.pointer, self.kind = builder, pointer, kind
+
+    def _at(self, row):
+        return self.builder.gep(self.pointer, [ir.Constant(_INT, row)])
+
+    def __getitem__(self, row):
+        value = self.builder.load(self._at(row), align=8)
+        return _Emitted(self.builder, _spread(self.builder, value) if self.kind == NUMBERS else value)
+
+    def __setitem__(self, row, vector):
+        value = vector.value if isinstance(vector, _Emitted) else _reals(vector)
+        self.builder.store(value, self._at(row), align=8)
+
+
+def _intrinsic(name):
+    """The instruction as a function that compiled code can call with a tuple of vectors and numbers."""
+
+    @intrinsic
+    def instruction(_typing, operands):
+        def generate(context, builder, signature, arguments):
+            kinds, values = signature.args[0].types, cgutils.unpack_tuple(builder, arguments[0])
+            vectors = (context.cast(builder, v, kind, VECTOR) for v, kind in zip(values, kinds, strict=True))
+            return _INSTRUCTIONS[name](builder, *vectors)
+
+        return VECTOR(operands), generate
+
+    return instruction
+
+
+def _is_vectorial(*kinds):
+    return VECTOR in kinds and all(kind == VECTOR or isinstance(kind, types.Number) for kind in kinds)
+
+
+def _operator(function, name):
+    instruction = _intrinsic(name)
+
+    @overload(function)
+    def choose(x, y):
+        return (lambda x, y: instruction((x, y))) if _is_vectorial(x, y) else None
+
+
+for _name in ("add", "sub", "mul", "truediv"):
+    _operator(getattr(operator, _name), _name)
+
+
+def _vectorial(function):
+    """The instruction of the function's name, in code that is compiled and in code that is being written out."""
+    name = function.__name__
+    instruction = _intrinsic(name)
+
+    def emitted(*operands):
+        return _emit(name, *operands)
+
+    @overload(emitted, strict=False)
+    def choose(*operands):
+        return (lambda *operands: instruction(operands)) if _is_vectorial(*operands) else None
+
+    return emitted
+
+
+@_vectorial
+def smaller(x, y):
+    """``x if x < y else y``: y where x is not a number."""
+
+
+@_vectorial
+def larger(x, y):
+    """``x if x > y else y``: y where x is not a number."""
+
+
+@_vectorial
+def where_above(x, limit, value, other):
+    """``value if x > limit else other``."""
+
+
+@_vectorial
+def square_root(x):
+    """Square root."""
+
+
+@_vectorial
+def nearest(x):
+    """The nearest whole number."""
+
+
+@_vectorial
+def mantissa(x):
+    """The m of ``x = m 2**e`` with 1 <= m < 2, for positive normal x."""
+
+
+@_vectorial
+def exponent(x):
+    """The e of ``x = m 2**e`` with 1 <= m < 2, for positive normal x."""
+
+
+@_vectorial
+def power_of_two(n):
+    """``2**n`` for whole n from -1022 to 1023, by its exponent alone."""
+
+
+@intrinsic
+def total(_typing, x):
+    """Sum of the eight numbers, always in the same order."""
+
+    def generate(_context, builder, _signature, arguments):
+        parts = [builder.extract_element(arguments[0], ir.Constant(_INDEX, lane)) for lane in range(LANES)]
+        while len(parts) > 1:
+            parts = [builder.fadd(x, y) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
+    return types.float64(x), generate
+
+
+@intrinsic
+def _read(_typing, of, _row):
+    def generate(_context, builder, _signature, arguments):
+        return builder.load(builder.gep(arguments[0], [arguments[1]]), align=8)
+
+    return VECTOR(of, types.intp), generate
+
+
+@intrinsic
+def _write(_typing, to, _row, _vector):
+    def generate(context, builder, _signature, arguments):
+        builder.store(arguments[2], builder.gep(arguments[0], [arguments[1]]), align=8)
+        return context.get_dummy_value()
+
+    return types.none(to, types.intp, VECTOR), generate
+
+
+@overload(operator.getitem)
+def _get(of, row):  # noqa: ARG001
+    return (lambda of, row: _read(of, row)) if of == ROWS else None  # noqa: PLW0108 - numba wants a function
+
+
+@overload(operator.setitem)
+def _set(to, row, vector):  # noqa: ARG001
+    return (lambda to, row, vector: _write(to, row, vector)) if to == ROWS else None  # noqa: PLW0108
+
+
+def _pointer(kind, element):
+    @intrinsic
+    def pointer(_typing, array, _first):
+        def generate(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            return builder.gep(builder.bitcast(data, element.as_pointer()), [arguments[1]])
+
+        return kind(array, types.intp), generate
+
+    return pointer
+
+
+rows = _pointer(ROWS, _REALS)  # rows(array, i): the vectors of a contiguous array, from the i-th one on
+numbers = _pointer(NUMBERS, _REAL)  # numbers(array, i): its numbers, from the i-th one on
+
+
+@intrinsic
+def scratch(_typing, layout):
+    """Room for one augmented matrix; belongs to the function that asks, so it must not be handed to its caller."""
+
+    def generate(_context, builder, signature, _arguments):
+        D = signature.args[0].types[0].count
+        room = cgutils.alloca_once(builder, ir.ArrayType(_REALS, (D + 1) * (D + 2) // 2))
+        room.align = 64
+        return builder.bitcast(room, _REALS.as_pointer())
+
+    return ROWS(layout), generate
+
+
+# --- Functions of rows, written out or left as loops -----------------------------------------------------------------
+
+
+class Layout(NamedTuple):
+    """What a kernel is compiled for, said by the lengths of tuples, which are part of their type.
+
+    dimensions: D; noise: COMMON, DIAGONAL or FULL; missing: 1 where some values are missing, else 0.
     """
-    n_matrix = n_rows - n_dimensions
-    first = block.shape[0] - n_dimensions
-    for i in range(n_dimensions):
-        seen_i = block[first + i]
-        start = i * (i + 1) // 2
-        for j in range(i + 1):
-            shift = theta[start + j]
-            row, source, seen_j = t[start + j], block[start + j], block[first + j]
-            for lane in range(row.size):
-                row[lane] = source[lane] + seen_i[lane] * seen_j[lane] * shift
-        shift = theta[n_matrix + i]
-        row, source = t[n_matrix + i], block[n_matrix + i]
-        for lane in range(row.size):
-            row[lane] = source[lane] + seen_i[lane] * shift
-    t[n_rows, :] = 0.0
+
+    dimensions: tuple
+    noise: tuple
+    missing: tuple
+
+    @classmethod
+    def of(cls, n_dimensions, noise, missing):
+        """The layout with these lengths."""
+        return cls((0,) * n_dimensions, (0,) * noise, (0,) * missing)
 
 
-@kernel
-def _subtract_product(row, factor, other):
-    for lane in range(row.size):
-        row[lane] -= factor[lane] * other[lane]
+COMMON, DIAGONAL, FULL = range(3)
 
 
-@kernel
-def _eliminate(t, n_dimensions, factor, mantissa, exponent):
-    """Forward elimination; 1 / det T = mantissa * 2**exponent.  Returns how many pivots were not positive.
+def of_rows(returns=0):
+    """Let a function of rows (layout last) be called by kernels; it returns so many vectors.
 
-    The exponent is split off after every pivot, so no determinant overflows, whatever D and the units are.
+    For few dimensions it runs while a kernel is compiled and leaves instructions without loops or indices, which
+    the compiler can hold in registers; for many it is compiled as the loops that it is.
     """
-    mantissa_bits = mantissa.view(np.int64)
-    mantissa[:] = 1.0
-    exponent[:] = 0
-    not_positive = 0
-    for p in range(n_dimensions):
-        pivot = t[p * (p + 3) // 2]
-        for lane in range(pivot.size):
-            not_positive += 0 if pivot[lane] > SMALLEST_PIVOT else 1
-        for lane in range(pivot.size):
-            pivot[lane] = 1.0 / pivot[lane]
-            mantissa[lane] *= pivot[lane]
-        for lane in range(pivot.size):
-            exponent[lane] += (mantissa_bits[lane] >> 52) - 1023
-            mantissa_bits[lane] = (mantissa_bits[lane] & MANTISSA) | ONE
-        for i in range(p + 1, n_dimensions + 1):
-            start = i * (i + 1) // 2
-            column = t[start + p]
-            for lane in range(factor.size):
-                factor[lane] = column[lane] * pivot[lane]
+    result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
+
+    def decorate(function):
+        @intrinsic
+        def written_out(_typing, arguments):
+            def generate(context, builder, signature, values):
+                kinds = signature.args[0].types
+                values = cgutils.unpack_tuple(builder, values[0])
+                readable = (_readable(context, builder, v, kind) for v, kind in zip(values, kinds, strict=True))
+                found = function(*readable)
+                if returns == 0:
+                    return context.get_dummy_value()
+                if returns == 1:
+                    return found.value
+                return context.make_tuple(builder, result, [vector.value for vector in found])
+
+            return result(arguments), generate
+
+        looped = njit(**OPTIONS)(function)
+
+        @overload(function, strict=False)
+        def choose(*arguments):
+            if arguments[-1].types[0].count <= UNROLLED:
+                return lambda *arguments: written_out(arguments)
+            return lambda *arguments: looped(*arguments)  # noqa: PLW0108
+
+        return function
+
+    return decorate
+
+
+def _readable(context, builder, value, kind):
+    if kind in (ROWS, NUMBERS):
+        return _EmittedRows(builder, value, kind)
+    if isinstance(kind, types.BaseNamedTuple):
+        return Layout.of(*(lengths.count for lengths in kind.types))
+    return _Emitted(builder, context.cast(builder, value, kind, VECTOR))
+
+
+@register_jitable
+def element(i, j):
+    """Row of element (i, j <= i) of a packed lower triangle."""
+    return (i * (i + 1) >> 1) + j
+
+
+# --- The sweep: Gauss's elimination, forward and backward (Goodnight 1979, Am. Stat. 33, 149) ------------------------
+
+
+@of_rows(returns=3)
+def eliminate(t, layout):
+    """Eliminate T from the augmented matrix: row M + D becomes -Q.  Returns 1 / det T as m, e; and the lowest pivot.
+
+    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever D and the units.
+    """
+    D = len(layout.dimensions)
+    m, e, lowest = 1.0, 0.0, 1e300
+    for p in range(D):
+        pivot = t[element(p, p)]
+        lowest = smaller(pivot, lowest)  # keeps the first bad one, even where it makes later ones not a number
+        inverse = 1.0 / pivot
+        t[element(p, p)] = inverse
+        m = m * mantissa(inverse)
+        e = e + exponent(inverse)
+        for i in range(p + 1, D + 1):
+            factor = t[element(i, p)] * inverse
             for j in range(p + 1, i + 1):
-                _subtract_product(t[start + j], factor, t[j * (j + 1) // 2 + p])
-    return not_positive
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(j, p)]
+    return m, e, lowest
 
 
-@kernel
-def _finish(t, n_dimensions, factor):
-    """Backward elimination: the packed triangle becomes -T^-1 and the last row u = T^-1 d."""
-    for p in range(n_dimensions):
-        own = p * (p + 1) // 2
-        pivot = t[own + p]
+@of_rows()
+def finish(t, layout):
+    """After `eliminate`: the triangle becomes -T^-1, and rows M .. M + D - 1 become u = T^-1 d."""
+    D = len(layout.dimensions)
+    for p in range(D):
+        inverse = t[element(p, p)]
         for i in range(p):
-            column = t[own + i]
-            for lane in range(factor.size):
-                factor[lane] = column[lane] * pivot[lane]
+            factor = t[element(p, i)] * inverse
             for j in range(i + 1):
-                _subtract_product(t[i * (i + 1) // 2 + j], factor, t[own + j])
-        for i in range(p + 1, n_dimensions + 1):
-            start = i * (i + 1) // 2
-            column = t[start + p]
-            for lane in range(factor.size):
-                factor[lane] = column[lane] * pivot[lane]
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
+        for i in range(p + 1, D + 1):
+            factor = t[element(i, p)] * inverse
             for j in range(p):
-                _subtract_product(t[start + j], factor, t[own + j])
-            for lane in range(factor.size):
-                column[lane] = factor[lane]
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
+            t[element(i, p)] = factor
         for j in range(p):
-            column = t[own + j]
-            for lane in range(factor.size):
-                column[lane] *= pivot[lane]
-        for lane in range(factor.size):
-            pivot[lane] = -pivot[lane]
+            t[element(p, j)] = t[element(p, j)] * inverse
+        t[element(p, p)] = 0.0 - inverse
 
 
-@kernel
-def _clear_missing(t, block, n_dimensions):
-    """Take the identity rows of missing coordinates out of -T^-1 again (their u is zero already)."""
-    first = block.shape[0] - n_dimensions
-    for i in range(n_dimensions):
-        row, seen = t[i * (i + 3) // 2], block[first + i]
-        for lane in range(row.size):
-            row[lane] *= seen[lane]
+# --- Forms of noise: how the augmented matrix of a block and a component comes about ---------------------------------
+#
+# theta holds the packed triangle of V and then -m; a block its noise, the values, the weights of its objects, and
+# where values are missing a mask, 1 seen and 0 missing.  To add a form of noise, add a way to load it.
 
 
-@kernel
-def _power_of_two(y, scale, out, work):
-    """``out = scale * 2**y`` for y <= 0, to one or two units of rounding; zero below 2**LOWEST_POWER."""
-    bits = work.view(np.int64)
-    for lane in range(y.size):
-        clipped = max(y[lane], LOWEST_POWER)
-        whole = math.floor(clipped + 0.5)
-        r = clipped - whole
-        # Taylor series of 2**r on |r| <= 1/2: the first omitted term is below 2e-16.
-        p = r * 2.5678435993488206e-11 + 4.4455382718708116e-10
-        p = p * r + 7.0549116208011230e-09
-        p = p * r + 1.0178086009239699e-07
-        p = p * r + 1.3215486790144307e-06
-        p = p * r + 1.5252733804059840e-05
-        p = p * r + 1.5403530393381608e-04
-        p = p * r + 1.3333558146428443e-03
-        p = p * r + 9.6181291076284770e-03
-        p = p * r + 5.5504108664821580e-02
-        p = p * r + 2.4022650695910071e-01
-        p = p * r + 6.9314718055994531e-01
-        out[lane] = (p * r + 1.0) * (scale[lane] if y[lane] > LOWEST_POWER else 0.0)
-        work[lane] = whole + 4503599627370496.0 + 1023.0  # 2**52 + biased exponent: the low bits are an integer
-    for lane in range(y.size):
-        bits[lane] = bits[lane] << 52
-    for lane in range(y.size):
-        out[lane] *= work[lane]
+@of_rows()
+def load_full(t, block, theta, layout):
+    """A covariance matrix for each object: rows S (M), w (D)."""
+    D = len(layout.dimensions)
+    for row in range(element(D, D)):
+        t[row] = block[row] + theta[row]
+    t[element(D, D)] = 0.0
 
 
-@kernel
-def _density(t, block, masked, theta, weight, n_dimensions, power, scale, work, exponent):
-    """Weighted density of one component, up to (2 pi)^(n/2), as ``scale * 2**power``."""
-    n_rows = n_dimensions * (n_dimensions + 3) // 2
-    if masked:
-        _load_masked(t, block, theta, n_dimensions, n_rows)
-    else:
-        _load(t, block, theta, n_rows)
-    not_positive = _eliminate(t, n_dimensions, work, scale, exponent)
-    quadratic = t[n_rows]
-    for lane in range(power.size):
-        power[lane] = HALF_LOG2E * quadratic[lane] + 0.5 * float(exponent[lane])
-    for lane in range(scale.size):
-        scale[lane] = weight * math.sqrt(scale[lane])
-    return not_positive
+@of_rows()
+def load_diagonal(t, block, theta, layout):
+    """Independent errors: rows e^2 (D), w (D)."""
+    D = len(layout.dimensions)
+    for i in range(D):
+        for j in range(i):
+            t[element(i, j)] = theta[element(i, j)]
+        t[element(i, i)] = block[i] + theta[element(i, i)]
+        t[element(D, i)] = block[D + i] + theta[element(D, i)]
+    t[element(D, D)] = 0.0
 
 
-@kernel
-def _responsibilities(powers, scales, alpha, highest, total, work):
-    """Turn the components' densities into responsibilities; `total` and `highest` give the sum of the densities.
+@of_rows()
+def mask(t, block, layout):
+    """Missing values: their rows and columns of T become those of the identity, their d zero.
 
-    Components of weight zero are left out everywhere: their covariance may be singular.
+    This is exact marginalisation: the density is that of the values seen, u and the sums know nothing of the others.
     """
-    highest[:] = -np.inf
-    total[:] = 0.0
-    for k in range(alpha.size):
-        if alpha[k] > 0.0:
-            power = powers[k]
-            for lane in range(highest.size):
-                highest[lane] = max(highest[lane], power[lane])
-    for k in range(alpha.size):
-        power, scale = powers[k], scales[k]
-        if alpha[k] > 0.0:
-            for lane in range(highest.size):
-                power[lane] -= highest[lane]
-            _power_of_two(power, scale, scale, work)
-            for lane in range(total.size):
-                total[lane] += scale[lane]
-    for k in range(alpha.size):
-        scale = scales[k]
-        for lane in range(total.size):
-            scale[lane] /= total[lane]
+    D = len(layout.dimensions)
+    first = n_noise(layout) + D + 1
+    for i in range(D):
+        seen = block[first + i]
+        for j in range(i):
+            t[element(i, j)] = t[element(i, j)] * (seen * block[first + j])
+        t[element(i, i)] = t[element(i, i)] * seen + (1.0 - seen)
+        t[element(D, i)] = t[element(D, i)] * seen
 
 
-@kernel
-def _add_moments(t, r, n_dimensions, factor, sums):
-    """Add one component's sums over lanes: q, g, C, A (see `blocks.Sums`)."""
-    n_matrix = n_dimensions * (n_dimensions + 1) // 2
-    s = 0.0
-    for lane in range(r.size):
-        s += r[lane]
-    sums[0] += s
-    for i in range(n_dimensions):
-        u_i = t[n_matrix + i]
-        s = 0.0
-        for lane in range(r.size):
-            factor[lane] = r[lane] * u_i[lane]
-            s += factor[lane]
-        sums[1 + i] += s
-        start = i * (i + 1) // 2
+@of_rows()
+def forget_missing(t, block, layout):
+    """After `finish`: take the identity of missing values out of -T^-1 again."""
+    D = len(layout.dimensions)
+    first = n_noise(layout) + D + 1
+    for i in range(D):
+        t[element(i, i)] = t[element(i, i)] * block[first + i]
+
+
+@of_rows()
+def whiten(t, block, theta, layout):
+    """No noise, or the same for all objects: rows w (D).  T = L L' is factored once, outside; theta holds L^-1, -m.
+
+    Rows M .. M + D - 1 become z = L^-1 d, row M + D becomes -Q = -z'z; the triangle is not used.
+    """
+    D = len(layout.dimensions)
+    for i in range(D):
+        t[element(D, i)] = block[i] + theta[element(D, i)]
+    quadratic = 0.0
+    for i in range(D - 1, -1, -1):
+        z = t[element(D, 0)] * theta[element(i, 0)]
+        for j in range(1, i + 1):
+            z = z + t[element(D, j)] * theta[element(i, j)]
+        t[element(D, i)] = z
+        quadratic = quadratic - z * z
+    t[element(D, D)] = quadratic
+
+
+@register_jitable
+def n_noise(layout):
+    """Rows of noise in a block."""
+    D = len(layout.dimensions)
+    return (0, D, element(D, 0))[len(layout.noise)]
+
+
+# --- Densities and their weights -------------------------------------------------------------------------------------
+
+
+@inlined
+def density(t, block, theta, layout):
+    """Leave the factor in t; N(w | m, T) (2 pi)^(D/2) is ``scale 2**power``.  Returns power, scale, lowest pivot."""
+    D = len(layout.dimensions)
+    if len(layout.noise) == COMMON:
+        whiten(t, block, theta, layout)
+        m, e, lowest = 1.0, 0.0, 1.0
+    else:
+        if len(layout.noise) == DIAGONAL:
+            load_diagonal(t, block, theta, layout)
+        else:
+            load_full(t, block, theta, layout)
+        if len(layout.missing) > 0:
+            mask(t, block, layout)
+        m, e, lowest = eliminate(t, layout)
+    return HALF_LOG2E * t[element(D, D)] + 0.5 * e, square_root(m), lowest
+
+
+@of_rows(returns=1)
+def exp2(y, layout):  # noqa: ARG001
+    """``2**y`` for y <= 0, to one unit of rounding; 0 below 2**LOWEST_POWER."""
+    clipped = larger(y, LOWEST_POWER)
+    whole = nearest(clipped)
+    r = clipped - whole
+    # Interpolates 2**r in the Chebyshev points of |r| <= 1/2: relative error 2e-17.
+    p = r * 4.4558179083360645e-10 + 7.074194297288521e-09
+    p = p * r + 1.0178057087733941e-07
+    p = p * r + 1.3215432535912375e-06
+    p = p * r + 1.5252733841556773e-05
+    p = p * r + 0.00015403530463724353
+    p = p * r + 0.001333355814640647
+    p = p * r + 0.009618129107587256
+    p = p * r + 0.055504108664821625
+    p = p * r + 0.24022650695910158
+    p = p * r + 0.6931471805599453
+    p = p * r + 1.0
+    return where_above(y, LOWEST_POWER, p * power_of_two(whole), 0.0)
+
+
+@of_rows(returns=1)
+def log2(x, layout):  # noqa: ARG001
+    """``log2 x`` for positive normal x, to 2e-16 or one unit of rounding."""
+    # ln m = 2 artanh z with z = (m - s) / (m + s) after division by s = sqrt 2: |z| < 0.172, first term left out 8e-18.
+    m = mantissa(x)
+    z = (m - 1.4142135623730951) / (m + 1.4142135623730951)
+    zz = z * z
+    p = zz * (2 / 19) + (2 / 17)
+    p = p * zz + (2 / 15)
+    p = p * zz + (2 / 13)
+    p = p * zz + (2 / 11)
+    p = p * zz + (2 / 9)
+    p = p * zz + (2 / 7)
+    p = p * zz + (2 / 5)
+    p = p * zz + (2 / 3)
+    p = p * zz + 2.0
+    return p * z * 1.4426950408889634 + (exponent(x) + 0.5)
+
+
+# --- Moments ---------------------------------------------------------------------------------------------------------
+
+
+@of_rows()
+def add_moments(sums, t, r, layout):
+    """Add r, r u and r (u u' - T^-1): the derivatives with respect to ln alpha, m and (twice) V."""
+    D = len(layout.dimensions)
+    sums[0] = sums[0] + r
+    for i in range(D):
+        ru = r * t[element(D, i)]
+        sums[1 + i] = sums[1 + i] + ru
         for j in range(i + 1):
-            u_j, inverse = t[n_matrix + j], t[start + j]
-            c = 0.0
-            a = 0.0
-            for lane in range(r.size):
-                c += factor[lane] * u_j[lane]
-                a -= r[lane] * inverse[lane]
-            sums[1 + n_dimensions + start + j] += c
-            sums[1 + n_dimensions + n_matrix + start + j] += a
+            row = 1 + D + element(i, j)
+            sums[row] = sums[row] + (ru * t[element(D, j)] + r * t[element(i, j)])
+
+
+@of_rows()
+def add_whitened_moments(sums, t, r, layout):
+    """Add r, r z and r z z'."""
+    D = len(layout.dimensions)
+    sums[0] = sums[0] + r
+    for i in range(D):
+        rz = r * t[element(D, i)]
+        sums[1 + i] = sums[1 + i] + rz
+        for j in range(i + 1):
+            row = 1 + D + element(i, j)
+            sums[row] = sums[row] + rz * t[element(D, j)]
+
+
+@of_rows()
+def add_information(sums, t, r, layout):
+    """Add r T^-1, the information on the mean; and in one dimension r T^-2, twice that on the variance."""
+    D = len(layout.dimensions)
+    first = 1 + D + element(D, 0)
+    for row in range(element(D, 0)):
+        sums[first + row] = sums[first + row] - r * t[row]
+    if D == 1:
+        sums[first + 1] = sums[first + 1] + r * (t[0] * t[0])
+
+
+@of_rows()
+def copy(t, source, layout):
+    """Copy what `density` left for the moments."""
+    D = len(layout.dimensions)
+    for row in range(element(D, 0) if len(layout.noise) == COMMON else 0, element(D, D)):
+        t[row] = source[row]
+
+
+# --- Passes over blocks ----------------------------------------------------------------------------------------------
+#
+# data (n_blocks, rows, LANES).  A mixture is theta (K, M + D) and amplitude (K, 2): its weights as ``scale 2**power``,
+# times 1 / sqrt(det T) where noise is COMMON.  Components of weight zero are left out everywhere: they may be singular.
+# A *chunk* is `size` successive blocks; sums are made chunk by chunk, whoever makes them.
 
 
 @kernel
-def accumulate(data, masked, alpha, theta, n_dimensions, sums):
-    """One pass over the blocks: adds to `sums` (K, 1 + D + 2M), returns (lnL without constants, bad pivots)."""
-    n_components, n_lanes = alpha.size, data.shape[2]
-    n_rows = n_dimensions * (n_dimensions + 3) // 2
-    t = np.empty((n_rows + 1, n_lanes))
-    powers, scales = np.empty((n_components, n_lanes)), np.empty((n_components, n_lanes))
-    highest, total, work = np.empty(n_lanes), np.empty(n_lanes), np.empty(n_lanes)
-    exponent = np.empty(n_lanes, np.int64)
-    log_likelihood = 0.0
-    not_positive = 0
-    for b in range(data.shape[0]):
-        block = data[b]
-        omega = block[n_rows]
-        for k in range(n_components):
-            if alpha[k] == 0.0:
-                continue
-            not_positive += _density(
-                t, block, masked[b], theta[k], alpha[k], n_dimensions, powers[k], scales[k], work, exponent
-            )
-        _responsibilities(powers, scales, alpha, highest, total, work)
-        s = 0.0
-        for lane in range(n_lanes):
-            s += omega[lane] * (math.log(total[lane]) + LN2 * highest[lane])
-        log_likelihood += s
-        for k in range(n_components):
-            if alpha[k] == 0.0:
-                continue
-            r = scales[k]
-            for lane in range(n_lanes):
-                r[lane] *= omega[lane]
-            if masked[b]:
-                _load_masked(t, block, theta[k], n_dimensions, n_rows)
-            else:
-                _load(t, block, theta[k], n_rows)
-            _eliminate(t, n_dimensions, work, total, exponent)
-            _finish(t, n_dimensions, work)
-            if masked[b]:
-                _clear_missing(t, block, n_dimensions)
-            _add_moments(t, r, n_dimensions, work, sums[k])
-    return log_likelihood, not_positive
+def accumulate(data, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
+    """One pass over the chunks first .. last - 1: sums (chunks, K, R), and in ends log2-likelihood and lowest pivot.
+
+    kept (K, M + D + 2, LANES) and running (K, R, LANES) are room to work in.  R is 1 + D + M; where there is room for M
+    more (and one in one dimension) the information is summed as well.
+    """
+    D, K = len(layout.dimensions), amplitude.shape[0]
+    n_theta, n_kept, n_sums = theta.shape[1], kept.shape[1], running.shape[1]
+    POWER, SCALE = n_kept - 2, n_kept - 1
+    informed = n_sums > 1 + element(D, D)
+    t, accumulated = scratch(layout), rows(running, 0)
+    for chunk in range(first, last):
+        for row in range(K * n_sums):
+            accumulated[row] = 0.0
+        log_likelihood, lowest = 0.0, 1e300
+        for b in range(chunk * size, min((chunk + 1) * size, data.shape[0])):
+            block = rows(data, b * data.shape[1])
+            highest = -1e300
+            for k in range(K):
+                if amplitude[k, 0] > 0.0:
+                    power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
+                    mine = rows(kept, k * n_kept)
+                    copy(mine, t, layout)
+                    mine[POWER] = power + amplitude[k, 1]
+                    mine[SCALE] = scale * amplitude[k, 0]
+                    highest = larger(mine[POWER], highest)
+                    lowest = smaller(pivot, lowest)
+            p = 0.0
+            for k in range(K):
+                if amplitude[k, 0] > 0.0:
+                    mine = rows(kept, k * n_kept)
+                    mine[SCALE] = mine[SCALE] * exp2(mine[POWER] - highest, layout)
+                    p = p + mine[SCALE]
+            omega = block[n_noise(layout) + D]
+            log_likelihood = log_likelihood + omega * (log2(p, layout) + highest)
+            for k in range(K):
+                if amplitude[k, 0] > 0.0:
+                    mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
+                    r = mine[SCALE] * (omega / p)
+                    copy(t, mine, layout)
+                    if len(layout.noise) == COMMON:
+                        add_whitened_moments(target, t, r, layout)
+                        continue
+                    finish(t, layout)
+                    if len(layout.missing) > 0:
+                        forget_missing(t, block, layout)
+                    add_moments(target, t, r, layout)
+                    if informed:
+                        add_information(target, t, r, layout)
+        rows(ends, 2 * chunk)[0] = log_likelihood
+        rows(ends, 2 * chunk)[1] = lowest
+        for k in range(K):
+            for row in range(n_sums):
+                sums[chunk, k, row] = total(accumulated[k * n_sums + row])
+
+
+@inlined
+def mixture_log2(t, block, amplitude, theta, first, K, powers, layout):
+    """log2 of the density (times (2 pi)^(D/2)) of the K components from `first` on; and the lowest pivot."""
+    highest, lowest = -1e300, 1e300
+    for k in range(K):
+        if amplitude[first + k, 0] > 0.0:
+            power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
+            power = where_above(pivot, SMALLEST_PIVOT, power + amplitude[first + k, 1], -1e300)
+            powers[2 * k] = power
+            powers[2 * k + 1] = where_above(pivot, SMALLEST_PIVOT, scale * amplitude[first + k, 0], 0.0)
+            highest = larger(power, highest)
+            lowest = smaller(pivot, lowest)
+    p = 0.0
+    for k in range(K):
+        if amplitude[first + k, 0] > 0.0:
+            p = p + powers[2 * k + 1] * exp2(powers[2 * k] - highest, layout)
+    return where_above(p, 0.0, log2(p, layout) + highest, -math.inf), lowest
 
 
 @kernel
-def component_log_density(data, masked, theta, n_dimensions, out):
-    """Write ln N(w_i | m_k, T_ik), without the 2 pi, of one component to `out` (blocks, B)."""
-    n_lanes = data.shape[2]
-    n_rows = n_dimensions * (n_dimensions + 3) // 2
-    t = np.empty((n_rows + 1, n_lanes))
-    scale, work = np.empty(n_lanes), np.empty(n_lanes)
-    exponent = np.empty(n_lanes, np.int64)
-    not_positive = 0
-    for b in range(data.shape[0]):
-        power = out[b]
-        not_positive += _density(t, data[b], masked[b], theta, 1.0, n_dimensions, power, scale, work, exponent)
-        for lane in range(n_lanes):
-            power[lane] = LN2 * power[lane] + math.log(scale[lane])
-    return not_positive
+def log_densities(data, first, last, size, amplitude, theta, layout, kept, out):
+    """log2 of the density of every object under one mixture, to out (n_blocks, LANES); kept (2 K, LANES)."""
+    t = scratch(layout)
+    for b in range(first * size, min(last * size, data.shape[0])):
+        block = rows(data, b * data.shape[1])
+        found, _ = mixture_log2(t, block, amplitude, theta, 0, amplitude.shape[0], rows(kept, 0), layout)
+        rows(out, b)[0] = found
 
 
 @kernel
+def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, ends):
+    """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and their lowest pivots.
+
+    Both go to ends (chunks, W, 2, LANES); kept (2 K, LANES).
+    """
+    K = kept.shape[0] // 2
+    W = amplitude.shape[0] // K
+    t = scratch(layout)
+    for chunk in range(first, last):
+        start, end = chunk * size, min((chunk + 1) * size, data.shape[0])
+        target = rows(ends, 2 * W * chunk)
+        for w in range(W):
+            target[2 * w] = 0.0
+            target[2 * w + 1] = 1e300
+        for tile in range(start, end, TILE):  # a few blocks stay in the fastest cache while the mixtures go by
+            for w in range(W):
+                log_likelihood, lowest = target[2 * w], target[2 * w + 1]
+                for b in range(tile, min(tile + TILE, end)):
+                    block = rows(data, b * data.shape[1])
+                    found, pivot = mixture_log2(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
+                    log_likelihood = log_likelihood + block[n_noise(layout) + len(layout.dimensions)] * found
+                    lowest = smaller(pivot, lowest)
+                target[2 * w] = log_likelihood
+                target[2 * w + 1] = lowest
+
+
+@reduction
 def implicit_profile(values, variances, weights, variance):
     """One-dimensional likelihood of one component with variance s^2, maximised over its mean.
 
@@ -311,8 +792,8 @@ def implicit_profile(values, variances, weights, variance):
     mean = weighted / precision
     squares, log_density = 0.0, 0.0
     for i in range(values.size):
-        total = variance + variances[i]
-        residual = (values[i] - mean) ** 2 / total
-        squares += weights[i] * residual / total
-        log_density -= 0.5 * weights[i] * (math.log(total) + residual)
+        total_variance = variance + variances[i]
+        residual = (values[i] - mean) ** 2 / total_variance
+        squares += weights[i] * residual / total_variance
+        log_density -= 0.5 * weights[i] * (math.log(total_variance) + residual)
     return mean, precision, squares, log_density

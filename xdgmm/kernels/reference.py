@@ -6,7 +6,8 @@ column of the identity in T, and nothing in u and in the inverse.
 
 import numpy as np
 
-from .blocks import LOG_2PI, Sums
+from .blocks import LOG_2PI
+from .passes import Sums
 
 
 def accumulate(values, noise, object_weights, weights, means, covariances):
@@ -18,12 +19,14 @@ def accumulate(values, noise, object_weights, weights, means, covariances):
     log_joint, u, inverse = np.array(log_joint), np.array(u), np.array(inverse)  # (K, N), (K, N, D), (K, N, D, D)
     log_likelihoods = np.logaddexp.reduce(log_joint, axis=0)
     r = object_weights * np.exp(log_joint - log_likelihoods)
+    A = np.einsum("kn,knij->kij", r, inverse)
     return Sums(
         float(object_weights @ log_likelihoods),
         r.sum(axis=1),
         np.einsum("kn,kni->ki", r, u),
-        np.einsum("kn,kni,knj->kij", r, u, u),
-        np.einsum("kn,knij->kij", r, inverse),
+        np.einsum("kn,kni,knj->kij", r, u, u) - A,
+        A,
+        np.einsum("kn,kn->k", r, inverse[:, :, 0, 0] ** 2) if values.shape[1] == 1 else None,
     )
 
 

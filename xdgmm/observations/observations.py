@@ -190,9 +190,9 @@ class Observations:
         units = (None,) * self.n_dimensions
         return replace(self, values=(self.values - location) / scale, noise=noise, units=units)
 
-    def pack(self):
-        """The blocks that the compiled pass reads."""
-        return kernels.pack(self.values, self.noise, self.weights)
+    def pack(self, location=0.0, scale=1.0):
+        """The blocks that the compiled passes read, of (w - location) / scale, location and scale (D,)."""
+        return kernels.pack(self.values, self.noise, self.weights, location, scale)
 
 
 def _values(values, units):

@@ -79,34 +79,33 @@ def parameter_errors(mixture, observations, information="observed"):
     if information == "expected" and mixture.n_components > 1:
         raise InputError("`information='expected'` needs one component; use 'observed' for a mixture of several")
     scaling = Standardisation.of(observations)
-    standard = scaling.observations(observations)
     mixture = scaling.mixture(mixture)
-    blocks = standard.pack()
+    blocks = scaling.pack(observations)
     point = Point.at(mixture, expect(mixture, blocks))
     jacobian = point.coordinates.jacobian()[:, point.free]
     if information == "observed":
         matrix = _observed(point, blocks)
     else:
-        matrix = jacobian.T @ _expected(mixture, standard) @ jacobian
+        matrix = jacobian.T @ _expected(mixture, observations, scaling) @ jacobian
     units = _units(mixture, scaling.scale)
     covariance = _carried(matrix, jacobian) * np.outer(units, units)
     return _errors(scaling.original(mixture, None, None), covariance, point)
 
 
 def _observed(point, blocks):
-    likelihood = Likelihood(blocks, max_passes=2 * point.coordinates.size)
+    likelihood = Likelihood(blocks, max_passes=2 * point.coordinates.size + 1)
     model = curvature(point.mixture, point.statistics, likelihood, point.singular, central=True)
     return -model.hessian
 
 
-def _expected(mixture, observations):
-    """Expected information (P, P) about weight, mean and packed covariance of a single Gaussian."""
+def _expected(mixture, observations, scaling):
+    """Expected information (P, P) about weight, mean and packed covariance of a single standardised Gaussian."""
     D = mixture.n_dimensions
     rows, columns = kernels.triangle(D)
-    counted = observations.select(observations.counts)
+    counted = np.flatnonzero(observations.counts)
     mean, covariance = np.zeros((D, D)), np.zeros((rows.size, rows.size))
     for start in range(0, len(counted), CHUNK):
-        part = counted.select(slice(start, start + CHUNK))
+        part = scaling.observations(observations.select(counted[start : start + CHUNK]))
         P, weights = _inverses(mixture.covariances[0], part), part.object_weights
         mean += np.einsum("n,nij->ij", weights, P)
         # tr(P E_a P E_b), E_a symmetric with ones at (i, j) and (j, i)

@@ -108,7 +108,7 @@ class _Profile:
         self.unit = scaling.scale[axis]
         mixture = scaling.mixture(mixture)
         self.component, self.axis = component, axis
-        self.blocks = scaling.observations(observations).pack()
+        self.blocks = scaling.pack(observations)
         statistics = Likelihood(self.blocks, 1).expect(mixture)
         self.maximum = statistics.log_likelihood
         self.members = self._members(mixture)
