@@ -8,7 +8,7 @@ a solver, write a module with ``advance(mixture, statistics, likelihood)`` and n
 from .fit import Settings, fit
 from .initialisation import start_from
 from .result import FitResult, Outcome, StoppingRule
-from .statistics import Statistics, expect, log_joint, log_likelihoods, responsibilities
+from .statistics import Statistics, expect, log_likelihoods, responsibilities
 
 __all__ = [
     "FitResult",
@@ -18,7 +18,6 @@ __all__ = [
     "StoppingRule",
     "expect",
     "fit",
-    "log_joint",
     "log_likelihoods",
     "responsibilities",
     "start_from",

@@ -17,7 +17,6 @@ from xdgmm import kernels
 
 from . import em
 from .matrices import metric_root, positive_part, symmetric
-from .statistics import log_joint, log_likelihoods
 
 GRID = 32  # points between which stationary variances are looked for
 SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of the bracket
@@ -35,10 +34,10 @@ def advance(mixture, statistics, likelihood):
 def solve(mixture, statistics, blocks):
     """Maximise over every mean and sigma (D = 1) with the responsibilities held fixed."""
     values, variances, weights = blocks.values(0), blocks.variances(0), blocks.weights
-    normaliser = log_likelihoods(mixture, blocks)
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(statistics.q > 0):
-        belonging = weights * np.exp(log_joint(mixture, blocks, k) - normaliser)
+        of_k = kernels.responsibilities(blocks, mixture.weights, mixture.means, mixture.covariances, slice(k, k + 1))
+        belonging = weights * of_k[:, 0]
         used = belonging > 0
         if used.any():
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])

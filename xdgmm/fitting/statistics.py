@@ -67,13 +67,6 @@ def differentiate(mixture, blocks):
     return Statistics(*kernels.accumulate(blocks, *_parameters(mixture)))
 
 
-def log_joint(mixture, blocks, k):
-    """``ln(alpha_k N(w_i | m_k, V_k + S_i))`` of every packed object (n_objects,) for one component."""
-    with np.errstate(divide="ignore"):
-        log_weight = np.log(mixture.weights[k])
-    return log_weight + kernels.log_densities(blocks, np.ones(1), mixture.means[[k]], mixture.covariances[[k]])
-
-
 def log_likelihoods(mixture, blocks):
     """``ln p(w_i)`` of every packed object (n_objects,)."""
     return kernels.log_densities(blocks, *_parameters(mixture))
@@ -84,11 +77,10 @@ def responsibilities(mixture, blocks):
 
     An object that no component can have made (an exact value beside components without width) gets the weights.
     """
-    total = log_likelihoods(mixture, blocks)
-    possible = np.isfinite(total)
-    total = np.where(possible, total, 0.0)
-    columns = [np.exp(log_joint(mixture, blocks, k) - total) for k in range(mixture.n_components)]
-    return np.where(possible[:, None], np.stack(columns, axis=1), mixture.weights)
+    result = kernels.responsibilities(blocks, *_parameters(mixture))
+    impossible = np.isnan(result).any(axis=1)
+    result[impossible] = mixture.weights
+    return result
 
 
 def _parameters(mixture):

@@ -1,14 +1,15 @@
 """How is it computed fast?
 
 The only home of numba.  `pack` lays measurements out once; `accumulate` passes over them for a whole mixture and
-returns `Sums` (log-likelihood and its derivatives); `log_densities` gives one column per object, `log_likelihoods` one
-number for each of many mixtures.  `reference.accumulate` is the same pass in plain NumPy.  To add a form of noise, add
-a way to load the augmented matrix in `compiled.py`, its twin in `reference.py`, and one line to the parametrised test.
+returns `Sums` (log-likelihood and its derivatives); `log_densities` and `responsibilities` give a row per object,
+`log_likelihoods` one number for each of many mixtures.  `reference.accumulate` is the same pass in plain NumPy.  To add
+a form of noise, add a way to load the augmented matrix in `compiled.py`, its twin in `reference.py`, and one line to
+the parametrised test.
 """
 
 from .blocks import Blocks, pack, triangle, unpack
 from .compiled import implicit_profile
-from .passes import Sums, accumulate, accumulate_with_information, log_densities, log_likelihoods
+from .passes import Sums, accumulate, accumulate_with_information, log_densities, log_likelihoods, responsibilities
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "log_densities",
     "log_likelihoods",
     "pack",
+    "responsibilities",
     "set_num_threads",
     "triangle",
     "unpack",

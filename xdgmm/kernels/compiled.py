@@ -722,8 +722,12 @@ def accumulate(data, first, last, size, amplitude, theta, layout, kept, running,
 
 
 @inlined
-def mixture_log2(t, block, amplitude, theta, first, K, powers, layout):
-    """log2 of the density (times (2 pi)^(D/2)) of the K components from `first` on; and the lowest pivot."""
+def weigh(t, block, amplitude, theta, first, K, powers, layout):
+    """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-D/2)).
+
+    Leaves power and scale of each component in powers (2 K); p is 0 where all are singular.  Returns p, highest and the
+    lowest pivot.
+    """
     highest, lowest = -1e300, 1e300
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
@@ -737,7 +741,26 @@ def mixture_log2(t, block, amplitude, theta, first, K, powers, layout):
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
             p = p + powers[2 * k + 1] * exp2(powers[2 * k] - highest, layout)
-    return where_above(p, 0.0, log2(p, layout) + highest, -math.inf), lowest
+    return p, highest, lowest
+
+
+@kernel
+def responsibilities(data, first, last, size, amplitude, theta, layout, kept, component, out):
+    """Responsibilities of the components from `component` on, to out (n_blocks, components, LANES); kept (2 K, LANES).
+
+    They are ratios of densities relative to the highest one, so nothing is lost however far an object is from all.
+    """
+    K, n_out = amplitude.shape[0], out.shape[1]
+    t, powers = scratch(layout), rows(kept, 0)
+    for b in range(first * size, min(last * size, data.shape[0])):
+        block = rows(data, b * data.shape[1])
+        p, highest, _ = weigh(t, block, amplitude, theta, 0, K, powers, layout)
+        target = rows(out, b * n_out)
+        for k in range(n_out):
+            target[k] = 0.0
+            if amplitude[component + k, 0] > 0.0:
+                scale, power = powers[2 * (component + k) + 1], powers[2 * (component + k)]
+                target[k] = where_above(p, 0.0, scale * exp2(power - highest, layout) / p, math.nan)
 
 
 @kernel
@@ -746,8 +769,8 @@ def log_densities(data, first, last, size, amplitude, theta, layout, kept, out):
     t = scratch(layout)
     for b in range(first * size, min(last * size, data.shape[0])):
         block = rows(data, b * data.shape[1])
-        found, _ = mixture_log2(t, block, amplitude, theta, 0, amplitude.shape[0], rows(kept, 0), layout)
-        rows(out, b)[0] = found
+        p, highest, _ = weigh(t, block, amplitude, theta, 0, amplitude.shape[0], rows(kept, 0), layout)
+        rows(out, b)[0] = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
 
 
 @kernel
@@ -770,8 +793,9 @@ def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, end
                 log_likelihood, lowest = target[2 * w], target[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * data.shape[1])
-                    found, pivot = mixture_log2(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
-                    log_likelihood = log_likelihood + block[n_noise(layout) + len(layout.dimensions)] * found
+                    p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
+                    omega = block[n_noise(layout) + len(layout.dimensions)]
+                    log_likelihood = log_likelihood + omega * (log2(p, layout) + highest)
                     lowest = smaller(pivot, lowest)
                 target[2 * w] = log_likelihood
                 target[2 * w + 1] = lowest

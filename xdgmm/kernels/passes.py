@@ -84,6 +84,25 @@ def log_densities(blocks, weights, means, covariances):
     return found
 
 
+def responsibilities(blocks, weights, means, covariances, components=None):
+    """Probability that each packed object belongs to each component (n_objects, K), or to those of a slice of them.
+
+    Not a number for an object that no component can have made.
+    """
+    amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
+    wanted = range(len(weights))[components or slice(None)]
+    out = np.empty((blocks.data.shape[0], len(wanted), LANES))
+
+    def task(first, last):
+        kept = aligned((2 * len(weights), LANES))
+        compiled.responsibilities(
+            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, wanted.start, out
+        )
+
+    _run(task, blocks, len(weights))
+    return out.transpose(0, 2, 1).reshape(-1, len(wanted))[: blocks.n_objects]
+
+
 def log_likelihoods(blocks, weights, means, covariances):
     """Log-likelihood of the packed objects under each of W mixtures, whose arrays have one axis more in front: (W,)."""
     W, K = weights.shape

@@ -29,9 +29,7 @@ class _Threads:
         self.pool, self.size = None, 0
 
     def of_size(self, size):
-        if size > self.size:
-            if self.pool is not None:
-                self.pool.shutdown(wait=False)
+        if size > self.size:  # a smaller pool that somebody still uses ends when they let go of it
             self.pool, self.size = ThreadPoolExecutor(size, thread_name_prefix="xdgmm"), size
         return self.pool
 
