@@ -171,7 +171,7 @@ def run(observations, candidates, outputs, settings, seed, title):
     out.print(
         f"{observations.n_objects} object{plural}; " + "; ".join(map(_escaped, observations.remarks)), soft_wrap=True
     )
-    with _err().status("fitting (the first fit on a machine compiles its kernels: some seconds)"):
+    with _err().status("fitting"):
         selection = search(observations, candidates, settings, seed)
         result = selection.result
         report = widths(result.mixture, observations)

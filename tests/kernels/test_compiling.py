@@ -15,10 +15,13 @@ print(kernels.accumulate(blocks, np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)
 """
 
 
-def run(**environment):
+def outcome(code=CODE, **environment):
     environment = {**os.environ, "NUMBA_CACHE_DIR": "", **environment}
-    done = subprocess.run([sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True)
-    return float(done.stdout)
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+
+
+def run(**environment):
+    return float(outcome(**environment).stdout)
 
 
 def compiled_files(folder):
@@ -45,3 +48,15 @@ def test_no_place_to_write_is_no_obstacle(monkeypatch):
 
     monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     assert kernel(lambda x: x + 1)(1) == 2
+
+
+def test_the_first_run_on_a_machine_says_that_it_compiles_and_later_ones_say_nothing(tmp_path):
+    first, later = (outcome(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+    assert first.stderr.count("compiles its kernels") == 1
+    assert later.stderr == ""
+    assert first.stdout == later.stdout
+
+
+def test_whoever_listens_to_the_logger_decides_what_is_said(tmp_path):
+    quiet = "import logging; logging.getLogger('xdgmm').setLevel(logging.ERROR)\n" + CODE
+    assert outcome(quiet, NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""

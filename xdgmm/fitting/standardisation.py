@@ -20,10 +20,8 @@ class Standardisation:
     @classmethod
     def of(cls, observations):
         """Location and spread of each coordinate: its median and median absolute deviation, outliers or not."""
-        values = observations.values[observations.counts]
-        location = np.nanpercentile(values, 50, axis=0, method="lower")
-        noise = observations.variances[observations.counts]
-        spread = np.array([_spread(v, e) for v, e in zip((values - location).T, noise.T, strict=True)])
+        columns = [_location_and_spread(observations, i) for i in range(observations.n_dimensions)]
+        location, spread = np.array(columns).T
         return cls(location, np.exp2(np.round(np.log2(spread))))
 
     def observations(self, observations):
@@ -44,15 +42,28 @@ class Standardisation:
 
     def log_jacobian(self, observations):
         """What is added to the standardised log-likelihood to get that of the observations."""
-        counted = observations.counts
-        weighted = observations.object_weights[counted] @ observations.present[counted]
-        return -float(weighted @ np.log(self.scale))
+        seen = [_seen_weight(observations, i) for i in range(observations.n_dimensions)]
+        return -float(seen @ np.log(self.scale))
+
+
+def _seen_weight(observations, i):
+    """Sum of the weights of the objects that have coordinate i."""
+    seen = np.isfinite(observations.values[:, i])
+    return np.count_nonzero(seen) if observations.weights is None else observations.weights[seen].sum()
+
+
+def _location_and_spread(observations, i):
+    """Of one column at a time, so that nothing of the size of the data is held."""
+    counts = np.isfinite(observations.values[:, i])
+    if observations.weights is not None:
+        counts &= observations.weights > 0
+    values = observations.values[counts, i]
+    location = np.percentile(values, 50, method="lower")
+    return location, _spread(values - location, observations.variances_of(i)[counts])
 
 
 def _spread(centred, variances):
     """Robust spread of one column; where values repeat their standard deviation, then their noise, then one."""
-    seen = np.isfinite(centred)
-    centred, variances = centred[seen], variances[seen]
     largest = np.abs(centred).max()
     if largest > 0:
         relative = centred / largest

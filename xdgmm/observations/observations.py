@@ -149,6 +149,12 @@ class Observations:
             return np.zeros_like(self.values)
         return self.noise**2 if self.noise.ndim == 2 else np.diagonal(self.noise, axis1=1, axis2=2)
 
+    def variances_of(self, i):
+        """Noise variance of coordinate i of each row (N,)."""
+        if self.noise is None:
+            return np.zeros(len(self))
+        return self.noise[:, i] ** 2 if self.noise.ndim == 2 else self.noise[:, i, i]
+
     @property
     def noise_covariances(self):
         """Noise covariance of each row (N, D, D), whatever way it is held."""
