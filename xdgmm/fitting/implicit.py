@@ -34,10 +34,10 @@ def advance(mixture, statistics, likelihood):
 def solve(mixture, statistics, blocks):
     """Maximise over every mean and sigma (D = 1) with the responsibilities held fixed."""
     values, variances, weights = blocks.values(0), blocks.variances(0), blocks.weights
+    parameters = mixture.weights, mixture.means, mixture.covariances
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(statistics.q > 0):
-        of_k = kernels.responsibilities(blocks, mixture.weights, mixture.means, mixture.covariances, slice(k, k + 1))
-        belonging = weights * of_k[:, 0]
+        belonging = weights * kernels.responsibilities(blocks, *parameters, slice(k, k + 1))[:, 0]
         used = belonging > 0
         if used.any():
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])

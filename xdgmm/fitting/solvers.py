@@ -90,7 +90,8 @@ def _climb(name, mixture, likelihood, tolerance, pinned):
     _refuse_collapse(mixture, statistics)
     if name == "auto" and pinned is None:
         for step in range(WARM_UP):
-            advance = implicit.advance if step == 0 else implicit.advance_by_scoring
+            alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
+            advance = implicit.advance if alone else implicit.advance_by_scoring
             mixture, statistics = advance(mixture, statistics, likelihood)
             _refuse_collapse(mixture, statistics)
     stalls = 0

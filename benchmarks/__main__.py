@@ -1,0 +1,27 @@
+"""Command line: ``python -m benchmarks pass``, ``python -m benchmarks peers``."""
+
+import argparse
+from pathlib import Path
+
+from . import passes, peers
+from .report import write
+
+WHAT = {
+    "pass": (passes.measure, "time and memory of one pass over the data, by dimensions, form of noise and threads"),
+    "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
+}
+
+
+def main():
+    """Measure what is asked for; print tables and write them as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    for name, (_, explanation) in WHAT.items():
+        command = commands.add_parser(name, help=explanation, description=explanation)
+        command.add_argument("--output", type=Path, default=Path(f"benchmark-{name}.json"), help="JSON file to write")
+        command.add_argument("--quick", action="store_true", help="small problems only: to see that it works")
+    chosen = parser.parse_args()
+    write(WHAT[chosen.what][0](quick=chosen.quick), chosen.output)
+
+
+main()

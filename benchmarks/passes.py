@@ -1,0 +1,150 @@
+"""One pass over the data: how long per object and component, on how many threads, with how much memory."""
+
+import numpy as np
+
+import xdgmm
+from xdgmm import Observations, kernels
+from xdgmm.fitting import Settings, StoppingRule, fit
+
+from .measuring import calibration, in_a_new_process, peak_memory, race
+from .problems import make
+from .report import Table
+
+PROBLEMS = [
+    (100_000, 1, 3),
+    (100_000, 2, 5),
+    (100_000, 2, 30),
+    (100_000, 3, 10),
+    (100_000, 6, 10),
+    (1_000_000, 2, 5),
+    (50_000, 10, 5),
+    (10_000, 20, 5),
+]
+DIMENSIONS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
+WORK = 2e7  # nanoseconds or so of each pass of the tables by form of noise
+MIXTURES = 100  # evaluated at once
+MEMORY = [(1_000_000, 1, 3), (1_000_000, 2, 5), (1_000_000, 6, 10)]
+START = """
+import time
+import numpy as np
+values, errors = np.array([1.0, 2.0, 3.0, 4.0, 9.0, 9.3, 9.5, 8.0]), np.full(8, 0.2)
+t0 = time.perf_counter()
+import xdgmm
+t1 = time.perf_counter()
+import xdgmm.estimator, xdgmm.fitting, sklearn.cluster
+t2 = time.perf_counter()
+xdgmm.XDGMM(2, random_state=0).fit(values, Xerr=errors)
+print(t1 - t0, t2 - t1, time.perf_counter() - t2)
+"""
+
+
+def measure(*, quick):
+    """Tables of everything there is to say about passes."""
+    problems = PROBLEMS[:2] if quick else PROBLEMS
+    yield by_problem(problems)
+    yield by_noise(DIMENSIONS[:2] if quick else DIMENSIONS)
+    yield memory([(20_000, 2, 3)] if quick else MEMORY)
+    yield start(1 if quick else 3)
+
+
+def by_problem(problems):
+    """The standard problems, full covariances, one thread and two."""
+    table = Table(
+        "One pass: log-likelihood and gradient, full noise covariances",
+        "1, 2 threads: ns per object and component; exp: ns of one np.exp without AVX-512 at the same moment, ratio: "
+        "to that; peak: memory to pack and pass, in units of the packed data",
+    )
+    for N, D, K in problems:
+        problem = make(N, D, K, "mild")
+        blocks = kernels.pack(problem.values, problem.noise, None)
+        passes = {n: _with_threads(n, blocks, problem.start) for n in (1, 2)}
+        before = calibration()
+        seconds = race(passes)
+        unit = min(before, calibration())
+        xdgmm.set_num_threads(1)
+        peak = peak_memory(lambda: kernels.accumulate(kernels.pack(*problem[:2], None), *problem.start))  # noqa: B023
+        one, two = (seconds[n] / N / K * 1e9 for n in (1, 2))
+        table.rows.append(
+            {
+                "N": N,
+                "D": D,
+                "K": K,
+                "1 thread": one,
+                "exp": unit,
+                "ratio": one / unit,
+                "2 threads": two,
+                "speed-up": one / two,
+                "peak": peak / blocks.data.nbytes,
+            }
+        )
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def _with_threads(n, blocks, mixture):
+    def run():
+        xdgmm.set_num_threads(n)
+        kernels.accumulate(blocks, *mixture)
+
+    return run
+
+
+def by_noise(dimensions):
+    """Every form of noise, the information on top, and many mixtures at once."""
+    table = Table(
+        "One pass by form of noise, one thread",
+        "ns per object and component, K = 5; missing: full, with 5% of the values but the first column's missing; "
+        f"informed: full, with the information; many: full, log-likelihood alone of {MIXTURES} mixtures at once",
+    )
+    xdgmm.set_num_threads(1)
+    for D in dimensions:
+        N = int(WORK / 5 / (3 + 0.1 * D**3)) // 8 * 8
+        seconds = race(_forms(make(N, D, 5, "mild"), N), 7)
+        many = seconds.pop("many") / MIXTURES / max(N // 20, 80) / 5 * 1e9
+        table.rows.append({"D": D, **{name: time / N / 5 * 1e9 for name, time in seconds.items()}, "many": many})
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def _forms(problem, N):
+    rng = np.random.default_rng(1)
+    values, noise, mixture, _ = problem
+    holes = np.where(rng.random(values.shape) < 0.05, np.nan, values)
+    holes[:, 0] = values[:, 0]
+    packed = {
+        "none": kernels.pack(values, None, None),
+        "diagonal": kernels.pack(values, np.sqrt(np.diagonal(noise, axis1=1, axis2=2)), None),
+        "full": kernels.pack(values, noise, None),
+        "missing": kernels.pack(holes, noise, None),
+    }
+    few = kernels.pack(values[: max(N // 20, 80)], noise[: max(N // 20, 80)], None)
+    stacked = [np.stack([array] * MIXTURES) for array in mixture]
+    return {
+        **{name: lambda blocks=blocks: kernels.accumulate(blocks, *mixture) for name, blocks in packed.items()},
+        "informed": lambda: kernels.accumulate_with_information(packed["full"], *mixture),
+        "many": lambda: kernels.log_likelihoods(few, *stacked),
+    }
+
+
+def memory(problems):
+    """What a fit holds beyond the caller's arrays."""
+    table = Table("Memory of a fit, full noise covariances", "peak beyond the caller's arrays; 20 passes, one start")
+    settings = Settings(stopping=StoppingRule(tolerance=0, max_passes=20), n_init=1)
+    for N, D, K in problems:
+        problem = make(N, D, K, "mild")
+        observations = Observations.with_covariances(problem.values, problem.noise)
+        packed = observations.pack().data.nbytes
+        peak = peak_memory(lambda: fit(observations, K, settings, rng=0))  # noqa: B023
+        table.rows.append(
+            {"N": N, "D": D, "K": K, "packed MB": packed / 1e6, "peak MB": peak / 1e6, "peak": peak / packed}
+        )
+    return table
+
+
+def start(repetitions):
+    """From nothing to a fit, with the compiled code already on disk."""
+    runs = np.array([in_a_new_process(START) for _ in range(repetitions)]).min(axis=0)
+    names = ("import xdgmm", "what a fit imports", "first fit of a process")
+    table = Table("Start of a process", "seconds; eight objects, two components, compiled code on disk")
+    table.rows.extend({"what": name, "seconds": float(seconds)} for name, seconds in zip(names, runs, strict=True))
+    return table

@@ -1,0 +1,37 @@
+"""The benchmarks run, and what they compare is the same thing."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def tables(what, folder):
+    path = folder / "figures.json"
+    command = [sys.executable, "-m", "benchmarks", what, "--quick", "--output", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(path.read_text(encoding="utf-8"))["tables"]
+
+
+def test_the_tables_of_a_pass_are_complete(tmp_path):
+    by_problem, by_noise, memory, start = tables("pass", tmp_path)
+    assert {"1 thread", "2 threads", "exp", "ratio", "speed-up", "peak"} <= set(by_problem["rows"][0])
+    assert [row["D"] for row in by_noise["rows"]] == [1, 2]
+    figures = [row[name] for table in (by_problem, by_noise, memory) for row in table["rows"] for name in row]
+    assert all(figure > 0 for figure in figures)
+    assert len(start["rows"]) == 3
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("astroML"), reason="the peers are not installed")
+def test_all_engines_walk_the_same_path_from_the_same_start(tmp_path):
+    with_noise, to_the_end, without = tables("peers", tmp_path)
+    same = [row for row in with_noise["rows"] + without["rows"] if row["engine"] != "pygmmis"]
+    assert all(abs(row["difference"]) < 1e-12 for row in same)  # five iterations, log-likelihoods of a few nats
+    gaps = {row["engine"]: row["gap"] for row in to_the_end["rows"]}
+    assert min(gaps["xdgmm"], gaps["xdgmm, own"]) == 0.0
