@@ -171,6 +171,58 @@ def test_padding_far_from_every_component_changes_nothing():
     assert_same(accumulate(values, None, None, mixture), accumulate(values - 1e6, None, None, near), 1e-14)
 
 
+@pytest.mark.parametrize("noise_kind", NOISES)
+def test_how_the_parameters_lie_in_memory_is_irrelevant(noise_kind):
+    rng = np.random.default_rng(21)
+    values, (noise, _) = random_values(rng, 40, 2, missing=False), random_noise(rng, noise_kind, 40, 2)
+    blocks = kernels.pack(values, noise, None)
+    weights, means, V = (
+        np.array([0.25, 0.75]),
+        np.array([[1.0, 0.0], [2.0, -1.0]]),
+        np.array([np.eye(2), 2 * np.eye(2)]),
+    )
+    expected = kernels.accumulate(blocks, weights, means, V)
+    for change in (np.asfortranarray, lambda a: a.astype("f4"), lambda a: a.astype(">f8")):
+        found = kernels.accumulate(blocks, change(weights), change(means), change(V))
+        assert_same(found, expected, 0.0)
+    assert_same(kernels.accumulate(blocks, weights, means.astype(int), V.astype(int)), expected, 0.0)
+
+
+@pytest.mark.parametrize("noise_kind", NOISES)
+def test_an_object_beyond_all_numbers_is_impossible_and_no_sum_is_nan(noise_kind):
+    rng = np.random.default_rng(22)
+    values, (noise, _) = random_values(rng, 3, 2, missing=False), random_noise(rng, noise_kind, 3, 2)
+    values[2, 0] = 1e160
+    blocks, mixture = kernels.pack(values, noise, None), random_mixture(rng, 2, 2)
+    sums = kernels.accumulate_with_information(blocks, *mixture)
+    assert sums.log_likelihood == -np.inf
+    assert all(np.isfinite(each).all() for each in sums[1:] if each is not None)
+    assert kernels.log_densities(blocks, *mixture)[2] == -np.inf
+    assert kernels.log_likelihoods(blocks, *(a[None] for a in mixture)) == [-np.inf]
+
+
+def test_a_mixture_without_any_weight_is_impossible():
+    blocks = kernels.pack(np.zeros((3, 1)), np.ones((3, 1)), None)
+    nothing = np.zeros(2), np.zeros((2, 1)), np.ones((2, 1, 1))
+    assert kernels.accumulate(blocks, *nothing).log_likelihood == -np.inf
+    assert (kernels.log_densities(blocks, *nothing) == -np.inf).all()
+
+
+def test_padding_does_not_spoil_objects_far_from_zero():
+    values, far = np.array([[0.0], [1.0], [3.0]]), 2.0**500
+    near = np.ones(1), np.ones((1, 1)), np.ones((1, 1, 1))
+    sums = accumulate(values * far, None, None, (np.ones(1), np.full((1, 1), far), np.full((1, 1, 1), far**2)))
+    assert sums.log_likelihood == pytest.approx(
+        accumulate(values, None, None, near).log_likelihood - 3 * np.log(far), rel=1e-14
+    )
+    assert sums.q == [3.0]
+
+
+def test_common_errors_are_scaled_before_they_are_squared():
+    blocks = kernels.pack(np.full((3, 2), 1e-170), np.full((3, 2), 1e-170), None, 0.0, np.full(2, 1e-170))
+    np.testing.assert_allclose(blocks.common, np.eye(2), rtol=1e-15)
+
+
 def test_an_object_without_weight_or_without_value_is_left_out():
     rng = np.random.default_rng(7)
     N, D = 130, 2

@@ -1,9 +1,12 @@
 """Where compiled code is kept."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import xdgmm
 
@@ -41,13 +44,40 @@ def test_numbas_own_setting_is_respected(tmp_path):
     assert any("accumulate" in name for name in compiled_files(tmp_path))
 
 
-def test_no_place_to_write_is_no_obstacle(monkeypatch):
-    from numba.core.caching import CacheImpl
+def test_no_place_to_write_is_no_obstacle(tmp_path):
+    before = compiled_files(Path(xdgmm.__file__).parent)
+    nowhere = tmp_path / "file"
+    nowhere.write_text("not a folder")
+    assert run(NUMBA_CACHE_DIR=str(nowhere)) == run()
+    assert run(XDG_CACHE_HOME=str(nowhere), HOME=str(nowhere), LOCALAPPDATA=str(nowhere)) == run()
+    assert compiled_files(Path(xdgmm.__file__).parent) == before
 
-    from xdgmm.kernels.compiling import kernel
 
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
-    assert kernel(lambda x: x + 1)(1) == 2
+def test_a_full_disk_is_no_obstacle(tmp_path):
+    resource = pytest.importorskip("resource")
+
+    def no_large_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env=environment,
+        capture_output=True,
+        text=True,
+        preexec_fn=no_large_files,
+        check=True,
+    )
+    assert float(done.stdout) == run()
+
+
+def test_damaged_files_are_made_anew(tmp_path):
+    value = run(NUMBA_CACHE_DIR=str(tmp_path))
+    for damaged in (b"", b"not what numba wrote"):
+        for index in tmp_path.rglob("*.nbi"):
+            index.write_bytes(damaged)
+        assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
 
 
 def test_the_first_run_on_a_machine_says_that_it_compiles_and_later_ones_say_nothing(tmp_path):

@@ -37,7 +37,7 @@ def solve(mixture, statistics, blocks):
     parameters = mixture.weights, mixture.means, mixture.covariances
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(statistics.q > 0):
-        belonging = weights * kernels.responsibilities(blocks, *parameters, slice(k, k + 1))[:, 0]
+        belonging = weights * kernels.responsibilities(blocks, *parameters, component=k)[:, 0]
         used = belonging > 0
         if used.any():
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])

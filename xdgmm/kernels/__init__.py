@@ -3,8 +3,8 @@
 The only home of numba.  `pack` lays measurements out once; `accumulate` passes over them for a whole mixture and
 returns `Sums` (log-likelihood and its derivatives); `log_densities` and `responsibilities` give a row per object,
 `log_likelihoods` one number for each of many mixtures.  `reference.accumulate` is the same pass in plain NumPy.  To add
-a form of noise, add a way to load the augmented matrix in `compiled.py`, its twin in `reference.py`, and one line to
-the parametrised test.
+a form of noise: its rows in `blocks.py`, a way to load the augmented matrix and a line in `density` and `n_noise` of
+`compiled.py`, and one more case of the parametrised test.
 """
 
 from .blocks import Blocks, pack, triangle, unpack

@@ -11,7 +11,7 @@ A block is eight objects; each number of an object is one row of eight lanes (st
 A missing coordinate is stored as 0 everywhere, its mask says the rest: exact marginalisation, not a large variance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 
@@ -70,6 +70,28 @@ class Blocks:
         """Number of chunks."""
         return -(-self.data.shape[0] // self.chunk_size)
 
+    def thinned(self, n_objects):
+        """About so many of the objects (every m-th block), or these blocks themselves if they hold no more."""
+        every = -(-self.n_objects // n_objects)
+        if every == 1:
+            return self
+        last = self.data.shape[0] - 1
+        blocks = np.arange(0, last, every)  # the last block may be padded
+        data = aligned((blocks.size, *self.data.shape[1:]))
+        data[:] = self.data[blocks]
+        omega = data[:, n_noise(self.layout) + self.n_dimensions]
+        D = self.n_dimensions
+        seen = data[:, -D:].sum(axis=1) if self.layout.missing else np.full_like(omega, D)
+        rows = self.rows.reshape(-1)[: last * LANES].reshape(-1, LANES)[blocks].ravel()
+        return replace(
+            self,
+            data=data,
+            kept=rows,
+            n_objects=rows.size,
+            total_weight=float(omega.sum()),
+            n_values=float((omega * seen).sum()),
+        )
+
     def values(self, i):
         """Values of coordinate i (n_objects,); 0 where missing."""
         return self._column(n_noise(self.layout) + i)
@@ -119,7 +141,7 @@ def pack(values, noise, weights, location=0.0, scale=1.0):
     Parameters
     ----------
     values : ndarray (N, D)
-        NaN is missing.
+        What is not finite is missing.
     noise : None, ndarray (N, D) or (N, D, D)
         Nothing, 1-sigma errors, or covariances, before division by the scale.
     weights : None or ndarray (N,)
@@ -132,7 +154,7 @@ def pack(values, noise, weights, location=0.0, scale=1.0):
     total_weight = n_values = 0.0
     parts = [slice(i, min(i + AT_ONCE, n_objects)) for i in range(0, n_objects, AT_ONCE)]
     of = (lambda part: part) if kept is None else (lambda part: kept[part])  # rows of the caller's arrays
-    common = _common(noise, map(of, parts), D) if complete else None
+    common = _common(noise, map(of, parts), scale) if complete else None
     kind = COMMON if common is not None else FULL if noise is not None and noise.ndim == 3 else DIAGONAL
     layout = Layout.of(D, kind, 0 if complete else 1)
     data = aligned((-(-n_objects // LANES), n_noise(layout) + D + 1 + (0 if complete else D), LANES))
@@ -154,8 +176,6 @@ def pack(values, noise, weights, location=0.0, scale=1.0):
         for row, column in enumerate(columns):
             target[:whole, row] = column[: whole * LANES].reshape(-1, LANES)
             target[whole:, row, : len(x) % LANES] = column[whole * LANES :]
-    if common is not None:
-        common = common / scale / scale[:, None]
     return Blocks(data, layout, common, kept, n_objects, float(total_weight), float(n_values))
 
 
@@ -171,17 +191,17 @@ def _kept(values, weights):
     return kept, bool(seen[kept].all())
 
 
-def _common(noise, parts, D):
-    """The noise covariance of every object (D, D), where all have the same."""
+def _common(noise, parts, scale):
+    """The noise covariance of every object (D, D), in units of the scale, where all have the same."""
     if noise is None:
-        return np.zeros((D, D))
+        return np.zeros((scale.size, scale.size))
     first = None
     for part in parts:
         rows = noise[part]
         first = rows[0] if first is None else first
         if not (rows == first).all():
             return None
-    return np.diag(first**2) if noise.ndim == 2 else first.copy()
+    return np.diag((first / scale) ** 2) if noise.ndim == 2 else first / scale / scale[:, None]
 
 
 def _noise_rows(kind, D):

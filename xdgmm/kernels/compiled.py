@@ -2,8 +2,10 @@
 
 `reference.py` beside this file says the same in plain NumPy; parametrised tests hold the two together.
 
-Read it from top to bottom.  A *vector* is eight numbers, one for each of eight objects (a *block*), and the number
-type of everything below: arithmetic on it is ordinary arithmetic.  For a block and a component k the passes work on
+A *vector* is eight numbers, one for each of eight objects (a *block*), and the number type of all the mathematics:
+arithmetic on it is ordinary arithmetic, and `smaller`, `larger`, `where_above`, `square_root`, `nearest`, `mantissa`,
+`exponent` and `power_of_two` act on each number alone.  The first third of this file teaches numba that type; the
+mathematics begins at *The sweep*.  For a block and a component k the passes work on
 the packed lower triangle of the augmented matrix::
 
     [ T  .  ]      T = S_i + V_k      (element (i, j <= i) in row i (i + 1) / 2 + j,  M = D (D + 1) / 2 rows)
@@ -13,7 +15,7 @@ A pass loads it (one path for each form of noise), eliminates T from it, which l
 densities of all components against each other, and goes back through the elimination for the moments.
 
 Type and kernels share this file because numba keeps compiled code until the file of a kernel changes: edits in an
-imported module would not be seen.
+imported module would not be seen (after a change of the options in `compiling.py`, touch this file).
 """
 
 import math
@@ -323,12 +325,12 @@ def _set(to, row, vector):  # noqa: ARG001
     return (lambda to, row, vector: _write(to, row, vector)) if to == ROWS else None  # noqa: PLW0108
 
 
-def _pointer(kind, element):
+def _pointer(kind, item):
     @intrinsic
     def pointer(_typing, array, _first):
         def generate(context, builder, signature, arguments):
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            return builder.gep(builder.bitcast(data, element.as_pointer()), [arguments[1]])
+            return builder.gep(builder.bitcast(data, item.as_pointer()), [arguments[1]])
 
         return kind(array, types.intp), generate
 
@@ -378,7 +380,8 @@ def of_rows(returns=0):
     """Let a function of rows (layout last) be called by kernels; it returns so many vectors.
 
     For few dimensions it runs while a kernel is compiled and leaves instructions without loops or indices, which
-    the compiler can hold in registers; for many it is compiled as the loops that it is.
+    the compiler can hold in registers; for many it is compiled as the loops that it is.  The layout decides, so even
+    functions that have no other use for it take one.
     """
     result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
 
@@ -422,7 +425,7 @@ def _readable(context, builder, value, kind):
 @register_jitable
 def element(i, j):
     """Row of element (i, j <= i) of a packed lower triangle."""
-    return (i * (i + 1) >> 1) + j
+    return ((i * (i + 1)) >> 1) + j  # a shift: in loops, division of signed numbers is slow
 
 
 # --- The sweep: Gauss's elimination, forward and backward (Goodnight 1979, Am. Stat. 33, 149) ------------------------
@@ -432,7 +435,8 @@ def element(i, j):
 def eliminate(t, layout):
     """Eliminate T from the augmented matrix: row M + D becomes -Q.  Returns 1 / det T as m, e; and the lowest pivot.
 
-    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever D and the units.
+    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever D and the units.  What
+    is left in t, the *factor*: the inverse of each pivot in its place, and the column below, not divided by it.
     """
     D = len(layout.dimensions)
     m, e, lowest = 1.0, 0.0, 1e300
@@ -452,7 +456,11 @@ def eliminate(t, layout):
 
 @of_rows()
 def finish(t, layout):
-    """After `eliminate`: the triangle becomes -T^-1, and rows M .. M + D - 1 become u = T^-1 d."""
+    """After `eliminate`: the triangle becomes -T^-1, and rows M .. M + D - 1 become u = T^-1 d.
+
+    Pivot by pivot, what elimination did to the rows below is done to the rows above, and the pivot's own row and
+    column are divided by it; negative signs keep the matrix symmetric.
+    """
     D = len(layout.dimensions)
     for p in range(D):
         inverse = t[element(p, p)]
@@ -553,7 +561,11 @@ def n_noise(layout):
 
 @inlined
 def density(t, block, theta, layout):
-    """Leave the factor in t; N(w | m, T) (2 pi)^(D/2) is ``scale 2**power``.  Returns power, scale, lowest pivot."""
+    """Density of one component at the objects of a block, without its weight; leaves the factor in t.
+
+    ``N(w | m, T) (2 pi)^(D/2) = scale 2**power``.  Returns power, scale and the lowest pivot.  Where noise is COMMON
+    the determinant is no business of the objects: it stands in the amplitude.
+    """
     D = len(layout.dimensions)
     if len(layout.noise) == COMMON:
         whiten(t, block, theta, layout)
@@ -607,6 +619,13 @@ def log2(x, layout):  # noqa: ARG001
     p = p * zz + (2 / 3)
     p = p * zz + 2.0
     return p * z * 1.4426950408889634 + (exponent(x) + 0.5)
+
+
+@of_rows(returns=1)
+def weighted_log2(p, highest, omega, layout):
+    """``omega log2(p 2**highest)``: minus infinity where no component can be, and nothing in the padding."""
+    found = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
+    return where_above(omega, 0.0, omega * found, 0.0)
 
 
 # --- Moments ---------------------------------------------------------------------------------------------------------
@@ -668,8 +687,8 @@ def copy(t, source, layout):
 def accumulate(data, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
     """One pass over the chunks first .. last - 1: sums (chunks, K, R), and in ends log2-likelihood and lowest pivot.
 
-    kept (K, M + D + 2, LANES) and running (K, R, LANES) are room to work in.  R is 1 + D + M; where there is room for M
-    more (and one in one dimension) the information is summed as well.
+    kept (K, M + D + 2, LANES) is room for the factor of each component, its power and its scale; running (K, R, LANES)
+    for the sums of the chunk.  R is 1 + D + M or, if the information is wanted, 1 + D + 2 M (in one dimension 4).
     """
     D, K = len(layout.dimensions), amplitude.shape[0]
     n_theta, n_kept, n_sums = theta.shape[1], kept.shape[1], running.shape[1]
@@ -699,11 +718,11 @@ def accumulate(data, first, last, size, amplitude, theta, layout, kept, running,
                     mine[SCALE] = mine[SCALE] * exp2(mine[POWER] - highest, layout)
                     p = p + mine[SCALE]
             omega = block[n_noise(layout) + D]
-            log_likelihood = log_likelihood + omega * (log2(p, layout) + highest)
+            log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
                     mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
-                    r = mine[SCALE] * (omega / p)
+                    r = mine[SCALE] * where_above(p, 0.0, omega / p, 0.0)
                     copy(t, mine, layout)
                     if len(layout.noise) == COMMON:
                         add_whitened_moments(target, t, r, layout)
@@ -774,31 +793,32 @@ def log_densities(data, first, last, size, amplitude, theta, layout, kept, out):
 
 
 @kernel
-def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, ends):
-    """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and their lowest pivots.
+def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, running, ends):
+    """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and how often each had no density.
 
-    Both go to ends (chunks, W, 2, LANES); kept (2 K, LANES).
+    Both go to ends (chunks, W, 2); kept (2 K, LANES) and running (W, 2, LANES) are room to work in.
     """
-    K = kept.shape[0] // 2
-    W = amplitude.shape[0] // K
-    t = scratch(layout)
+    K, W = kept.shape[0] // 2, running.shape[0]
+    t, accumulated = scratch(layout), rows(running, 0)
     for chunk in range(first, last):
         start, end = chunk * size, min((chunk + 1) * size, data.shape[0])
-        target = rows(ends, 2 * W * chunk)
         for w in range(W):
-            target[2 * w] = 0.0
-            target[2 * w + 1] = 1e300
+            accumulated[2 * w] = 0.0
+            accumulated[2 * w + 1] = 0.0
         for tile in range(start, end, TILE):  # a few blocks stay in the fastest cache while the mixtures go by
             for w in range(W):
-                log_likelihood, lowest = target[2 * w], target[2 * w + 1]
+                log_likelihood, singular = accumulated[2 * w], accumulated[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * data.shape[1])
                     p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
                     omega = block[n_noise(layout) + len(layout.dimensions)]
-                    log_likelihood = log_likelihood + omega * (log2(p, layout) + highest)
-                    lowest = smaller(pivot, lowest)
-                target[2 * w] = log_likelihood
-                target[2 * w + 1] = lowest
+                    log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
+                    singular = where_above(pivot, SMALLEST_PIVOT, singular, singular + 1.0)
+                accumulated[2 * w] = log_likelihood
+                accumulated[2 * w + 1] = singular
+        for w in range(W):
+            ends[chunk, w, 0] = total(accumulated[2 * w])
+            ends[chunk, w, 1] = total(accumulated[2 * w + 1])
 
 
 @reduction

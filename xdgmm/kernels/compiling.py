@@ -5,7 +5,10 @@ does not know would stay behind when the package is removed, and shadow the next
 """
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from pickle import UnpicklingError
+from tempfile import TemporaryFile
 
 from numba import config, njit
 from numba.core import event
@@ -18,11 +21,47 @@ REASSOCIATED = {"contract", "reassoc", "nsz", "arcp"}
 
 def kernel(function, **options):
     """Compile a function when it is first called; later processes take the code from disk."""
-    with _cache_folder():
-        try:
-            return njit(cache=True, **OPTIONS, **options)(function)
-        except RuntimeError:  # no folder can be written to: compile anew in every process
-            return njit(**OPTIONS, **options)(function)
+    folder = config.CACHE_DIR or user_cache_dir("xdgmm", appauthor=False)
+    if not _writable(folder):  # compile anew in every process
+        return njit(**OPTIONS, **options)(function)
+    before, config.CACHE_DIR = config.CACHE_DIR, folder  # numba looks at it while a function is decorated
+    try:
+        compiled = njit(cache=True, **OPTIONS, **options)(function)
+    finally:
+        config.CACHE_DIR = before
+    compiled._cache = _Forgiving(compiled._cache)  # noqa: SLF001 - numba offers no other way in
+    return compiled
+
+
+def _writable(folder):
+    """Can files be made there?  Numba would go on to the folder of the source."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+class _Forgiving:
+    """Numba's cache, which cannot stop the program: what cannot be read is compiled, what cannot be kept is not."""
+
+    def __init__(self, cache):
+        self._cache = cache
+
+    def __getattr__(self, name):
+        return getattr(self._cache, name)
+
+    def load_overload(self, *arguments):
+        """The compiled code, or None where there is none or it is damaged."""
+        with suppress(OSError, EOFError, UnpicklingError, ValueError):
+            return self._cache.load_overload(*arguments)
+        return None
+
+    def save_overload(self, *arguments):
+        """Keep compiled code where there is room for it."""
+        with suppress(OSError, EOFError, UnpicklingError, ValueError):
+            self._cache.save_overload(*arguments)
 
 
 def reduction(function):
@@ -33,17 +72,6 @@ def reduction(function):
 def inlined(function):
     """Compile a function into every kernel that calls it."""
     return njit(forceinline=True, **OPTIONS)(function)
-
-
-@contextmanager
-def _cache_folder():
-    """Numba looks at its setting while a function is decorated; it is ours only for that moment."""
-    before = config.CACHE_DIR
-    config.CACHE_DIR = before or user_cache_dir("xdgmm", appauthor=False)
-    try:
-        yield
-    finally:
-        config.CACHE_DIR = before
 
 
 class _Announcement(event.Listener):

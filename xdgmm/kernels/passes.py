@@ -18,7 +18,7 @@ class Sums(NamedTuple):
 
     ``q = sum omega r``, ``g = sum omega r u``, ``H = C - A = sum omega r (u u' - T^-1)``, ``A = sum omega r T^-1``
     (K, D, D) with ``u = T^-1 (w - m)``, ``T = V + S``; in one dimension ``B = sum omega r T^-2`` (K,).  A pivot that
-    is not positive makes lnL minus infinity.
+    is not positive, or an object that no component can have made, makes lnL minus infinity and the sums zero.
     """
 
     log_likelihood: float
@@ -53,9 +53,9 @@ def _accumulate(blocks, weights, means, covariances, *, informed):
         )
 
     _run(task, blocks, K)
-    if not (ends[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all()):
-        nothing = np.zeros((K, D, D))
-        return Sums(-np.inf, np.zeros(K), np.zeros((K, D)), nothing, *((nothing, np.zeros(K)) if informed else ()))
+    log_likelihood = _in_nats(ends[:, 0].sum(), blocks)
+    if not (ends[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all() and log_likelihood > -np.inf):
+        return _impossible(K, D, informed=informed)
     added = sums.sum(axis=0)
     q, g, H = added[:, 0], added[:, 1 : 1 + D], unpack(added[:, 1 + D : 1 + D + M], D)
     A = B = None
@@ -63,13 +63,19 @@ def _accumulate(blocks, weights, means, covariances, *, informed):
         g, H, A, B = _coloured(q, g, H, white)
     elif informed:
         A, B = unpack(added[:, 1 + D + M : 1 + D + 2 * M], D), added[:, -1]
-    if not informed:
-        A = None
-    return Sums(float(_in_nats(ends[:, 0].sum(), blocks)), q, g, H, A, B if informed and D == 1 else None)
+    return Sums(float(log_likelihood), q, g, H, A if informed else None, B if informed and D == 1 else None)
+
+
+def _impossible(K, D, *, informed):
+    A, B = (np.zeros((K, D, D)), np.zeros(K)) if informed else (None, None)
+    return Sums(-np.inf, np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
 
 
 def log_densities(blocks, weights, means, covariances):
-    """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where the mixture forbids it."""
+    """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where no component can be.
+
+    A component that is singular for an object has no part in it.
+    """
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
     out = np.empty((blocks.data.shape[0], LANES))
 
@@ -84,23 +90,24 @@ def log_densities(blocks, weights, means, covariances):
     return found
 
 
-def responsibilities(blocks, weights, means, covariances, components=None):
-    """Probability that each packed object belongs to each component (n_objects, K), or to those of a slice of them.
+def responsibilities(blocks, weights, means, covariances, component=None):
+    """Probability that each packed object belongs to each component (n_objects, K), or to one of them (n_objects, 1).
 
-    Not a number for an object that no component can have made.
+    Not a number for an object that no component can have made; a component that is singular for an object has no part
+    in it.
     """
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
-    wanted = range(len(weights))[components or slice(None)]
-    out = np.empty((blocks.data.shape[0], len(wanted), LANES))
+    first_component, n_out = (0, len(weights)) if component is None else (component, 1)
+    out = np.empty((blocks.data.shape[0], n_out, LANES))
 
     def task(first, last):
         kept = aligned((2 * len(weights), LANES))
         compiled.responsibilities(
-            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, wanted.start, out
+            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, first_component, out
         )
 
     _run(task, blocks, len(weights))
-    return out.transpose(0, 2, 1).reshape(-1, len(wanted))[: blocks.n_objects]
+    return out.transpose(0, 2, 1).reshape(-1, n_out)[: blocks.n_objects]
 
 
 def log_likelihoods(blocks, weights, means, covariances):
@@ -109,17 +116,17 @@ def log_likelihoods(blocks, weights, means, covariances):
     D = blocks.n_dimensions
     flat = weights.reshape(-1), means.reshape(-1, D), covariances.reshape(-1, D, D)
     amplitude, theta, _ = _laid_out(blocks, *flat)
-    ends = np.zeros((blocks.n_chunks, W, 2, LANES))
+    ends = np.zeros((blocks.n_chunks, W, 2))
 
     def task(first, last):
-        kept = aligned((2 * K, LANES))
+        kept, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
         compiled.log_likelihoods(
-            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, ends
+            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, running, ends
         )
 
     _run(task, blocks, W * K)
-    possible = (ends[:, :, 1].min(axis=(0, 2)) > SMALLEST_PIVOT) & np.isfinite(theta).reshape(W, -1).all(axis=1)
-    return np.where(possible, _in_nats(ends[:, :, 0].sum(axis=(0, 2)), blocks), -np.inf)
+    possible = (ends[:, :, 1].sum(axis=0) == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)
+    return np.where(possible, _in_nats(ends[:, :, 0].sum(axis=0), blocks), -np.inf)
 
 
 def _run(task, blocks, n_components):
@@ -147,7 +154,8 @@ def _laid_out(blocks, weights, means, covariances):
         matrices = white = _whitening(np.where(alive[:, None, None], covariances + blocks.common, np.eye(D)))
         fraction, exponent = np.frexp(np.diagonal(white, axis1=1, axis2=2))
         scale, power = scale * fraction.prod(axis=1), power + exponent.sum(axis=1)
-    theta = np.concatenate([matrices[:, i, j], -means], axis=1)
+    theta = np.empty((weights.size, element(D, D)))  # as the kernels read it: in C order, double precision
+    theta[:, : element(D, 0)], theta[:, element(D, 0) :] = matrices[:, i, j], -means
     amplitude = np.empty((weights.size, 2))
     amplitude[:, 0], amplitude[:, 1] = scale, power
     if not alive.all():

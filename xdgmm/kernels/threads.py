@@ -8,10 +8,12 @@ import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from numbers import Integral
 
 from xdgmm.errors import InputError
 
 WORTHWHILE = 5e5  # nanoseconds of work that are worth handing to a thread
+MOST = 4096
 VARIABLE = "XDGMM_NUM_THREADS"
 # Set to their share by joblib and Dask in the processes that they start.
 SHARES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -80,13 +82,10 @@ def _processors():
 
 
 def _checked(n, name):
-    try:
-        number = int(n)
-    except (TypeError, ValueError):
-        number = 0
-    if isinstance(n, bool) or number < 1 or number != float(n):
+    number = int(n) if isinstance(n, str) and n.strip().isdigit() else n
+    if isinstance(number, bool) or not isinstance(number, Integral) or not 1 <= number <= MOST:
         raise InputError(f"{name} is {n!r}, but the number of threads must be a whole number of at least 1")
-    return number
+    return int(number)
 
 
 def share_out(task, n_chunks, nanoseconds):
