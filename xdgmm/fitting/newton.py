@@ -49,7 +49,21 @@ def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central
     """
     coordinates = FactorCoordinates(mixture, statistics, pinned)
     free = np.flatnonzero(coordinates.free(singular))
-    start = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
+    gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
+    return Curvature(coordinates, free, gradient, hessian(coordinates, statistics, likelihood, free, central=central))
+
+
+def hessian(coordinates, statistics, likelihood, free, *, central=False):
+    """Second derivatives of a log-likelihood with respect to the free coordinates, symmetric.
+
+    Parameters
+    ----------
+    coordinates : FactorCoordinates
+    statistics : Statistics
+        Of that likelihood at the mixture of the coordinates.
+    likelihood : Likelihood
+    free : ndarray of int
+    """
 
     def gradient(index, step):
         z = np.zeros(coordinates.size)
@@ -60,9 +74,10 @@ def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central
     if central:
         columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]
     else:
+        start = coordinates.gradient(np.zeros(coordinates.size), coordinates.mixture, statistics)[free]
         columns = [(gradient(i, STEP) - start) / STEP for i in free]
-    hessian = np.array(columns).reshape(free.size, free.size)
-    return Curvature(coordinates, free, start, 0.5 * (hessian + hessian.T))
+    matrix = np.array(columns).reshape(free.size, free.size)
+    return 0.5 * (matrix + matrix.T)
 
 
 def advance(mixture, statistics, likelihood, singular, pinned=None):

@@ -8,15 +8,27 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .coordinates import FactorCoordinates
+from .newton import hessian
 from .statistics import OutOfPasses
 
 ITERATIONS = 40  # between renewals of the coordinates
+WHITENED_ITERATIONS = 10  # where the Hessian is renewed as well
 MEMORY = 20
 IMPOSSIBLE = 1e300
+FLATTEST = 1e-4  # information below which a direction is not stretched further
 
 
-def climb(mixture, statistics, likelihood, pinned=None):
+def climb(mixture, statistics, likelihood, pinned=None, sample=None):
     """One round of L-BFGS.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    statistics : Statistics
+    likelihood : Likelihood
+    pinned : Pinned, optional
+    sample : Likelihood, optional
+        Of a sample of the objects, or of all: its Hessian at the start whitens the coordinates.
 
     Returns
     -------
@@ -26,35 +38,53 @@ def climb(mixture, statistics, likelihood, pinned=None):
         Nats still to gain by the quadratic model of the round, ``g' B^-1 g / 2``.
     """
     coordinates = FactorCoordinates(mixture, statistics, pinned)
-    held = ~coordinates.free(np.zeros((mixture.n_components, mixture.n_dimensions), bool))
-    best = [statistics.log_likelihood, mixture, statistics, np.zeros(coordinates.size)]
+    free = np.flatnonzero(coordinates.free(np.zeros((mixture.n_components, mixture.n_dimensions), bool)))
+    scaling = np.eye(free.size) if sample is None else _whitening(coordinates, likelihood, sample, free)
+    if sample is not None:  # the first step of L-BFGS-B has length one: make it that of Newton's
+        gradient = scaling.T @ coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
+        scaling *= max(np.linalg.norm(gradient), 1e-8)
+    best = [statistics.log_likelihood, mixture, statistics, np.zeros(free.size)]
 
-    def objective(z):
-        if not z.any():
+    def whole(y):
+        z = np.zeros(coordinates.size)
+        z[free] = scaling @ y
+        return z
+
+    def slope(y, point, reached):
+        return scaling.T @ coordinates.gradient(whole(y), point, reached)[free]
+
+    def objective(y):
+        if not y.any():
             point, reached = mixture, statistics
         else:
             if likelihood.left <= 1:  # the last pass is for what the best place lacks
                 raise OutOfPasses
-            point = coordinates.at(z)
+            point = coordinates.at(whole(y))
             reached = likelihood.differentiate(point)
         if not np.isfinite(reached.log_likelihood):
-            return IMPOSSIBLE, np.zeros_like(z)
+            return IMPOSSIBLE, np.zeros_like(y)
         if reached.log_likelihood > best[0]:
-            best[:] = reached.log_likelihood, point, reached, z.copy()
-        gradient = coordinates.gradient(z, point, reached)
-        gradient[held] = 0.0
-        return -reached.log_likelihood, -gradient
+            best[:] = reached.log_likelihood, point, reached, y.copy()
+        return -reached.log_likelihood, -slope(y, point, reached)
 
-    options = {"maxiter": ITERATIONS, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-10}
+    iterations = ITERATIONS if sample is None else WHITENED_ITERATIONS
+    options = {"maxiter": iterations, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-10}
     try:
-        result = minimize(objective, np.zeros(coordinates.size), jac=True, method="L-BFGS-B", options=options)
+        result = minimize(objective, np.zeros(free.size), jac=True, method="L-BFGS-B", options=options)
     except OutOfPasses:
         return best[1], _informed(best[1], best[2], likelihood), np.inf
-    _, point, reached, z = best
-    reached = _informed(point, reached, likelihood)
-    gradient = coordinates.gradient(z, point, reached)
-    gradient[held] = 0.0
-    return point, reached, float(0.5 * gradient @ result.hess_inv.dot(gradient))
+    _, point, reached, y = best
+    gradient = slope(y, point, reached)
+    gain = float(0.5 * gradient @ result.hess_inv.dot(gradient))
+    return point, _informed(point, reached, likelihood), gain
+
+
+def _whitening(coordinates, likelihood, sample, free):
+    """The map from coordinates in which the sample's Hessian is the identity, where it is not flat."""
+    statistics = sample.expect(coordinates.mixture)
+    share = likelihood.blocks.total_weight / sample.blocks.total_weight
+    values, vectors = np.linalg.eigh(-share * hessian(coordinates, statistics, sample, free))
+    return vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST))
 
 
 def _informed(mixture, statistics, likelihood):

@@ -9,12 +9,16 @@ from xdgmm.mixture import GaussianMixture
 from . import em, implicit, newton, quasi_newton
 from .optimality import Point, collapsed, settle
 from .result import Outcome
-from .statistics import OutOfPasses, Statistics
+from .statistics import Likelihood, OutOfPasses, Statistics
 
 WARM_UP = 12  # implicit steps before quasi-Newton
 NEWTON_STEPS = 12
-NEWTON_WORK = 3e9  # a Hessian is formed where it costs less than this many elementary operations
+NEWTON_WORK = 1e8  # a Hessian of all objects is formed where it costs less than this many elementary operations
+HESSIAN_OBJECTS, PER_PARAMETER = 5_000, 30  # otherwise one of so many objects at least, or so many for each parameter
+SPARED_PASSES = 10
+HESSIAN_PASSES = 4  # which costs about so many passes over all objects, and twice as many with every round
 STALLS = 3
+UNLIMITED = 10**9
 EXTRA_DIGITS = 1e-6  # Newton goes on until this fraction of the tolerance is left
 
 
@@ -36,15 +40,18 @@ class Solution:
     predicted_gain: float
 
 
-def run(name, mixture, likelihood, tolerance, pinned=None):
-    """Run the solver `name` from a mixture until its maximum, or until the passes are used up."""
+def run(name, mixture, likelihood, tolerance, pinned=None, *, near=False):
+    """Run the solver `name` from a mixture until its maximum, or until the passes are used up.
+
+    `near` says that the mixture is already the maximum of a large sample of the objects.
+    """
     try:
         if name in ITERATIONS:
             solution = _iterate(ITERATIONS[name], mixture, likelihood, tolerance)
             if name == "em" or solution.outcome.converged:
                 return solution
             mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
-        return _climb(name, mixture, likelihood, tolerance, pinned)
+        return _climb(name, mixture, likelihood, tolerance, pinned, near=near)
     except OutOfPasses:
         mixture, statistics = likelihood.best
         _refuse_collapse(mixture, statistics)
@@ -84,11 +91,15 @@ def _remaining(rises, rounding):
     return last * last / (before - last) if before > last else np.inf
 
 
-def _climb(name, mixture, likelihood, tolerance, pinned):
-    """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable."""
+def _climb(name, mixture, likelihood, tolerance, pinned, *, near):
+    """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable.
+
+    Where Newton steps cost too much, the Hessian of a sample whitens the coordinates from the second round on.
+    """
     statistics = likelihood.expect(mixture)
     _refuse_collapse(mixture, statistics)
-    if name == "auto" and pinned is None:
+    sample = _cheap_sample(mixture, likelihood) if near else None
+    if name == "auto" and pinned is None and not near:
         for step in range(WARM_UP):
             alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
             advance = implicit.advance if alone else implicit.advance_by_scoring
@@ -97,7 +108,7 @@ def _climb(name, mixture, likelihood, tolerance, pinned):
     stalls = 0
     while True:
         before, passes = statistics.log_likelihood, likelihood.passes
-        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, pinned)
+        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, pinned, sample)
         if likelihood.passes == passes:  # nothing moves any more: every round must use up a pass all the same
             statistics = likelihood.expect(mixture)
         mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
@@ -107,11 +118,37 @@ def _climb(name, mixture, likelihood, tolerance, pinned):
             mixture, statistics, gain = _newton(mixture, statistics, likelihood, tolerance, pinned)
             mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
             point = Point.at(mixture, statistics, pinned)
+        else:
+            sample = _sample(mixture, likelihood, sample)
         gain += point.gains_of_leaving().sum()
         stalls = stalls + 1 if statistics.log_likelihood - before <= statistics.rounding else 0
         outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
         if outcome is not None:
             return Solution(mixture, statistics, outcome, gain)
+
+
+def _cheap_sample(mixture, likelihood):
+    """A sample whose Hessian costs less than the round of quasi-Newton that it may spare; None where there is none."""
+    sample = _sample(mixture, likelihood, None)
+    cost = _n_parameters(mixture) * sample.blocks.n_objects
+    return sample if cost <= SPARED_PASSES * likelihood.blocks.n_objects else None
+
+
+def _n_parameters(mixture):
+    K, D = mixture.n_components, mixture.n_dimensions
+    return K - 1 + K * D + K * D * (D + 1) // 2
+
+
+def _sample(mixture, likelihood, before):
+    """The likelihood of as many objects as a useful Hessian needs: twice as many as before, where that was too few."""
+    n_objects = likelihood.blocks.n_objects
+    if before is None:
+        n_parameters = _n_parameters(mixture)
+        affordable = min(HESSIAN_PASSES * n_objects // n_parameters, n_objects // 5)
+        enough = max(HESSIAN_OBJECTS, PER_PARAMETER * n_parameters, affordable)
+    else:
+        enough = 2 * before.blocks.n_objects
+    return Likelihood(likelihood.blocks.thinned(min(enough, n_objects)), UNLIMITED)
 
 
 def _verdict(gain, tolerance, rounding, stalls):
