@@ -8,7 +8,7 @@ from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.validation import check_columns_seen
 
-from . import solvers
+from . import solvers, split_merge
 from .initialisation import kmeans_start
 from .optimality import Point
 from .result import FitResult, StoppingRule
@@ -17,6 +17,7 @@ from .statistics import Likelihood
 
 SUBSAMPLE = 10_000  # objects on which starts are compared
 TRIAL_PASSES = 60  # passes over them for each start
+TRIAL_TOLERANCE = 1e-3  # nats
 SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to its trace
 SMALLEST_SAMPLE = 20_000  # objects
 SAMPLE_TOLERANCE = 1e-4  # nats
@@ -145,17 +146,26 @@ def _trials(observations, scaling, n_components, settings, rng):
     if n_components == 1:
         return [kmeans_start(sample, 1, rng)]
     blocks = sample.pack()
-    trials = []
-    for _ in range(settings.n_init):
+
+    def solve(start):
         likelihood = Likelihood(blocks, TRIAL_PASSES)
         try:
-            trial = solvers.run(settings.solver, kmeans_start(sample, n_components, rng), likelihood, 1e-3)
-            trials.append((trial.statistics.log_likelihood, trial.mixture))
+            trial = solvers.run(settings.solver, start, likelihood, TRIAL_TOLERANCE)
         except solvers.CollapseError as collapse:
-            lost = collapse.component
+            lost.append(collapse.component)
+            return None
+        return trial.statistics.log_likelihood, trial.mixture
+
+    lost = []
+    trials = [solve(kmeans_start(sample, n_components, rng)) for _ in range(settings.n_init)]
+    trials = sorted((trial for trial in trials if trial is not None), key=lambda trial: -trial[0])[:POLISHED]
     if not trials:
-        raise _degenerate(lost, observations)
-    trials.sort(key=lambda trial: -trial[0])
+        raise _degenerate(lost[-1], observations)
+    if n_components > 2:
+        counted = sample.select(blocks.rows)
+        best, reached = split_merge.improved(trials[0][1], trials[0][0], counted, solve)
+        if reached > trials[0][0]:
+            trials = [(reached, best), *trials]
     return [mixture for _, mixture in trials[:POLISHED]]
 
 

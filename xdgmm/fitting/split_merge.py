@@ -1,0 +1,109 @@
+"""Split and merge: leave a poor basin by using one component elsewhere.
+
+Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109; for noisy data Bovy, Hogg & Roweis 2011,
+Ann. Appl. Stat. 5, 1657, sec. 3.  Two components that share their objects are merged, a third that does not look like
+a Gaussian is split, and the solver decides whether that was better.
+
+Which one to split is read off the fourth moment.  With ``u = T^-1 d``, ``P = T^-1`` and a direction v the sum::
+
+    sum omega r [(v'u)^4 - 6 (v'u)^2 v'Pv + 3 (v'Pv)^2]
+
+has mean zero for a Gaussian, whatever the noise of each object, and variance ``24 sum omega r (v'Pv)^4``.  Too small
+means two humps: split the mean.  Too large means a narrow component inside a wide one: split the width.
+"""
+
+import numpy as np
+
+PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
+ROUNDS = 10
+WORTHWHILE = 0.1  # nats: a smaller rise is the same basin
+
+
+def improved(mixture, log_likelihood, sample, solve):
+    """A mixture at least as likely, by as many splits and merges as help.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        With K > 2 components, on standardised coordinates.
+    log_likelihood : float
+        Its own, of the sample.
+    sample : Observations
+        Objects on which the moves are judged, all of them counted.
+    solve : callable
+        Takes a mixture; returns its log-likelihood and the mixture after some passes, or None where it collapsed.
+
+    Returns
+    -------
+    mixture, log_likelihood
+    """
+    for _ in range(ROUNDS):
+        for trial in _moves(mixture, sample):
+            found = solve(trial)
+            if found is not None and found[0] > log_likelihood + WORTHWHILE:
+                log_likelihood, mixture = found
+                break
+        else:
+            break
+    return mixture, log_likelihood
+
+
+def _moves(mixture, sample):
+    """Mixtures after one merge and one split, the most promising first."""
+    shares, scores, directions = _examined(mixture, sample)
+    K = mixture.n_components
+    pairs = sorted(((shares[i, j], i, j) for i in range(K) for j in range(i)), reverse=True)[:PAIRS]
+    for rank in range(SPLITS):
+        for _, i, j in pairs:
+            left = [k for k in np.argsort(-np.abs(scores)) if k not in (i, j)]
+            if rank < len(left):
+                k = left[rank]
+                yield _moved(mixture, i, j, k, directions[k], scores[k])
+
+
+def _examined(mixture, sample):
+    """How much each pair of components shares (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
+    K, D = mixture.n_components, mixture.n_dimensions
+    r = _responsibilities(mixture, sample)
+    lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
+    shares = (r.T @ r) / lengths / lengths[:, None]
+    scores, directions = np.zeros(K), np.zeros((K, D))
+    both = sample.present[:, :, None] & sample.present[:, None, :]
+    noise = np.where(both, sample.noise_covariances, 0.0)
+    for k in range(K):
+        T = np.where(both, mixture.covariances[k] + noise, np.eye(D))
+        P = np.where(both, np.linalg.inv(T), 0.0)
+        u = np.einsum("nij,nj->ni", P, np.where(sample.present, sample.values - mixture.means[k], 0.0))
+        axes = np.linalg.eigh(mixture.covariances[k])[1].T
+        along, precision = u @ axes.T, np.einsum("ai,nij,aj->na", axes, P, axes, optimize=True)
+        weights = sample.object_weights * r[:, k]
+        fourth = weights @ (along**4 - 6 * along**2 * precision + 3 * precision**2)
+        found = fourth / np.sqrt(np.maximum(24 * weights @ precision**4, 1e-300))
+        best = np.argmax(np.abs(found))
+        scores[k], directions[k] = found[best], axes[best]
+    return shares, scores, directions
+
+
+def _responsibilities(mixture, sample):
+    from .statistics import responsibilities
+
+    return responsibilities(mixture, sample.pack())
+
+
+def _moved(mixture, i, j, k, direction, score):
+    """The mixture with i and j merged into i, and k split into k and j."""
+    weights, means, covariances = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
+    pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)
+    between = means[i] - means[j]
+    means[i] = pair @ means[[i, j]]
+    covariances[i] = np.einsum("k,kij->ij", pair, covariances[[i, j]]) + pair.prod() * np.outer(between, between)
+    weights[i] += weights[j]
+    weights[[k, j]] = 0.5 * weights[k]
+    centre, V = means[k].copy(), covariances[k].copy()
+    along = V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))  # V less its square stays valid
+    if score < 0:
+        means[k], means[j] = centre + 0.6 * along, centre - 0.6 * along
+        covariances[k] = covariances[j] = V - 0.36 * np.outer(along, along)
+    else:
+        means[j], covariances[k], covariances[j] = centre, 0.25 * V, 2.0 * V
+    return mixture.with_parameters(weights, means, covariances)
