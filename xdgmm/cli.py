@@ -67,7 +67,7 @@ def fit(
         read_table(table), names, errors=_errors(errors), weights=weights, on_bad=on_bad.value
     )
     outputs.check_picture(observations)
-    settings = Settings(n_init=starts)
+    settings = Settings(n_init=starts, progress="auto")
     converged = run(observations, candidates, outputs, settings, seed, title=table.name)
     raise typer.Exit(0 if converged else 1)
 
@@ -171,16 +171,16 @@ def run(observations, candidates, outputs, settings, seed, title):
     out.print(
         f"{observations.n_objects} object{plural}; " + "; ".join(map(_escaped, observations.remarks)), soft_wrap=True
     )
-    with _err().status("fitting"):
-        selection = search(observations, candidates, settings, seed)
-        result = selection.result
+    selection = search(observations, candidates, settings, seed)
+    result = selection.result
+    with _err().status("errors and limits"):
         report = widths(result.mixture, observations)
     report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
     if len(candidates) > 1:
         out.print(_bic_sentence(selection), soft_wrap=True)
     out.print(rich_table(report))
     out.print(f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}", soft_wrap=True)
-    for sentence in _cautions(report, observations):
+    for sentence in (*result.remarks, *_cautions(report, observations)):
         out.print(sentence, soft_wrap=True)
     for path in outputs.write(result.mixture, report, observations, title):
         out.print(f"wrote {_escaped(path)}", soft_wrap=True)

@@ -7,12 +7,10 @@ from sklearn.base import BaseEstimator, DensityMixin
 
 from xdgmm import objects, selection
 from xdgmm.errors import ConvergenceWarning, InputError, NotFittedError
-from xdgmm.fitting import Outcome, Settings, StoppingRule, fit, start_from
+from xdgmm.fitting import STARTS, Outcome, Settings, StoppingRule, fit, label_start, start_from
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.widths import widths
-
-INITS = ("kmeans++",)
 
 
 class XDGMM(DensityMixin, BaseEstimator):
@@ -29,12 +27,19 @@ class XDGMM(DensityMixin, BaseEstimator):
         exactly `max_iter` passes.
     max_iter : int
         Passes over the data allowed from one start.
-    init : {"kmeans++"} or GaussianMixture
-        Where to start.
+    init : {"kmeans++", "random"}, GaussianMixture or array of int (N,)
+        Where to start: random starts of a kind, of which the best go on and are improved by split and merge; a mixture;
+        or a label 0 .. K - 1 for each row.
     n_init : int
-        How many k-means++ starts are compared (K > 1).
+        How many random starts are compared (K > 1).
     weights_init, means_init, covariances_init : arrays (K,), (K, D), (K, D, D), optional
         Start here instead, in the units of the data; what is not given is taken from the objects nearest each mean.
+    warm_start : bool
+        Whether a second `fit` starts where the first ended.
+    progress : {"auto", "always", "never"}
+        Whether a progress bar is shown; "auto": on a terminal, where the fit takes more than a second.
+    callback : callable, optional
+        Told of every pass (`xdgmm.fitting.Progress`); ends the fit by returning a true value.
     random_state : int, Generator or None
         Seed of the starts and of `sample`.
 
@@ -77,6 +82,9 @@ class XDGMM(DensityMixin, BaseEstimator):
         weights_init=None,
         means_init=None,
         covariances_init=None,
+        warm_start=False,
+        progress="auto",
+        callback=None,
         random_state=None,
     ):
         self.n_components = n_components
@@ -88,6 +96,9 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.weights_init = weights_init
         self.means_init = means_init
         self.covariances_init = covariances_init
+        self.warm_start = warm_start
+        self.progress = progress
+        self.callback = callback
         self.random_state = random_state
 
     def fit(self, X, y=None, *, Xerr=None, sample_weight=None):
@@ -125,6 +136,9 @@ class XDGMM(DensityMixin, BaseEstimator):
             stopping=StoppingRule(self.tol, self.max_iter),
             n_init=self.n_init,
             start=self._start(observations),
+            init=self.init if isinstance(self.init, str) else "kmeans++",
+            progress=self.progress,
+            callback=self.callback,
         )
         result = fit(observations, self.n_components, settings, self._rng())
         if not (result.converged or result.outcome is Outcome.ALL_PASSES):
@@ -146,10 +160,16 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def _start(self, observations):
         given = self.weights_init, self.means_init, self.covariances_init
+        if self.warm_start and hasattr(self, "mixture_"):
+            return self.mixture_
         if isinstance(self.init, GaussianMixture):
             return self.init
-        if self.init not in INITS:
-            raise InputError(f"`init` is {self.init!r}, but it must be 'kmeans++' or a GaussianMixture")
+        if not isinstance(self.init, str):
+            return label_start(observations, self.init)
+        if self.init not in STARTS:
+            raise InputError(
+                f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, a GaussianMixture, or labels"
+            )
         if all(part is None for part in given):
             return None
         return start_from(observations, self.n_components, *given)

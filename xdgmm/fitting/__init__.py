@@ -6,18 +6,22 @@ a solver, write a module with ``advance(mixture, statistics, likelihood)`` and n
 """
 
 from .fit import Settings, fit
-from .initialisation import start_from
+from .initialisation import STARTS, label_start, start_from
 from .result import FitResult, Outcome, StoppingRule
 from .statistics import Statistics, expect, log_likelihoods, responsibilities
+from .watching import Progress
 
 __all__ = [
+    "STARTS",
     "FitResult",
     "Outcome",
+    "Progress",
     "Settings",
     "Statistics",
     "StoppingRule",
     "expect",
     "fit",
+    "label_start",
     "log_likelihoods",
     "responsibilities",
     "start_from",

@@ -1,5 +1,6 @@
 """Fit a mixture to observations: standardise, start, solve, map back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,12 +9,14 @@ from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.validation import check_columns_seen
 
-from . import solvers, split_merge
-from .initialisation import kmeans_start
+from . import solvers, split_merge, watching
+from .carriers import carried
+from .initialisation import STARTS
 from .optimality import Point
-from .result import FitResult, StoppingRule
+from .result import FitResult, Outcome, StoppingRule
 from .standardisation import Standardisation
 from .statistics import Likelihood
+from .watching import Watch
 
 SUBSAMPLE = 10_000  # objects on which starts are compared
 TRIAL_PASSES = 60  # passes over them for each start
@@ -34,18 +37,30 @@ class Settings:
         "auto", "em", "implicit" or "quasi-newton".
     stopping : StoppingRule
     n_init : int
-        Number of k-means++ starts compared where K > 1.
+        Number of random starts compared where K > 1.
     start : GaussianMixture or None
         Where to start instead.
+    init : str
+        How random starts are made: "kmeans++" or "random".
+    progress : str
+        Whether a progress bar is shown: "auto" (on a terminal), "always" or "never".
+    callback : callable or None
+        Told of every pass (a `Progress`); ends the fit by returning a true value.
     """
 
     solver: str = "auto"
     stopping: StoppingRule = field(default_factory=StoppingRule)
     n_init: int = 10
     start: GaussianMixture | None = None
+    init: str = "kmeans++"
+    progress: str = "never"
+    callback: Callable | None = None
 
     def __post_init__(self):
         """Refuse what cannot be."""
+        watching.check(self.progress, self.callback)
+        if self.init not in STARTS:
+            raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")
         if self.solver not in solvers.NAMES:
             raise InputError(f"`solver` is {self.solver!r}, but it must be one of {', '.join(solvers.NAMES)}")
         tolerance = self.stopping.tolerance
@@ -96,24 +111,44 @@ def fit(observations, n_components=1, settings=None, rng=None):
     check_columns_seen(observations.values[observations.counts], observations.names)
     rng = np.random.default_rng(rng)
     scaling = Standardisation.of(observations)
-    starts = _given(settings.start, n_components, observations, scaling) or _trials(
-        observations, scaling, n_components, settings, rng
-    )
-    solution, likelihood = _best(starts, scaling.pack(observations), settings, observations)
+    jacobian = scaling.log_jacobian(observations)
+    with watching.progress_bar(settings.progress) as bar:
+        watch = Watch(settings.callback, bar, jacobian / observations.total_weight)
+        solution, likelihood = _watched(observations, scaling, n_components, settings, rng, watch)
     point = _in_order(solution, settings)
+    mixture = scaling.original(point.mixture, observations.names, observations.units)
     return FitResult(
-        mixture=scaling.original(point.mixture, observations.names, observations.units),
-        log_likelihood=solution.statistics.log_likelihood + scaling.log_jacobian(observations),
+        mixture=mixture,
+        log_likelihood=solution.statistics.log_likelihood + jacobian,
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
         outcome=solution.outcome,
         predicted_gain=solution.predicted_gain,
         residual=point.residual,
         singular=point.singular.sum(axis=1),
-        history=np.array(likelihood.history) + scaling.log_jacobian(observations),
+        smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
+        **carried(point.mixture, likelihood.blocks),
+        history=np.array(likelihood.history) + jacobian,
         n_passes=likelihood.passes,
         n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
     )
+
+
+def _watched(observations, scaling, n_components, settings, rng, watch):
+    """The best solution; where somebody ends the fit, the best mixture so far."""
+    ended = Outcome.INTERRUPTED
+    try:
+        starts = _given(settings.start, n_components, observations, scaling) or _trials(
+            observations, scaling, n_components, settings, rng, watch
+        )
+        return _best(starts, scaling.pack(observations), settings, observations, watch)
+    except KeyboardInterrupt:
+        if watch.best is None:
+            raise
+    except watching.Stopped:
+        ended = Outcome.STOPPED
+    likelihood = Likelihood(scaling.pack(observations), 1)
+    return solvers.as_it_is(watch.best, likelihood, ended), likelihood
 
 
 def _in_order(solution, settings):
@@ -137,18 +172,18 @@ def _given(start, n_components, observations, scaling):
     return [scaling.mixture(start.in_units(observations.units))]
 
 
-def _trials(observations, scaling, n_components, settings, rng):
+def _trials(observations, scaling, n_components, settings, rng, watch):
     """The best few of `n_init` k-means++ starts, each solved for a while on a subsample."""
     rows = np.flatnonzero(observations.counts)
     if rows.size > SUBSAMPLE:
         rows = np.sort(rng.choice(rows, SUBSAMPLE, replace=False))
     sample = scaling.observations(observations.select(rows))
     if n_components == 1:
-        return [kmeans_start(sample, 1, rng)]
+        return [STARTS[settings.init](sample, 1, rng)]
     blocks = sample.pack()
 
     def solve(start):
-        likelihood = Likelihood(blocks, TRIAL_PASSES)
+        likelihood = Likelihood(blocks, TRIAL_PASSES, watch)
         try:
             trial = solvers.run(settings.solver, start, likelihood, TRIAL_TOLERANCE)
         except solvers.CollapseError as collapse:
@@ -157,7 +192,7 @@ def _trials(observations, scaling, n_components, settings, rng):
         return trial.statistics.log_likelihood, trial.mixture
 
     lost = []
-    trials = [solve(kmeans_start(sample, n_components, rng)) for _ in range(settings.n_init)]
+    trials = [solve(STARTS[settings.init](sample, n_components, rng)) for _ in range(settings.n_init)]
     trials = sorted((trial for trial in trials if trial is not None), key=lambda trial: -trial[0])[:POLISHED]
     if not trials:
         raise _degenerate(lost[-1], observations)
@@ -169,35 +204,37 @@ def _trials(observations, scaling, n_components, settings, rng):
     return [mixture for _, mixture in trials[:POLISHED]]
 
 
-def _best(starts, blocks, settings, observations):
+def _best(starts, blocks, settings, observations, watch):
     """Solve from every start, on ever larger samples of the objects and then on all; the highest likelihood wins.
 
     What a pass over few objects can find need not cost one over all, and starts that fall behind are given up.
     """
     near = False
     for n_objects in _levels(settings, blocks):
+        watch.begin("sample")
         sample = blocks.thinned(n_objects)
-        found = _solved(starts, sample, settings, SAMPLE_TOLERANCE, observations, near=near)
+        found = _solved(starts, sample, settings, SAMPLE_TOLERANCE, observations, watch, near=near)
         starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
-    return _solved(starts, blocks, settings, settings.stopping.tolerance, observations, near=near)[0]
+    watch.begin("all objects")
+    return _solved(starts, blocks, settings, settings.stopping.tolerance, observations, watch, near=near)[0]
 
 
 def _levels(settings, blocks):
     """Sizes of the samples that "auto" solves first."""
     sizes = []
     if settings.solver == "auto" and settings.stopping.tolerance > 0:
-        size = SMALLEST_SAMPLE
+        size = SMALLEST_SAMPLE if settings.start is None else 4 * SMALLEST_SAMPLE  # a start given means its own basin
         while size * 5 <= 2 * blocks.n_objects:
             sizes.append(size)
             size *= 4
     return sizes
 
 
-def _solved(starts, blocks, settings, tolerance, observations, *, near):
+def _solved(starts, blocks, settings, tolerance, observations, watch, *, near):
     """Solutions and their likelihoods from every start, best first."""
     finished = []
     for start in starts:
-        likelihood = Likelihood(blocks, settings.stopping.max_passes)
+        likelihood = Likelihood(blocks, settings.stopping.max_passes, watch)
         try:
             finished.append((solvers.run(settings.solver, start, likelihood, tolerance, near=near), likelihood))
         except solvers.CollapseError as collapse:

@@ -26,6 +26,39 @@ def kmeans_start(observations, n_components, rng):
     return from_labels(observations, nearest(observations, centres), centres)
 
 
+def random_start(observations, n_components, rng):
+    """A starting mixture from random objects as centres, on standardised observations."""
+    whole = rng.choice(len(observations), n_components, replace=False)
+    centres = _filled(observations)[whole]
+    return from_labels(observations, nearest(observations, centres), centres)
+
+
+def label_start(observations, labels):
+    """A starting mixture from a label 0 .. K - 1 for every row; all labels must occur.
+
+    Raises
+    ------
+    InputError
+        If there is not one whole number for every row, or a component has none.
+    """
+    labels = np.asarray(labels)
+    n_components = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 0
+    if labels.shape != (len(observations),) or labels.dtype.kind not in "iu" or labels.min() < 0:
+        raise InputError(
+            f"`init` has shape {labels.shape} and type {labels.dtype}, but labels are whole numbers from 0 on, one for "
+            f"each of the {len(observations)} rows"
+        )
+    empty = np.setdiff1d(np.arange(n_components), labels[observations.counts])
+    if empty.size:
+        raise InputError(f"`init` has no object with label {empty[0]}; every component needs one")
+    scaling = Standardisation.of(observations)
+    standard = scaling.observations(observations.select(observations.counts))
+    labels = labels[observations.counts]
+    zero = np.zeros(observations.n_dimensions)
+    centres = np.array([_mean(standard.select(labels == k), zero) for k in range(n_components)])
+    return scaling.original(from_labels(standard, labels, centres), observations.names, observations.units)
+
+
 def _filled(observations):
     """Values with the coordinate's median (zero when standardised) where one is missing."""
     return np.where(observations.present, observations.values, np.nanmedian(observations.values, axis=0))
@@ -130,6 +163,9 @@ def start_from(observations, n_components, weights=None, means=None, covariances
         observations.names,
         observations.units,
     )
+
+
+STARTS = {"kmeans++": kmeans_start, "random": random_start}
 
 
 def _starting_means(means, shape, units):

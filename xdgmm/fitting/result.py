@@ -7,6 +7,8 @@ import numpy as np
 
 from xdgmm.mixture import GaussianMixture
 
+ILL_POSED = 3.0  # errors of so many intrinsic widths
+
 
 class Outcome(Enum):
     """Why the fit ended; the value is the sentence for the user."""
@@ -16,6 +18,8 @@ class Outcome(Enum):
     OUT_OF_PASSES = "max_iter passes came first; raise max_iter, or loosen tol"
     STALLED = "no step raises the likelihood any more, but more than tol nats are predicted to remain; loosen tol"
     ALL_PASSES = "max_iter passes were made, as tol=0 asks"
+    INTERRUPTED = "interrupted: this is the best mixture so far, not a maximum"
+    STOPPED = "stopped by the callback: this is the best mixture so far, not a maximum"
 
     @property
     def converged(self):
@@ -62,10 +66,17 @@ class FitResult:
     singular : ndarray of int (K,)
         In how many directions each component's covariance is exactly singular (a boundary optimum: there the
         noise explains all the scatter).
+    smallest_eigenvalues : ndarray (K,)
+        Smallest eigenvalue of each covariance, in the units of the data squared.
+    effective_objects : ndarray (K,)
+        ``(sum omega r)^2 / sum (omega r)^2``: how many objects really carry each component.
+    noise_ratio : ndarray (K, D)
+        Median error of the members of each component over its intrinsic sigma, column by column: much above one,
+        deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma is zero.
     history : ndarray
-        Log-likelihood of every pass from the winning start.
+        Log-likelihood of every pass over all objects from the winning start.
     n_passes : int
-        Passes over all objects from the winning start.
+        Passes over all objects from the winning start; those over samples are not counted.
     n_starts : int
         How many starts were tried.
     """
@@ -78,6 +89,9 @@ class FitResult:
     predicted_gain: float
     residual: float
     singular: np.ndarray
+    smallest_eigenvalues: np.ndarray
+    effective_objects: np.ndarray
+    noise_ratio: np.ndarray
     history: np.ndarray
     n_passes: int
     n_starts: int
@@ -86,3 +100,22 @@ class FitResult:
     def converged(self):
         """Was a maximum reached?"""
         return self.outcome.converged
+
+    @property
+    def remarks(self):
+        """What a reader of the fit should know, one sentence each."""
+        K, D = self.mixture.means.shape
+        few = np.flatnonzero(self.effective_objects < D + 1)
+        hidden = [(k, i) for k in range(K) for i in range(D) if ILL_POSED < self.noise_ratio[k, i] < np.inf]
+        sentences = [
+            f"component {k} rests on {self.effective_objects[k]:.1f} objects in effect, fewer than a covariance needs "
+            f"({D + 1}): fit fewer components, or look at these objects"
+            for k in few
+        ]
+        names = ", ".join(f"{self.mixture.names[i]} of component {k}" for k, i in hidden)
+        if hidden:
+            sentences.append(
+                f"the errors are more than {ILL_POSED:g} times the intrinsic width in {names}: such a width is only as "
+                "good as the errors, and the shape behind it is poorly known"
+            )
+        return tuple(sentences)

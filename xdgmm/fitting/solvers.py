@@ -59,6 +59,12 @@ def run(name, mixture, likelihood, tolerance, pinned=None, *, near=False):
         return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics, pinned)))
 
 
+def as_it_is(mixture, likelihood, outcome):
+    """A mixture that nobody goes on improving, as a solution: one pass."""
+    statistics = likelihood.expect(mixture)
+    return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics)))
+
+
 def _iterate(advance, mixture, likelihood, tolerance):
     """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
     statistics = likelihood.expect(mixture)
@@ -70,6 +76,7 @@ def _iterate(advance, mixture, likelihood, tolerance):
         rises.append(statistics.log_likelihood - before)
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, likelihood)
+            likelihood.predict(gain)
             if gain < tolerance or threshold < statistics.rounding:
                 ended = statistics.log_likelihood
                 mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
@@ -121,6 +128,7 @@ def _climb(name, mixture, likelihood, tolerance, pinned, *, near):
         else:
             sample = _sample(mixture, likelihood, sample)
         gain += point.gains_of_leaving().sum()
+        likelihood.predict(gain)
         stalls = stalls + 1 if statistics.log_likelihood - before <= statistics.rounding else 0
         outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
         if outcome is not None:

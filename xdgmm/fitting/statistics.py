@@ -99,11 +99,14 @@ class Likelihood:
     blocks : Blocks
     max_passes : int
         How many passes may be made; one more raises `OutOfPasses`.
+    watch : Watch, optional
+        Is told of every pass.
     """
 
-    def __init__(self, blocks, max_passes):
+    def __init__(self, blocks, max_passes, watch=None):
         self.blocks = blocks
         self.max_passes = max_passes
+        self.watch = watch
         self.history = []
         self.best = None
 
@@ -121,8 +124,7 @@ class Likelihood:
         """`Statistics` under the mixture; remembers the best pair of mixture and statistics."""
         if self.left <= 0:
             raise OutOfPasses
-        statistics = expect(mixture, self.blocks)
-        self.history.append(statistics.log_likelihood)
+        statistics = self._counted(mixture, expect(mixture, self.blocks))
         if self.best is None or statistics.log_likelihood >= self.best[1].log_likelihood:
             self.best = mixture, statistics
         return statistics
@@ -131,6 +133,15 @@ class Likelihood:
         """`Statistics` without A and B, and not remembered: for steps on the way."""
         if self.left <= 0:
             raise OutOfPasses
-        statistics = differentiate(mixture, self.blocks)
+        return self._counted(mixture, differentiate(mixture, self.blocks))
+
+    def predict(self, gain):
+        """Tell whoever watches how many nats are predicted still to gain."""
+        if self.watch is not None:
+            self.watch.gain = gain
+
+    def _counted(self, mixture, statistics):
         self.history.append(statistics.log_likelihood)
+        if self.watch is not None:
+            self.watch.passed(mixture, statistics.log_likelihood, self.blocks)
         return statistics

@@ -57,8 +57,7 @@ class Blocks:
         D = self.n_dimensions
         if not self.layout.missing:
             return np.full(self.n_objects, D)
-        first = n_noise(self.layout) + D + 1
-        return sum(self._column(first + i) for i in range(D)).astype(int)
+        return sum(self.seen(i) for i in range(D)).astype(int)
 
     @property
     def chunk_size(self):
@@ -95,6 +94,12 @@ class Blocks:
     def values(self, i):
         """Values of coordinate i (n_objects,); 0 where missing."""
         return self._column(n_noise(self.layout) + i)
+
+    def seen(self, i):
+        """Where coordinate i has a value: 1 or 0 (n_objects,)."""
+        if not self.layout.missing:
+            return np.ones(self.n_objects)
+        return self._column(n_noise(self.layout) + self.n_dimensions + 1 + i)
 
     def variances(self, i):
         """Noise variances of coordinate i (n_objects,)."""

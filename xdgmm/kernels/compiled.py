@@ -776,10 +776,10 @@ def responsibilities(data, first, last, size, amplitude, theta, layout, kept, co
         p, highest, _ = weigh(t, block, amplitude, theta, 0, K, powers, layout)
         target = rows(out, b * n_out)
         for k in range(n_out):
-            target[k] = 0.0
+            r = 0.0
             if amplitude[component + k, 0] > 0.0:
-                scale, power = powers[2 * (component + k) + 1], powers[2 * (component + k)]
-                target[k] = where_above(p, 0.0, scale * exp2(power - highest, layout) / p, math.nan)
+                r = powers[2 * (component + k) + 1] * exp2(powers[2 * (component + k)] - highest, layout) / p
+            target[k] = where_above(p, 0.0, r, math.nan)
 
 
 @kernel

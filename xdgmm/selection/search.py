@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdgmm.errors import DegenerateError, InputError
-from xdgmm.fitting import FitResult, fit
+from xdgmm.fitting import FitResult, Outcome, fit
 from xdgmm.fitting.fit import check_n_components
 
 from .criteria import bic, n_parameters
@@ -86,6 +86,8 @@ def search(observations, candidates, settings=None, rng=None):
     for n_components in candidates:
         try:
             fitted[n_components] = fit(observations, n_components, settings, rng)
+            if fitted[n_components].outcome is Outcome.INTERRUPTED:
+                break
         except DegenerateError as error:
             degenerate.append(n_components)
             reason = error

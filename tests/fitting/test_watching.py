@@ -1,0 +1,111 @@
+"""A fit can be watched, stopped and interrupted, and what it had found is not lost."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from xdgmm import XDGMM, ConvergenceWarning, InputError, Observations
+from xdgmm.fitting import Outcome, Settings, fit
+from xdgmm.selection import search
+
+
+@pytest.fixture
+def stars():
+    rng = np.random.default_rng(3)
+    errors = rng.uniform(0.5, 2.0, 900)
+    values = np.where(rng.random(900) < 0.4, -3.0, 3.0) + rng.standard_normal(900) * np.sqrt(1 + errors**2)
+    return Observations.with_standard_errors(100.0 * values, 100.0 * errors, names="v")
+
+
+def test_a_callback_is_told_of_every_pass(stars):
+    seen = []
+    result = fit(stars, 2, Settings(callback=seen.append), rng=0)
+    assert [progress.passes for progress in seen] == list(range(1, len(seen) + 1))
+    final = [progress for progress in seen if progress.phase == "all objects"]
+    assert result.n_passes <= len(final)
+    # in the caller's coordinates: the same numbers as the history
+    best = max(progress.mean_log_likelihood for progress in final)
+    assert best == pytest.approx(result.log_likelihood / 900, abs=1e-12)
+    assert min(progress.predicted_gain for progress in final) < 1.0
+
+
+@pytest.mark.parametrize("after", [1, 30, 120])
+def test_a_callback_that_says_so_ends_the_fit_with_the_best_so_far(stars, after):
+    seen = []
+
+    def stop(progress):
+        seen.append(progress)
+        return progress.passes >= after
+
+    result = fit(stars, 2, Settings(callback=stop), rng=0)
+    assert len(seen) == after
+    assert result.outcome is Outcome.STOPPED
+    assert not result.converged
+    largest = max(progress.n_objects for progress in seen)
+    best = max(progress.mean_log_likelihood for progress in seen if progress.n_objects == largest)
+    assert result.log_likelihood / 900 == pytest.approx(best, abs=1e-12)
+
+
+def test_ctrl_c_returns_the_best_mixture_so_far(stars):
+    def press(progress):
+        if progress.passes == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model = XDGMM(2, callback=press, random_state=0).fit(stars)
+    assert model.result_.outcome is Outcome.INTERRUPTED
+    assert np.isfinite(model.score(stars))
+
+
+def test_ctrl_c_ends_a_search_over_numbers_of_components(stars):
+    def press(progress):
+        if progress.mixture.n_components == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert search(stars, [1, 2, 3, 4], Settings(callback=press), rng=0).n_components == (1, 2)
+
+
+def test_ctrl_c_before_there_is_anything_goes_through(stars, monkeypatch):
+    def press(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["xdgmm.fitting.fit"], "_trials", press)
+    with pytest.raises(KeyboardInterrupt):
+        fit(stars, 2)
+
+
+def test_watching_changes_nothing(stars):
+    plain, watched = fit(stars, 2, rng=0), fit(stars, 2, Settings(callback=lambda _: None), rng=0)
+    np.testing.assert_array_equal(plain.mixture.means, watched.mixture.means)
+    assert plain.log_likelihood == watched.log_likelihood
+
+
+def test_a_bar_shows_only_where_asked_or_on_a_terminal(stars, capsys, monkeypatch):
+    fit(stars, 1, Settings(progress="auto"))
+    fit(stars, 1, Settings(progress="never"))
+    assert capsys.readouterr().err == ""
+    fit(stars, 1, Settings(progress="always"))
+    shown = capsys.readouterr().err
+    assert "all objects" in shown
+    assert "lnL per object" in shown
+    monkeypatch.setattr("xdgmm.fitting.watching.DELAY", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    fit(stars, 1, Settings(progress="auto"))
+    assert "passes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", [{"progress": True}, {"progress": "often"}, {"callback": 3}])
+def test_what_cannot_be_shown_or_called_is_refused(stars, given):
+    with pytest.raises(InputError, match=next(iter(given))):
+        XDGMM(**given).fit(stars)
+
+
+def test_a_warm_start_goes_on_where_the_fit_ended(stars):
+    model = XDGMM(2, random_state=0, warm_start=True, tol=0, max_iter=20)
+    first = model.fit(stars).result_
+    second = model.fit(stars).result_
+    assert second.history[0] == pytest.approx(first.log_likelihood, abs=1e-9)
+    assert second.log_likelihood >= first.log_likelihood - 1e-9

@@ -1,0 +1,104 @@
+"""Watching a fit: a progress bar, a callback that may stop it, and the best mixture so far if somebody interrupts."""
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.mixture import GaussianMixture
+
+DELAY = 1.0  # seconds that a fit may take before its bar appears
+SHOW = ("auto", "always", "never")
+
+
+class Stopped(Exception):  # noqa: N818 - a signal to the driver, not an error
+    """The callback has asked for the end of the fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What a callback is told after every pass.
+
+    Attributes
+    ----------
+    phase : str
+        "starts", "sample" or "all objects".
+    n_objects : int
+        Objects that the pass went over.
+    passes : int
+        Passes made so far, over samples or all.
+    mean_log_likelihood : float
+        Nats per object, in the caller's coordinates.
+    predicted_gain : float
+        Nats predicted still to gain when that was last known; infinite before.
+    mixture : GaussianMixture
+        The mixture of this pass, in standardised coordinates.
+    """
+
+    phase: str
+    n_objects: int
+    passes: int
+    mean_log_likelihood: float
+    predicted_gain: float
+    mixture: GaussianMixture
+
+
+class Watch:
+    """Is told of every pass of a fit.
+
+    Parameters
+    ----------
+    callback : callable, optional
+        Takes a `Progress`; the fit ends where it returns a true value.
+    bar : tqdm bar, optional
+    shift : float
+        Nats per object that the caller's coordinates add.
+    """
+
+    def __init__(self, callback=None, bar=None, shift=0.0):
+        self.callback, self.bar, self.shift = callback, bar, shift
+        self.phase, self.passes, self.gain = "starts", 0, np.inf
+        self.best, self.reached = None, (0, -np.inf)
+
+    def begin(self, phase):
+        """A new phase: what was predicted before no longer holds."""
+        self.phase, self.gain = phase, np.inf
+
+    def passed(self, mixture, log_likelihood, blocks):
+        """One more pass was made."""
+        self.passes += 1
+        reached = blocks.n_objects, log_likelihood
+        if reached > self.reached:
+            self.best, self.reached = mixture, reached
+        mean = log_likelihood / blocks.total_weight + self.shift
+        if self.bar is not None:
+            self.bar.set_description(self.phase, refresh=False)
+            self.bar.set_postfix({"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.gain:.1e}"}, refresh=False)
+            self.bar.update()
+        if self.callback is not None and self.callback(
+            Progress(self.phase, blocks.n_objects, self.passes, mean, self.gain, mixture)
+        ):
+            raise Stopped
+
+
+def check(progress, callback):
+    """Refuse what cannot be shown or called."""
+    if progress not in SHOW:
+        raise InputError(f"`progress` is {progress!r}, but it must be one of {', '.join(SHOW)}")
+    if callback is not None and not callable(callback):
+        raise InputError(f"`callback` is {callback!r}, but it must be a function of one argument, or None")
+
+
+@contextmanager
+def progress_bar(progress):
+    """A bar on the standard error stream, which stays only if it was asked for; none where it is not wanted."""
+    if progress == "never" or (progress == "auto" and not sys.stderr.isatty()):
+        yield None
+        return
+    from tqdm import tqdm
+
+    asked = progress == "always"
+    with tqdm(unit=" passes", leave=asked, delay=0.0 if asked else DELAY, file=sys.stderr) as bar:
+        yield bar
