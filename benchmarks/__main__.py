@@ -1,13 +1,14 @@
-"""Command line: ``python -m benchmarks pass``, ``python -m benchmarks peers``."""
+"""Command line: ``python -m benchmarks pass``, ``... optimum``, ``... peers``."""
 
 import argparse
 from pathlib import Path
 
-from . import passes, peers
+from . import optimum, passes, peers
 from .report import write
 
 WHAT = {
     "pass": (passes.measure, "time and memory of one pass over the data, by dimensions, form of noise and threads"),
+    "optimum": (optimum.measure, "likelihood, passes and seconds of default fits of the standard problems"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
 }
 

@@ -2,9 +2,11 @@
 
 import json
 import platform
+import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -19,11 +21,11 @@ class Table:
 
     def show(self, console):
         """Print it."""
-        table = RichTable()
+        table = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
         console.print(f"[b]{self.title}[/b]")
         console.print(self.about)
         for name in self.rows[0]:
-            table.add_column(name, justify="left" if isinstance(self.rows[0][name], str) else "right")
+            table.add_column(name, no_wrap=True, justify="left" if isinstance(self.rows[0][name], str) else "right")
         for row in self.rows:
             table.add_row(*(_readable(value) for value in row.values()))
         console.print(table)
@@ -57,7 +59,7 @@ def _processor():
 
 def write(tables, path):
     """Print tables as they come, and write them all to a JSON file."""
-    console, done = Console(), []
+    console, done = Console(width=None if sys.stdout.isatty() else 100), []
     about = machine()
     console.print(", ".join(f"{name} {value}" for name, value in about.items()), soft_wrap=True)
     console.print()

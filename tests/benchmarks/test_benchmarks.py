@@ -28,6 +28,12 @@ def test_the_tables_of_a_pass_are_complete(tmp_path):
     assert len(start["rows"]) == 3
 
 
+def test_the_table_of_optima_is_above_the_truth(tmp_path):
+    (table,) = tables("optimum", tmp_path)
+    assert [row["outcome"] for row in table["rows"]] == ["converged", "converged"]
+    assert all(float(row["truth"]) > 0 for row in table["rows"])
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("astroML"), reason="the peers are not installed")
 def test_all_engines_walk_the_same_path_from_the_same_start(tmp_path):
     with_noise, to_the_end, without = tables("peers", tmp_path)

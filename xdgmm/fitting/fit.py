@@ -250,6 +250,11 @@ def _degenerate(component, observations):
     noise = np.where(both, counted.noise_covariances, np.eye(counted.n_dimensions) * np.nanmax(counted.values**2 + 1))
     lowest = np.linalg.eigvalsh(noise)[:, 0]
     exact = int((lowest <= SINGULAR_NOISE * np.trace(noise, axis1=1, axis2=2)).sum())
+    if exact == 0:
+        return DegenerateError(
+            f"component {component} is so much longer than it is wide, and than the smallest errors, that double "
+            "precision does not resolve its width; look for outliers, or leave out a column that repeats others"
+        )
     return DegenerateError(
         f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "
         "have some, or a direction without), so the likelihood has no maximum; give errors for these values, or fit "

@@ -122,7 +122,7 @@ def _mean_noise(observations):
 
 def _without_noise(scatter, noise, smallest):
     """``scatter - noise``, no smaller than `smallest` in any direction."""
-    root = np.linalg.cholesky(positive_part(smallest) + 1e-14 * np.eye(len(smallest)))
+    root = np.linalg.cholesky(positive_part(smallest) + (1e-14 + 1e-13 * np.trace(smallest)) * np.eye(len(smallest)))
     inverse = np.linalg.inv(root)
     excess = inverse @ (scatter - noise) @ inverse.T - np.eye(len(root))
     return positive_part(root @ (positive_part(excess) + np.eye(len(root))) @ root.T)

@@ -13,6 +13,7 @@ from .coordinates import FactorCoordinates
 VANISHING = 1e-5  # a variance below this fraction of the whole is tried at exactly zero
 COLLAPSED = 1e-24  # variance of standardised values below which only rounding is left
 COLLINEAR = 1e-13
+ROUNDING = 2e-16
 HALVINGS = 8
 
 
@@ -105,8 +106,10 @@ def collapsed(mixture, statistics):
         if statistics.q[k] <= 0:
             continue
         values, vectors = np.linalg.eigh(V)
-        exact = values[0] * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0])  # weight of the objects that are exact
-        tiny = values[0] < COLLAPSED or values[0] < COLLINEAR * values[-1]
-        if tiny and exact > 0.1 * min(1.0, statistics.q[k]):
+        lowest = max(values[0], ROUNDING * values[-1])
+        exact = lowest * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0])  # weight of the objects that are exact
+        on_some = values[0] < COLLAPSED and exact > 0.1 * min(1.0, statistics.q[k])
+        on_all = values[0] < COLLINEAR * values[-1] and exact > 0.5 * statistics.q[k]
+        if on_some or on_all:
             return k
     return None
