@@ -23,6 +23,7 @@ TRIAL_PASSES = 60  # passes over them for each start
 TRIAL_TOLERANCE = 1e-3  # nats
 SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to its trace
 SMALLEST_SAMPLE = 20_000  # objects
+DIRECT = 200_000  # objects up to which a start given is solved on all of them from the beginning as well
 SAMPLE_TOLERANCE = 1e-4  # nats
 POLISHED = 3  # how many of the best starts are carried to the end
 
@@ -209,21 +210,25 @@ def _best(starts, blocks, settings, observations, watch):
 
     What a pass over few objects can find need not cost one over all, and starts that fall behind are given up.
     """
-    near = False
+    given, near = starts, False
     for n_objects in _levels(settings, blocks):
         watch.begin("sample")
         sample = blocks.thinned(n_objects)
         found = _solved(starts, sample, settings, SAMPLE_TOLERANCE, observations, watch, near=near)
         starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
     watch.begin("all objects")
-    return _solved(starts, blocks, settings, settings.stopping.tolerance, observations, watch, near=near)[0]
+    tolerance = settings.stopping.tolerance
+    found = _solved(starts, blocks, settings, tolerance, observations, watch, near=near)
+    if near and settings.start is not None and blocks.n_objects <= DIRECT:  # a start given deserves both ways up
+        found += _solved(given, blocks, settings, tolerance, observations, watch, near=False)
+    return max(found, key=lambda pair: pair[0].statistics.log_likelihood)
 
 
 def _levels(settings, blocks):
     """Sizes of the samples that "auto" solves first."""
     sizes = []
     if settings.solver == "auto" and settings.stopping.tolerance > 0:
-        size = SMALLEST_SAMPLE if settings.start is None else 4 * SMALLEST_SAMPLE  # a start given means its own basin
+        size = SMALLEST_SAMPLE
         while size * 5 <= 2 * blocks.n_objects:
             sizes.append(size)
             size *= 4
