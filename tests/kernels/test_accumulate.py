@@ -141,6 +141,31 @@ def test_the_sums_of_parts_add_to_those_of_the_whole(missing):
         assert_same(together, whole, 1e-13)  # another order of adding 400 terms: 400 * 1e-16
 
 
+def test_a_sample_is_some_of_the_objects_and_nothing_else():
+    rng = np.random.default_rng(23)
+    N, D = 1003, 2
+    values, (noise, _) = random_values(rng, N, D, missing=True), random_noise(rng, "covariances", N, D)
+    object_weights, mixture = rng.uniform(0.1, 3.0, N), random_mixture(rng, 3, D)
+    blocks = kernels.pack(values, noise, object_weights)
+    for wanted in (24, 100, 333, 700):
+        sample = blocks.thinned(wanted)
+        again = kernels.pack(values[sample.rows], noise[sample.rows], object_weights[sample.rows])
+        assert sample.n_objects == sample.rows.size == np.unique(sample.rows).size
+        assert wanted / 2 - 16 < sample.n_objects <= wanted + 8
+        assert sample.total_weight == pytest.approx(again.total_weight, rel=1e-14)
+        assert_same(
+            kernels.accumulate_with_information(sample, *mixture),
+            kernels.accumulate_with_information(again, *mixture),
+            1e-14,
+        )
+        np.testing.assert_array_equal(kernels.log_densities(sample, *mixture), kernels.log_densities(again, *mixture))
+        np.testing.assert_array_equal(sample.n_present, again.n_present)
+        twice, directly = sample.thinned(sample.n_objects // 2), again.thinned(sample.n_objects // 2)
+        np.testing.assert_array_equal(twice.rows, sample.rows[directly.rows])
+        assert_same(kernels.accumulate(twice, *mixture), kernels.accumulate(directly, *mixture), 1e-14)
+    assert blocks.thinned(2000) is blocks
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_the_order_of_the_objects_is_irrelevant(missing):
     rng = np.random.default_rng(5)

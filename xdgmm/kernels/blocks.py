@@ -35,6 +35,7 @@ class Blocks:
     n_objects: int
     total_weight: float  # sum of the object weights: their number where none were given
     n_values: float  # number of values seen, each with the weight of its object
+    taken: tuple  # (number of blocks, every): a sample takes one block of every few, and copies none
 
     @property
     def n_dimensions(self):
@@ -60,36 +61,30 @@ class Blocks:
         return sum(self.seen(i) for i in range(D)).astype(int)
 
     @property
+    def n_blocks(self):
+        """Number of blocks that are taken."""
+        return self.taken[0]
+
+    @property
     def chunk_size(self):
         """Blocks in a chunk: a function of the data alone."""
-        return max(SMALLEST_CHUNK, -(-self.data.shape[0] // CHUNKS))
+        return max(SMALLEST_CHUNK, -(-self.n_blocks // CHUNKS))
 
     @property
     def n_chunks(self):
         """Number of chunks."""
-        return -(-self.data.shape[0] // self.chunk_size)
+        return -(-self.n_blocks // self.chunk_size)
 
     def thinned(self, n_objects):
-        """About so many of the objects (every m-th block), or these blocks themselves if they hold no more."""
+        """About so many of the objects: one block of every few, or these blocks themselves if they hold no more."""
         every = -(-self.n_objects // n_objects)
-        if every == 1:
+        if every == 1 or self.n_blocks == 1:
             return self
-        last = self.data.shape[0] - 1
-        blocks = np.arange(0, last, every)  # the last block may be padded
-        data = aligned((blocks.size, *self.data.shape[1:]))
-        data[:] = self.data[blocks]
-        omega = data[:, n_noise(self.layout) + self.n_dimensions]
-        D = self.n_dimensions
-        seen = data[:, -D:].sum(axis=1) if self.layout.missing else np.full_like(omega, D)
-        rows = self.rows.reshape(-1)[: last * LANES].reshape(-1, LANES)[blocks].ravel()
-        return replace(
-            self,
-            data=data,
-            kept=rows,
-            n_objects=rows.size,
-            total_weight=float(omega.sum()),
-            n_values=float((omega * seen).sum()),
-        )
+        n_blocks = -(-(self.n_blocks - 1) // every)  # the last block may be padded: never taken
+        rows = self.rows[(every * LANES * np.arange(n_blocks)[:, None] + np.arange(LANES)).ravel()]
+        sample = replace(self, taken=(n_blocks, every * self.taken[1]), kept=rows, n_objects=rows.size)
+        weights = sample.weights
+        return replace(sample, total_weight=float(weights.sum()), n_values=float(weights @ sample.n_present))
 
     def values(self, i):
         """Values of coordinate i (n_objects,); 0 where missing."""
@@ -108,7 +103,8 @@ class Blocks:
         return self._column(i if len(self.layout.noise) == DIAGONAL else element(i, i))
 
     def _column(self, row):
-        return self.data[:, row, :].reshape(-1)[: self.n_objects]
+        n_blocks, every = self.taken
+        return self.data[: n_blocks * every : every, row, :].reshape(-1)[: self.n_objects]
 
 
 def aligned(shape):
@@ -181,7 +177,7 @@ def pack(values, noise, weights, location=0.0, scale=1.0):
         for row, column in enumerate(columns):
             target[:whole, row] = column[: whole * LANES].reshape(-1, LANES)
             target[whole:, row, : len(x) % LANES] = column[whole * LANES :]
-    return Blocks(data, layout, common, kept, n_objects, float(total_weight), float(n_values))
+    return Blocks(data, layout, common, kept, n_objects, float(total_weight), float(n_values), (len(data), 1))
 
 
 def _kept(values, weights):

@@ -678,13 +678,14 @@ def copy(t, source, layout):
 
 # --- Passes over blocks ----------------------------------------------------------------------------------------------
 #
-# data (n_blocks, rows, LANES).  A mixture is theta (K, M + D) and amplitude (K, 2): its weights as ``scale 2**power``,
-# times 1 / sqrt(det T) where noise is COMMON.  Components of weight zero are left out everywhere: they may be singular.
-# A *chunk* is `size` successive blocks; sums are made chunk by chunk, whoever makes them.
+# data (blocks, rows, LANES), of which n_blocks are taken, one of every few: taken = (n_blocks, every).  A mixture is
+# theta (K, M + D) and amplitude (K, 2): its weights as ``scale 2**power``, times 1 / sqrt(det T) where noise is COMMON.
+# Components of weight zero are left out everywhere: they may be singular.  A *chunk* is `size` successive blocks of
+# those taken; sums are made chunk by chunk, whoever makes them.
 
 
 @kernel
-def accumulate(data, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
+def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
     """One pass over the chunks first .. last - 1: sums (chunks, K, R), and in ends log2-likelihood and lowest pivot.
 
     kept (K, M + D + 2, LANES) is room for the factor of each component, its power and its scale; running (K, R, LANES)
@@ -699,8 +700,8 @@ def accumulate(data, first, last, size, amplitude, theta, layout, kept, running,
         for row in range(K * n_sums):
             accumulated[row] = 0.0
         log_likelihood, lowest = 0.0, 1e300
-        for b in range(chunk * size, min((chunk + 1) * size, data.shape[0])):
-            block = rows(data, b * data.shape[1])
+        for b in range(chunk * size, min((chunk + 1) * size, taken[0])):
+            block = rows(data, b * taken[1] * data.shape[1])
             highest = -1e300
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
@@ -764,15 +765,15 @@ def weigh(t, block, amplitude, theta, first, K, powers, layout):
 
 
 @kernel
-def responsibilities(data, first, last, size, amplitude, theta, layout, kept, component, out):
+def responsibilities(data, taken, first, last, size, amplitude, theta, layout, kept, component, out):
     """Responsibilities of the components from `component` on, to out (n_blocks, components, LANES); kept (2 K, LANES).
 
     They are ratios of densities relative to the highest one, so nothing is lost however far an object is from all.
     """
     K, n_out = amplitude.shape[0], out.shape[1]
     t, powers = scratch(layout), rows(kept, 0)
-    for b in range(first * size, min(last * size, data.shape[0])):
-        block = rows(data, b * data.shape[1])
+    for b in range(first * size, min(last * size, taken[0])):
+        block = rows(data, b * taken[1] * data.shape[1])
         p, highest, _ = weigh(t, block, amplitude, theta, 0, K, powers, layout)
         target = rows(out, b * n_out)
         for k in range(n_out):
@@ -783,17 +784,17 @@ def responsibilities(data, first, last, size, amplitude, theta, layout, kept, co
 
 
 @kernel
-def log_densities(data, first, last, size, amplitude, theta, layout, kept, out):
+def log_densities(data, taken, first, last, size, amplitude, theta, layout, kept, out):
     """log2 of the density of every object under one mixture, to out (n_blocks, LANES); kept (2 K, LANES)."""
     t = scratch(layout)
-    for b in range(first * size, min(last * size, data.shape[0])):
-        block = rows(data, b * data.shape[1])
+    for b in range(first * size, min(last * size, taken[0])):
+        block = rows(data, b * taken[1] * data.shape[1])
         p, highest, _ = weigh(t, block, amplitude, theta, 0, amplitude.shape[0], rows(kept, 0), layout)
         rows(out, b)[0] = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
 
 
 @kernel
-def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, running, ends):
+def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, running, ends):
     """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and how often each had no density.
 
     Both go to ends (chunks, W, 2); kept (2 K, LANES) and running (W, 2, LANES) are room to work in.
@@ -801,7 +802,7 @@ def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, run
     K, W = kept.shape[0] // 2, running.shape[0]
     t, accumulated = scratch(layout), rows(running, 0)
     for chunk in range(first, last):
-        start, end = chunk * size, min((chunk + 1) * size, data.shape[0])
+        start, end = chunk * size, min((chunk + 1) * size, taken[0])
         for w in range(W):
             accumulated[2 * w] = 0.0
             accumulated[2 * w + 1] = 0.0
@@ -809,7 +810,7 @@ def log_likelihoods(data, first, last, size, amplitude, theta, layout, kept, run
             for w in range(W):
                 log_likelihood, singular = accumulated[2 * w], accumulated[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
-                    block = rows(data, b * data.shape[1])
+                    block = rows(data, b * taken[1] * data.shape[1])
                     p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
                     omega = block[n_noise(layout) + len(layout.dimensions)]
                     log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)

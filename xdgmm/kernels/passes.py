@@ -43,14 +43,13 @@ def _accumulate(blocks, weights, means, covariances, *, informed):
     K, D = means.shape
     M = element(D, 0)
     amplitude, theta, white = _laid_out(blocks, weights, means, covariances)
+    described = blocks.chunk_size, amplitude, theta, blocks.layout
     R = 1 + D + M + (M + (D == 1) if informed and white is None else 0)
     sums, ends = np.zeros((blocks.n_chunks, K, R)), np.zeros((blocks.n_chunks, 2, LANES))
 
     def task(first, last):
         kept, running = aligned((K, M + D + 2, LANES)), aligned((K, R, LANES))
-        compiled.accumulate(
-            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, running, sums, ends
-        )
+        compiled.accumulate(blocks.data, blocks.taken, first, last, *described, kept, running, sums, ends)
 
     _run(task, blocks, K)
     log_likelihood = _in_nats(ends[:, 0].sum(), blocks)
@@ -77,11 +76,12 @@ def log_densities(blocks, weights, means, covariances):
     A component that is singular for an object has no part in it.
     """
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
-    out = np.empty((blocks.data.shape[0], LANES))
+    described = blocks.chunk_size, amplitude, theta, blocks.layout
+    out = np.empty((blocks.n_blocks, LANES))
 
     def task(first, last):
         kept = aligned((2 * len(weights), LANES))
-        compiled.log_densities(blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, out)
+        compiled.log_densities(blocks.data, blocks.taken, first, last, *described, kept, out)
 
     _run(task, blocks, len(weights))
     out *= LN2
@@ -97,14 +97,13 @@ def responsibilities(blocks, weights, means, covariances, component=None):
     in it.
     """
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
+    described = blocks.chunk_size, amplitude, theta, blocks.layout
     first_component, n_out = (0, len(weights)) if component is None else (component, 1)
-    out = np.empty((blocks.data.shape[0], n_out, LANES))
+    out = np.empty((blocks.n_blocks, n_out, LANES))
 
     def task(first, last):
         kept = aligned((2 * len(weights), LANES))
-        compiled.responsibilities(
-            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, first_component, out
-        )
+        compiled.responsibilities(blocks.data, blocks.taken, first, last, *described, kept, first_component, out)
 
     _run(task, blocks, len(weights))
     return out.transpose(0, 2, 1).reshape(-1, n_out)[: blocks.n_objects]
@@ -116,13 +115,12 @@ def log_likelihoods(blocks, weights, means, covariances):
     D = blocks.n_dimensions
     flat = weights.reshape(-1), means.reshape(-1, D), covariances.reshape(-1, D, D)
     amplitude, theta, _ = _laid_out(blocks, *flat)
+    described = blocks.chunk_size, amplitude, theta, blocks.layout
     ends = np.zeros((blocks.n_chunks, W, 2))
 
     def task(first, last):
         kept, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
-        compiled.log_likelihoods(
-            blocks.data, first, last, blocks.chunk_size, amplitude, theta, blocks.layout, kept, running, ends
-        )
+        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, running, ends)
 
     _run(task, blocks, W * K)
     possible = (ends[:, :, 1].sum(axis=0) == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)
