@@ -143,7 +143,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         result = fit(observations, self.n_components, settings, self._rng())
         if not (result.converged or result.outcome is Outcome.ALL_PASSES):
             warnings.warn(
-                f"{result.outcome.value} (predicted gain {result.predicted_gain:.2g} nats)",
+                f"{result.outcome.value} (at least {result.predicted_gain:.2g} nats are predicted to remain)",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -162,6 +162,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         given = self.weights_init, self.means_init, self.covariances_init
         if self.warm_start and hasattr(self, "mixture_"):
             return self.mixture_
+        if not isinstance(self.init, str) and any(part is not None for part in given):
+            raise InputError("give either `init` or `weights_init`, `means_init` and `covariances_init`, not both")
         if isinstance(self.init, GaussianMixture):
             return self.init
         if not isinstance(self.init, str):

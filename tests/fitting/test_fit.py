@@ -690,3 +690,13 @@ def test_a_start_of_another_shape_is_refused():
     one_component = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     with pytest.raises(InputError, match="start"):
         fit(observations, 2, settings_of(start=one_component))
+
+
+@pytest.mark.parametrize("init", ["kmeans++", "random"])
+def test_the_order_of_the_objects_does_not_change_the_starts(problem, init):
+    case = problem(5, 60, 2, 4)
+    reached = []
+    for seed in range(4):
+        rows = np.random.default_rng(seed).permutation(60)
+        reached.append(fit(case.observations.select(rows), 4, Settings(n_init=1, init=init), rng=1).log_likelihood)
+    np.testing.assert_allclose(reached, reached[0], rtol=0, atol=1e-6)

@@ -109,3 +109,12 @@ def test_a_warm_start_goes_on_where_the_fit_ended(stars):
     second = model.fit(stars).result_
     assert second.history[0] == pytest.approx(first.log_likelihood, abs=1e-9)
     assert second.log_likelihood >= first.log_likelihood - 1e-9
+
+
+@pytest.mark.parametrize("after", [50, 200, 400])
+def test_what_is_returned_on_the_way_is_no_collapsed_spike(after):
+    rng = np.random.default_rng(3)
+    x = np.concatenate([rng.normal(size=(40, 2)), rng.normal(size=(40, 2)) * 0.4 + 3])
+    x[5:8] = x[5]  # components can shrink onto these
+    result = fit(Observations.exact(x), 6, Settings(callback=lambda progress: progress.passes >= after), rng=1)
+    assert result.smallest_eigenvalues.min() > 1e-12  # it had been 2.5e-31

@@ -15,7 +15,8 @@ def carried(mixture, blocks):
     weights = blocks.weights
     for k in range(K):
         members = weights * np.nan_to_num(kernels.responsibilities(blocks, *parameters, component=k)[:, 0])
-        effective[k] = members.sum() ** 2 / max((members**2).sum(), 1e-300)
+        members /= max(members.max(), 1e-300)  # whatever the unit of the weights, their squares must not overflow
+        effective[k] = members.sum() ** 2 / max((members**2).sum(), 1.0) if members.any() else 0.0
     sample = blocks.thinned(ENOUGH)
     members = sample.weights[:, None] * np.nan_to_num(kernels.responsibilities(sample, *parameters))
     for i in range(D):

@@ -144,12 +144,18 @@ def _watched(observations, scaling, n_components, settings, rng, watch):
         )
         return _best(starts, scaling.pack(observations), settings, observations, watch)
     except KeyboardInterrupt:
-        if watch.best is None:
+        if not watch.best:
             raise
     except watching.Stopped:
         ended = Outcome.STOPPED
-    likelihood = Likelihood(scaling.pack(observations), 1)
-    return solvers.as_it_is(watch.best, likelihood, ended), likelihood
+    blocks = scaling.pack(observations)
+    for mixture in watch.best:
+        likelihood = Likelihood(blocks, 1)
+        try:
+            return solvers.as_it_is(mixture, likelihood, ended), likelihood
+        except solvers.CollapseError as collapse:
+            lost = collapse.component
+    raise _degenerate(lost, observations)
 
 
 def _in_order(solution, settings):
@@ -175,9 +181,9 @@ def _given(start, n_components, observations, scaling):
 
 def _trials(observations, scaling, n_components, settings, rng, watch):
     """The best few of `n_init` k-means++ starts, each solved for a while on a subsample."""
-    rows = np.flatnonzero(observations.counts)
+    rows = _in_an_order_of_their_own(observations)
     if rows.size > SUBSAMPLE:
-        rows = np.sort(rng.choice(rows, SUBSAMPLE, replace=False))
+        rows = rows[np.sort(rng.choice(rows.size, SUBSAMPLE, replace=False))]
     sample = scaling.observations(observations.select(rows))
     if n_components == 1:
         return [STARTS[settings.init](sample, 1, rng)]
@@ -188,8 +194,10 @@ def _trials(observations, scaling, n_components, settings, rng, watch):
         try:
             trial = solvers.run(settings.solver, start, likelihood, TRIAL_TOLERANCE)
         except solvers.CollapseError as collapse:
+            watch.collapsed()
             lost.append(collapse.component)
             return None
+        watch.arrived()
         return trial.statistics.log_likelihood, trial.mixture
 
     lost = []
@@ -203,6 +211,14 @@ def _trials(observations, scaling, n_components, settings, rng, watch):
         if reached > trials[0][0]:
             trials = [(reached, best), *trials]
     return [mixture for _, mixture in trials[:POLISHED]]
+
+
+def _in_an_order_of_their_own(observations):
+    """Rows that count, sorted by what was measured: starts must not depend on the order in which they came."""
+    rows = np.flatnonzero(observations.counts)
+    D = observations.n_dimensions
+    keys = [observations.variances_of(i)[rows] for i in range(D)] + [observations.values[rows, i] for i in range(D)]
+    return rows[np.lexsort(keys)]
 
 
 def _best(starts, blocks, settings, observations, watch):
@@ -242,7 +258,9 @@ def _solved(starts, blocks, settings, tolerance, observations, watch, *, near):
         likelihood = Likelihood(blocks, settings.stopping.max_passes, watch)
         try:
             finished.append((solvers.run(settings.solver, start, likelihood, tolerance, near=near), likelihood))
+            watch.arrived()
         except solvers.CollapseError as collapse:
+            watch.collapsed()
             lost = collapse.component
     if not finished:
         raise _degenerate(lost, observations)

@@ -50,7 +50,9 @@ def label_start(observations, labels):
         )
     empty = np.setdiff1d(np.arange(n_components), labels[observations.counts])
     if empty.size:
-        raise InputError(f"`init` has no object with label {empty[0]}; every component needs one")
+        raise InputError(
+            f"`init` has no object with label {empty[0]} that has both a value and a weight; every component needs one"
+        )
     scaling = Standardisation.of(observations)
     standard = scaling.observations(observations.select(observations.counts))
     labels = labels[observations.counts]

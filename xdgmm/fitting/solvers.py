@@ -62,6 +62,7 @@ def run(name, mixture, likelihood, tolerance, pinned=None, *, near=False):
 def as_it_is(mixture, likelihood, outcome):
     """A mixture that nobody goes on improving, as a solution: one pass."""
     statistics = likelihood.expect(mixture)
+    _refuse_collapse(mixture, statistics)
     return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics)))
 
 

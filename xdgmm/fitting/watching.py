@@ -11,6 +11,7 @@ from xdgmm.mixture import GaussianMixture
 
 DELAY = 1.0  # seconds that a fit may take before its bar appears
 SHOW = ("auto", "always", "never")
+NOTHING = ((0, -np.inf), None)
 
 
 class Stopped(Exception):  # noqa: N818 - a signal to the driver, not an error
@@ -60,21 +61,35 @@ class Watch:
     def __init__(self, callback=None, bar=None, shift=0.0):
         self.callback, self.bar, self.shift = callback, bar, shift
         self.phase, self.passes, self.gain = "starts", 0, np.inf
-        self.best, self.reached = None, (0, -np.inf)
+        self.climbing, self.finished = NOTHING, NOTHING
 
     def begin(self, phase):
         """A new phase: what was predicted before no longer holds."""
         self.phase, self.gain = phase, np.inf
 
+    def arrived(self):
+        """One start has been solved: its best mixture counts."""
+        self.finished, self.climbing = max(self.finished, self.climbing, key=lambda best: best[0]), NOTHING
+
+    def collapsed(self):
+        """One start has collapsed: what it reached was on the way to nowhere."""
+        self.climbing = NOTHING
+
+    @property
+    def best(self):
+        """The best mixtures so far, better first: of the start under way, and of those that were solved."""
+        ranked = sorted((self.finished, self.climbing), key=lambda best: best[0], reverse=True)
+        return [mixture for _, mixture in ranked if mixture is not None]
+
     def passed(self, mixture, log_likelihood, blocks):
         """One more pass was made."""
         self.passes += 1
         reached = blocks.n_objects, log_likelihood
-        if reached > self.reached:
-            self.best, self.reached = mixture, reached
+        if reached > self.climbing[0]:
+            self.climbing = reached, mixture
         mean = log_likelihood / blocks.total_weight + self.shift
         if self.bar is not None:
-            self.bar.set_description(self.phase, refresh=False)
+            self.bar.set_description_str(self.phase, refresh=False)
             self.bar.set_postfix({"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.gain:.1e}"}, refresh=False)
             self.bar.update()
         if self.callback is not None and self.callback(
