@@ -69,6 +69,7 @@ def as_it_is(mixture, likelihood, outcome):
 def _iterate(advance, mixture, likelihood, tolerance):
     """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
     statistics = likelihood.expect(mixture)
+    _refuse_collapse(mixture, statistics)
     rises, threshold = [], tolerance
     while True:
         before = statistics.log_likelihood
