@@ -72,6 +72,7 @@ def _examined(mixture, sample):
     noise = np.where(both, sample.noise_covariances, 0.0)
     for k in range(K):
         T = np.where(both, mixture.covariances[k] + noise, np.eye(D))
+        T += 1e-13 * np.trace(T, axis1=1, axis2=2)[:, None, None] * np.eye(D)  # far outliers leave it singular
         P = np.where(both, np.linalg.inv(T), 0.0)
         u = np.einsum("nij,nj->ni", P, np.where(sample.present, sample.values - mixture.means[k], 0.0))
         axes = np.linalg.eigh(mixture.covariances[k])[1].T
