@@ -46,23 +46,8 @@ def iterations(problems):
     )
     for N, D, K, variant in problems:
         problem = make(N, D, K, variant)
-        blocks = kernels.pack(problem.values, problem.noise, None)
-        found = {}
-        for name, engine in {"xdgmm": _em, "astroML": _astroml, "pygmmis": _pygmmis}.items():
-            engine(problem, 1)
-            seconds, (mixture, done) = timed(lambda: engine(problem, ITERATIONS))  # noqa: B023
-            found[name] = seconds / done, _per_object(blocks, mixture)
-        for name, (seconds, reached) in found.items():
-            table.rows.append(
-                {
-                    "problem": f"{N}, {D}, {K}, {variant}",
-                    "engine": name,
-                    "ms": seconds * 1e3,
-                    "ns": seconds / N / K * 1e9,
-                    "times xdgmm": seconds / found["xdgmm"][0],
-                    "difference": reached - found["xdgmm"][1],
-                }
-            )
+        engines = {"xdgmm": _em, "astroML": _astroml, "pygmmis": _pygmmis}
+        table.rows.extend(_iterated(f"{N}, {D}, {K}, {variant}", problem, engines))
     return table
 
 
@@ -108,24 +93,30 @@ def without_noise(problems):
     )
     for N, D, K in problems:
         problem = make(N, D, K, "mild")._replace(noise=None)
-        blocks = kernels.pack(problem.values, None, None)
-        found = {}
-        for name, engine in {"xdgmm": _em, "scikit-learn": _scikit_learn}.items():
-            engine(problem, 1)
-            seconds, (mixture, done) = timed(lambda: engine(problem, ITERATIONS))  # noqa: B023
-            found[name] = seconds / done, _per_object(blocks, mixture)
-        for name, (seconds, reached) in found.items():
-            table.rows.append(
-                {
-                    "problem": f"{N}, {D}, {K}",
-                    "engine": name,
-                    "ms": seconds * 1e3,
-                    "ns": seconds / N / K * 1e9,
-                    "times xdgmm": seconds / found["xdgmm"][0],
-                    "difference": reached - found["xdgmm"][1],
-                }
-            )
+        engines = {"xdgmm": _em, "scikit-learn": _scikit_learn}
+        table.rows.extend(_iterated(f"{N}, {D}, {K}", problem, engines))
     return table
+
+
+def _iterated(name, problem, engines):
+    """A row for each engine: some iterations from the common start, and where they lead."""
+    blocks = kernels.pack(problem.values, problem.noise, None)
+    per_component = len(problem.values) * len(problem.start[0])
+    found = {}
+    for engine_name, engine in engines.items():
+        engine(problem, 1)
+        seconds, (mixture, done) = timed(lambda: engine(problem, ITERATIONS))  # noqa: B023
+        found[engine_name] = seconds / done, _per_object(blocks, mixture)
+    own_seconds, own_reached = found["xdgmm"]
+    for engine_name, (seconds, reached) in found.items():
+        yield {
+            "problem": name,
+            "engine": engine_name,
+            "ms": seconds * 1e3,
+            "ns": seconds / per_component * 1e9,
+            "times xdgmm": seconds / own_seconds,
+            "difference": reached - own_reached,
+        }
 
 
 def _per_object(blocks, mixture):
