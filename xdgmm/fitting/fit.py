@@ -22,7 +22,7 @@ SUBSAMPLE = 10_000  # objects on which starts are compared
 TRIAL_PASSES = 60  # passes over them for each start
 TRIAL_TOLERANCE = 1e-3  # nats
 SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to its trace
-SMALLEST_SAMPLE = 20_000  # objects
+SMALLEST_SAMPLE, FIRST_SAMPLED = 20_000, 50_000  # objects of the first sample, and from which on one is taken
 DIRECT = 200_000  # objects up to which a start given is solved on all of them from the beginning as well
 SAMPLE_TOLERANCE = 1e-4  # nats
 POLISHED = 3  # how many of the best starts are carried to the end
@@ -175,7 +175,10 @@ def _given(start, n_components, observations, scaling):
             f"the start has {start.n_dimensions} coordinates, but the observations have {observations.n_dimensions}"
         )
     if start.n_components != n_components:
-        raise InputError(f"the start has {start.n_components} components, but `n_components` is {n_components}")
+        raise InputError(
+            f"the start (a mixture, labels, or the last fit) has {start.n_components} components, but `n_components` "
+            f"is {n_components}; make them agree"
+        )
     return [scaling.mixture(start.in_units(observations.units))]
 
 
@@ -206,16 +209,20 @@ def _trials(observations, scaling, n_components, settings, rng, watch):
     if not trials:
         raise _degenerate(lost[-1], observations)
     if n_components > 2:
-        counted = sample.select(blocks.rows)
-        best, reached = split_merge.improved(trials[0][1], trials[0][0], counted, solve)
+        best, reached = split_merge.improved(trials[0][1], trials[0][0], sample, solve)
         if reached > trials[0][0]:
             trials = [(reached, best), *trials]
     return [mixture for _, mixture in trials[:POLISHED]]
 
 
 def _in_an_order_of_their_own(observations):
-    """Rows that count, sorted by what was measured: starts must not depend on the order in which they came."""
+    """Rows that count, sorted by what was measured: starts must not depend on the order in which they came.
+
+    Where samples are taken block by block the order counts anyway, and the sorting would cost more than passes.
+    """
     rows = np.flatnonzero(observations.counts)
+    if rows.size >= FIRST_SAMPLED:
+        return rows
     D = observations.n_dimensions
     keys = [observations.variances_of(i)[rows] for i in range(D)] + [observations.values[rows, i] for i in range(D)]
     return rows[np.lexsort(keys)]
@@ -245,7 +252,7 @@ def _levels(settings, blocks):
     sizes = []
     if settings.solver == "auto" and settings.stopping.tolerance > 0:
         size = SMALLEST_SAMPLE
-        while size * 5 <= 2 * blocks.n_objects:
+        while size * FIRST_SAMPLED <= SMALLEST_SAMPLE * blocks.n_objects:
             sizes.append(size)
             size *= 4
     return sizes

@@ -14,6 +14,8 @@ means two humps: split the mean.  Too large means a narrow component inside a wi
 
 import numpy as np
 
+from .statistics import responsibilities
+
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
 ROUNDS = 10
 WORTHWHILE = 0.1  # nats: a smaller rise is the same basin
@@ -64,7 +66,7 @@ def _moves(mixture, sample):
 def _examined(mixture, sample):
     """How much each pair of components shares (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
     K, D = mixture.n_components, mixture.n_dimensions
-    r = _responsibilities(mixture, sample)
+    r = responsibilities(mixture, sample.pack())
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
     shares = (r.T @ r) / lengths / lengths[:, None]
     scores, directions = np.zeros(K), np.zeros((K, D))
@@ -83,12 +85,6 @@ def _examined(mixture, sample):
         best = np.argmax(np.abs(found))
         scores[k], directions[k] = found[best], axes[best]
     return shares, scores, directions
-
-
-def _responsibilities(mixture, sample):
-    from .statistics import responsibilities
-
-    return responsibilities(mixture, sample.pack())
 
 
 def _moved(mixture, i, j, k, direction, score):
