@@ -8,11 +8,13 @@ arithmetic on it is ordinary arithmetic, and `smaller`, `larger`, `where_above`,
 mathematics begins at *The sweep*.  For a block and a component k the passes work on
 the packed lower triangle of the augmented matrix::
 
-    [ T  .  ]      T = S_i + V_k      (element (i, j <= i) in row i (i + 1) / 2 + j,  M = D (D + 1) / 2 rows)
-    [ d' -Q ]      d = w_i - m_k      (rows M .. M + D - 1),      -Q = -d' T^-1 d in row M + D
+    [ T  .  ]      T = R_i V_k R_i' + S_i      (element (i, j <= i) in row i (i + 1) / 2 + j, M (M + 1) / 2 rows)
+    [ d' -Q ]      d = w_i - R_i m_k           (the M rows below),      -Q = -d' T^-1 d in the last row
 
-A pass loads it (one path for each form of noise), eliminates T from it, which leaves the density, weighs the
-densities of all components against each other, and goes back through the elimination for the moments.
+of the M measured values.  Without projections R is the identity and M = D; the same R for all objects is applied to
+the mixture, before it comes here.  A pass loads the matrix (one path for each form of noise), eliminates T from it,
+which leaves the density, weighs the densities of all components against each other, and goes back through the
+elimination for the moments ``u = R' T^-1 d`` and ``P = R' T^-1 R``, which are of the D coordinates.
 
 Type and kernels share this file because numba keeps compiled code until the file of a kernel changes: edits in an
 imported module would not be seen (after a change of the options in `compiling.py`, touch this file).
@@ -35,6 +37,7 @@ LANES = 8
 UNROLLED = 10  # up to this many dimensions loops over coordinates are written out: 20 to 50% faster, slow to compile
 SMALLEST_PIVOT = 1e-300  # the reciprocal of a smaller one overflows
 LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
+NOWHERE = -1e300  # the power of two of a density that is zero: below it all sums of powers are the same
 HALF_LOG2E = 0.7213475204444817
 TILE = 8  # blocks
 
@@ -343,15 +346,34 @@ numbers = _pointer(NUMBERS, _REAL)  # numbers(array, i): its numbers, from the i
 
 @intrinsic
 def scratch(_typing, layout):
-    """Room for one augmented matrix; belongs to the function that asks, so it must not be handed to its caller."""
+    """Room for one augmented matrix and, with projections, for M D rows more.
+
+    It belongs to the function that asks, so it must not be handed to its caller.
+    """
 
     def generate(_context, builder, signature, _arguments):
-        D = signature.args[0].types[0].count
-        room = cgutils.alloca_once(builder, ir.ArrayType(_REALS, (D + 1) * (D + 2) // 2))
-        room.align = 64
-        return builder.bitcast(room, _REALS.as_pointer())
+        of = _layout(signature.args[0])
+        D, M = len(of.dimensions), len(of.measured)
+        return _room(builder, element(M, M) + 1 + (M * D if _is_projected(of) else 0))
 
     return ROWS(layout), generate
+
+
+@intrinsic
+def latent_scratch(_typing, t, layout):
+    """Where the moments of the D coordinates stand: room of their own below projections, otherwise t itself."""
+
+    def generate(_context, builder, signature, arguments):
+        of = _layout(signature.args[1])
+        return _room(builder, element(len(of.dimensions), len(of.dimensions))) if _is_projected(of) else arguments[0]
+
+    return ROWS(t, layout), generate
+
+
+def _room(builder, count):
+    room = cgutils.alloca_once(builder, ir.ArrayType(_REALS, count))
+    room.align = 64
+    return builder.bitcast(room, _REALS.as_pointer())
 
 
 # --- Functions of rows, written out or left as loops -----------------------------------------------------------------
@@ -360,28 +382,65 @@ def scratch(_typing, layout):
 class Layout(NamedTuple):
     """What a kernel is compiled for, said by the lengths of tuples, which are part of their type.
 
-    dimensions: D; noise: COMMON, DIAGONAL or FULL; missing: 1 where some values are missing, else 0.
+    dimensions: D; noise: COMMON, DIAGONAL, FULL or PROJECTED; missing: 1 where some values have a mask, else 0;
+    measured: M, the D of the coordinates unless PROJECTED; background: 1 where the last component is uniform, else 0.
     """
 
     dimensions: tuple
     noise: tuple
     missing: tuple
+    measured: tuple
+    background: tuple
 
     @classmethod
-    def of(cls, n_dimensions, noise, missing):
+    def of(cls, n_dimensions, noise, missing, n_measured, background):
         """The layout with these lengths."""
-        return cls((0,) * n_dimensions, (0,) * noise, (0,) * missing)
+        return cls(*((0,) * length for length in (n_dimensions, noise, missing, n_measured, background)))
 
 
-COMMON, DIAGONAL, FULL = range(3)
+COMMON, DIAGONAL, FULL, PROJECTED = range(4)
 
 
-def of_rows(returns=0):
+def _layout(kind):
+    """The layout of which this is the type."""
+    return Layout.of(*(lengths.count for lengths in kind.types))
+
+
+def _has_common_noise(layout):
+    return len(layout.noise) == COMMON
+
+
+def _has_independent_errors(layout):
+    return len(layout.noise) == DIAGONAL
+
+
+def _has_covariances(layout):
+    return len(layout.noise) == FULL
+
+
+def _is_projected(layout):
+    return len(layout.noise) == PROJECTED
+
+
+def _is_swept(layout):
+    return len(layout.noise) in (DIAGONAL, FULL)
+
+
+def _has_mask(layout):
+    return len(layout.missing) > 0
+
+
+def _always(layout):  # noqa: ARG001
+    return True
+
+
+def of_rows(returns=0, where=_always):
     """Let a function of rows (layout last) be called by kernels; it returns so many vectors.
 
     For few dimensions it runs while a kernel is compiled and leaves instructions without loops or indices, which
     the compiler can hold in registers; for many it is compiled as the loops that it is.  The layout decides, so even
-    functions that have no other use for it take one.
+    functions that have no other use for it take one.  A function that returns nothing leaves nothing at all for
+    layouts `where` it does not apply.
     """
     result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
 
@@ -390,6 +449,8 @@ def of_rows(returns=0):
         def written_out(_typing, arguments):
             def generate(context, builder, signature, values):
                 kinds = signature.args[0].types
+                if not where(_layout(kinds[-1])):
+                    return context.get_dummy_value()
                 values = cgutils.unpack_tuple(builder, values[0])
                 readable = (_readable(context, builder, v, kind) for v, kind in zip(values, kinds, strict=True))
                 found = function(*readable)
@@ -405,7 +466,7 @@ def of_rows(returns=0):
 
         @overload(function, strict=False)
         def choose(*arguments):
-            if arguments[-1].types[0].count <= UNROLLED:
+            if _is_written_out(_layout(arguments[-1])) or not where(_layout(arguments[-1])):
                 return lambda *arguments: written_out(arguments)
             return lambda *arguments: looped(*arguments)  # noqa: PLW0108
 
@@ -414,11 +475,15 @@ def of_rows(returns=0):
     return decorate
 
 
+def _is_written_out(layout):
+    return max(len(layout.dimensions), len(layout.measured)) <= UNROLLED
+
+
 def _readable(context, builder, value, kind):
     if kind in (ROWS, NUMBERS):
         return _EmittedRows(builder, value, kind)
     if isinstance(kind, types.BaseNamedTuple):
-        return Layout.of(*(lengths.count for lengths in kind.types))
+        return _layout(kind)
     return _Emitted(builder, context.cast(builder, value, kind, VECTOR))
 
 
@@ -433,42 +498,42 @@ def element(i, j):
 
 @of_rows(returns=3)
 def eliminate(t, layout):
-    """Eliminate T from the augmented matrix: row M + D becomes -Q.  Returns 1 / det T as m, e; and the lowest pivot.
+    """Eliminate T from the augmented matrix: its last row becomes -Q.  Returns 1 / det T as m, e; and the lowest pivot.
 
-    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever D and the units.  What
+    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever M and the units.  What
     is left in t, the *factor*: the inverse of each pivot in its place, and the column below, not divided by it.
     """
-    D = len(layout.dimensions)
+    M = len(layout.measured)
     m, e, lowest = 1.0, 0.0, 1e300
-    for p in range(D):
+    for p in range(M):
         pivot = t[element(p, p)]
         lowest = smaller(pivot, lowest)  # keeps the first bad one, even where it makes later ones not a number
         inverse = 1.0 / pivot
         t[element(p, p)] = inverse
         m = m * mantissa(inverse)
         e = e + exponent(inverse)
-        for i in range(p + 1, D + 1):
+        for i in range(p + 1, M + 1):
             factor = t[element(i, p)] * inverse
             for j in range(p + 1, i + 1):
                 t[element(i, j)] = t[element(i, j)] - factor * t[element(j, p)]
     return m, e, lowest
 
 
-@of_rows()
+@of_rows(where=_is_swept)
 def finish(t, layout):
-    """After `eliminate`: the triangle becomes -T^-1, and rows M .. M + D - 1 become u = T^-1 d.
+    """After `eliminate`: the triangle becomes -T^-1, and the M rows below u = T^-1 d.
 
     Pivot by pivot, what elimination did to the rows below is done to the rows above, and the pivot's own row and
     column are divided by it; negative signs keep the matrix symmetric.
     """
-    D = len(layout.dimensions)
-    for p in range(D):
+    M = len(layout.measured)
+    for p in range(M):
         inverse = t[element(p, p)]
         for i in range(p):
             factor = t[element(p, i)] * inverse
             for j in range(i + 1):
                 t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
-        for i in range(p + 1, D + 1):
+        for i in range(p + 1, M + 1):
             factor = t[element(i, p)] * inverse
             for j in range(p):
                 t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
@@ -478,22 +543,48 @@ def finish(t, layout):
         t[element(p, p)] = 0.0 - inverse
 
 
+@of_rows(where=_is_projected)
+def pull_back(latent, t, block, layout):
+    """After `eliminate`: what `finish` leaves of T, for the coordinates: -P, and u in the D rows below.
+
+    The elimination wrote ``T = L E L'`` with pivots E and left ``L^-1 d``: with ``Z = L^-1 R``, found row by row and
+    kept below the augmented matrix, ``P = Z' E^-1 Z`` and ``u = Z' E^-1 (L^-1 d)``.
+    """
+    D, M = len(layout.dimensions), len(layout.measured)
+    for row in range(element(D, D)):
+        latent[row] = 0.0
+    for p in range(M):
+        z, inverse = element(M, M) + 1 + p * D, t[element(p, p)]
+        for i in range(D):
+            t[z + i] = block[element(M, 0) + p * D + i]
+        for q in range(p):
+            factor = t[element(p, q)] * t[element(q, q)]
+            for i in range(D):
+                t[z + i] = t[z + i] - factor * t[element(M, M) + 1 + q * D + i]
+        for i in range(D):
+            scaled = t[z + i] * inverse
+            latent[element(D, i)] = latent[element(D, i)] + scaled * t[element(M, p)]
+            for j in range(i + 1):
+                latent[element(i, j)] = latent[element(i, j)] - scaled * t[z + j]
+
+
 # --- Forms of noise: how the augmented matrix of a block and a component comes about ---------------------------------
 #
-# theta holds the packed triangle of V and then -m; a block its noise, the values, the weights of its objects, and
-# where values are missing a mask, 1 seen and 0 missing.  To add a form of noise, add a way to load it.
+# theta holds the packed triangle of V and then -m; a block its noise, its projections, the values, the weights of its
+# objects, where values are missing a mask, 1 seen and 0 missing, and the density of a background.  To add a form of
+# noise, add a way to load it.
 
 
-@of_rows()
+@of_rows(where=_has_covariances)
 def load_full(t, block, theta, layout):
-    """A covariance matrix for each object: rows S (M), w (D)."""
+    """A covariance matrix for each object: rows S (D (D + 1) / 2), w (D)."""
     D = len(layout.dimensions)
     for row in range(element(D, D)):
         t[row] = block[row] + theta[row]
     t[element(D, D)] = 0.0
 
 
-@of_rows()
+@of_rows(where=_has_independent_errors)
 def load_diagonal(t, block, theta, layout):
     """Independent errors: rows e^2 (D), w (D)."""
     D = len(layout.dimensions)
@@ -505,14 +596,40 @@ def load_diagonal(t, block, theta, layout):
     t[element(D, D)] = 0.0
 
 
-@of_rows()
+@of_rows(where=_is_projected)
+def load_projected(t, block, theta, layout):
+    """A covariance matrix and a projection for each object: rows S (M (M + 1) / 2), R (M D), w (M).
+
+    A missing value needs no mask: its row of R and its w are 0, its row of S is that of the identity.
+    """
+    D, M = len(layout.dimensions), len(layout.measured)
+    R, w, y = element(M, 0), element(M, 0) + M * D, element(M, M) + 1
+    for a in range(M):
+        for i in range(D):  # y = R_a V, in the room below the augmented matrix
+            product = block[R + a * D] * theta[element(i, 0)]
+            for j in range(1, D):
+                product = product + block[R + a * D + j] * theta[element(max(i, j), min(i, j))]
+            t[y + i] = product
+        d = block[w + a]
+        for i in range(D):
+            d = d + block[R + a * D + i] * theta[element(D, i)]
+        t[element(M, a)] = d
+        for b in range(a + 1):
+            covariance = block[element(a, b)]
+            for i in range(D):
+                covariance = covariance + t[y + i] * block[R + b * D + i]
+            t[element(a, b)] = covariance
+    t[element(M, M)] = 0.0
+
+
+@of_rows(where=_has_mask)
 def mask(t, block, layout):
     """Missing values: their rows and columns of T become those of the identity, their d zero.
 
     This is exact marginalisation: the density is that of the values seen, u and the sums know nothing of the others.
     """
     D = len(layout.dimensions)
-    first = n_noise(layout) + D + 1
+    first = weight_row(layout) + 1
     for i in range(D):
         seen = block[first + i]
         for j in range(i):
@@ -521,20 +638,20 @@ def mask(t, block, layout):
         t[element(D, i)] = t[element(D, i)] * seen
 
 
-@of_rows()
+@of_rows(where=_has_mask)
 def forget_missing(t, block, layout):
     """After `finish`: take the identity of missing values out of -T^-1 again."""
     D = len(layout.dimensions)
-    first = n_noise(layout) + D + 1
+    first = weight_row(layout) + 1
     for i in range(D):
         t[element(i, i)] = t[element(i, i)] * block[first + i]
 
 
-@of_rows()
+@of_rows(where=_has_common_noise)
 def whiten(t, block, theta, layout):
     """No noise, or the same for all objects: rows w (D).  T = L L' is factored once, outside; theta holds L^-1, -m.
 
-    Rows M .. M + D - 1 become z = L^-1 d, row M + D becomes -Q = -z'z; the triangle is not used.
+    The D rows below the triangle become z = L^-1 d, the last one -Q = -z'z; the triangle is not used.
     """
     D = len(layout.dimensions)
     for i in range(D):
@@ -550,10 +667,22 @@ def whiten(t, block, theta, layout):
 
 
 @register_jitable
-def n_noise(layout):
-    """Rows of noise in a block."""
-    D = len(layout.dimensions)
-    return (0, D, element(D, 0))[len(layout.noise)]
+def value_row(layout):
+    """Row of the first value in a block: those before it are of noise and projections."""
+    D, M = len(layout.dimensions), len(layout.measured)
+    return (0, M, element(M, 0), element(M, 0) + M * D)[len(layout.noise)]
+
+
+@register_jitable
+def weight_row(layout):
+    """Row of the weights of the objects in a block."""
+    return value_row(layout) + len(layout.measured)
+
+
+@register_jitable
+def background_row(layout):
+    """Row of the density of the background in a block: its last one."""
+    return weight_row(layout) + 1 + len(layout.missing) * len(layout.measured)
 
 
 # --- Densities and their weights -------------------------------------------------------------------------------------
@@ -561,24 +690,35 @@ def n_noise(layout):
 
 @inlined
 def density(t, block, theta, layout):
-    """Density of one component at the objects of a block, without its weight; leaves the factor in t.
+    """Density of one Gaussian at the objects of a block, without its weight; leaves the factor in t.
 
-    ``N(w | m, T) (2 pi)^(D/2) = scale 2**power``.  Returns power, scale and the lowest pivot.  Where noise is COMMON
+    ``N(w | R m, T) (2 pi)^(M/2) = scale 2**power``.  Returns power, scale and the lowest pivot.  Where noise is COMMON
     the determinant is no business of the objects: it stands in the amplitude.
     """
-    D = len(layout.dimensions)
+    M = len(layout.measured)
     if len(layout.noise) == COMMON:
         whiten(t, block, theta, layout)
         m, e, lowest = 1.0, 0.0, 1.0
     else:
-        if len(layout.noise) == DIAGONAL:
-            load_diagonal(t, block, theta, layout)
-        else:
-            load_full(t, block, theta, layout)
-        if len(layout.missing) > 0:
-            mask(t, block, layout)
+        load_diagonal(t, block, theta, layout)
+        load_full(t, block, theta, layout)
+        load_projected(t, block, theta, layout)
+        mask(t, block, layout)
         m, e, lowest = eliminate(t, layout)
-    return HALF_LOG2E * t[element(D, D)] + 0.5 * e, square_root(m), lowest
+    return HALF_LOG2E * t[element(M, M)] + 0.5 * e, square_root(m), lowest
+
+
+@register_jitable
+def is_background(k, K, layout):
+    """Is component k of K the uniform background, whose density stands in the blocks?"""
+    return len(layout.background) > 0 and k == K - 1
+
+
+@register_jitable
+def uniform(block, layout):
+    """Density of the background at the objects of a block, as power and scale: like `density`."""
+    power = block[background_row(layout)]
+    return power, where_above(power, NOWHERE, 1.0, 0.0)
 
 
 @of_rows(returns=1)
@@ -633,7 +773,7 @@ def weighted_log2(p, highest, omega, layout):
 
 @of_rows()
 def add_moments(sums, t, r, layout):
-    """Add r, r u and r (u u' - T^-1): the derivatives with respect to ln alpha, m and (twice) V."""
+    """Add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
     D = len(layout.dimensions)
     sums[0] = sums[0] + r
     for i in range(D):
@@ -644,7 +784,7 @@ def add_moments(sums, t, r, layout):
             sums[row] = sums[row] + (ru * t[element(D, j)] + r * t[element(i, j)])
 
 
-@of_rows()
+@of_rows(where=_has_common_noise)
 def add_whitened_moments(sums, t, r, layout):
     """Add r, r z and r z z'."""
     D = len(layout.dimensions)
@@ -659,7 +799,7 @@ def add_whitened_moments(sums, t, r, layout):
 
 @of_rows()
 def add_information(sums, t, r, layout):
-    """Add r T^-1, the information on the mean; and in one dimension r T^-2, twice that on the variance."""
+    """Add r P, the information on the mean; and in one dimension r P^2, twice that on the variance."""
     D = len(layout.dimensions)
     first = 1 + D + element(D, 0)
     for row in range(element(D, 0)):
@@ -671,31 +811,34 @@ def add_information(sums, t, r, layout):
 @of_rows()
 def copy(t, source, layout):
     """Copy what `density` left for the moments."""
-    D = len(layout.dimensions)
-    for row in range(element(D, 0) if len(layout.noise) == COMMON else 0, element(D, D)):
+    M = len(layout.measured)
+    for row in range(element(M, 0) if len(layout.noise) == COMMON else 0, element(M, M)):
         t[row] = source[row]
 
 
 # --- Passes over blocks ----------------------------------------------------------------------------------------------
 #
 # data (blocks, rows, LANES), of which n_blocks are taken, one of every few: taken = (n_blocks, every).  A mixture is
-# theta (K, M + D) and amplitude (K, 2): its weights as ``scale 2**power``, times 1 / sqrt(det T) where noise is COMMON.
-# Components of weight zero are left out everywhere: they may be singular.  A *chunk* is `size` successive blocks of
-# those taken; sums are made chunk by chunk, whoever makes them.
+# theta (K, D (D + 1) / 2 + D) and amplitude (K, 2): its weights as ``scale 2**power``, times 1 / sqrt(det T) where
+# noise is COMMON.  The background is the last of the K, and its row of theta means nothing.  Components of weight zero
+# are left out everywhere: they may be singular.  A *chunk* is `size` successive blocks of those taken; sums are made
+# chunk by chunk, whoever makes them.
 
 
 @kernel
 def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
     """One pass over the chunks first .. last - 1: sums (chunks, K, R), and in ends log2-likelihood and lowest pivot.
 
-    kept (K, M + D + 2, LANES) is room for the factor of each component, its power and its scale; running (K, R, LANES)
-    for the sums of the chunk.  R is 1 + D + M or, if the information is wanted, 1 + D + 2 M (in one dimension 4).
+    kept (K, M (M + 1) / 2 + M + 2, LANES) is room for the factor of each component, its power and its scale; running
+    (K, n, LANES) for the sums of the chunk: n is 1 + D + D (D + 1) / 2 or, if the information is wanted, D (D + 1) / 2
+    more (and in one dimension one more).
     """
     D, K = len(layout.dimensions), amplitude.shape[0]
     n_theta, n_kept, n_sums = theta.shape[1], kept.shape[1], running.shape[1]
     POWER, SCALE = n_kept - 2, n_kept - 1
     informed = n_sums > 1 + element(D, D)
     t, accumulated = scratch(layout), rows(running, 0)
+    moments = latent_scratch(t, layout)
     for chunk in range(first, last):
         for row in range(K * n_sums):
             accumulated[row] = 0.0
@@ -705,35 +848,41 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
             highest = -1e300
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
-                    power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
                     mine = rows(kept, k * n_kept)
-                    copy(mine, t, layout)
+                    if is_background(k, K, layout):
+                        power, scale = uniform(block, layout)
+                    else:
+                        power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
+                        copy(mine, t, layout)
+                        lowest = smaller(pivot, lowest)
                     mine[POWER] = power + amplitude[k, 1]
                     mine[SCALE] = scale * amplitude[k, 0]
                     highest = larger(mine[POWER], highest)
-                    lowest = smaller(pivot, lowest)
             p = 0.0
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
                     mine = rows(kept, k * n_kept)
                     mine[SCALE] = mine[SCALE] * exp2(mine[POWER] - highest, layout)
                     p = p + mine[SCALE]
-            omega = block[n_noise(layout) + D]
+            omega = block[weight_row(layout)]
             log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
                     mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
                     r = mine[SCALE] * where_above(p, 0.0, omega / p, 0.0)
+                    if is_background(k, K, layout):
+                        target[0] = target[0] + r
+                        continue
                     copy(t, mine, layout)
                     if len(layout.noise) == COMMON:
                         add_whitened_moments(target, t, r, layout)
                         continue
                     finish(t, layout)
-                    if len(layout.missing) > 0:
-                        forget_missing(t, block, layout)
-                    add_moments(target, t, r, layout)
+                    forget_missing(t, block, layout)
+                    pull_back(moments, t, block, layout)
+                    add_moments(target, moments, r, layout)
                     if informed:
-                        add_information(target, t, r, layout)
+                        add_information(target, moments, r, layout)
         rows(ends, 2 * chunk)[0] = log_likelihood
         rows(ends, 2 * chunk)[1] = lowest
         for k in range(K):
@@ -743,7 +892,7 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
 
 @inlined
 def weigh(t, block, amplitude, theta, first, K, powers, layout):
-    """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-D/2)).
+    """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-M/2)).
 
     Leaves power and scale of each component in powers (2 K); p is 0 where all are singular.  Returns p, highest and the
     lowest pivot.
@@ -751,7 +900,11 @@ def weigh(t, block, amplitude, theta, first, K, powers, layout):
     highest, lowest = -1e300, 1e300
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
-            power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
+            if is_background(k, K, layout):
+                power, scale = uniform(block, layout)
+                pivot = 1e300
+            else:
+                power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
             power = where_above(pivot, SMALLEST_PIVOT, power + amplitude[first + k, 1], -1e300)
             powers[2 * k] = power
             powers[2 * k + 1] = where_above(pivot, SMALLEST_PIVOT, scale * amplitude[first + k, 0], 0.0)
@@ -812,7 +965,7 @@ def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, ke
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * taken[1] * data.shape[1])
                     p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
-                    omega = block[n_noise(layout) + len(layout.dimensions)]
+                    omega = block[weight_row(layout)]
                     log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
                     singular = where_above(pivot, SMALLEST_PIVOT, singular, singular + 1.0)
                 accumulated[2 * w] = log_likelihood

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import compiled
 from .blocks import LOG_2PI, aligned, triangle, unpack
-from .compiled import COMMON, LANES, SMALLEST_PIVOT, element
+from .compiled import COMMON, LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
 from .threads import share_out
 
@@ -16,9 +16,11 @@ LN2 = np.log(2.0)
 class Sums(NamedTuple):
     """What one pass returns: lnL, and per component q (K,), g (K, D), H (K, D, D); with information A and B.
 
-    ``q = sum omega r``, ``g = sum omega r u``, ``H = C - A = sum omega r (u u' - T^-1)``, ``A = sum omega r T^-1``
-    (K, D, D) with ``u = T^-1 (w - m)``, ``T = V + S``; in one dimension ``B = sum omega r T^-2`` (K,).  A pivot that
-    is not positive, or an object that no component can have made, makes lnL minus infinity and the sums zero.
+    ``q = sum omega r``, ``g = sum omega r u``, ``H = C - A = sum omega r (u u' - P)``, ``A = sum omega r P``
+    (K, D, D) with ``u = R' T^-1 (w - R m)``, ``P = R' T^-1 R``, ``T = R V R' + S`` (R is the identity without
+    projections); in one dimension ``B = sum omega r P^2`` (K,).  With a background q has one entry more, its own.
+    A pivot that is not positive, or an object that no component can have made, makes lnL minus infinity and the sums
+    zero.
     """
 
     log_likelihood: float
@@ -30,7 +32,10 @@ class Sums(NamedTuple):
 
 
 def accumulate(blocks, weights, means, covariances):
-    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Sums` without A and B."""
+    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Sums` without A and B.
+
+    Here and in the other passes, objects with a background take weights (K + 1,), whose last entry is the background's.
+    """
     return _accumulate(blocks, weights, means, covariances, informed=False)
 
 
@@ -40,34 +45,41 @@ def accumulate_with_information(blocks, weights, means, covariances):
 
 
 def _accumulate(blocks, weights, means, covariances, *, informed):
-    K, D = means.shape
-    M = element(D, 0)
+    K = len(means)
+    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
+    n = element(D, 0)
     amplitude, theta, white = _laid_out(blocks, weights, means, covariances)
     described = blocks.chunk_size, amplitude, theta, blocks.layout
-    R = 1 + D + M + (M + (D == 1) if informed and white is None else 0)
-    sums, ends = np.zeros((blocks.n_chunks, K, R)), np.zeros((blocks.n_chunks, 2, LANES))
+    n_sums = 1 + D + n + (n + (D == 1) if informed and white is None else 0)
+    sums, ends = np.zeros((blocks.n_chunks, weights.size, n_sums)), np.zeros((blocks.n_chunks, 2, LANES))
 
     def task(first, last):
-        kept, running = aligned((K, M + D + 2, LANES)), aligned((K, R, LANES))
+        kept = aligned((weights.size, element(M, M) + 2, LANES))
+        running = aligned((weights.size, n_sums, LANES))
         compiled.accumulate(blocks.data, blocks.taken, first, last, *described, kept, running, sums, ends)
 
-    _run(task, blocks, K)
+    _run(task, blocks, weights.size)
     log_likelihood = _in_nats(ends[:, 0].sum(), blocks)
     if not (ends[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all() and log_likelihood > -np.inf):
-        return _impossible(K, D, informed=informed)
+        return _impossible(weights.size, *means.shape, informed=informed)
     added = sums.sum(axis=0)
-    q, g, H = added[:, 0], added[:, 1 : 1 + D], unpack(added[:, 1 + D : 1 + D + M], D)
+    q, moments = added[:, 0], added[:K]
+    g, H = moments[:, 1 : 1 + D], unpack(moments[:, 1 + D : 1 + D + n], D)
     A = B = None
     if white is not None:
-        g, H, A, B = _coloured(q, g, H, white)
+        g, H, A, B = _coloured(q[:K], g, H, white)
     elif informed:
-        A, B = unpack(added[:, 1 + D + M : 1 + D + 2 * M], D), added[:, -1]
-    return Sums(float(log_likelihood), q, g, H, A if informed else None, B if informed and D == 1 else None)
+        A, B = unpack(moments[:, 1 + D + n : 1 + D + 2 * n], D), moments[:, -1]
+    if blocks.projection is not None:
+        g, H, A, B = _pulled_back(blocks.projection, g, H, A, B)
+    return Sums(
+        float(log_likelihood), q, g, H, A if informed else None, B if informed and means.shape[1] == 1 else None
+    )
 
 
-def _impossible(K, D, *, informed):
+def _impossible(n_components, K, D, *, informed):
     A, B = (np.zeros((K, D, D)), np.zeros(K)) if informed else (None, None)
-    return Sums(-np.inf, np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
+    return Sums(-np.inf, np.zeros(n_components), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
 
 
 def log_densities(blocks, weights, means, covariances):
@@ -86,15 +98,15 @@ def log_densities(blocks, weights, means, covariances):
     _run(task, blocks, len(weights))
     out *= LN2
     found = out.reshape(-1)[: blocks.n_objects]
-    found -= 0.5 * LOG_2PI * (blocks.n_present if blocks.layout.missing else blocks.n_dimensions)
+    found -= 0.5 * LOG_2PI * blocks.n_present
     return found
 
 
 def responsibilities(blocks, weights, means, covariances, component=None):
     """Probability that each packed object belongs to each component (n_objects, K), or to one of them (n_objects, 1).
 
-    Not a number for an object that no component can have made; a component that is singular for an object has no part
-    in it.
+    With a background there is one column more, its own, the last.  Not a number for an object that no component can
+    have made; a component that is singular for an object has no part in it.
     """
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
     described = blocks.chunk_size, amplitude, theta, blocks.layout
@@ -112,9 +124,7 @@ def responsibilities(blocks, weights, means, covariances, component=None):
 def log_likelihoods(blocks, weights, means, covariances):
     """Log-likelihood of the packed objects under each of W mixtures, whose arrays have one axis more in front: (W,)."""
     W, K = weights.shape
-    D = blocks.n_dimensions
-    flat = weights.reshape(-1), means.reshape(-1, D), covariances.reshape(-1, D, D)
-    amplitude, theta, _ = _laid_out(blocks, *flat)
+    amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
     described = blocks.chunk_size, amplitude, theta, blocks.layout
     ends = np.zeros((blocks.n_chunks, W, 2))
 
@@ -134,7 +144,9 @@ def _run(task, blocks, n_components):
 
 def _nanoseconds(blocks, n_components):
     """About how long a pass takes on one thread."""
-    return blocks.n_objects * n_components * (2.0 + 0.07 * blocks.n_dimensions**3)
+    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
+    projecting = 0.1 * M * D * (D + M) if len(blocks.layout.noise) == PROJECTED else 0.0
+    return blocks.n_objects * n_components * (2.0 + 0.07 * M**3 + projecting)
 
 
 def _in_nats(log2_likelihood, blocks):
@@ -142,23 +154,44 @@ def _in_nats(log2_likelihood, blocks):
 
 
 def _laid_out(blocks, weights, means, covariances):
-    """What the kernels read of a mixture: amplitude (K, 2), theta (K, M + D); and L^-1 (K, D, D) of common noise."""
+    """What the kernels read of mixtures (..., K): amplitude (n, 2), theta (n, D (D + 1) / 2 + D); and `_whitening`.
+
+    Of all components one after the other, n in all; a background has a row of zeros in theta.
+    """
+    if blocks.projection is not None:
+        means, covariances = means @ blocks.projection.T, _congruent(blocks.projection, covariances)
     alive = weights > 0
-    D = means.shape[1]
+    K, D = means.shape[-2:]
     i, j = triangle(D)
-    scale, power = np.frexp(weights)
+    amplitude = np.empty((*weights.shape, 2))
+    amplitude[..., 0], amplitude[..., 1] = np.frexp(weights)
     matrices, white = covariances, None
     if len(blocks.layout.noise) == COMMON:
-        matrices = white = _whitening(np.where(alive[:, None, None], covariances + blocks.common, np.eye(D)))
-        fraction, exponent = np.frexp(np.diagonal(white, axis1=1, axis2=2))
-        scale, power = scale * fraction.prod(axis=1), power + exponent.sum(axis=1)
-    theta = np.empty((weights.size, element(D, D)))  # as the kernels read it: in C order, double precision
-    theta[:, : element(D, 0)], theta[:, element(D, 0) :] = matrices[:, i, j], -means
-    amplitude = np.empty((weights.size, 2))
-    amplitude[:, 0], amplitude[:, 1] = scale, power
+        regular = np.where(alive[..., :K, None, None], covariances + blocks.common, np.eye(D))
+        white = _whitening(regular.reshape(-1, D, D))
+        matrices = white.reshape(covariances.shape)
+        fraction, exponent = np.frexp(np.diagonal(matrices, axis1=-2, axis2=-1))
+        amplitude[..., :K, 0] *= fraction.prod(axis=-1)
+        amplitude[..., :K, 1] += exponent.sum(axis=-1)
+    theta = np.zeros((*weights.shape, element(D, D)))  # as the kernels read it: in C order, double precision
+    theta[..., :K, : element(D, 0)], theta[..., :K, element(D, 0) :] = matrices[..., i, j], -means
     if not alive.all():
         amplitude[~alive], theta[~alive] = 0.0, 0.0
-    return amplitude, theta, white
+    return amplitude.reshape(-1, 2), theta.reshape(-1, element(D, D)), white
+
+
+def _congruent(R, matrices):
+    """``R X R'`` of symmetric matrices X (..., D, D), exactly symmetric."""
+    with np.errstate(invalid="ignore", over="ignore"):  # of components without weight, or impossible ones
+        product = R @ matrices @ R.T
+        return 0.5 * (product + np.swapaxes(product, -1, -2))
+
+
+def _pulled_back(R, g, H, A, B):
+    """Sums of a mixture in D dimensions from those of its projection by the R (M, D) of all objects."""
+    if A is None:
+        return g @ R, _congruent(R.T, H), A, B
+    return g @ R, _congruent(R.T, H), _congruent(R.T, A), B * R[0, 0] ** 4  # B is that of one dimension, if of any
 
 
 def _whitening(matrices):
