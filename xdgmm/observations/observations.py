@@ -13,7 +13,7 @@ from .validation import plain, read_only
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Observations:
-    """What was measured: N objects, D coordinates, and how well each is known.
+    """What was measured: N objects, M values of each, and how well each is known.
 
     Make one with `exact`, `with_standard_errors`, `with_covariances` or `from_table`; these check what they are
     given.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only;
@@ -21,18 +21,26 @@ class Observations:
 
     Attributes
     ----------
-    values : ndarray (N, D)
-        Measured values; NaN where missing.
-    noise : None, ndarray (N, D) or (N, D, D)
+    values : ndarray (N, M)
+        Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.
+    noise : None, ndarray (N, M) or (N, M, M)
         Nothing, 1-sigma errors, or noise covariances, in the units of the values (squared for covariances).
     weights : None or ndarray (N,)
         Frequency weights: an object of weight 2 counts as two such objects.
     names : tuple of str
-        One name per coordinate.
+        One name per coordinate (D).
     units : tuple of astropy units or None
-        One unit per coordinate.
+        One unit per coordinate (D).
     remarks : tuple of str
         What was decided while reading, one sentence each.
+    projections : None, ndarray (M, D) or (N, M, D)
+        What the values are of the coordinates: the coordinates themselves, or linear combinations of them, the same
+        for all objects or of each its own.  The row of a missing value is of no consequence.
+
+    Notes
+    -----
+    ``w_i = R_i v_i + noise_i``, where w_i are the values, R_i the projections and v_i the true coordinates of
+    object i (Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657, eq. 1).
 
     Examples
     --------
@@ -40,6 +48,12 @@ class Observations:
     >>> obs = Observations.with_standard_errors([83.1, 76.0, 81.3], [1.7, 1.4, 0.6], names="v", units="km/s")
     >>> obs
     <Observations: 3 objects, v [km / s], 1-sigma errors>
+
+    Velocities along lines of sight, of which each object has its own:
+
+    >>> lines_of_sight = [[[1.0, 0.0]], [[0.6, 0.8]], [[0.0, 1.0]]]
+    >>> Observations.with_standard_errors([3.1, 2.6, -0.4], 0.2, names=["vx", "vy"], projections=lines_of_sight)
+    <Observations: 3 objects, vx, vy, 1-sigma errors, through projections of 2 coordinates onto 1>
     """
 
     values: np.ndarray
@@ -48,6 +62,14 @@ class Observations:
     names: tuple
     units: tuple
     remarks: tuple = ()
+    projections: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Freeze the arrays."""
+        for name in ("values", "noise", "weights", "projections"):
+            array = getattr(self, name)
+            if array is not None and array.flags.writeable:
+                object.__setattr__(self, name, read_only(array))
 
     @classmethod
     def exact(cls, values, weights=None, names=None, units=None):
@@ -62,36 +84,45 @@ class Observations:
         return _build(cls, values, None, weights, names, units)
 
     @classmethod
-    def with_standard_errors(cls, values, standard_errors, weights=None, names=None, units=None):
-        """Values (N,) or (N, D) with independent 1-sigma errors of the same shape, or one for all.
+    def with_standard_errors(cls, values, standard_errors, weights=None, names=None, units=None, *, projections=None):
+        """Values (N,) or (N, M) with independent 1-sigma errors of the same shape, or one for all.
 
-        An error of 0 means exact; an infinite error means that the value is missing.
+        An error of 0 means exact; an infinite error means that the value is missing.  Projections (M, D) or
+        (N, M, D) are plain numbers; names and units are those of the D coordinates.
 
         Raises
         ------
         InputError
-            If shapes differ, or an error is negative or NaN for a value that is present (the message lists rows).
+            If shapes differ, an error is negative or NaN for a value that is present, or a projection of one is not
+            finite, or all those of an object are zero (the message lists rows).
         """
-        values, units = _values(values, units)
+        projections = _plain_projections(projections)
+        values, units = _values(values, units, projections)
         standard_errors, _ = plain(standard_errors, "standard_errors", _common(units, standard_errors))
         standard_errors, checked = validation.check_standard_errors(standard_errors, values)
-        return _build(cls, checked, standard_errors, weights, names, units, _infinite(values, checked))
+        remarks = _infinite(values, checked)
+        return _build(cls, checked, standard_errors, weights, names, units, remarks, projections)
 
     @classmethod
-    def with_covariances(cls, values, covariances, weights=None, names=None, units=None):
-        """Values (N, D) with noise covariances (N, D, D), in the units of the values squared.
+    def with_covariances(cls, values, covariances, projections=None, weights=None, names=None, units=None):
+        """Values (N, M) with noise covariances (N, M, M), in the units of the values squared.
+
+        Projections (M, D) or (N, M, D) are plain numbers; names and units are those of the D coordinates.
 
         Raises
         ------
         InputError
-            If shapes do not match, or a covariance is not finite, not symmetric or not positive semi-definite
-            (the message lists rows).
+            If shapes do not match, a covariance is not finite, not symmetric or not positive semi-definite, or a
+            projection of a value that is present is not finite, or all those of an object are zero (the message
+            lists rows).
         """
-        values, units = _values(values, units)
+        projections = _plain_projections(projections)
+        values, units = _values(values, units, projections)
         common = _common(units, covariances)
         covariances, _ = plain(covariances, "covariances", None if common is None else common**2)
         covariances, checked = validation.check_covariances(covariances, values)
-        return _build(cls, checked, covariances, weights, names, units, _infinite(values, checked))
+        remarks = _infinite(values, checked)
+        return _build(cls, checked, covariances, weights, names, units, remarks, projections)
 
     @classmethod
     def from_table(cls, table, columns=None, *, errors="auto", weights=None, on_bad="raise"):
@@ -110,16 +141,23 @@ class Observations:
         noise = {0: "no errors", 2: "1-sigma errors", 3: "full error covariances"}
         kind = noise[0 if self.noise is None else self.noise.ndim]
         weighted = "" if self.weights is None else ", weighted"
-        return f"<Observations: {self.n_objects} objects, {columns}, {kind}{weighted}>"
+        through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"
+        projected = "" if self.projections is None else through
+        return f"<Observations: {self.n_objects} objects, {columns}, {kind}{weighted}{projected}>"
 
     @property
     def n_dimensions(self):
         """Number of coordinates D."""
+        return (self.values if self.projections is None else self.projections).shape[-1]
+
+    @property
+    def n_measured(self):
+        """Number of values M of each object: D without projections."""
         return self.values.shape[1]
 
     @property
     def present(self):
-        """Where there is a value: boolean (N, D)."""
+        """Where there is a value: boolean (N, M)."""
         return np.isfinite(self.values)
 
     @property
@@ -144,24 +182,24 @@ class Observations:
 
     @property
     def variances(self):
-        """Noise variance of each value (N, D): zero where the values are exact."""
+        """Noise variance of each value (N, M): zero where the values are exact."""
         if self.noise is None:
             return np.zeros_like(self.values)
         return self.noise**2 if self.noise.ndim == 2 else np.diagonal(self.noise, axis1=1, axis2=2)
 
     def variances_of(self, i):
-        """Noise variance of coordinate i of each row (N,)."""
+        """Noise variance of measured column i of each row (N,)."""
         if self.noise is None:
             return np.zeros(len(self))
         return self.noise[:, i] ** 2 if self.noise.ndim == 2 else self.noise[:, i, i]
 
     @property
     def noise_covariances(self):
-        """Noise covariance of each row (N, D, D), whatever way it is held."""
+        """Noise covariance of each row (N, M, M), whatever way it is held."""
         if self.noise is not None and self.noise.ndim == 3:
             return self.noise
-        result = np.zeros((*self.values.shape, self.n_dimensions))
-        result[:, range(self.n_dimensions), range(self.n_dimensions)] = self.variances
+        result = np.zeros((*self.values.shape, self.n_measured))
+        result[:, range(self.n_measured), range(self.n_measured)] = self.variances
         return result
 
     def in_units(self, units):
@@ -176,7 +214,10 @@ class Observations:
         if (factors == 1.0).all():
             return self
         units = tuple(new or old for old, new in zip(self.units, units, strict=True))
-        return replace(self.rescaled(np.zeros_like(factors), 1.0 / factors), units=units)
+        if self.projections is not None:
+            return replace(self, projections=self.projections / factors, units=units)
+        # multiplied, as the mixture's are: what lies at the edge of a box stays inside
+        return replace(self, values=self.values * factors, noise=_scaled(self.noise, factors), units=units)
 
     def remarking(self, *sentences):
         """The same observations with more remarks."""
@@ -186,26 +227,69 @@ class Observations:
         """The given rows only (indices or a boolean mask)."""
         noise = None if self.noise is None else self.noise[rows]
         weights = None if self.weights is None else self.weights[rows]
-        return replace(self, values=self.values[rows], noise=noise, weights=weights)
+        own = self.projections is not None and self.projections.ndim == 3
+        projections = self.projections[rows] if own else self.projections
+        return replace(self, values=self.values[rows], noise=noise, weights=weights, projections=projections)
 
-    def rescaled(self, location, scale):
-        """The observations of (w - location) / scale, location and scale (D,); units are given up."""
-        noise = self.noise
-        if noise is not None:
-            noise = noise / scale if noise.ndim == 2 else noise / scale[:, None] / scale
+    def rescaled(self, location, scale, measured_scale=1.0):
+        """The observations of (v - location) / scale, location and scale (D,); units are given up.
+
+        With projections the values become (w - R location) / measured_scale (M,), R becomes R scale / measured_scale;
+        without them `measured_scale` is not used: it is the scale.
+        """
         units = (None,) * self.n_dimensions
-        return replace(self, values=(self.values - location) / scale, noise=noise, units=units)
+        if self.projections is None:
+            values, noise = (self.values - location) / scale, _divided(self.noise, scale)
+            return replace(self, values=values, noise=noise, units=units)
+        measured_scale = np.broadcast_to(measured_scale, self.n_measured)
+        values = (self.values - self.projections @ location) / measured_scale
+        projections = self.projections * scale / measured_scale[:, None]
+        noise = _divided(self.noise, measured_scale)
+        return replace(self, values=values, noise=noise, projections=projections, units=units)
 
-    def pack(self, location=0.0, scale=1.0):
-        """The blocks that the compiled passes read, of (w - location) / scale, location and scale (D,)."""
-        return kernels.pack(self.values, self.noise, self.weights, location, scale)
+    def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None):
+        """The blocks that the compiled passes read, of (v - location) / scale, location and scale (D,).
+
+        Parameters
+        ----------
+        location, scale : ndarray (D,) or float
+        measured_scale : ndarray (M,) or float
+            With projections, what the values are divided by.
+        background : None or tuple of two ndarrays (D,)
+            Lowest and highest corner of the box of a uniform background, in the units of the values.
+        """
+        projected = {"projections": self.projections, "measured_scale": measured_scale}
+        settings = {} if self.projections is None else projected
+        if background is not None:
+            settings["background"] = background
+        return kernels.pack(self.values, self.noise, self.weights, location, scale, **settings)
 
 
-def _values(values, units):
+def _divided(noise, scale):
+    if noise is None:
+        return None
+    return noise / scale if noise.ndim == 2 else noise / scale[:, None] / scale
+
+
+def _scaled(noise, factors):
+    if noise is None:
+        return None
+    return noise * factors if noise.ndim == 2 else noise * factors[:, None] * factors
+
+
+def _plain_projections(projections):
+    return None if projections is None else validation.dimensionless(projections, "projections")
+
+
+def _values(values, units, projections=None):
     values, own_unit = plain(values, "values", _target(values, units))
     values = validation.as_columns(values)
     validation.check_values(values)
-    return values, validation.check_units(own_unit if units is None else units, values.shape[1])
+    units = own_unit if units is None else units
+    if projections is None:
+        return values, validation.check_units(units, values.shape[1])
+    validation.check_projection_shape(projections, values.shape)
+    return values, validation.check_units(units, projections.shape[-1], "coordinates")
 
 
 def _target(values, units):
@@ -236,12 +320,14 @@ def _infinite(before, after):
     )
 
 
-def _build(cls, values, noise, weights, names, units, remarks=()):
-    names = validation.check_names(names, values.shape[1])
+def _build(cls, values, noise, weights, names, units, remarks=(), projections=None):
+    names = validation.check_names(names, len(units), "columns" if projections is None else "coordinates")
     if weights is not None:
         weights = validation.check_weights(plain(weights, "weights")[0], values.shape[0])
     validation.check_something_seen(values)
-    result = cls(read_only(values), read_only(noise), read_only(weights), names, units, remarks)
+    if projections is not None:
+        projections = validation.check_projections(projections, values)
+    result = cls(values, noise, weights, names, units, remarks, projections)
     counted = result.counts
     if not counted.any():
         raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")

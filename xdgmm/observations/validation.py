@@ -223,19 +223,79 @@ def _refuse(bad, what, start):
         )
 
 
-def check_names(names, n_dimensions):
+def dimensionless(array, name):
+    """Float64 array of plain numbers; a Quantity whose unit is a mere number is converted to it."""
+    unit = getattr(array, "unit", None)
+    if unit is None:
+        return plain(array, name)[0]
+    from astropy.units import dimensionless_unscaled
+
+    if not unit.is_equivalent(dimensionless_unscaled):
+        raise InputError(
+            f"`{name}` has the unit {unit}, but plain numbers belong there; divide by the unit of the coordinates"
+        )
+    return plain(array, name, dimensionless_unscaled)[0]
+
+
+def check_projection_shape(projections, shape):
+    """Projections (M, D) or (N, M, D) of values of shape (N, M)."""
+    axes = projections.ndim
+    if axes not in (2, 3) or projections.shape[:-1] != shape[3 - axes :] or projections.shape[-1] == 0:
+        raise InputError(
+            f"`projections` has shape {projections.shape}, but `values` has shape {shape}; ({shape[1]}, D) for all "
+            f"objects or ({shape[0]}, {shape[1]}, D) is needed"
+        )
+
+
+def check_projections(projections, values):
+    """Projections of the values; rows of missing values that are not finite become zero.
+
+    Raises
+    ------
+    InputError
+        If the row of a value that is present is not finite, or all of an object's are zero (rows are listed).
+    """
+    flags = []
+    for start in range(0, len(values), CHUNK):
+        part = slice(start, start + CHUNK)
+        R = projections if projections.ndim == 2 else projections[part]
+        flags.append(_projection_flags(R, np.isfinite(values[part])))
+    unknown, blind, unused = np.concatenate(flags, axis=1)
+    if unknown.any():
+        raise InputError(
+            f"`projections` is NaN or infinite for a value that is present in {listed(np.flatnonzero(unknown))}; "
+            "give finite numbers, or NaN as its value"
+        )
+    if blind.any():
+        raise InputError(
+            f"`projections` is zero for every value that is present in {listed(np.flatnonzero(blind))}, so nothing is "
+            "seen there; leave such objects out"
+        )
+    return np.nan_to_num(projections, nan=0.0, posinf=0.0, neginf=0.0) if unused.any() else projections
+
+
+def _projection_flags(R, seen):
+    """Of each object (3, N): a seen row that is not finite; seen rows that are all zero; any row not finite."""
+    finite = np.broadcast_to(np.isfinite(R).all(axis=-1), seen.shape)
+    looks = seen & (R != 0).any(axis=-1)
+    return np.array(
+        [(seen & ~finite).any(axis=1), seen.any(axis=1) & ~looks.any(axis=1), ~finite.all(axis=1)],
+    )
+
+
+def check_names(names, n_dimensions, what="columns"):
     """A tuple of D different names; x1, x2, ... where none are given."""
     if names is None:
         return tuple(f"x{i + 1}" for i in range(n_dimensions))
     names = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
     if len(names) != n_dimensions:
-        raise InputError(f"`names` has {len(names)} entries, but there are {n_dimensions} columns; give one for each")
+        raise InputError(f"`names` has {len(names)} entries, but there are {n_dimensions} {what}; give one for each")
     if len(set(names)) < len(names):
         raise InputError(f"`names` repeats a name: {', '.join(names)}; make them different")
     return names
 
 
-def check_units(units, n_dimensions):
+def check_units(units, n_dimensions, what="columns"):
     """A tuple of D units (astropy units, or None where there is none)."""
     if units is None:
         return (None,) * n_dimensions
@@ -247,7 +307,7 @@ def check_units(units, n_dimensions):
         else tuple(units)
     )
     if len(units) != n_dimensions:
-        raise InputError(f"`units` has {len(units)} entries, but there are {n_dimensions} columns; give one for each")
+        raise InputError(f"`units` has {len(units)} entries, but there are {n_dimensions} {what}; give one for each")
     try:
         return tuple(None if unit is None else Unit(unit) for unit in units)
     except (ValueError, TypeError) as error:
