@@ -8,6 +8,7 @@ from xdgmm import kernels
 from xdgmm.errors import InputError
 
 from . import validation
+from .affine import AffineMap
 from .validation import plain, read_only
 
 
@@ -247,6 +248,48 @@ class Observations:
         noise = _divided(self.noise, measured_scale)
         return replace(self, values=values, noise=noise, projections=projections, units=units)
 
+    def transform(self, matrix, offset=None, names=None, units=None):
+        """The observations of ``A v + b``: colours of magnitudes, say, with the correlations they then have.
+
+        Without projections the values become ``A w + b`` with the noise covariance ``A S A'``; a result to which a
+        missing value contributes is missing.  Projections become ``R A^-1`` and their values ``w + R A^-1 b``.
+
+        Parameters
+        ----------
+        matrix : array (D2, D)
+            A, plain numbers without a row of zeros: square and invertible for observations through projections.
+        offset : array (D2,) or float, optional
+            b.
+        names, units : optional
+            Those of the results; they follow from the matrix where they are not given (see `AffineMap.of`).
+
+        Raises
+        ------
+        InputError
+            If the matrix or the offset has the wrong shape, is not finite, or is one for which there is no result.
+
+        Examples
+        --------
+        >>> from xdgmm import Observations
+        >>> magnitudes = Observations.with_standard_errors(
+        ...     [[20.2, 19.6, 19.4]], [[0.03, 0.02, 0.04]], names=["g", "r", "i"], units="mag"
+        ... )
+        >>> colours = magnitudes.transform([[1, -1, 0], [0, 1, -1], [0, 1, 0]], names=["g-r", "r-i", "r"])
+        >>> colours
+        <Observations: 1 objects, g-r [mag], r-i [mag], r [mag], full error covariances>
+        >>> colours.values.round(3), (1e4 * colours.noise).round(3)
+        (array([[ 0.6,  0.2, 19.6]]), array([[[13., -4., -4.],
+                [-4., 20.,  4.],
+                [-4.,  4.,  4.]]]))
+        """
+        affine = AffineMap.of(self, matrix, offset, names, units)
+        called = {"names": affine.names, "units": affine.units}
+        if self.projections is not None:
+            R = self.projections @ affine.inverse()
+            return replace(self, values=self.values + R @ affine.offset, projections=R, **called)
+        values, noise = _transformed(self.values, affine), _transformed_noise(self, affine)
+        return _without_lost(replace(self, values=values, noise=noise, **called), self)
+
     def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None):
         """The blocks that the compiled passes read, of (v - location) / scale, location and scale (D,).
 
@@ -263,6 +306,40 @@ class Observations:
         if background is not None:
             settings["background"] = background
         return kernels.pack(self.values, self.noise, self.weights, location, scale, **settings)
+
+
+def _transformed(values, affine):
+    """``A w + b``; missing where a missing value contributes."""
+    seen = np.isfinite(values)
+    if seen.all():
+        return affine.points(values)
+    lost = ~seen @ (affine.matrix != 0).T
+    return np.where(lost, np.nan, affine.points(np.where(seen, values, 0.0)))
+
+
+def _transformed_noise(observations, affine):
+    """``A S A'`` (N, D2, D2), of what is seen."""
+    if observations.noise is None:
+        return None
+    result = np.empty((len(observations), *[len(affine.matrix)] * 2))
+    for start in range(0, len(result), validation.CHUNK):
+        part = slice(start, start + validation.CHUNK)
+        noise, seen = observations.noise[part], observations.present[part]
+        if noise.ndim == 2:
+            result[part] = affine.covariances_of_factors(np.where(seen, noise, 0.0)[:, :, None] * np.eye(seen.shape[1]))
+        else:
+            result[part] = affine.covariances(np.where(seen[:, :, None] & seen[:, None, :], noise, 0.0))
+    return result
+
+
+def _without_lost(result, before):
+    """The transformed observations, with a remark on objects of which nothing is left."""
+    lost = int((before.counts & ~result.counts).sum())
+    if lost == 0:
+        return result
+    if not result.counts.any():
+        raise InputError("every row of `matrix` needs a value that is missing, for every object, so nothing is left")
+    return result.remarking(f"{lost} object{'s' if lost > 1 else ''} without any transformed value left out")
 
 
 def _divided(noise, scale):
