@@ -16,6 +16,7 @@ from hypothesis.extra import numpy as hnp
 from xdgmm import GaussianMixture, InputError
 from xdgmm.errors import OutputError
 from xdgmm.files import check_output, written_whole
+from xdgmm.mixture import Background
 
 MODEL = GaussianMixture(
     [0.3, 0.7],
@@ -23,6 +24,14 @@ MODEL = GaussianMixture(
     [[[1.0, 0.6], [0.6, 2.0]], [[0.5, -0.1], [-0.1, 0.2]]],
     ["v", "r"],
     ["km/s", None],
+)
+EVEN = GaussianMixture(
+    0.9 * MODEL.weights,
+    MODEL.means,
+    MODEL.covariances,
+    MODEL.names,
+    MODEL.units,
+    Background([-1 / 3, -5.0], [10.0, 2 / 3], 0.1),
 )
 
 
@@ -33,6 +42,10 @@ def assert_same(one, other):
         assert first.tobytes() == second.tobytes(), field
     assert one.names == other.names
     assert one.units == other.units
+    assert (one.background is None) == (other.background is None)
+    if one.background is not None:
+        assert np.array(one.background.box).tobytes() == np.array(other.background.box).tobytes()
+        assert one.background.fraction == other.background.fraction
 
 
 finite = st.floats(-1e150, 1e150, allow_subnormal=True)
@@ -41,17 +54,27 @@ units = st.sampled_from([None, "km/s", "mas/yr", "", "solMass", "mag", "dex", "1
 
 
 @st.composite
+def backgrounds(draw, D):
+    edges = np.sort(draw(hnp.arrays(float, (2, D), elements=finite)), axis=0)
+    edges[1] = np.where(edges[0] < edges[1], edges[1], np.nextafter(edges[0], np.inf))
+    return Background(*edges, draw(st.floats(0.0, 1.0, exclude_max=True)))
+
+
+@st.composite
 def mixtures(draw):
     K, D = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     weights = draw(hnp.arrays(float, K, elements=st.floats(1e-300, 1.0)))
     root = draw(hnp.arrays(float, (K, D, D), elements=st.floats(-1e50, 1e50)))
     covariances = root @ root.transpose(0, 2, 1)
+    background = draw(st.none() | backgrounds(D))
+    fraction = 0.0 if background is None else background.fraction
     return GaussianMixture(
-        weights / weights.sum(),
+        (1.0 - fraction) * weights / weights.sum(),
         draw(hnp.arrays(float, (K, D), elements=finite)),
         0.5 * (covariances + covariances.transpose(0, 2, 1)),
         draw(st.lists(names, min_size=D, max_size=D, unique=True)),
         draw(st.lists(units, min_size=D, max_size=D)),
+        background,
     )
 
 
@@ -62,11 +85,26 @@ def test_what_was_written_comes_back_with_the_same_bits(tmp_path_factory, model)
     assert_same(GaussianMixture.read(path), model)
 
 
+@pytest.mark.parametrize("background", [None, Background(-1 / 3, 1 / 7, 0.0)], ids=["without", "with"])
 @pytest.mark.parametrize("D", [1, 2, 7, 20])
-def test_any_number_of_coordinates_comes_back(tmp_path, D):
-    model = GaussianMixture([1.0], np.arange(D)[None] / 3.0, (np.eye(D) / 7.0)[None])
+def test_any_number_of_coordinates_comes_back(tmp_path, D, background):
+    model = GaussianMixture([1.0], np.arange(D)[None] / 3.0, (np.eye(D) / 7.0)[None], background=background)
     model.write(tmp_path / "model.fits")
     assert_same(GaussianMixture.read(tmp_path / "model.fits"), model)
+
+
+def test_a_background_with_all_the_weight_comes_back(tmp_path):
+    model = EVEN.with_parameters(np.array([0.0, 0.0, 1.0]), EVEN.means, EVEN.covariances)
+    model.write(tmp_path / "model.fits")
+    assert_same(GaussianMixture.read(tmp_path / "model.fits"), model)
+
+
+def test_only_a_background_needs_the_newer_format(tmp_path):
+    for model, number in ((MODEL, 1), (EVEN, 2)):
+        model.write(tmp_path / f"{number}.fits")
+        header = fits.getheader(tmp_path / f"{number}.fits", 1)
+        assert header["XDGMMFMT"] == number
+        assert ("BGLOW" in header) == (number == 2)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +175,10 @@ def test_other_programs_can_read_the_file(tmp_path):
 
 def test_the_file_obeys_the_standard(tmp_path):
     path = tmp_path / "model.fits"
-    MODEL.write(path)
-    with fits.open(path) as hdus:
-        hdus.verify("exception")
+    for model in (MODEL, EVEN):
+        model.write(path, overwrite=True)
+        with fits.open(path) as hdus:
+            hdus.verify("exception")
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -189,10 +228,11 @@ def test_random_bytes_are_refused(tmp_path_factory, content):
         GaussianMixture.read(path)
 
 
-@given(st.integers(2880, 8640), st.integers(0, 255))
-def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_sentence(tmp_path_factory, position, byte):
+@pytest.mark.parametrize("model", [MODEL, EVEN], ids=["gaussians", "background"])
+@given(position=st.integers(2880, 8640), byte=st.integers(0, 255))
+def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_sentence(tmp_path_factory, model, position, byte):
     path = tmp_path_factory.mktemp("damaged") / "damaged.fits"
-    MODEL.write(path)
+    model.write(path)
     content = bytearray(path.read_bytes())
     content[position % len(content)] = byte
     path.write_bytes(bytes(content))
@@ -200,10 +240,10 @@ def test_a_file_with_a_wrong_byte_is_read_or_refused_in_one_sentence(tmp_path_fa
         GaussianMixture.read(path)
 
 
-def damaged(tmp_path, change):
+def damaged(tmp_path, change, model=MODEL):
     """A model file whose table was changed by a function of its HDU."""
     path = tmp_path / "changed.fits"
-    MODEL.write(path)
+    model.write(path)
     with fits.open(path) as hdus:
         change(hdus[1])
         hdus.writeto(path, overwrite=True)
@@ -212,9 +252,9 @@ def damaged(tmp_path, change):
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
     def change(hdu):
-        hdu.header["XDGMMFMT"] = 2
+        hdu.header["XDGMMFMT"] = 3
 
-    with pytest.raises(InputError, match="has format 2, newer than this xdgmm knows; upgrade xdgmm"):
+    with pytest.raises(InputError, match="has format 3, newer than this xdgmm knows; upgrade xdgmm"):
         GaussianMixture.read(damaged(tmp_path, change))
 
 
@@ -249,6 +289,42 @@ def test_a_header_that_contradicts_the_table_is_refused(tmp_path, key, value):
 def test_a_header_that_lacks_something_is_refused(tmp_path, key):
     with pytest.raises(InputError, match=r"'.*changed\.fits' is damaged"):
         GaussianMixture.read(damaged(tmp_path, lambda hdu: hdu.header.remove(key)))
+
+
+@pytest.mark.parametrize("key", ["BGLOW", "BGHIGH", "BGFRAC"])
+def test_a_header_that_lacks_something_of_the_background_is_refused(tmp_path, key):
+    with pytest.raises(InputError, match=r"'.*changed\.fits' is damaged"):
+        GaussianMixture.read(damaged(tmp_path, lambda hdu: hdu.header.remove(key), EVEN))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("BGLOW", "[0.0]"),
+        ("BGLOW", "[0.0, 100.0]"),
+        ("BGLOW", "[0.0, NaN]"),
+        ("BGLOW", "[[0.0, 0.0]]"),
+        ("BGLOW", '["a", "b"]'),
+        ("BGLOW", "[true, true]"),
+        ("BGLOW", "null"),
+        ("BGLOW", -5.0),
+        ("BGHIGH", "[1.0, Infinity]"),
+        ("BGHIGH", "not JSON"),
+        ("BGFRAC", "0.2"),
+        ("BGFRAC", "-0.1"),
+        ("BGFRAC", "NaN"),
+        ("BGFRAC", "[0.1]"),
+        ("BGFRAC", "true"),
+        ("BGFRAC", 0.1),
+        ("XDGMMFMT", 0),
+    ],
+)
+def test_a_background_that_is_none_is_refused(tmp_path, key, value):
+    def change(hdu):
+        hdu.header[key] = value
+
+    with pytest.raises(InputError, match=r"'.*changed\.fits' is damaged"):
+        GaussianMixture.read(damaged(tmp_path, change, EVEN))
 
 
 @pytest.mark.parametrize(

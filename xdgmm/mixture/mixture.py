@@ -7,6 +7,8 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.observations.validation import check_names, check_units, plain, read_only, unit_factors
 
+from .background import Background
+
 ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, weights summing to 1 within ROUNDING
 
 
@@ -14,10 +16,12 @@ ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, wei
 class GaussianMixture:
     """Intrinsic density ``sum_k weights[k] N(means[k], covariances[k])`` in D named coordinates.
 
+    With a background, its uniform density is one more summand, and its fraction one more weight.
+
     Parameters
     ----------
     weights : array (K,)
-        Mixing proportions: not negative, summing to 1.
+        Mixing proportions: not negative, summing to 1 together with the fraction of a background.
     means : array (K, D)
         Component means, in `units`.
     covariances : array (K, D, D)
@@ -27,11 +31,13 @@ class GaussianMixture:
         Names of the coordinates; x1, x2, ... by default.
     units : sequence of units, optional
         Units of the coordinates, or one for all.
+    background : Background, optional
+        A uniform density over a box, for objects that belong to no component.
 
     Raises
     ------
     InputError
-        If shapes do not match, or weights or covariances are not what they must be.
+        If shapes do not match, or weights, covariances or the background are not what they must be.
 
     Examples
     --------
@@ -46,6 +52,7 @@ class GaussianMixture:
     covariances: np.ndarray
     names: tuple | None = None
     units: tuple | None = None
+    background: Background | None = None
 
     def __post_init__(self):
         """Check, and freeze the arrays."""
@@ -53,19 +60,23 @@ class GaussianMixture:
         means = _numbers(self.means, "means", 2)
         covariances = _numbers(self.covariances, "covariances", 3)
         _check_shapes(weights, means, covariances)
-        _check_weights(weights)
+        _check_background(self.background)
+        _check_weights(weights, self.background)
         _check_covariances(covariances)
         n_dimensions = means.shape[1]
         for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
             object.__setattr__(self, name, read_only(array))
         object.__setattr__(self, "names", check_names(self.names, n_dimensions))
         object.__setattr__(self, "units", check_units(self.units, n_dimensions))
+        if self.background is not None:
+            object.__setattr__(self, "background", self.background.in_coordinates(self.names, self.units))
 
     def __repr__(self):
         """One line: how many components in which coordinates."""
         columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
         plural = "s" if self.n_components > 1 else ""
-        return f"<GaussianMixture: {self.n_components} component{plural} in {columns}>"
+        background = "" if self.background is None else " and a background"
+        return f"<GaussianMixture: {self.n_components} component{plural}{background} in {columns}>"
 
     @property
     def n_components(self):
@@ -76,6 +87,29 @@ class GaussianMixture:
     def n_dimensions(self):
         """Number of coordinates D."""
         return self.means.shape[1]
+
+    @property
+    def shares(self):
+        """Share of the objects of each component (K,), and of the background where there is one: (K + 1,)."""
+        if self.background is None:
+            return self.weights
+        return read_only(np.append(self.weights, self.background.fraction))
+
+    @property
+    def gaussians(self):
+        """The same components without the background, their weights rescaled to sum to 1.
+
+        Raises
+        ------
+        InputError
+            If the background has all the weight.
+        """
+        if self.background is None:
+            return self
+        total = self.weights.sum()
+        if total == 0:
+            raise InputError("every component has the weight zero beside the background, so none can be taken alone")
+        return GaussianMixture(self.weights / total, self.means, self.covariances, self.names, self.units)
 
     @property
     def sigmas(self):
@@ -97,6 +131,9 @@ class GaussianMixture:
             raise InputError(f"`x` has shape {x.shape}, but (N, {self.n_dimensions}) is needed")
         used = np.flatnonzero(self.weights)
         columns = [np.log(self.weights[k]) + self._component_log_density(k, x) for k in used]
+        if self.background is not None and self.background.fraction > 0:
+            inside = np.log(self.background.fraction) + self.background.log_density
+            columns.append(np.where(self.background.contains(x), inside, -np.inf))
         result = np.logaddexp.reduce(columns, axis=0)
         return result[0] if single else result
 
@@ -126,33 +163,45 @@ class GaussianMixture:
         -------
         points : ndarray (n_samples, D)
         labels : ndarray of int (n_samples,)
-            Which component each point comes from.
+            Which component each point comes from; K is the background.
         """
         rng = np.random.default_rng(rng)
-        labels = rng.choice(self.n_components, n_samples, p=self.weights / self.weights.sum())
+        labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
         white = rng.standard_normal((n_samples, self.n_dimensions))
         roots = np.array([_square_root(V) for V in self.covariances])
-        return self.means[labels] + np.einsum("nij,nj->ni", roots[labels], white), labels
+        component = np.minimum(labels, self.n_components - 1)
+        points = self.means[component] + np.einsum("nij,nj->ni", roots[component], white)
+        if self.background is not None:
+            uniform = labels == self.n_components
+            points[uniform] = rng.uniform(*self.background.box, (uniform.sum(), self.n_dimensions))
+        return points, labels
 
-    def with_parameters(self, weights, means, covariances):
-        """The same names and units with other parameters, unchecked: the caller made them, and made them right."""
+    def with_parameters(self, shares, means, covariances):
+        """The same names and units with other parameters, unchecked: the caller made them, and made them right.
+
+        Shares (K,) are weights, beside which a background keeps its fraction; shares (K + 1,) end with that fraction.
+        """
+        background = self.background
+        if background is not None and len(shares) > len(means):
+            background, shares = background.with_fraction(shares[-1]), shares[:-1]
         new = object.__new__(GaussianMixture)
-        arrays = {"weights": weights, "means": means, "covariances": covariances}
+        arrays = {"weights": shares, "means": means, "covariances": covariances}
         for field, array in arrays.items():
             object.__setattr__(new, field, read_only(array))
         object.__setattr__(new, "names", self.names)
         object.__setattr__(new, "units", self.units)
+        object.__setattr__(new, "background", background)
         return new
 
     def ordered(self, order):
-        """The same components in another order (K,)."""
+        """The same components in another order (K,); a background stays the last."""
         return self.with_parameters(self.weights[order], self.means[order], self.covariances[order])
 
     def rescaled(self, location, scale, names=None, units=None):
         """The mixture of ``scale * v + location``, location and scale (D,): an affine map along the axes."""
-        return GaussianMixture(
-            self.weights, self.means * scale + location, self.covariances * scale[:, None] * scale, names, units
-        )
+        background = self.background and self.background.rescaled(location, scale)
+        covariances = self.covariances * scale[:, None] * scale
+        return GaussianMixture(self.weights, self.means * scale + location, covariances, names, units, background)
 
     def in_units(self, units):
         """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
@@ -201,17 +250,34 @@ def _check_shapes(weights, means, covariances):
             )
 
 
-def _check_weights(weights):
-    if (weights < 0).any() or abs(weights.sum() - 1) > ROUNDING * weights.size:
-        raise InputError(f"`weights` must not be negative and must sum to 1, but they are {weights.tolist()}")
+def _check_background(background):
+    if not (background is None or isinstance(background, Background)):
+        raise InputError(f"`background` is {background!r}, but a `Background` belongs there")
+
+
+def _check_weights(weights, background):
+    fraction = 0.0 if background is None else background.fraction
+    if min(weights.min(), fraction) < 0 or not abs(weights.sum() + fraction - 1) <= ROUNDING * weights.size:
+        beside = "" if background is None else f" together with the fraction {fraction} of the background"
+        raise InputError(f"`weights` must not be negative and must sum to 1{beside}, but they are {weights.tolist()}")
+
+
+def _scaled(covariances):
+    """Covariances in units of their standard deviations, where these are not zero."""
+    size = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+    size = np.where(size > 0, size, 1.0)
+    return covariances / size[:, :, None] / size[:, None, :]
+
+
+def _lowest_eigenvalues(covariances):
+    """Lowest eigenvalue of each (K,), in units of its standard deviations."""
+    return np.linalg.eigvalsh(_scaled(covariances))[:, 0]
 
 
 def _check_covariances(covariances):
-    size = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-    size = np.where(size > 0, size, 1.0)
-    scaled = covariances / size[:, :, None] / size[:, None, :]
+    scaled = _scaled(covariances)
     if (np.abs(scaled - scaled.transpose(0, 2, 1)) > ROUNDING).any():
         raise InputError("`covariances` must be symmetric; average each with its transpose")
-    for k, lowest in enumerate(np.linalg.eigvalsh(scaled)[:, 0]):
+    for k, lowest in enumerate(_lowest_eigenvalues(covariances)):
         if lowest < -ROUNDING:
             raise InputError(f"the covariance of component {k} has a negative eigenvalue; it must be a covariance")

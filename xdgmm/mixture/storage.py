@@ -4,6 +4,9 @@ Columns, each with its unit: ``weight``, ``mean_<name>`` for every coordinate, `
 triangle of the covariance.  The header says what it is (``XDGMMFMT``, the format's version) and keeps the names
 and units of the coordinates as JSON, since FITS columns restrict characters and length.  Numbers are stored as
 64-bit floats: the round trip is exact.
+
+A mixture with a background has format 2: the header keeps the box (``BGLOW``, ``BGHIGH``, in the units of the
+coordinates) and the fraction (``BGFRAC``) as JSON too.  All others have format 1, which older versions of xdgmm read.
 """
 
 import io
@@ -17,9 +20,10 @@ from xdgmm.files import check_output, written_whole
 from xdgmm.kernels import unpack
 from xdgmm.observations.validation import difference_unit
 
+from .background import Background
 from .mixture import GaussianMixture
 
-FORMAT = 1
+FORMAT, WITH_BACKGROUND = 1, 2
 LONGEST_LABEL = 30  # two of them and "cov_" fit into a FITS column name of 68 characters
 
 
@@ -41,11 +45,20 @@ def _table(mixture):
         unit = _product(mixture.units[i], mixture.units[j])
         columns.append(fits.Column(f"cov_{labels[j]}_{labels[i]}", "D", unit, array=mixture.covariances[:, i, j]))
     hdu = fits.BinTableHDU.from_columns(columns, name="MIXTURE")
-    hdu.header["XDGMMFMT"] = (FORMAT, "version of this file format")
+    number = FORMAT if mixture.background is None else WITH_BACKGROUND
+    hdu.header["XDGMMFMT"] = (number, "version of this file format")
     hdu.header["NDIM"] = (mixture.n_dimensions, "number of coordinates")
     hdu.header["NAMES"] = json.dumps(mixture.names)
     hdu.header["UNITS"] = json.dumps([_text(unit) for unit in mixture.units])
+    if mixture.background is not None:
+        hdu.header.update(_background_cards(mixture.background))
     return hdu
+
+
+def _background_cards(background):
+    low, high = background.box
+    cards = {"BGLOW": low.tolist(), "BGHIGH": high.tolist(), "BGFRAC": background.fraction}
+    return {key: json.dumps(value) for key, value in cards.items()}
 
 
 def _labels(names):
@@ -110,7 +123,7 @@ class _NewerFormatError(InputError):
 
 
 def _refuse_newer(version, path):
-    if isinstance(version, int) and version > FORMAT:
+    if isinstance(version, int) and version > WITH_BACKGROUND:
         raise _NewerFormatError(f"'{path}' has format {version}, newer than this xdgmm knows; upgrade xdgmm")
 
 
@@ -131,7 +144,7 @@ def _contents(content):
 
 
 def _mixture(header, rows):
-    if header["XDGMMFMT"] != FORMAT:
+    if header["XDGMMFMT"] not in (FORMAT, WITH_BACKGROUND):
         raise ValueError(f"format {header['XDGMMFMT']!r} does not exist")
     n_dimensions = int(header["NDIM"])
     if rows.shape[1] != 1 + n_dimensions + n_dimensions * (n_dimensions + 1) // 2:
@@ -141,4 +154,12 @@ def _mixture(header, rows):
         raise TypeError("names and units are no lists")
     means = rows[:, 1 : 1 + n_dimensions]
     covariances = unpack(rows[:, 1 + n_dimensions :], n_dimensions)
-    return GaussianMixture(rows[:, 0], means, covariances, names, units)
+    background = _background(header) if header["XDGMMFMT"] == WITH_BACKGROUND else None
+    return GaussianMixture(rows[:, 0], means, covariances, names, units, background)
+
+
+def _background(header):
+    low, high, fraction = (json.loads(header[key]) for key in ("BGLOW", "BGHIGH", "BGFRAC"))
+    if not (isinstance(low, list) and isinstance(high, list) and isinstance(fraction, float)):
+        raise TypeError("the background is no box with a fraction")
+    return Background(low, high).with_fraction(fraction)

@@ -1,0 +1,237 @@
+"""`Background`: objects that belong to no Gaussian, spread evenly over a box."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.observations.validation import listed, plain, read_only
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Background:
+    """A uniform density over a box, to which a fraction of the objects belongs; their errors are ignored.
+
+    Parameters
+    ----------
+    low, high : array (D,) or number, optional
+        Corners of the box, in the units of the coordinates or as Quantities; a number serves for every coordinate.
+        Without them the box is that of the data (see `resolved`).
+    fraction : float
+        Fraction of the objects, from 0 up to but not including 1; for a fit, where it starts.
+
+    Raises
+    ------
+    InputError
+        If one corner is given alone, is not finite or not below the other, or the fraction is none.
+
+    Notes
+    -----
+    ``p(v) = 1 / prod_i (high_i - low_i)`` inside the box, edges included, and 0 outside; of an object with missing
+    values, the product over those it has.  A uniform density is nearly the same before and after the errors, but
+    within some errors of the edges.
+
+    Examples
+    --------
+    >>> from xdgmm.mixture import Background, GaussianMixture
+    >>> background = Background(0.0, 10.0, fraction=0.2)
+    >>> mixture = GaussianMixture([0.8], [[5.0]], [[[0.01]]], names=["v"], background=background)
+    >>> mixture
+    <GaussianMixture: 1 component and a background in v>
+    >>> mixture.log_density([[0.0]]).round(3)  # ln(0.2 / 10)
+    array([-3.912])
+    """
+
+    low: np.ndarray | float | None = None
+    high: np.ndarray | float | None = None
+    fraction: float = 0.1
+
+    def __post_init__(self):
+        """Check what can be checked without knowing the coordinates."""
+        if (self.low is None) != (self.high is None):
+            raise InputError("a background needs both `low` and `high`, or neither for the box of the data")
+        object.__setattr__(self, "fraction", _checked_fraction(self.fraction))
+        if self.low is None:
+            return
+        low, high = _edge(self.low, "low"), _edge(self.high, "high")
+        if type(low) is type(high) is np.ndarray:
+            _check_box(low, high)
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    def __repr__(self):
+        """One line: which fraction, in which box."""
+        box = "the box of the data" if self.low is None else f"the box from {self.low} to {self.high}"
+        return f"<Background: a fraction of {self.fraction:.4g}, uniform in {box}>"
+
+    @property
+    def box(self):
+        """Lowest and highest corner (D,), plain numbers.
+
+        Raises
+        ------
+        InputError
+            If they are not known yet, because the coordinates are not.
+        """
+        if not (type(self.low) is type(self.high) is np.ndarray and self.low.ndim == self.high.ndim == 1):
+            raise InputError("the background has no box in plain coordinates yet; `resolved` gives it one")
+        return self.low, self.high
+
+    @property
+    def log_density(self):
+        """Natural logarithm of the density inside the box; InputError as for `box`."""
+        low, high = self.box
+        return -float(np.log(high - low).sum())
+
+    def contains(self, x):
+        """Which points (N, D) lie in the box, edges included: boolean (N,)."""
+        low, high = self.box
+        return ((x >= low) & (x <= high)).all(axis=1)
+
+    def resolved(self, observations):
+        """The background with plain corners (D,) in the units of observations.
+
+        The box of the data is the smallest one around the present values of all objects that count.
+
+        Raises
+        ------
+        InputError
+            If the observations are projections, the corners do not fit their coordinates, a value lies outside (rows
+            are listed), or the data have no width to make a box of.
+        """
+        if observations.projections is not None:
+            raise InputError(
+                "a background is uniform in the measured coordinates, which projections do not give; use a wide "
+                "component with fixed mean and covariance instead"
+            )
+        if self.low is None:
+            return _settled(*_box_of(observations), self.fraction)
+        background = self.in_coordinates(observations.names, observations.units)
+        outside = _outside(observations, *background.box)
+        if outside.size:
+            raise InputError(
+                f"the box of the background leaves out values of {listed(outside)}; widen `low` and `high`, or leave "
+                "these objects out"
+            )
+        return background
+
+    def in_coordinates(self, names, units):
+        """The background with plain corners (D,) in these coordinates.
+
+        Raises
+        ------
+        InputError
+            If there are no corners, or they do not fit the coordinates and their units.
+        """
+        if self.low is None:
+            raise InputError("the background of a mixture needs a box; give it `low` and `high`")
+        low, high = (_plain(edge, which, names, units) for edge, which in ((self.low, "low"), (self.high, "high")))
+        _check_box(low, high)
+        return _settled(low, high, self.fraction)
+
+    def with_fraction(self, fraction):
+        """The same box with another fraction, unchecked: the caller made it, and made it right."""
+        return _settled(self.low, self.high, float(fraction))
+
+    def rescaled(self, location, scale):
+        """The background of ``scale * v + location``, location and scale (D,)."""
+        low, high = (edge * scale + location for edge in self.box)
+        return _settled(np.minimum(low, high), np.maximum(low, high), self.fraction)
+
+    def affine(self, affine):
+        """The background of an `AffineMap`, which must map the axes onto axes: a box has to stay one."""
+        if not affine.along_axes:
+            raise InputError(
+                "a mixture with a background can only be mapped along its axes, since its box must stay a box; take "
+                "its `gaussians`, or a matrix with one element in each row and column"
+            )
+        low, high = (affine.points(edge) for edge in self.box)
+        return _settled(np.minimum(low, high), np.maximum(low, high), self.fraction)
+
+
+def _settled(low, high, fraction):
+    """A background of corners and a fraction that were checked already."""
+    new = object.__new__(Background)
+    object.__setattr__(new, "low", read_only(low) if type(low) is np.ndarray else low)
+    object.__setattr__(new, "high", read_only(high) if type(high) is np.ndarray else high)
+    object.__setattr__(new, "fraction", fraction)
+    return new
+
+
+def _checked_fraction(fraction):
+    value = plain(fraction, "fraction")[0]
+    if value.shape != () or not 0.0 <= value < 1.0:
+        raise InputError(f"`fraction` of the background is {fraction}, but a number from 0 up to below 1 is needed")
+    return float(value)
+
+
+def _edge(edge, which):
+    """A corner as it is where it has units, or else as plain numbers."""
+    if getattr(edge, "unit", None) is not None:
+        return edge
+    if isinstance(edge, (list, tuple)) and any(getattr(entry, "unit", None) is not None for entry in edge):
+        return tuple(edge)
+    edge = np.array(plain(edge, which)[0])
+    if edge.ndim > 1:
+        raise InputError(f"`{which}` of the background has shape {edge.shape}, but one number per coordinate is needed")
+    return read_only(edge)
+
+
+def _plain(edge, which, names, units):
+    """A corner as plain numbers (D,) in these units."""
+    entries = [edge] * len(names) if getattr(edge, "shape", None) == () else list(edge)
+    if len(entries) != len(names):
+        raise InputError(
+            f"`{which}` of the background has {len(entries)} entries, but there are {len(names)} coordinates; give one "
+            "for each, or one for all"
+        )
+    return np.array([_number(e, which, *called) for e, *called in zip(entries, names, units, strict=True)])
+
+
+def _number(entry, which, name, unit):
+    own = getattr(entry, "unit", None)
+    if own is not None and unit is None:
+        raise InputError(f"`{which}` of the background has the unit {own}, but '{name}' has none; give a plain number")
+    number = plain(entry, which, unit)[0]
+    if number.shape != ():
+        raise InputError(f"`{which}` of the background holds an array for '{name}'; give one number per coordinate")
+    return float(number)
+
+
+def _check_box(low, high):
+    if low.ndim == high.ndim == 1 and low.shape != high.shape:
+        raise InputError(
+            f"`low` of the background has {low.size} entries, but `high` has {high.size}; give one for each coordinate"
+        )
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise InputError("`low` and `high` of the background must be finite; give the edges of a box")
+    if not (low < high).all():
+        raise InputError(
+            f"`low` of the background must lie below `high`, but they are {low.tolist()} and {high.tolist()}"
+        )
+
+
+def _box_of(observations):
+    """Smallest box around the present values of the objects that count."""
+    edges, flat = np.empty((2, observations.n_dimensions)), []
+    counts = observations.counts
+    for i, name in enumerate(observations.names):
+        column = observations.values[:, i]
+        column = column[counts & np.isfinite(column)]
+        edges[:, i] = (column.min(), column.max()) if column.size else 0.0
+        if edges[0, i] == edges[1, i]:
+            flat.append(name)
+    if flat:
+        raise InputError(
+            f"the values of {', '.join(flat)} have no spread to make a box of; give the background `low` and `high`"
+        )
+    return edges
+
+
+def _outside(observations, low, high):
+    """Rows of objects that count with a value outside the box: one column at a time, so that nothing is copied."""
+    outside = np.zeros(len(observations), bool)
+    for i in range(low.size):
+        column = observations.values[:, i]
+        outside |= (column < low[i]) | (column > high[i])
+    return np.flatnonzero(outside & observations.counts)
