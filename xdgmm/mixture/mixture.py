@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xdgmm.errors import InputError
+from xdgmm.observations.affine import AffineMap
 from xdgmm.observations.validation import check_names, check_units, plain, read_only, unit_factors
 
 from .background import Background
@@ -203,6 +204,38 @@ class GaussianMixture:
         covariances = self.covariances * scale[:, None] * scale
         return GaussianMixture(self.weights, self.means * scale + location, covariances, names, units, background)
 
+    def affine(self, matrix, offset=None, names=None, units=None):
+        """The mixture of ``A v + b``: means ``A m + b`` and covariances ``A V A'``, exactly symmetric.
+
+        Parameters
+        ----------
+        matrix : array (D2, D)
+            A, plain numbers without a row of zeros.  With a background each row must have one element, and each
+            column at most one.
+        offset : array (D2,) or float, optional
+            b.
+        names, units : optional
+            Those of the results; they follow from the matrix where they are not given (see `AffineMap.of`).
+
+        Raises
+        ------
+        InputError
+            If the matrix or the offset has the wrong shape, is not finite, or is one for which there is no result.
+
+        Examples
+        --------
+        >>> from xdgmm import GaussianMixture
+        >>> mixture = GaussianMixture([1.0], [[20.2, 19.6]], [[[0.5, 0.4], [0.4, 0.5]]], names=["g", "r"], units="mag")
+        >>> colour = mixture.affine([[1, -1]], names="g-r")
+        >>> colour, colour.means.round(3), colour.covariances.round(3)
+        (<GaussianMixture: 1 component in g-r [mag]>, array([[0.6]]), array([[[0.2]]]))
+        """
+        affine = AffineMap.of(self, matrix, offset, names, units)
+        background = self.background and self.background.affine(affine)
+        covariances = [_transformed(V, affine) for V in self.covariances]
+        means = affine.points(self.means)
+        return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background)
+
     def in_units(self, units):
         """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
         factors = unit_factors(self.units, units, self.names)
@@ -227,6 +260,14 @@ def _square_root(covariance):
     """Symmetric square root; a singular covariance is allowed."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+
+
+def _transformed(covariance, affine):
+    """``A V A'``; by way of a root of V where rounding would leave a negative eigenvalue."""
+    result = affine.covariances(covariance)
+    if (np.diagonal(result) >= 0).all() and _lowest_eigenvalues(result[None])[0] >= -ROUNDING:
+        return result
+    return affine.covariances_of_factors(_square_root(covariance))
 
 
 def _numbers(array, name, n_axes):
