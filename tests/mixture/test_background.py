@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 from scipy.stats import kstest
 
-from xdgmm import GaussianMixture, InputError, Observations
+from xdgmm import GaussianMixture, InputError, Observations, kernels
 from xdgmm.mixture import Background
 
 LOW, HIGH = np.array([-10.0, 0.0]), np.array([10.0, 5.0])
@@ -280,3 +280,11 @@ def test_another_fraction_keeps_the_box():
     background = Background(LOW, HIGH).with_fraction(0.7)
     assert (box(background), background.fraction) == ([LOW.tolist(), HIGH.tolist()], 0.7)
     assert Background().with_fraction(0.7).low is None
+
+
+def test_packed_exact_observations_have_the_density_of_the_mixture():
+    obs, model = Observations.exact(VALUES), mixture()
+    parameters = model.shares, model.means, model.covariances
+    found = kernels.log_densities(obs.pack(background=model.background.box), *parameters)
+    # conditions below 1e2, densities of order ten
+    np.testing.assert_allclose(found, model.log_density(VALUES), rtol=0, atol=1e-12)
