@@ -22,6 +22,7 @@ imported module would not be seen (after a change of the options in `compiling.p
 
 import math
 import operator
+from functools import wraps
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -198,8 +199,7 @@ class _EmittedRows:
         return _Emitted(self.builder, _spread(self.builder, value) if self.kind == NUMBERS else value)
 
     def __setitem__(self, row, vector):
-        value = vector.value if isinstance(vector, _Emitted) else _reals(vector)
-        self.builder.store(value, self._at(row), align=8)
+        self.builder.store(_value(vector), self._at(row), align=8)
 
 
 def _intrinsic(name):
@@ -423,6 +423,10 @@ def _is_projected(layout):
 
 
 def _is_swept(layout):
+    return len(layout.noise) != COMMON
+
+
+def _has_own_coordinates(layout):
     return len(layout.noise) in (DIAGONAL, FULL)
 
 
@@ -439,44 +443,49 @@ def of_rows(returns=0, where=_always):
 
     For few dimensions it runs while a kernel is compiled and leaves instructions without loops or indices, which
     the compiler can hold in registers; for many it is compiled as the loops that it is.  The layout decides, so even
-    functions that have no other use for it take one.  A function that returns nothing leaves nothing at all for
-    layouts `where` it does not apply.
+    functions that have no other use for it take one.  Functions of rows can call each other; one that returns nothing
+    does nothing for layouts to which it does not apply (`where`), and costs no time to compile there.
     """
     result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
 
     def decorate(function):
+        @wraps(function)
+        def applied(*arguments):
+            return function(*arguments) if where(arguments[-1]) else None
+
         @intrinsic
         def written_out(_typing, arguments):
             def generate(context, builder, signature, values):
                 kinds = signature.args[0].types
-                if not where(_layout(kinds[-1])):
-                    return context.get_dummy_value()
                 values = cgutils.unpack_tuple(builder, values[0])
                 readable = (_readable(context, builder, v, kind) for v, kind in zip(values, kinds, strict=True))
-                found = function(*readable)
+                found = applied(*readable)
                 if returns == 0:
                     return context.get_dummy_value()
                 if returns == 1:
-                    return found.value
-                return context.make_tuple(builder, result, [vector.value for vector in found])
+                    return _value(found)
+                return context.make_tuple(builder, result, [_value(vector) for vector in found])
 
             return result(arguments), generate
 
         looped = njit(**OPTIONS)(function)
 
-        @overload(function, strict=False)
+        @overload(applied, strict=False)
         def choose(*arguments):
-            if _is_written_out(_layout(arguments[-1])) or not where(_layout(arguments[-1])):
+            layout = _layout(arguments[-1])
+            if not where(layout):
+                return lambda *arguments: None  # noqa: ARG005
+            if max(len(layout.dimensions), len(layout.measured)) <= UNROLLED:
                 return lambda *arguments: written_out(arguments)
             return lambda *arguments: looped(*arguments)  # noqa: PLW0108
 
-        return function
+        return applied
 
     return decorate
 
 
-def _is_written_out(layout):
-    return max(len(layout.dimensions), len(layout.measured)) <= UNROLLED
+def _value(vector):
+    return vector.value if isinstance(vector, _Emitted) else _reals(vector)
 
 
 def _readable(context, builder, value, kind):
@@ -519,7 +528,7 @@ def eliminate(t, layout):
     return m, e, lowest
 
 
-@of_rows(where=_is_swept)
+@of_rows(where=_has_own_coordinates)
 def finish(t, layout):
     """After `eliminate`: the triangle becomes -T^-1, and the M rows below u = T^-1 d.
 
@@ -688,7 +697,7 @@ def background_row(layout):
 # --- Densities and their weights -------------------------------------------------------------------------------------
 
 
-@inlined
+@of_rows(returns=3)
 def density(t, block, theta, layout):
     """Density of one Gaussian at the objects of a block, without its weight; leaves the factor in t.
 
@@ -698,27 +707,31 @@ def density(t, block, theta, layout):
     M = len(layout.measured)
     if len(layout.noise) == COMMON:
         whiten(t, block, theta, layout)
-        m, e, lowest = 1.0, 0.0, 1.0
+        power, scale, lowest = 0.0, 1.0, 1.0
     else:
         load_diagonal(t, block, theta, layout)
         load_full(t, block, theta, layout)
         load_projected(t, block, theta, layout)
         mask(t, block, layout)
         m, e, lowest = eliminate(t, layout)
-    return HALF_LOG2E * t[element(M, M)] + 0.5 * e, square_root(m), lowest
+        power, scale = 0.5 * e, square_root(m)
+    return HALF_LOG2E * t[element(M, M)] + power, scale, lowest
 
 
-@register_jitable
-def is_background(k, K, layout):
-    """Is component k of K the uniform background, whose density stands in the blocks?"""
-    return len(layout.background) > 0 and k == K - 1
+@of_rows(returns=1)
+def place_background(powers, block, amplitude, highest, layout):
+    """Put power and scale of the uniform background, if there is one, where those of its Gaussians are.
 
-
-@register_jitable
-def uniform(block, layout):
-    """Density of the background at the objects of a block, as power and scale: like `density`."""
-    power = block[background_row(layout)]
-    return power, where_above(power, NOWHERE, 1.0, 0.0)
+    Returns the highest power of all.
+    """
+    if len(layout.background) == 0:
+        return highest
+    found = block[background_row(layout)]
+    power = where_above(found, NOWHERE, found + amplitude[1], NOWHERE)
+    power = where_above(amplitude[0], 0.0, power, NOWHERE)
+    powers[0] = power
+    powers[1] = where_above(power, NOWHERE, amplitude[0], 0.0)
+    return larger(power, highest)
 
 
 @of_rows(returns=1)
@@ -772,8 +785,18 @@ def weighted_log2(p, highest, omega, layout):
 
 
 @of_rows()
-def add_moments(sums, t, r, layout):
-    """Add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
+def add_moments(sums, latent, t, block, r, layout):
+    """From the factor in t, add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
+    finish(t, layout)
+    forget_missing(t, block, layout)
+    pull_back(latent, t, block, layout)
+    add_swept_moments(sums, latent, r, layout)
+    add_whitened_moments(sums, t, r, layout)
+
+
+@of_rows(where=_is_swept)
+def add_swept_moments(sums, t, r, layout):
+    """Add r, r u and r (u u' - P)."""
     D = len(layout.dimensions)
     sums[0] = sums[0] + r
     for i in range(D):
@@ -786,7 +809,7 @@ def add_moments(sums, t, r, layout):
 
 @of_rows(where=_has_common_noise)
 def add_whitened_moments(sums, t, r, layout):
-    """Add r, r z and r z z'."""
+    """Add r, r z and r z z', from which `passes.py` makes the others: T is the same for all objects."""
     D = len(layout.dimensions)
     sums[0] = sums[0] + r
     for i in range(D):
@@ -797,7 +820,7 @@ def add_whitened_moments(sums, t, r, layout):
             sums[row] = sums[row] + rz * t[element(D, j)]
 
 
-@of_rows()
+@of_rows(where=_is_swept)
 def add_information(sums, t, r, layout):
     """Add r P, the information on the mean; and in one dimension r P^2, twice that on the variance."""
     D = len(layout.dimensions)
@@ -834,11 +857,12 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
     more (and in one dimension one more).
     """
     D, K = len(layout.dimensions), amplitude.shape[0]
+    n_gaussians = K - len(layout.background)
     n_theta, n_kept, n_sums = theta.shape[1], kept.shape[1], running.shape[1]
     POWER, SCALE = n_kept - 2, n_kept - 1
     informed = n_sums > 1 + element(D, D)
     t, accumulated = scratch(layout), rows(running, 0)
-    moments = latent_scratch(t, layout)
+    latent = latent_scratch(t, layout)
     for chunk in range(first, last):
         for row in range(K * n_sums):
             accumulated[row] = 0.0
@@ -846,18 +870,17 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
         for b in range(chunk * size, min((chunk + 1) * size, taken[0])):
             block = rows(data, b * taken[1] * data.shape[1])
             highest = -1e300
-            for k in range(K):
+            for k in range(n_gaussians):
                 if amplitude[k, 0] > 0.0:
+                    power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
                     mine = rows(kept, k * n_kept)
-                    if is_background(k, K, layout):
-                        power, scale = uniform(block, layout)
-                    else:
-                        power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
-                        copy(mine, t, layout)
-                        lowest = smaller(pivot, lowest)
+                    copy(mine, t, layout)
                     mine[POWER] = power + amplitude[k, 1]
                     mine[SCALE] = scale * amplitude[k, 0]
                     highest = larger(mine[POWER], highest)
+                    lowest = smaller(pivot, lowest)
+            last = rows(kept, (K - 1) * n_kept + POWER)
+            highest = place_background(last, block, numbers(amplitude, 2 * (K - 1)), highest, layout)
             p = 0.0
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
@@ -866,23 +889,17 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
                     p = p + mine[SCALE]
             omega = block[weight_row(layout)]
             log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
-            for k in range(K):
+            share = where_above(p, 0.0, omega / p, 0.0)
+            for k in range(n_gaussians):
                 if amplitude[k, 0] > 0.0:
                     mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
-                    r = mine[SCALE] * where_above(p, 0.0, omega / p, 0.0)
-                    if is_background(k, K, layout):
-                        target[0] = target[0] + r
-                        continue
+                    r = mine[SCALE] * share
                     copy(t, mine, layout)
-                    if len(layout.noise) == COMMON:
-                        add_whitened_moments(target, t, r, layout)
-                        continue
-                    finish(t, layout)
-                    forget_missing(t, block, layout)
-                    pull_back(moments, t, block, layout)
-                    add_moments(target, moments, r, layout)
+                    add_moments(target, latent, t, block, r, layout)
                     if informed:
-                        add_information(target, moments, r, layout)
+                        add_information(target, latent, r, layout)
+            if n_gaussians < K and amplitude[K - 1, 0] > 0.0:
+                accumulated[(K - 1) * n_sums] = accumulated[(K - 1) * n_sums] + last[1] * share
         rows(ends, 2 * chunk)[0] = log_likelihood
         rows(ends, 2 * chunk)[1] = lowest
         for k in range(K):
@@ -891,25 +908,24 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
 
 
 @inlined
-def weigh(t, block, amplitude, theta, first, K, powers, layout):
+def weigh(t, block, amplitude, theta, first, K, kept, layout):
     """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-M/2)).
 
-    Leaves power and scale of each component in powers (2 K); p is 0 where all are singular.  Returns p, highest and the
-    lowest pivot.
+    Leaves power and scale of each component in kept (2 K, LANES); p is 0 where all are singular.  Returns p, highest
+    and the lowest pivot.
     """
+    powers = rows(kept, 0)
     highest, lowest = -1e300, 1e300
-    for k in range(K):
+    for k in range(K - len(layout.background)):
         if amplitude[first + k, 0] > 0.0:
-            if is_background(k, K, layout):
-                power, scale = uniform(block, layout)
-                pivot = 1e300
-            else:
-                power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
+            power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
             power = where_above(pivot, SMALLEST_PIVOT, power + amplitude[first + k, 1], -1e300)
             powers[2 * k] = power
             powers[2 * k + 1] = where_above(pivot, SMALLEST_PIVOT, scale * amplitude[first + k, 0], 0.0)
             highest = larger(power, highest)
             lowest = smaller(pivot, lowest)
+    last = rows(kept, 2 * (K - 1))
+    highest = place_background(last, block, numbers(amplitude, 2 * (first + K - 1)), highest, layout)
     p = 0.0
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
@@ -927,7 +943,7 @@ def responsibilities(data, taken, first, last, size, amplitude, theta, layout, k
     t, powers = scratch(layout), rows(kept, 0)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = weigh(t, block, amplitude, theta, 0, K, powers, layout)
+        p, highest, _ = weigh(t, block, amplitude, theta, 0, K, kept, layout)
         target = rows(out, b * n_out)
         for k in range(n_out):
             r = 0.0
@@ -942,7 +958,7 @@ def log_densities(data, taken, first, last, size, amplitude, theta, layout, kept
     t = scratch(layout)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = weigh(t, block, amplitude, theta, 0, amplitude.shape[0], rows(kept, 0), layout)
+        p, highest, _ = weigh(t, block, amplitude, theta, 0, amplitude.shape[0], kept, layout)
         rows(out, b)[0] = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
 
 
@@ -964,7 +980,7 @@ def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, ke
                 log_likelihood, singular = accumulated[2 * w], accumulated[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * taken[1] * data.shape[1])
-                    p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, rows(kept, 0), layout)
+                    p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, kept, layout)
                     omega = block[weight_row(layout)]
                     log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
                     singular = where_above(pivot, SMALLEST_PIVOT, singular, singular + 1.0)
