@@ -470,7 +470,7 @@ def of_rows(returns=0, where=_always):
 
         looped = njit(**OPTIONS)(function)
 
-        @overload(applied, strict=False)
+        @overload(applied, strict=False, jit_options={"forceinline": True})
         def choose(*arguments):
             layout = _layout(arguments[-1])
             if not where(layout):
@@ -784,19 +784,9 @@ def weighted_log2(p, highest, omega, layout):
 # --- Moments ---------------------------------------------------------------------------------------------------------
 
 
-@of_rows()
-def add_moments(sums, latent, t, block, r, layout):
-    """From the factor in t, add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
-    finish(t, layout)
-    forget_missing(t, block, layout)
-    pull_back(latent, t, block, layout)
-    add_swept_moments(sums, latent, r, layout)
-    add_whitened_moments(sums, t, r, layout)
-
-
 @of_rows(where=_is_swept)
-def add_swept_moments(sums, t, r, layout):
-    """Add r, r u and r (u u' - P)."""
+def add_moments(sums, t, r, layout):
+    """Add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
     D = len(layout.dimensions)
     sums[0] = sums[0] + r
     for i in range(D):
@@ -895,7 +885,11 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
                     mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
                     r = mine[SCALE] * share
                     copy(t, mine, layout)
-                    add_moments(target, latent, t, block, r, layout)
+                    add_whitened_moments(target, t, r, layout)
+                    finish(t, layout)
+                    forget_missing(t, block, layout)
+                    pull_back(latent, t, block, layout)
+                    add_moments(target, latent, r, layout)
                     if informed:
                         add_information(target, latent, r, layout)
             if n_gaussians < K and amplitude[K - 1, 0] > 0.0:
