@@ -7,11 +7,17 @@ distribution is.  Start with `XDGMM`, `Observations` and `GaussianMixture`, or w
 from importlib import import_module
 
 _HOME = {
+    "Background": "xdgmm.mixture",
     "ConvergenceWarning": "xdgmm.errors",
     "DegenerateError": "xdgmm.errors",
+    "Dirichlet": "xdgmm.fitting",
+    "Fixed": "xdgmm.fitting",
     "GaussianMixture": "xdgmm.mixture",
     "InputError": "xdgmm.errors",
+    "InverseWishart": "xdgmm.fitting",
+    "Normal": "xdgmm.fitting",
     "Observations": "xdgmm.observations",
+    "Prior": "xdgmm.fitting",
     "XDGMM": "xdgmm.estimator",
     "XdgmmError": "xdgmm.errors",
     "get_num_threads": "xdgmm.kernels",
@@ -20,11 +26,17 @@ _HOME = {
 
 __all__ = [
     "XDGMM",
+    "Background",
     "ConvergenceWarning",
     "DegenerateError",
+    "Dirichlet",
+    "Fixed",
     "GaussianMixture",
     "InputError",
+    "InverseWishart",
+    "Normal",
     "Observations",
+    "Prior",
     "XdgmmError",
     "get_num_threads",
     "set_num_threads",

@@ -24,6 +24,15 @@ app = typer.Typer(
 MOST_CANDIDATES = 100
 
 
+class CovarianceType(StrEnum):
+    """Which covariances the components may have."""
+
+    FULL = "full"
+    TIED = "tied"
+    DIAG = "diag"
+    SPHERICAL = "spherical"
+
+
 class OnBad(StrEnum):
     """What to do with a value whose error is zero, negative or missing."""
 
@@ -42,6 +51,9 @@ def fit(
     ] = "auto",
     weights: Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")] = None,
     components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
+    covariance_type: Annotated[
+        CovarianceType, typer.Option(help="Each component its own, one for all, no correlations, or round.")
+    ] = CovarianceType.FULL,
     on_bad: Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")] = OnBad.RAISE,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")] = None,
@@ -49,6 +61,9 @@ def fit(
     starts: Annotated[int, typer.Option(help="How many random starts are compared.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
+    background: Annotated[
+        bool, typer.Option("--background", help="Add a uniform component over the box of the data, for outliers.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ):
     """Fit a table's columns and report their intrinsic widths.
@@ -58,7 +73,8 @@ def fit(
     outputs = Outputs(output, report, plot, overwrite=overwrite)
     outputs.check(table)
     candidates = parse_components(components)
-    from xdgmm.fitting import Settings
+    from xdgmm.fitting import Model, Settings
+    from xdgmm.mixture import Background
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
@@ -67,7 +83,8 @@ def fit(
         read_table(table), names, errors=_errors(errors), weights=weights, on_bad=on_bad.value
     )
     outputs.check_picture(observations)
-    settings = Settings(n_init=starts, progress="auto")
+    model = Model(covariance_type.value, background=Background() if background else None)
+    settings = Settings(model=model, n_init=starts, progress="auto")
     converged = run(observations, candidates, outputs, settings, seed, title=table.name)
     raise typer.Exit(0 if converged else 1)
 
@@ -174,7 +191,7 @@ def run(observations, candidates, outputs, settings, seed, title):
     selection = search(observations, candidates, settings, seed)
     result = selection.result
     with _err().status("errors and limits"):
-        report = widths(result.mixture, observations)
+        report = widths(result.mixture, observations, model=result.model)
     report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
     if len(candidates) > 1:
         out.print(_bic_sentence(selection), soft_wrap=True)

@@ -7,7 +7,18 @@ from sklearn.base import BaseEstimator, DensityMixin
 
 from xdgmm import objects, selection
 from xdgmm.errors import ConvergenceWarning, InputError, NotFittedError
-from xdgmm.fitting import STARTS, Outcome, Settings, StoppingRule, fit, label_start, start_from
+from xdgmm.fitting import (
+    COVARIANCE_TYPES,
+    STARTS,
+    Fixed,
+    Model,
+    Outcome,
+    Settings,
+    StoppingRule,
+    fit,
+    label_start,
+    start_from,
+)
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.widths import widths
@@ -20,6 +31,8 @@ class XDGMM(DensityMixin, BaseEstimator):
     ----------
     n_components : int
         Number of Gaussian components K.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        Every component its own covariance; one for all; none with correlations; the same width in every direction.
     solver : {"auto", "em", "implicit", "quasi-newton"}
         "auto": a few implicit EM steps, then quasi-Newton, then Newton steps where they are cheap.
     tol : float
@@ -34,6 +47,14 @@ class XDGMM(DensityMixin, BaseEstimator):
         How many random starts are compared (K > 1).
     weights_init, means_init, covariances_init : arrays (K,), (K, D), (K, D, D), optional
         Start here instead, in the units of the data; what is not given is taken from the objects nearest each mean.
+        `covariances_init` may also have the shape of the covariance type.  With a background the weights sum to 1 with
+        its fraction, or to 1 by themselves where none is fixed.
+    prior : Prior, optional
+        Priors on weights, means and covariances: the fit is then the maximum of the posterior.
+    fixed : Fixed, optional
+        Weights, means and covariances of components that keep their starting values.
+    background : Background, optional
+        A uniform component beside the Gaussians, over the box of the data or a stated one; its fraction is fitted.
     warm_start : bool
         Whether a second `fit` starts where the first ended.
     progress : {"auto", "always", "never"}
@@ -48,14 +69,17 @@ class XDGMM(DensityMixin, BaseEstimator):
     mixture_ : GaussianMixture
         The fitted mixture, with names and units.
     weights_, means_, covariances_ : ndarray (K,), (K, D), (K, D, D)
-        Its parameters: heaviest component first, unless a start was given.
+        Its parameters: heaviest component first, unless a start was given.  Covariances have scikit-learn's shape: tied
+        (D, D), diag (K, D), spherical (K,); those of ``mixture_`` are always (K, D, D).
+    background_fraction_ : float
+        Fraction of the objects in the background; 0 without one.
     result_ : FitResult
         How the maximum was reached, and how sure that is.
     converged_ : bool
     n_iter_ : int
         Passes over the data.
     lower_bound_ : float
-        Mean log-likelihood per object, in nats.
+        Mean log-likelihood per object, in nats (a prior is no part of it).
 
     Notes
     -----
@@ -74,6 +98,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         self,
         n_components=1,
         *,
+        covariance_type="full",
         solver="auto",
         tol=1e-8,
         max_iter=2000,
@@ -82,12 +107,16 @@ class XDGMM(DensityMixin, BaseEstimator):
         weights_init=None,
         means_init=None,
         covariances_init=None,
+        prior=None,
+        fixed=None,
+        background=None,
         warm_start=False,
         progress="auto",
         callback=None,
         random_state=None,
     ):
         self.n_components = n_components
+        self.covariance_type = covariance_type
         self.solver = solver
         self.tol = tol
         self.max_iter = max_iter
@@ -96,6 +125,9 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.weights_init = weights_init
         self.means_init = means_init
         self.covariances_init = covariances_init
+        self.prior = prior
+        self.fixed = fixed
+        self.background = background
         self.warm_start = warm_start
         self.progress = progress
         self.callback = callback
@@ -131,11 +163,14 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         _refuse_errors_as_labels(X, y)
         observations = as_observations(X, Xerr, sample_weight)
+        fixed = Fixed() if self.fixed is None else self.fixed
+        model = Model(self.covariance_type, fixed, self.prior, self.background)
         settings = Settings(
+            model=model,
             solver=self.solver,
             stopping=StoppingRule(self.tol, self.max_iter),
             n_init=self.n_init,
-            start=self._start(observations),
+            start=self._start(observations, model),
             init=self.init if isinstance(self.init, str) else "kmeans++",
             progress=self.progress,
             callback=self.callback,
@@ -158,7 +193,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             return np.random.default_rng(self.random_state.randint(2**31))
         return np.random.default_rng(self.random_state)
 
-    def _start(self, observations):
+    def _start(self, observations, model):
         given = self.weights_init, self.means_init, self.covariances_init
         if self.warm_start and hasattr(self, "mixture_"):
             return self.mixture_
@@ -174,7 +209,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             )
         if all(part is None for part in given):
             return None
-        return start_from(observations, self.n_components, *given)
+        return start_from(observations, self.n_components, *given, model)
 
     @property
     def _fitted(self):
@@ -184,8 +219,14 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     @property
     def weights_(self):
-        """Mixing proportions (K,)."""
+        """Mixing proportions (K,): with a background they sum to 1 with its fraction."""
         return self._fitted.weights
+
+    @property
+    def background_fraction_(self):
+        """Fraction of the objects that belong to the background: 0 without one."""
+        background = self._fitted.background
+        return 0.0 if background is None else background.fraction
 
     @property
     def means_(self):
@@ -194,8 +235,9 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     @property
     def covariances_(self):
-        """Intrinsic covariances (K, D, D), in the units of the data squared."""
-        return self._fitted.covariances
+        """Intrinsic covariances in scikit-learn's shape, in the units of the data squared."""
+        covariances = self._fitted.covariances
+        return COVARIANCE_TYPES[self.result_.model.covariance_type].compact(covariances)
 
     @property
     def converged_(self):
@@ -240,11 +282,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         return float(observations.object_weights @ objects.log_likelihoods(self._fitted, observations))
 
     def predict_proba(self, X, *, Xerr=None):
-        """Probability that each object belongs to each component (N, K)."""
+        """Probability that each object belongs to each component (N, K); (N, K + 1) with a background, its own last."""
         return objects.memberships(self._fitted, self._measured(X, Xerr))
 
     def predict(self, X, *, Xerr=None):
-        """Most probable component of each object (N,)."""
+        """Most probable component of each object (N,); K stands for the background."""
         return self.predict_proba(X, Xerr=Xerr).argmax(axis=1)
 
     def sample(self, n_samples=1):
@@ -254,13 +296,12 @@ class XDGMM(DensityMixin, BaseEstimator):
     def aic(self, X, *, Xerr=None, sample_weight=None):
         """Akaike's information criterion of these data; the lower the better."""
         log_likelihood = self._log_likelihood(self._measured(X, Xerr, sample_weight))
-        return selection.aic(log_likelihood, selection.n_parameters(*self.means_.shape))
+        return selection.aic(log_likelihood, self.result_.n_parameters)
 
     def bic(self, X, *, Xerr=None, sample_weight=None):
         """Bayesian information criterion of these data; the lower the better."""
         observations = self._measured(X, Xerr, sample_weight)
-        n_free = selection.n_parameters(*self.means_.shape)
-        return selection.bic(self._log_likelihood(observations), n_free, observations.total_weight)
+        return selection.bic(self._log_likelihood(observations), self.result_.n_parameters, observations.total_weight)
 
     def widths(
         self, X, *, Xerr=None, sample_weight=None, method="information", level=0.6827, limit_level=0.95, **options
@@ -271,8 +312,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         explains the columns (``information="expected"`` is one of the options).
         """
         observations = self._measured(X, Xerr, sample_weight)
-        report = widths(self._fitted, observations, method=method, level=level, limit_level=limit_level, **options)
+        options = {"model": self.result_.model, "method": method, "level": level, "limit_level": limit_level, **options}
+        report = widths(self._fitted, observations, **options)
         report.meta["log_likelihood"] = self.result_.log_likelihood
+        if self.result_.log_priors:
+            report.meta["log_priors"] = dict(self.result_.log_priors)
         report.meta["outcome"] = self.result_.outcome.value
         return report
 

@@ -10,7 +10,7 @@ ENOUGH = 20_000  # objects from which a median error is taken
 def carried(mixture, blocks):
     """Effective objects (K,) and the median error over the intrinsic sigma (K, D), as named fields of a result."""
     K, D = mixture.means.shape
-    parameters = mixture.weights, mixture.means, mixture.covariances
+    parameters = mixture.shares, mixture.means, mixture.covariances
     effective, ratio = np.zeros(K), np.zeros((K, D))
     weights = blocks.weights
     for k in range(K):
@@ -20,7 +20,7 @@ def carried(mixture, blocks):
     sample = blocks.thinned(ENOUGH)
     members = sample.weights[:, None] * np.nan_to_num(kernels.responsibilities(sample, *parameters))
     for i in range(D):
-        errors, seen = np.sqrt(sample.variances(i)), sample.seen(i)
+        errors, seen = np.sqrt(sample.noise_of(i)), sample.sees(i)
         order = np.argsort(errors)
         for k in range(K):
             median, sigma = _weighted_median(errors, order, members[:, k] * seen), mixture.sigmas[k, i]

@@ -4,27 +4,20 @@ Weights by softmax, means by ``m = m0 + L a / sqrt(q)``, covariances by a plain 
 ``V = L (B0 + b / sqrt(q)) (B0 + b / sqrt(q))' L'``: no logarithm, so that singular covariances are ordinary points.
 L L' = (A / q)^-1 is the mean covariance with the noise in, so L is regular even where V is not; L is turned so
 that B0 is diagonal, largest first, which leaves no freedom of rotation while V has any rank.
-"""
 
-from dataclasses import dataclass
+What is held fixed has no coordinate.  The covariance type says which elements of the factors exist, and which of them
+are one parameter; where it knows no correlations L is diagonal and nothing is turned.
+"""
 
 import numpy as np
 
 from xdgmm import kernels
 
 from .matrices import metric_root, symmetric, triangular_factor
+from .model import Constraints
 
 DEAD = 1e-6  # share of the objects below which a component counts as having that many
 NOTHING = 1e-13  # fraction of the whole variance that is rounding
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """One intrinsic variance held at a value: that of `component` along coordinate `axis`."""
-
-    component: int
-    axis: int
-    variance: float
 
 
 class FactorCoordinates:
@@ -35,104 +28,147 @@ class FactorCoordinates:
     mixture : GaussianMixture
     statistics : Statistics
         At that mixture.
-    pinned : Pinned, optional
-        A variance that no z changes; the mixture must have it already.
+    constraints : Constraints, optional
+        What is fixed, tied or pinned; everything is free by default.  The mixture must conform already.
     """
 
-    def __init__(self, mixture, statistics, pinned=None):
-        K, D = mixture.n_components, mixture.n_dimensions
-        self.mixture, self.pinned = mixture, pinned
-        self.q = np.maximum(statistics.q, DEAD * statistics.total_weight)
-        with np.errstate(divide="ignore"):
-            self.log_weights = np.log(np.maximum(mixture.weights, 1e-300))
-        self.softmax_basis = _softmax_basis(mixture.weights, statistics.total_weight)
+    def __init__(self, mixture, statistics, constraints=None):
+        K, D = mixture.means.shape
+        self.mixture = mixture
+        self.constraints = Constraints.none(mixture) if constraints is None else constraints
+        fewest = DEAD * statistics.total_weight
+        self.q = np.maximum(statistics.q[:K], fewest)
+        self.shares = _Shares(mixture.shares, ~self.constraints.fixed_shares, statistics.share_counts)
         ridge = 1e-12 * np.eye(D)  # a coordinate that no object of a component has carries no information
-        self.L = metric_root(statistics.A / self.q[:, None, None] + ridge)
+        information = statistics.A / self.q[:, None, None] + ridge
+        self.L = self.constraints.metric(information, self.q)
+        self.means_root = _means_root(information, self.q, statistics.prior)
+        self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
-        self.order = np.tile(np.arange(D), (K, 1))
         for k in range(K):
             self._factor(k)
-        self.rows, self.columns = kernels.triangle(D)
-        self.sizes = np.cumsum([K - 1, K * D])
-        self.size = K - 1 + K * D + K * len(self.rows)
+        self._own(np.maximum(statistics.covariance_counts, fewest))
+        self.free_means = np.repeat(~self.constraints.fixed_means, D)
+        self.sizes = np.cumsum([self.shares.size, np.count_nonzero(self.free_means)])
+        self.size = self.sizes[1] + self.factor_roots.size
 
     def _factor(self, k):
         """Set L and B of one component: turned to its principal axes, or with the pinned axis first."""
         V, L = self.mixture.covariances[k], self.L[k]
-        if self.pinned is not None and self.pinned.component == k:
-            order = np.r_[self.pinned.axis, np.delete(np.arange(L.shape[0]), self.pinned.axis)]
+        smallest = 0.0 if self.constraints.regular else NOTHING
+        if self.constraints.is_pinned(k):
+            axis = self.constraints.pinned.axis
+            order = np.r_[axis, np.delete(np.arange(L.shape[0]), axis)]
             root = np.linalg.cholesky(symmetric(L @ L.T)[np.ix_(order, order)])
             self.L[k][order] = root
             B = triangular_factor(_whitened(V[np.ix_(order, order)], root))
-            self.B[k] = np.where((B**2).sum(axis=0) > NOTHING, B, 0.0)
+            self.B[k] = np.where((B**2).sum(axis=0) > smallest, B, 0.0)
             return
-        values, vectors = np.linalg.eigh(_whitened(V, L))
-        self.L[k] = L @ vectors[:, ::-1]
-        self.B[k] = np.diag(np.sqrt(np.where(values[::-1] > NOTHING, values[::-1], 0.0)))
+        if self.constraints.type.turned:
+            values, vectors = np.linalg.eigh(_whitened(V, L))
+            self.L[k] = L @ vectors[:, ::-1]
+            values = values[::-1]
+        else:
+            values = np.diag(V) / np.diag(L) ** 2
+        self.B[k] = np.diag(np.sqrt(np.where(values > smallest, values, 0.0)))
+
+    def _own(self, counts):
+        """Number the factor parameters that are free, and find how many objects determine each."""
+        owners = self.constraints.owners(self.rows, self.columns)
+        used, numbered = np.unique(owners[owners >= 0], return_inverse=True)
+        self.owners = np.full(owners.shape, -1)
+        self.owners[owners >= 0] = numbered
+        self.factor_roots = np.sqrt(self._owned(np.broadcast_to(counts[:, None], owners.shape), used.size))
+        self.axis_owners = self.owners[:, self.rows == self.columns]
+
+    def _owned(self, elements, size=None):
+        """Sums over the elements (K, n) that belong to each parameter."""
+        mine = self.owners >= 0
+        size = self.factor_roots.size if size is None else size
+        return np.bincount(self.owners[mine], weights=elements[mine], minlength=size)
 
     @property
     def eigenvalues(self):
         """Intrinsic variance along each principal axis as a fraction of the whole, noise included (K, D)."""
         return np.einsum("kij,kij->kj", self.B, self.B)
 
+    @property
+    def movable(self):
+        """Which axes have a variance that may change (K, D)."""
+        return self.axis_owners >= 0
+
     def free(self, singular):
         """Which z are free (size,) when the factor columns marked in `singular` (K, D) are held at zero."""
-        factors = ~singular[:, self.columns]
-        if self.pinned is not None:
-            k, axis_first = self.pinned.component, self.columns == 0
-            factors[k] &= ~(axis_first & ((self.rows == 0) | (self.pinned.variance == 0.0)))
-        K, D = self.mixture.n_components, self.mixture.n_dimensions
-        return np.concatenate([np.ones(K - 1 + K * D, bool), factors.ravel()])
+        held = self._owned((singular & self.movable)[:, self.columns].astype(float)) > 0
+        return np.concatenate([np.ones(self.sizes[1], bool), ~held])
 
     def at(self, z):
         """The mixture at coordinates z."""
-        logits, a, _ = np.split(z, self.sizes)
-        logits = self.log_weights + self.softmax_basis @ logits
-        weights = np.exp(logits - logits.max())
-        a = a.reshape(self.mixture.means.shape) / np.sqrt(self.q)[:, None]
-        F = self.L @ self._factors(z)
-        return self.mixture.with_parameters(
-            weights / weights.sum(),
-            self.mixture.means + np.einsum("kij,kj->ki", self.L, a),
-            F @ np.swapaxes(F, -1, -2),
-        )
+        logits, a, b = np.split(z, self.sizes)
+        F = self.L @ self._factors(b)
+        covariances = F @ np.swapaxes(F, -1, -2)
+        fixed = self.constraints.fixed_covariances
+        if fixed.any():
+            covariances[fixed] = self.mixture.covariances[fixed]
+        return self.mixture.with_parameters(self.shares.at(logits), self.mixture.means + self._shift(a), covariances)
 
-    def _factors(self, z):
-        b = z[self.sizes[1] :].reshape(self.mixture.n_components, -1)
+    def _shift(self, a):
+        K, D = self.mixture.means.shape
+        whole = np.zeros(K * D)
+        whole[self.free_means] = a
+        return np.einsum("kij,kj->ki", self.means_root, whole.reshape(K, D) / np.sqrt(self.q)[:, None])
+
+    def _factors(self, b):
         B = self.B.copy()
-        B[:, self.rows, self.columns] += b / np.sqrt(self.q)[:, None]
+        B[:, self.rows, self.columns] += np.append(b / self.factor_roots, 0.0)[self.owners]
         return B
 
     def gradient(self, z, mixture, statistics):
-        """Derivative of the log-likelihood with respect to z, from the statistics at ``mixture = at(z)``."""
-        weights = self.softmax_basis.T @ (statistics.q - mixture.weights * statistics.total_weight)
+        """Derivative of the objective with respect to z, from the statistics at ``mixture = at(z)``."""
         root = np.sqrt(self.q)[:, None]
-        means = np.einsum("kji,kj->ki", self.L, statistics.g) / root
-        slope = np.swapaxes(self.L, -1, -2) @ statistics.H @ self.L @ self._factors(z)
-        factors = slope[:, self.rows, self.columns] / root
-        return np.concatenate([weights, means.ravel(), factors.ravel()])
+        means = np.einsum("kji,kj->ki", self.means_root, statistics.g) / root
+        slope = np.swapaxes(self.L, -1, -2) @ statistics.H @ self.L @ self._factors(z[self.sizes[1] :])
+        factors = self._owned(slope[:, self.rows, self.columns]) / self.factor_roots
+        weights = self.shares.gradient(mixture.shares, statistics.share_counts)
+        return np.concatenate([weights, means.ravel()[self.free_means], factors])
 
     def jacobian(self):
-        """Derivatives at z = 0 of weights, means and packed covariances (K + K D + K M) with respect to z."""
+        """Derivatives at z = 0 of shares, means and packed covariances (S + K D + K M) with respect to z."""
         K, D = self.mixture.means.shape
-        n_packed = len(self.rows)
-        result = np.zeros((K + K * D + K * n_packed, self.size))
-        weights = self.mixture.weights
-        result[:K, : K - 1] = weights[:, None] * (self.softmax_basis - weights @ self.softmax_basis)
-        for k in range(K):
-            root = np.sqrt(self.q[k])
-            result[K + k * D : K + (k + 1) * D, self.sizes[0] + k * D : self.sizes[0] + (k + 1) * D] = self.L[k] / root
+        S, n_packed = self.mixture.shares.size, len(self.rows)
+        shares, means = np.zeros((S, self.size)), np.zeros((K * D, self.size))
+        covariances = np.zeros((K, n_packed, self.size))
+        shares[:, : self.sizes[0]] = self.shares.jacobian()
+        for z, index in enumerate(np.flatnonzero(self.free_means)):
+            k, i = divmod(index, D)
+            means[k * D : (k + 1) * D, self.sizes[0] + z] = self.means_root[k][:, i] / np.sqrt(self.q[k])
+        for k, e in np.argwhere(self.owners >= 0):
             F = self.L[k] @ self.B[k]
-            first = K + K * D + k * n_packed
-            for z, (i, j) in enumerate(zip(self.rows, self.columns, strict=True)):
-                change = np.outer(self.L[k][:, i], F[:, j])
-                packed = (change + change.T)[self.rows, self.columns] / root
-                result[first : first + n_packed, self.sizes[1] + k * n_packed + z] = packed
-        return result
+            owner = self.owners[k, e]
+            change = np.outer(self.L[k][:, self.rows[e]], F[:, self.columns[e]])
+            packed = (change + change.T)[self.rows, self.columns] / self.factor_roots[owner]
+            covariances[k, :, self.sizes[1] + owner] += packed
+        return np.concatenate([shares, means, covariances.reshape(K * n_packed, self.size)])
+
+    @property
+    def axis_counts(self):
+        """Objects that determine the variance along each whitened axis (K, D), shared among axes of one variance."""
+        return self._of_axes(np.broadcast_to(self.q[:, None], self.axis_owners.shape)) / self._of_axes(
+            np.ones(self.axis_owners.shape)
+        )
 
     def slopes(self, statistics):
         """Derivative with respect to the variance along each whitened axis, per object: diag(L' (C - A) L / q)."""
-        return np.einsum("kia,kij,kja->ka", self.L, statistics.H, self.L) / self.q[:, None]
+        slopes = np.einsum("kia,kij,kja->ka", self.L, statistics.H, self.L)
+        return self._of_axes(slopes) / self._of_axes(np.broadcast_to(self.q[:, None], slopes.shape))
+
+    def _of_axes(self, elements):
+        """Sums over all axes (K, D) that have one variance, at each of them; those held stay by themselves."""
+        mine = self.movable
+        sums = np.bincount(self.axis_owners[mine], weights=elements[mine], minlength=self.factor_roots.size)
+        result = elements.astype(float)
+        result[mine] = sums[self.axis_owners[mine]]
+        return result
 
     def with_variances(self, which, variances):
         """The mixture with other variances along the whitened axes marked in `which`, both (K, D)."""
@@ -141,7 +177,51 @@ class FactorCoordinates:
             B[k, :, axis] = 0.0
             B[k, axis, axis] = np.sqrt(variances[k, axis])
         F = self.L @ B
-        return self.mixture.with_parameters(self.mixture.weights, self.mixture.means, F @ np.swapaxes(F, -1, -2))
+        changed = which.any(axis=1)[:, None, None]
+        covariances = np.where(changed, F @ np.swapaxes(F, -1, -2), self.mixture.covariances)
+        return self.mixture.with_parameters(self.mixture.shares, self.mixture.means, covariances)
+
+
+class _Shares:
+    """Softmax coordinates of the shares that are free: they divide what the fixed ones leave."""
+
+    def __init__(self, shares, free, counts):
+        self.start, self.free = shares, free
+        self.rest = 1.0 - shares[~free].sum()
+        self.within = shares[free] / max(shares[free].sum(), 1e-300)
+        self.logits = np.log(np.maximum(self.within, 1e-300))
+        self.basis = _softmax_basis(self.within, max(counts[free].sum(), 1e-300))
+        self.size = self.basis.shape[1]
+
+    def at(self, z):
+        """Shares (S,) at coordinates z."""
+        if self.size == 0:
+            return self.start
+        logits = self.logits + self.basis @ z
+        within = np.exp(logits - logits.max())
+        result = self.start.copy()
+        result[self.free] = self.rest * (within / within.sum())
+        return result
+
+    def gradient(self, shares, counts):
+        """Derivative with respect to z, from the counts (S,) at these shares."""
+        if self.size == 0:
+            return np.zeros(0)
+        mine = counts[self.free]
+        return self.basis.T @ (mine - shares[self.free] / self.rest * mine.sum())
+
+    def jacobian(self):
+        """Derivatives of the shares at z = 0 (S, size)."""
+        result = np.zeros((self.start.size, self.size))
+        result[self.free] = self.rest * self.within[:, None] * (self.basis - self.within @ self.basis)
+        return result
+
+
+def _means_root(information, q, prior):
+    """Roots (K, D, D) of the covariance of each mean, per object, a prior on it included."""
+    if prior is not None:
+        information = information + prior.precision / q[:, None, None]
+    return metric_root(information)
 
 
 def _whitened(V, L):
@@ -151,6 +231,8 @@ def _whitened(V, L):
 
 def _softmax_basis(weights, total_weight):
     """Directions (K, K - 1) of the logits that matter, scaled so that the information on each is about one."""
+    if weights.size < 2:
+        return np.zeros((weights.size, 0))
     roots = np.sqrt(np.maximum(weights, 1e-12))
     roots /= np.linalg.norm(roots)
     complement = np.linalg.svd(roots[None, :])[2][1:].T

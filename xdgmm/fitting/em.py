@@ -1,32 +1,53 @@
 """Closed-form expectation maximisation: true values and labels are latent.
 
-Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657, eqs 16-17, written in the statistics of one pass.
+Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657, eqs 16-17 and (priors) sec. 3.2, written in the statistics of one
+pass.
 """
 
 import numpy as np
 
 from .matrices import positive_part
+from .model import Constraints
 
 
-def step(mixture, statistics):
-    """One maximisation step: never lowers the log-likelihood, keeps every covariance positive semi-definite.
+def step(mixture, statistics, constraints=None):
+    """One maximisation step: never lowers the objective, keeps every covariance positive semi-definite.
 
-    ``m' = m + V g/q``, ``V' = V + V (C - A) V/q - (m' - m)(m' - m)'``, ``alpha' = q / sum q``.  A component that no
-    object belongs to keeps its mean and covariance.
+    ``m' = m + V g/q``, ``V' = V + V (C - A) V/q - (m' - m)(m' - m)'``, ``alpha' = q / sum q``.  What is fixed stays;
+    a component that no object belongs to keeps its mean and covariance.
+
+    With priors, P the precision of that on the means, c the objects that the one on V counts for, and the priors in g
+    and in H = C - A: ``m' = m + V (q + P V)^-1 g`` and, with s = m' - m and d = V (g + P (m - mu)) / q what s would be
+    without the prior, ``(q + c) V' = (q + c) V + V H V + q (s s' - d s' - s d')``.
     """
-    q = np.where(statistics.q > 0, statistics.q, 1.0)
-    V = mixture.covariances
-    shift = np.einsum("kij,kj->ki", V, statistics.g) / q[:, None]
-    change = V @ statistics.H @ V / q[:, None, None] - shift[:, :, None] * shift[:, None, :]
-    alive = (statistics.q > 0)[:, None]
+    constraints = Constraints.none(mixture) if constraints is None else constraints
+    K, D = mixture.means.shape
+    q = np.where(statistics.q[:K] > 0, statistics.q[:K], 1.0)
+    V, g = mixture.covariances, statistics.g
+    alive = statistics.q[:K] > 0
+    counts = q
+    shift = unpulled = np.einsum("kij,kj->ki", V, g) / q[:, None]
+    prior = statistics.prior
+    if prior is not None:
+        P = prior.precision
+        alive, counts = alive | (prior.counts > 0), statistics.q[:K] + prior.component_counts
+        counts = np.where(counts > 0, counts, 1.0)
+        pull = np.einsum("kij,kj->ki", P, mixture.means - prior.centre)
+        unpulled = np.einsum("kij,kj->ki", V, g + pull) / q[:, None]
+        shift = np.einsum("kij,kj->ki", V, np.linalg.solve(q[:, None, None] * np.eye(D) + P @ V, g[..., None])[..., 0])
+    shift = np.where((constraints.fixed_means | ~(statistics.q[:K] > 0))[:, None], 0.0, shift)
+    cross = unpulled[:, :, None] * shift[:, None, :]
+    about = shift[:, :, None] * shift[:, None, :] - cross - np.swapaxes(cross, 1, 2)
+    change = (V @ statistics.H @ V + q[:, None, None] * about) / counts[:, None, None]
+    matrices = positive_part(V + np.where(alive[:, None, None], change, 0.0))
     return mixture.with_parameters(
-        statistics.q / statistics.total_weight,
-        mixture.means + np.where(alive, shift, 0.0),
-        positive_part(V + np.where(alive[..., None], change, 0.0)),
+        constraints.shares(mixture.shares, statistics.share_counts),
+        mixture.means + shift,
+        constraints.covariances(V, matrices, np.where(alive, counts, 0.0)),
     )
 
 
 def advance(mixture, statistics, likelihood):
     """One iteration: the next mixture and its statistics."""
-    following = step(mixture, statistics)
+    following = step(mixture, statistics, likelihood.constraints)
     return following, likelihood.expect(following)

@@ -1,7 +1,7 @@
 """Fit a mixture to observations: standardise, start, solve, map back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from xdgmm.observations.validation import check_columns_seen
 
 from . import solvers, split_merge, watching
 from .carriers import carried
-from .initialisation import STARTS
+from .initialisation import STARTS, Points
+from .model import Model, with_background
 from .optimality import Point
 from .result import FitResult, Outcome, StoppingRule
-from .standardisation import Standardisation
+from .standardisation import Standardisation, projection_rows
 from .statistics import Likelihood
 from .watching import Watch
 
@@ -25,6 +26,7 @@ SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to 
 SMALLEST_SAMPLE, FIRST_SAMPLED = 20_000, 50_000  # objects of the first sample, and from which on one is taken
 DIRECT = 200_000  # objects up to which a start given is solved on all of them from the beginning as well
 SAMPLE_TOLERANCE = 1e-4  # nats
+OUTLYING = 2.0  # times the starting fraction of a background: objects from which no component starts
 POLISHED = 3  # how many of the best starts are carried to the end
 
 
@@ -47,6 +49,8 @@ class Settings:
         Whether a progress bar is shown: "auto" (on a terminal), "always" or "never".
     callback : callable or None
         Told of every pass (a `Progress`); ends the fit by returning a true value.
+    model : Model
+        What is fitted: covariance type, what is fixed, prior, background.
     """
 
     solver: str = "auto"
@@ -56,10 +60,16 @@ class Settings:
     init: str = "kmeans++"
     progress: str = "never"
     callback: Callable | None = None
+    model: Model = field(default_factory=Model)
 
     def __post_init__(self):
         """Refuse what cannot be."""
         watching.check(self.progress, self.callback)
+        if self.model.fixed.anything and self.start is None:
+            raise InputError(
+                "`fixed` holds parameters at their starting values, so give these: `init` a GaussianMixture, or "
+                "`means_init` with `weights_init` and `covariances_init`"
+            )
         if self.init not in STARTS:
             raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")
         if self.solver not in solvers.NAMES:
@@ -85,7 +95,7 @@ def check_n_components(n_components, observations):
 
 
 def fit(observations, n_components=1, settings=None, rng=None):
-    """Fit a mixture of K Gaussians to noisy observations by maximum likelihood.
+    """Fit a mixture of K Gaussians to noisy observations by maximum likelihood, or with a prior maximum posterior.
 
     Parameters
     ----------
@@ -103,24 +113,28 @@ def fit(observations, n_components=1, settings=None, rng=None):
     Raises
     ------
     InputError
-        If K is not a whole number from 1 to the number of objects, or the start does not fit the data.
+        If K is not a whole number from 1 to the number of objects, the start or the model do not fit the data, or an
+        object lies outside the box of the background.
     DegenerateError
         If the likelihood has no maximum: from every start a component collapses on objects without noise.
     """
     settings = Settings() if settings is None else settings
     check_n_components(n_components, observations)
-    check_columns_seen(observations.values[observations.counts], observations.names)
+    problem = _Problem(observations, n_components, settings)
     rng = np.random.default_rng(rng)
-    scaling = Standardisation.of(observations)
-    jacobian = scaling.log_jacobian(observations)
     with watching.progress_bar(settings.progress) as bar:
-        watch = Watch(settings.callback, bar, jacobian / observations.total_weight)
-        solution, likelihood = _watched(observations, scaling, n_components, settings, rng, watch)
-    point = _in_order(solution, settings)
-    mixture = scaling.original(point.mixture, observations.names, observations.units)
+        watch = Watch(settings.callback, bar, problem.jacobian / observations.total_weight)
+        solution, likelihood = _watched(problem, rng, watch)
+    point = _in_order(solution, problem)
+    mixture = problem.original(point.mixture)
+    log_likelihood = solution.statistics.log_likelihood + problem.jacobian
+    log_priors = problem.log_priors(mixture)
+    ended = log_likelihood + sum(log_priors.values())
     return FitResult(
         mixture=mixture,
-        log_likelihood=solution.statistics.log_likelihood + jacobian,
+        log_likelihood=log_likelihood,
+        log_priors=log_priors,
+        model=problem.model,
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
         outcome=solution.outcome,
@@ -129,71 +143,155 @@ def fit(observations, n_components=1, settings=None, rng=None):
         singular=point.singular.sum(axis=1),
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
         **carried(point.mixture, likelihood.blocks),
-        history=np.array(likelihood.history) + jacobian,
+        history=np.array(likelihood.history) + (ended - solution.statistics.objective),
         n_passes=likelihood.passes,
         n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
     )
 
 
-def _watched(observations, scaling, n_components, settings, rng, watch):
+class _Problem:
+    """What is fitted to what, in the coordinates of the solvers."""
+
+    def __init__(self, observations, n_components, settings):
+        self.observations, self.n_components, self.settings = observations, n_components, settings
+        model = settings.model
+        if model.background is not None:
+            model = replace(model, background=model.background.resolved(observations))
+        self.model = model
+        self.caller_constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
+        _check_everything_seen(observations, model)
+        self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
+        self.constraints = self.caller_constraints.standardised(self.scaling)
+        self.jacobian = self.scaling.log_jacobian(observations)
+        self.start = None if settings.start is None else self._given(settings.start)
+
+    def _given(self, start):
+        """The caller's start in standardised coordinates."""
+        observations, K = self.observations, self.n_components
+        if start.n_dimensions != observations.n_dimensions:
+            raise InputError(
+                f"the start has {start.n_dimensions} coordinates, but the observations have {observations.n_dimensions}"
+            )
+        if start.n_components != K:
+            raise InputError(
+                f"the start (a mixture, labels, or the last fit) has {start.n_components} components, but "
+                f"`n_components` is {K}; make them agree"
+            )
+        start = self._with_background(start.in_units(observations.units), self.model.background)
+        self.model.check_start(start)
+        return self.constraints.conforming(self.scaling.mixture(start))
+
+    def _with_background(self, start, background):
+        if start.background is None:
+            return with_background(start, background)
+        if background is None:
+            raise InputError("the start has a background, but `background` is None; give `background=Background()`")
+        background = background.with_fraction(start.background.fraction)
+        return GaussianMixture(start.weights, start.means, start.covariances, start.names, start.units, background)
+
+    def prepared(self, start):
+        """A random start, standardised, as the model wants it."""
+        prior = self.constraints.prior
+        if prior is not None and not prior.symmetric:
+            start = start.ordered(prior.assignment(start))
+        background = self.model.background
+        if background is not None:
+            background = background.rescaled(-self.scaling.location / self.scaling.scale, 1.0 / self.scaling.scale)
+        return self.constraints.conforming(with_background(start, background))
+
+    def original(self, mixture):
+        """A mixture of standardised values in the caller's coordinates; its box is the caller's to the last bit."""
+        result = self.scaling.original(mixture, self.observations.names, self.observations.units)
+        if result.background is None:
+            return result
+        return replace(result, background=self.model.background.with_fraction(result.background.fraction))
+
+    def likelihood(self, blocks, watch, max_passes=None):
+        """What is maximised over all objects, or over a sample, with as much of the prior."""
+        fraction = blocks.total_weight / self.observations.total_weight
+        constraints = self.constraints if fraction == 1.0 else self.constraints.tempered(fraction)
+        return Likelihood(blocks, max_passes or self.settings.stopping.max_passes, watch, constraints)
+
+    def pack(self):
+        """The blocks of all objects."""
+        return self.scaling.pack(self.observations, self.model.background)
+
+    def log_priors(self, mixture):
+        """Log-density of each part of the prior at a mixture in the caller's units; empty without a prior."""
+        terms = self.caller_constraints.prior
+        if terms is None:
+            return {}
+        constants = terms.log_constants(self.model.prior)
+        return {name: value + constants[name] for name, value in terms.log_densities(mixture).items()}
+
+
+def _check_everything_seen(observations, model):
+    """Every coordinate must be measured somewhere, or nothing can be learned about it."""
+    if observations.projections is None:
+        check_columns_seen(observations.values[observations.counts], observations.names)
+        return
+    informed = model.prior is not None and model.prior.means is not None and model.prior.covariances is not None
+    rows = projection_rows(observations)[1]
+    rank = np.linalg.matrix_rank(rows / np.maximum(np.abs(rows).max(axis=0), 1e-300))
+    if rank < observations.n_dimensions and not informed:
+        raise InputError(
+            f"the projections see only {rank} of the {observations.n_dimensions} directions of "
+            f"{', '.join(observations.names)}, so the rest cannot be learned; fit fewer coordinates, or give a prior "
+            "on the means and the covariances"
+        )
+
+
+def _watched(problem, rng, watch):
     """The best solution; where somebody ends the fit, the best mixture so far."""
     ended = Outcome.INTERRUPTED
     try:
-        starts = _given(settings.start, n_components, observations, scaling) or _trials(
-            observations, scaling, n_components, settings, rng, watch
-        )
-        return _best(starts, scaling.pack(observations), settings, observations, watch)
+        starts = [problem.start] if problem.start is not None else _trials(problem, rng, watch)
+        return _best(starts, problem, watch)
     except KeyboardInterrupt:
         if not watch.best:
             raise
     except watching.Stopped:
         ended = Outcome.STOPPED
-    blocks = scaling.pack(observations)
+    blocks = problem.pack()
     for mixture in watch.best:
-        likelihood = Likelihood(blocks, 1)
+        likelihood = problem.likelihood(blocks, None, 1)
         try:
             return solvers.as_it_is(mixture, likelihood, ended), likelihood
         except solvers.CollapseError as collapse:
             lost = collapse.component
-    raise _degenerate(lost, observations)
+    raise _degenerate(lost, problem.observations)
 
 
-def _in_order(solution, settings):
-    """Heaviest component first, unless the caller gave a start and so an order."""
-    if settings.start is not None:
-        return Point.at(solution.mixture, solution.statistics)
-    order = np.argsort(-solution.mixture.weights, kind="stable")
-    return Point.at(solution.mixture.ordered(order), solution.statistics.ordered(order))
+def _in_order(solution, problem):
+    """Heaviest component first, unless the caller gave a start, or a prior that knows which is which."""
+    mixture, statistics, constraints = solution.mixture, solution.statistics, problem.constraints
+    if problem.start is None and not constraints.keeps_order:
+        order = np.argsort(-mixture.weights, kind="stable")
+        mixture, statistics, constraints = (each.ordered(order) for each in (mixture, statistics, constraints))
+    return Point.at(mixture, statistics, constraints)
 
 
-def _given(start, n_components, observations, scaling):
-    """The caller's start in standardised coordinates, as the only one; nothing where there is none."""
-    if start is None:
-        return []
-    if start.n_dimensions != observations.n_dimensions:
-        raise InputError(
-            f"the start has {start.n_dimensions} coordinates, but the observations have {observations.n_dimensions}"
-        )
-    if start.n_components != n_components:
-        raise InputError(
-            f"the start (a mixture, labels, or the last fit) has {start.n_components} components, but `n_components` "
-            f"is {n_components}; make them agree"
-        )
-    return [scaling.mixture(start.in_units(observations.units))]
-
-
-def _trials(observations, scaling, n_components, settings, rng, watch):
-    """The best few of `n_init` k-means++ starts, each solved for a while on a subsample."""
+def _trials(problem, rng, watch):
+    """The best few of `n_init` random starts, each solved for a while on a subsample."""
+    observations, settings, n_components = problem.observations, problem.settings, problem.n_components
     rows = _in_an_order_of_their_own(observations)
     if rows.size > SUBSAMPLE:
         rows = rows[np.sort(rng.choice(rows.size, SUBSAMPLE, replace=False))]
-    sample = scaling.observations(observations.select(rows))
+    sample = problem.scaling.observations(observations.select(rows))
+    points = Points(sample)
+    if problem.model.background is not None:
+        points = points.without_outliers(min(OUTLYING * problem.model.background.fraction, 0.5))
+
+    def start():
+        return problem.prepared(points.random(settings.init, n_components, rng))
+
     if n_components == 1:
-        return [STARTS[settings.init](sample, 1, rng)]
-    blocks = sample.pack()
+        return [start()]
+    first, lost = start(), []
+    blocks = sample.pack(background=first.background and first.background.box)
 
     def solve(start):
-        likelihood = Likelihood(blocks, TRIAL_PASSES, watch)
+        likelihood = problem.likelihood(blocks, watch, TRIAL_PASSES)
         try:
             trial = solvers.run(settings.solver, start, likelihood, TRIAL_TOLERANCE)
         except solvers.CollapseError as collapse:
@@ -201,17 +299,15 @@ def _trials(observations, scaling, n_components, settings, rng, watch):
             lost.append(collapse.component)
             return None
         watch.arrived()
-        return trial.statistics.log_likelihood, trial.mixture
+        return trial.statistics.objective, trial.mixture
 
-    lost = []
-    trials = [solve(STARTS[settings.init](sample, n_components, rng)) for _ in range(settings.n_init)]
+    trials = [solve(first), *(solve(start()) for _ in range(settings.n_init - 1))]
     trials = sorted((trial for trial in trials if trial is not None), key=lambda trial: -trial[0])[:POLISHED]
     if not trials:
         raise _degenerate(lost[-1], observations)
-    if n_components > 2:
-        best, reached = split_merge.improved(trials[0][1], trials[0][0], sample, solve)
-        if reached > trials[0][0]:
-            trials = [(reached, best), *trials]
+    best, reached = split_merge.improved(trials[0][1], trials[0][0], sample, solve, problem.constraints)
+    if reached > trials[0][0]:
+        trials = [(reached, best), *trials]
     return [mixture for _, mixture in trials[:POLISHED]]
 
 
@@ -223,28 +319,28 @@ def _in_an_order_of_their_own(observations):
     rows = np.flatnonzero(observations.counts)
     if rows.size >= FIRST_SAMPLED:
         return rows
-    D = observations.n_dimensions
-    keys = [observations.variances_of(i)[rows] for i in range(D)] + [observations.values[rows, i] for i in range(D)]
+    columns = range(observations.values.shape[1])
+    keys = [observations.variances_of(i)[rows] for i in columns] + [observations.values[rows, i] for i in columns]
     return rows[np.lexsort(keys)]
 
 
-def _best(starts, blocks, settings, observations, watch):
-    """Solve from every start, on ever larger samples of the objects and then on all; the highest likelihood wins.
+def _best(starts, problem, watch):
+    """Solve from every start, on ever larger samples of the objects and then on all; the highest objective wins.
 
     What a pass over few objects can find need not cost one over all, and starts that fall behind are given up.
     """
+    blocks, settings = problem.pack(), problem.settings
     given, near = starts, False
     for n_objects in _levels(settings, blocks):
         watch.begin("sample")
-        sample = blocks.thinned(n_objects)
-        found = _solved(starts, sample, settings, SAMPLE_TOLERANCE, observations, watch, near=near)
+        found = _solved(starts, blocks.thinned(n_objects), problem, SAMPLE_TOLERANCE, watch, near=near)
         starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
     watch.begin("all objects")
     tolerance = settings.stopping.tolerance
-    found = _solved(starts, blocks, settings, tolerance, observations, watch, near=near)
-    if near and settings.start is not None and blocks.n_objects <= DIRECT:  # a start given deserves both ways up
-        found += _solved(given, blocks, settings, tolerance, observations, watch, near=False)
-    return max(found, key=lambda pair: pair[0].statistics.log_likelihood)
+    found = _solved(starts, blocks, problem, tolerance, watch, near=near)
+    if near and problem.start is not None and blocks.n_objects <= DIRECT:  # a start given deserves both ways up
+        found += _solved(given, blocks, problem, tolerance, watch, near=False)
+    return max(found, key=lambda pair: pair[0].statistics.objective)
 
 
 def _levels(settings, blocks):
@@ -258,26 +354,28 @@ def _levels(settings, blocks):
     return sizes
 
 
-def _solved(starts, blocks, settings, tolerance, observations, watch, *, near):
+def _solved(starts, blocks, problem, tolerance, watch, *, near):
     """Solutions and their likelihoods from every start, best first."""
     finished = []
     for start in starts:
-        likelihood = Likelihood(blocks, settings.stopping.max_passes, watch)
+        likelihood = problem.likelihood(blocks, watch)
         try:
-            finished.append((solvers.run(settings.solver, start, likelihood, tolerance, near=near), likelihood))
+            finished.append((solvers.run(problem.settings.solver, start, likelihood, tolerance, near=near), likelihood))
             watch.arrived()
         except solvers.CollapseError as collapse:
             watch.collapsed()
             lost = collapse.component
     if not finished:
-        raise _degenerate(lost, observations)
-    return sorted(finished, key=lambda pair: -pair[0].statistics.log_likelihood)
+        raise _degenerate(lost, problem.observations)
+    return sorted(finished, key=lambda pair: -pair[0].statistics.objective)
 
 
 def _degenerate(component, observations):
     counted = observations.select(observations.counts)
     both = counted.present[:, :, None] & counted.present[:, None, :]
-    noise = np.where(both, counted.noise_covariances, np.eye(counted.n_dimensions) * np.nanmax(counted.values**2 + 1))
+    noise = np.where(
+        both, counted.noise_covariances, np.eye(counted.values.shape[1]) * np.nanmax(counted.values**2 + 1)
+    )
     lowest = np.linalg.eigvalsh(noise)[:, 0]
     exact = int((lowest <= SINGULAR_NOISE * np.trace(noise, axis1=1, axis2=2)).sum())
     if exact == 0:
@@ -287,6 +385,6 @@ def _degenerate(component, observations):
         )
     return DegenerateError(
         f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "
-        "have some, or a direction without), so the likelihood has no maximum; give errors for these values, or fit "
-        "fewer components or columns"
+        "have some, or a direction without), so the likelihood has no maximum; give errors for these values, fit fewer "
+        "components or columns, or give a prior on the covariances (`prior=Prior(covariances=InverseWishart(w))`)"
     )

@@ -17,6 +17,7 @@ from xdgmm import kernels
 
 from . import em
 from .matrices import metric_root, positive_part, symmetric
+from .model import Constraints
 
 GRID = 32  # points between which stationary variances are looked for
 SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of the bracket
@@ -25,23 +26,23 @@ HALVINGS = 4
 
 def advance(mixture, statistics, likelihood):
     """One iteration: the next mixture and its statistics."""
-    if mixture.n_dimensions == 1:
-        following = solve(mixture, statistics, likelihood.blocks)
+    if mixture.n_dimensions == 1 and likelihood.constraints.separable and not likelihood.blocks.projected:
+        following = solve(mixture, statistics, likelihood.blocks, likelihood.constraints)
         return following, likelihood.expect(following)
     return advance_by_scoring(mixture, statistics, likelihood)
 
 
-def solve(mixture, statistics, blocks):
-    """Maximise over every mean and sigma (D = 1) with the responsibilities held fixed."""
+def solve(mixture, statistics, blocks, constraints):
+    """Maximise over every mean and sigma (D = 1, all free, no prior) with the responsibilities held fixed."""
     values, variances, weights = blocks.values(0), blocks.variances(0), blocks.weights
-    parameters = mixture.weights, mixture.means, mixture.covariances
+    parameters = mixture.shares, mixture.means, mixture.covariances
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
-    for k in np.flatnonzero(statistics.q > 0):
+    for k in np.flatnonzero(statistics.q[: mixture.n_components] > 0):
         belonging = weights * kernels.responsibilities(blocks, *parameters, component=k)[:, 0]
         used = belonging > 0
         if used.any():
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])
-    return mixture.with_parameters(statistics.q / statistics.total_weight, means, covariances)
+    return mixture.with_parameters(constraints.shares(mixture.shares, statistics.q), means, covariances)
 
 
 def implicit_sigma(values, variances, weights):
@@ -90,42 +91,63 @@ def implicit_sigma(values, variances, weights):
 
 
 def advance_by_scoring(mixture, statistics, likelihood):
-    """One scoring step, halved until the log-likelihood does not fall; the closed-form step where nothing helps."""
-    goal = scoring_step(mixture, statistics)
-    lowest = statistics.log_likelihood - statistics.rounding
+    """One scoring step, halved until the objective does not fall; the closed-form step where nothing helps."""
+    goal = scoring_step(mixture, statistics, likelihood.constraints)
+    lowest = statistics.objective - statistics.rounding
     fraction = 1.0
     for _ in range(HALVINGS):
         trial = _between(mixture, goal, fraction)
         reached = likelihood.expect(trial)
-        if reached.log_likelihood >= lowest:
+        if reached.objective >= lowest:
             return trial, reached
         fraction /= 2.0
     return em.advance(mixture, statistics, likelihood)
 
 
-def scoring_step(mixture, statistics):
+def scoring_step(mixture, statistics, constraints=None):
     """Fisher scoring: ``m + A^-1 g`` and ``V + q A^-1 (C - A) A^-1``, projected on V >= 0 in the metric of A.
 
     Exact, given the responsibilities, where all objects carry the same noise.  C is taken about the new mean.  In one
     dimension the information on the variance is known exactly, ``V + (C - A) / B``.
     """
-    q = np.where(statistics.q > 0, statistics.q, 1.0)[:, None]
-    alive = (statistics.q > 0)[:, None]
+    constraints = Constraints.none(mixture) if constraints is None else constraints
+    K, D = mixture.means.shape
+    q = np.where(statistics.q[:K] > 0, statistics.q[:K], 1.0)
+    counts = np.where(statistics.covariance_counts > 0, statistics.covariance_counts, 1.0)
     # The ridge keeps the metric finite for a coordinate that no object of a component has.
-    L = metric_root(statistics.A / q[..., None] + 1e-12 * np.eye(mixture.n_dimensions))
-    gradient = np.einsum("kji,kj->ki", L, statistics.g) / q
-    white = np.linalg.solve(L, mixture.covariances)
-    white = symmetric(np.linalg.solve(L, np.swapaxes(white, -1, -2)))
-    slope = np.swapaxes(L, -1, -2) @ (statistics.H / q[..., None]) @ L - gradient[:, :, None] * gradient[:, None, :]
+    information = statistics.A / q[:, None, None] + 1e-12 * np.eye(D)
+    shift = np.where((statistics.q[:K] > 0)[:, None], _mean_step(statistics, q, information), 0.0)
+    shift[constraints.fixed_means] = 0.0
+    L = constraints.metric(information, q)
+    white = _whitened(mixture.covariances, L)
+    pulled = np.einsum("kji,kjl,kl->ki", L, information, shift)
+    slope = np.swapaxes(L, -1, -2) @ (statistics.H / counts[:, None, None]) @ L
+    slope = slope - pulled[:, :, None] * pulled[:, None, :]
     if statistics.B is not None:
-        known = np.where(statistics.B > 0, statistics.B, 1.0) * q[:, 0]
+        known = np.where(statistics.B > 0, statistics.B, 1.0) * q
         slope = slope * (statistics.A[:, 0, 0] ** 2 / known)[:, None, None]
-    covariances = L @ positive_part(white + slope) @ np.swapaxes(L, -1, -2)
+    whole = constraints.type.combined(white + slope, counts)
+    alive = statistics.covariance_counts > 0
+    covariances = symmetric(L @ positive_part(whole) @ np.swapaxes(L, -1, -2))
+    covariances = np.where(alive[:, None, None], covariances, mixture.covariances)
     return mixture.with_parameters(
-        statistics.q / statistics.total_weight,
-        np.where(alive, mixture.means + np.einsum("kij,kj->ki", L, gradient), mixture.means),
-        np.where(alive[..., None], symmetric(covariances), mixture.covariances),
+        constraints.shares(mixture.shares, statistics.share_counts),
+        mixture.means + shift,
+        constraints.covariances(mixture.covariances, covariances, np.where(alive, counts, 0.0)),
     )
+
+
+def _mean_step(statistics, q, information):
+    """``A^-1 g`` (K, D), with the precision of a prior on the means in A."""
+    if statistics.prior is not None:
+        information = information + statistics.prior.precision / q[:, None, None]
+    root = metric_root(information)
+    return np.einsum("kij,klj,kl->ki", root, root, statistics.g) / q[:, None]
+
+
+def _whitened(V, L):
+    half = np.linalg.solve(L, V)
+    return symmetric(np.linalg.solve(L, np.swapaxes(half, -1, -2)))
 
 
 def _between(mixture, goal, fraction):
@@ -133,6 +155,6 @@ def _between(mixture, goal, fraction):
     return mixture.with_parameters(
         *(
             (1 - fraction) * getattr(mixture, name) + fraction * getattr(goal, name)
-            for name in ("weights", "means", "covariances")
+            for name in ("shares", "means", "covariances")
         )
     )

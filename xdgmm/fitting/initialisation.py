@@ -1,16 +1,24 @@
 """Where a fit starts: k-means++ seeds with the noise taken out of their covariances, or what the caller gives."""
 
+from copy import copy
+
 import numpy as np
 
 from xdgmm.errors import InputError
+from xdgmm.kernels.reference import component
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.validation import difference_unit, plain
 
+from . import em
 from .matrices import positive_part
+from .model import Model
 from .standardisation import Standardisation
+from .statistics import Likelihood
 
 FLOOR = 0.02  # smallest starting variance, as a fraction of the scatter seen
+NEIGHBOURS = 10  # how far the so manyth is tells how dense it is around a point
 LLOYD = 3  # k-means iterations after seeding
+SINGLE_PASSES = 30  # of EM to the one Gaussian behind projections
 
 
 def kmeans_start(observations, n_components, rng):
@@ -54,11 +62,68 @@ def label_start(observations, labels):
             f"`init` has no object with label {empty[0]} that has both a value and a weight; every component needs one"
         )
     scaling = Standardisation.of(observations)
-    standard = scaling.observations(observations.select(observations.counts))
+    points = Points(scaling.observations(observations.select(observations.counts)))
     labels = labels[observations.counts]
     zero = np.zeros(observations.n_dimensions)
-    centres = np.array([_mean(standard.select(labels == k), zero) for k in range(n_components)])
-    return scaling.original(from_labels(standard, labels, centres), observations.names, observations.units)
+    centres = np.array([_mean(points.observations.select(labels == k), zero) for k in range(n_components)])
+    return scaling.original(points.start(labels, centres), observations.names, observations.units)
+
+
+class Points:
+    """Observations from which starts are made: as they are, or as estimates of what stands behind projections.
+
+    The estimates are the means of the true values given one Gaussian for all; their covariance, averaged over the
+    objects, is what the scatter of the estimates lacks (`unseen`).
+    """
+
+    def __init__(self, observations):
+        self.observations, self.unseen = observations, 0.0
+        if observations.projections is not None:
+            values, self.unseen = _behind(observations)
+            self.observations = type(observations).exact(values, observations.weights, observations.names)
+
+    def without_outliers(self, fraction):
+        """The points without the fraction of them that have the fewest neighbours: no component should start there."""
+        from scipy.spatial import cKDTree
+
+        points = _filled(self.observations)
+        neighbours = min(NEIGHBOURS, len(points) - 1)
+        if neighbours < 1:
+            return self
+        distances = cKDTree(points).query(points, neighbours + 1)[0][:, -1]
+        new = copy(self)
+        new.observations = self.observations.select(distances <= np.quantile(distances, 1.0 - fraction))
+        return new
+
+    def random(self, kind, n_components, rng):
+        """A random start of a kind of `STARTS`."""
+        return self._widened(STARTS[kind](self.observations, n_components, rng))
+
+    def start(self, labels, centres):
+        """The start from a partition of the objects."""
+        return self._widened(from_labels(self.observations, labels, centres))
+
+    def nearest(self, centres):
+        """Index of the nearest centre (N,)."""
+        return nearest(self.observations, centres)
+
+    def _widened(self, mixture):
+        return mixture.with_parameters(mixture.shares, mixture.means, mixture.covariances + self.unseen)
+
+
+def _behind(observations):
+    """Mean (N, D) of what stands behind standardised projections, and its average covariance (D, D): one Gaussian."""
+    D = observations.n_dimensions
+    single = GaussianMixture([1.0], np.zeros((1, D)), np.eye(D)[None])
+    likelihood = Likelihood(observations.pack(), SINGLE_PASSES + 1)
+    statistics = likelihood.expect(single)
+    for _ in range(SINGLE_PASSES):
+        single, statistics = em.advance(single, statistics, likelihood)
+    m, V = single.means[0], single.covariances[0]
+    noise = observations.noise_covariances
+    _, u, P = component(observations.values, noise, m, V, observations.projections)
+    weights = observations.object_weights / observations.object_weights.sum()
+    return m + u @ V, V - V @ np.einsum("n,nij->ij", weights, P) @ V
 
 
 def _filled(observations):
@@ -130,7 +195,7 @@ def _without_noise(scatter, noise, smallest):
     return positive_part(root @ (positive_part(excess) + np.eye(len(root))) @ root.T)
 
 
-def start_from(observations, n_components, weights=None, means=None, covariances=None):
+def start_from(observations, n_components, weights=None, means=None, covariances=None, model=None):
     """A starting mixture from some of its parameters; what is not given comes from the objects nearest each mean.
 
     Parameters
@@ -138,33 +203,55 @@ def start_from(observations, n_components, weights=None, means=None, covariances
     observations : Observations
     n_components : int
     weights, means, covariances : arrays (K,), (K, D), (K, D, D), optional
-        In the units of the observations; `means` is needed with more than one component.
+        In the units of the observations; `means` is needed with more than one component.  `covariances` may also have
+        the shape of the covariance type.  With a background weights may sum to 1 with its fraction, and must where some
+        are fixed.
+    model : Model, optional
 
     Raises
     ------
     InputError
         If the means are missing or have the wrong shape, or what results is not a mixture.
     """
+    model = Model() if model is None else model
     scaling = Standardisation.of(observations)
-    standard = scaling.observations(observations)
+    points = Points(scaling.observations(observations.select(observations.counts)))
     shape = (n_components, observations.n_dimensions)
     if means is None and n_components == 1:
-        centres = kmeans_start(standard, 1, None).means
+        centres = kmeans_start(points.observations, 1, None).means
     elif means is None:
         raise InputError("`means_init` is needed beside `weights_init` and `covariances_init`; give starting means")
     else:
         means = _starting_means(means, shape, observations.units)
         centres = (means - scaling.location) / scaling.scale
-    guess = scaling.original(
-        from_labels(standard, nearest(standard, centres), centres), observations.names, observations.units
-    )
+    guess = scaling.original(points.start(points.nearest(centres), centres), observations.names, observations.units)
+    if covariances is not None:
+        covariances = _starting_covariances(covariances, observations.units)
+        if covariances.ndim != 3 or model.covariance_type == "full":
+            covariances = model.type.expanded(covariances, *shape)
     return GaussianMixture(
-        guess.weights if weights is None else weights,
+        guess.weights if weights is None else _starting_weights(weights, model),
         guess.means if means is None else means,
-        guess.covariances if covariances is None else _starting_covariances(covariances, observations.units),
+        guess.covariances if covariances is None else covariances,
         observations.names,
         observations.units,
     )
+
+
+def _starting_weights(weights, model):
+    """Weights (K,) that sum to 1, whether the background's fraction was left out of them or not."""
+    weights, _ = plain(weights, "weights_init")
+    if model.background is None:
+        return weights
+    rest = 1.0 - model.background.fraction
+    if abs(weights.sum() - rest) < 1e-10 * max(weights.size, 1):
+        return weights / rest
+    if model.fixed.weights:
+        raise InputError(
+            f"`weights_init` sums to {weights.sum():g}, but with the background's fraction it must sum to 1, since "
+            f"some weights are fixed: make it {rest:g}, or change the fraction of the Background"
+        )
+    return weights
 
 
 STARTS = {"kmeans++": kmeans_start, "random": random_start}

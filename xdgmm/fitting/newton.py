@@ -14,7 +14,7 @@ HALVINGS = 12
 
 @dataclass(frozen=True, eq=False)
 class Curvature:
-    """Quadratic model of the log-likelihood around a mixture, restricted to the coordinates that are free."""
+    """Quadratic model of the objective around a mixture, restricted to the coordinates that are free."""
 
     coordinates: FactorCoordinates
     free: np.ndarray
@@ -39,7 +39,7 @@ class Curvature:
         return z, float(np.sum(along * steps + 0.5 * np.where(upwards, size, -size) * steps**2))
 
 
-def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central=False):
+def curvature(mixture, statistics, likelihood, singular, *, central=False):
     """Quadratic model around a mixture: one pass for each free coordinate, two with central differences.
 
     Parameters
@@ -47,14 +47,14 @@ def curvature(mixture, statistics, likelihood, singular, pinned=None, *, central
     singular : ndarray of bool (K, D)
         Principal axes (of `FactorCoordinates`) held at zero variance.
     """
-    coordinates = FactorCoordinates(mixture, statistics, pinned)
+    coordinates = FactorCoordinates(mixture, statistics, likelihood.constraints)
     free = np.flatnonzero(coordinates.free(singular))
     gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
     return Curvature(coordinates, free, gradient, hessian(coordinates, statistics, likelihood, free, central=central))
 
 
 def hessian(coordinates, statistics, likelihood, free, *, central=False):
-    """Second derivatives of a log-likelihood with respect to the free coordinates, symmetric.
+    """Second derivatives of an objective with respect to the free coordinates, symmetric.
 
     Parameters
     ----------
@@ -80,15 +80,15 @@ def hessian(coordinates, statistics, likelihood, free, *, central=False):
     return 0.5 * (matrix + matrix.T)
 
 
-def advance(mixture, statistics, likelihood, singular, pinned=None):
-    """One Newton step, halved until the log-likelihood does not fall: mixture, statistics, predicted gain before it."""
-    model = curvature(mixture, statistics, likelihood, singular, pinned)
+def advance(mixture, statistics, likelihood, singular):
+    """One Newton step, halved until the objective does not fall: mixture, statistics, predicted gain before it."""
+    model = curvature(mixture, statistics, likelihood, singular)
     z, gain = model.ascent()
-    lowest = statistics.log_likelihood - statistics.rounding
+    lowest = statistics.objective - statistics.rounding
     for _ in range(HALVINGS):
         point = model.coordinates.at(z)
         reached = likelihood.expect(point)
-        if reached.log_likelihood >= lowest:
+        if reached.objective >= lowest:
             return point, reached, gain
         z = z / 2.0
     return mixture, statistics, gain

@@ -25,9 +25,9 @@ class Point:
     statistics: object
 
     @classmethod
-    def at(cls, mixture, statistics, pinned=None):
+    def at(cls, mixture, statistics, constraints=None):
         """The point of a mixture whose statistics are known."""
-        return cls(FactorCoordinates(mixture, statistics, pinned), statistics)
+        return cls(FactorCoordinates(mixture, statistics, constraints), statistics)
 
     @property
     def mixture(self):
@@ -36,8 +36,9 @@ class Point:
 
     @property
     def singular(self):
-        """Which whitened principal axes have no intrinsic variance: boolean (K, D)."""
-        return self.coordinates.eigenvalues == 0.0
+        """Which whitened principal axes have no intrinsic variance, though none was fixed: boolean (K, D)."""
+        fixed = self.coordinates.constraints.fixed_covariances[:, None]
+        return (self.coordinates.eigenvalues == 0.0) & ~fixed
 
     @property
     def free(self):
@@ -56,28 +57,22 @@ class Point:
         A variance near zero counts too: there the gradient in the factor is small whatever the likelihood wants.
         """
         slopes = np.maximum(self.coordinates.slopes(self.statistics), 0.0)
-        small = (self.coordinates.eigenvalues < VANISHING) & self.movable()
-        return np.where(small, 0.25 * self.coordinates.q[:, None] * slopes**2, 0.0)
-
-    def movable(self):
-        """Which axes are not pinned (K, D)."""
-        movable = np.ones(self.singular.shape, bool)
-        pinned = self.coordinates.pinned
-        if pinned is not None:
-            movable[pinned.component, 0] = False
-        return movable
+        small = (self.coordinates.eigenvalues < VANISHING) & self.coordinates.movable
+        return np.where(small, 0.25 * self.coordinates.axis_counts * slopes**2, 0.0)
 
 
-def settle(mixture, statistics, likelihood, tolerance, pinned=None):
+def settle(mixture, statistics, likelihood, tolerance):
     """Set variances that vanish to exactly zero, and let those at zero grow that want to."""
-    point = Point.at(mixture, statistics, pinned)
-    vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.movable()
+    if likelihood.constraints.regular:  # the prior is zero where a variance is
+        return mixture, statistics
+    point = Point.at(mixture, statistics, likelihood.constraints)
+    vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.coordinates.movable
     vanishing &= point.coordinates.slopes(statistics) < 0
     if vanishing.any():
         trial = point.coordinates.with_variances(vanishing, np.zeros(vanishing.shape))
         reached = likelihood.expect(trial)
-        if reached.log_likelihood >= statistics.log_likelihood - statistics.rounding:
-            point = Point.at(trial, reached, pinned)
+        if reached.objective >= statistics.objective - statistics.rounding:
+            point = Point.at(trial, reached, likelihood.constraints)
     growing = point.gains_of_leaving() > tolerance
     if growing.any():
         point = _let_grow(point, growing, likelihood)
@@ -89,21 +84,23 @@ def _let_grow(point, growing, likelihood):
     for _ in range(HALVINGS):
         trial = point.coordinates.with_variances(growing, variances)
         reached = likelihood.expect(trial)
-        if reached.log_likelihood > point.statistics.log_likelihood:
-            return Point.at(trial, reached, point.coordinates.pinned)
+        if reached.objective > point.statistics.objective:
+            return Point.at(trial, reached, likelihood.constraints)
         variances = variances / 4.0
     return point
 
 
-def collapsed(mixture, statistics):
+def collapsed(mixture, statistics, constraints):
     """Index of a component that collapses on objects without noise (standardised coordinates), or None.
 
     A covariance may vanish where noise carries the component; it must not where the objects are exact.
     """
-    if not np.isfinite(statistics.log_likelihood):
+    if not np.isfinite(statistics.objective):
         return int(np.argmin(np.linalg.eigvalsh(mixture.covariances)[:, 0]))
+    if constraints.regular:
+        return None
     for k, V in enumerate(mixture.covariances):
-        if statistics.q[k] <= 0:
+        if statistics.q[k] <= 0 or constraints.fixed_covariances[k]:
             continue
         values, vectors = np.linalg.eigh(V)
         lowest = max(values[0], ROUNDING * values[-1])

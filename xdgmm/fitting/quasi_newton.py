@@ -18,7 +18,7 @@ IMPOSSIBLE = 1e300
 FLATTEST = 1e-4  # information below which a direction is not stretched further
 
 
-def climb(mixture, statistics, likelihood, pinned=None, sample=None):
+def climb(mixture, statistics, likelihood, sample=None):
     """One round of L-BFGS.
 
     Parameters
@@ -26,7 +26,6 @@ def climb(mixture, statistics, likelihood, pinned=None, sample=None):
     mixture : GaussianMixture
     statistics : Statistics
     likelihood : Likelihood
-    pinned : Pinned, optional
     sample : Likelihood, optional
         Of a sample of the objects, or of all: its Hessian at the start whitens the coordinates.
 
@@ -37,13 +36,13 @@ def climb(mixture, statistics, likelihood, pinned=None, sample=None):
     gain : float
         Nats still to gain by the quadratic model of the round, ``g' B^-1 g / 2``.
     """
-    coordinates = FactorCoordinates(mixture, statistics, pinned)
+    coordinates = FactorCoordinates(mixture, statistics, likelihood.constraints)
     free = np.flatnonzero(coordinates.free(np.zeros((mixture.n_components, mixture.n_dimensions), bool)))
     scaling = np.eye(free.size) if sample is None else _whitening(coordinates, likelihood, sample, free)
     if sample is not None:  # the first step of L-BFGS-B has length one: make it that of Newton's
         gradient = scaling.T @ coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
         scaling *= max(np.linalg.norm(gradient), 1e-8)
-    best = [statistics.log_likelihood, mixture, statistics, np.zeros(free.size)]
+    best = [statistics.objective, mixture, statistics, np.zeros(free.size)]
 
     def whole(y):
         z = np.zeros(coordinates.size)
@@ -61,12 +60,14 @@ def climb(mixture, statistics, likelihood, pinned=None, sample=None):
                 raise OutOfPasses
             point = coordinates.at(whole(y))
             reached = likelihood.differentiate(point)
-        if not np.isfinite(reached.log_likelihood):
+        if not np.isfinite(reached.objective):
             return IMPOSSIBLE, np.zeros_like(y)
-        if reached.log_likelihood > best[0]:
-            best[:] = reached.log_likelihood, point, reached, y.copy()
-        return -reached.log_likelihood, -slope(y, point, reached)
+        if reached.objective > best[0]:
+            best[:] = reached.objective, point, reached, y.copy()
+        return -reached.objective, -slope(y, point, reached)
 
+    if free.size == 0:
+        return mixture, statistics, 0.0
     iterations = ITERATIONS if sample is None else WHITENED_ITERATIONS
     options = {"maxiter": iterations, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-10}
     try:

@@ -7,6 +7,8 @@ import numpy as np
 
 from xdgmm.mixture import GaussianMixture
 
+from .model import Model
+
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
@@ -53,6 +55,11 @@ class FitResult:
         In the caller's coordinates.
     log_likelihood : float
         Total, in nats, weights counted as frequencies.
+    log_priors : dict
+        With a prior, the log-density of its parts at the mixture, in the caller's units: "weights", "means" and
+        "covariances", each zero where that part is flat.  Empty without a prior.
+    model : Model
+        What was fitted: covariance type, what was fixed, prior, background.
     n_objects : int
         Rows that took part.
     total_weight : float
@@ -74,7 +81,7 @@ class FitResult:
         Median error of the members of each component over its intrinsic sigma, column by column: much above one,
         deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma is zero.
     history : ndarray
-        Log-likelihood of every pass over all objects from the winning start.
+        Objective of every pass over all objects from the winning start: log-likelihood, plus log-prior if there is one.
     n_passes : int
         Passes over all objects from the winning start; those over samples are not counted.
     n_starts : int
@@ -83,6 +90,8 @@ class FitResult:
 
     mixture: GaussianMixture
     log_likelihood: float
+    log_priors: dict
+    model: Model
     n_objects: int
     total_weight: float
     outcome: Outcome
@@ -95,6 +104,16 @@ class FitResult:
     history: np.ndarray
     n_passes: int
     n_starts: int
+
+    @property
+    def log_posterior(self):
+        """What was maximised: log-likelihood plus log-prior (which is zero without a prior), in nats."""
+        return self.log_likelihood + sum(self.log_priors.values())
+
+    @property
+    def n_parameters(self):
+        """Number of free parameters."""
+        return self.model.n_parameters(*self.mixture.means.shape)
 
     @property
     def converged(self):

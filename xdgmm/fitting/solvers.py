@@ -9,7 +9,7 @@ from xdgmm.mixture import GaussianMixture
 from . import em, implicit, newton, quasi_newton
 from .optimality import Point, collapsed, settle
 from .result import Outcome
-from .statistics import Likelihood, OutOfPasses, Statistics
+from .statistics import OutOfPasses, Statistics
 
 WARM_UP = 12  # implicit steps before quasi-Newton
 NEWTON_STEPS = 12
@@ -18,7 +18,6 @@ HESSIAN_OBJECTS, PER_PARAMETER = 5_000, 30  # otherwise one of so many objects a
 SPARED_PASSES = 10
 HESSIAN_PASSES = 4  # which costs about so many passes over all objects, and twice as many with every round
 STALLS = 3
-UNLIMITED = 10**9
 EXTRA_DIGITS = 1e-6  # Newton goes on until this fraction of the tolerance is left
 
 
@@ -40,7 +39,7 @@ class Solution:
     predicted_gain: float
 
 
-def run(name, mixture, likelihood, tolerance, pinned=None, *, near=False):
+def run(name, mixture, likelihood, tolerance, *, near=False):
     """Run the solver `name` from a mixture until its maximum, or until the passes are used up.
 
     `near` says that the mixture is already the maximum of a large sample of the objects.
@@ -51,38 +50,38 @@ def run(name, mixture, likelihood, tolerance, pinned=None, *, near=False):
             if name == "em" or solution.outcome.converged:
                 return solution
             mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
-        return _climb(name, mixture, likelihood, tolerance, pinned, near=near)
+        return _climb(name, mixture, likelihood, tolerance, near=near)
     except OutOfPasses:
         mixture, statistics = likelihood.best
-        _refuse_collapse(mixture, statistics)
+        _refuse_collapse(mixture, statistics, likelihood)
         outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
-        return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics, pinned)))
+        return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, likelihood)))
 
 
 def as_it_is(mixture, likelihood, outcome):
     """A mixture that nobody goes on improving, as a solution: one pass."""
     statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics)
-    return Solution(mixture, statistics, outcome, least_gain(Point.at(mixture, statistics)))
+    _refuse_collapse(mixture, statistics, likelihood)
+    return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, likelihood)))
 
 
 def _iterate(advance, mixture, likelihood, tolerance):
     """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
     statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics)
+    _refuse_collapse(mixture, statistics, likelihood)
     rises, threshold = [], tolerance
     while True:
-        before = statistics.log_likelihood
+        before = statistics.objective
         mixture, statistics = advance(mixture, statistics, likelihood)
-        _refuse_collapse(mixture, statistics)
-        rises.append(statistics.log_likelihood - before)
+        _refuse_collapse(mixture, statistics, likelihood)
+        rises.append(statistics.objective - before)
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, likelihood)
             likelihood.predict(gain)
             if gain < tolerance or threshold < statistics.rounding:
-                ended = statistics.log_likelihood
+                ended = statistics.objective
                 mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
-                if statistics.log_likelihood - ended > max(tolerance, statistics.rounding):  # it left the boundary
+                if statistics.objective - ended > max(tolerance, statistics.rounding):  # it left the boundary
                     rises, threshold = [], tolerance
                     continue
                 outcome = Outcome.CONVERGED if gain < tolerance else Outcome.STALLED
@@ -100,38 +99,38 @@ def _remaining(rises, rounding):
     return last * last / (before - last) if before > last else np.inf
 
 
-def _climb(name, mixture, likelihood, tolerance, pinned, *, near):
+def _climb(name, mixture, likelihood, tolerance, *, near):
     """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable.
 
     Where Newton steps cost too much, the Hessian of a sample whitens the coordinates from the second round on.
     """
     statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics)
+    _refuse_collapse(mixture, statistics, likelihood)
     sample = _cheap_sample(mixture, likelihood) if near else None
-    if name == "auto" and pinned is None and not near:
+    if name == "auto" and likelihood.constraints.pinned is None and not near:
         for step in range(WARM_UP):
             alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
             advance = implicit.advance if alone else implicit.advance_by_scoring
             mixture, statistics = advance(mixture, statistics, likelihood)
-            _refuse_collapse(mixture, statistics)
+            _refuse_collapse(mixture, statistics, likelihood)
     stalls = 0
     while True:
-        before, passes = statistics.log_likelihood, likelihood.passes
-        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, pinned, sample)
+        before, passes = statistics.objective, likelihood.passes
+        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, sample)
         if likelihood.passes == passes:  # nothing moves any more: every round must use up a pass all the same
             statistics = likelihood.expect(mixture)
-        mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
-        _refuse_collapse(mixture, statistics)
-        point = Point.at(mixture, statistics, pinned)
+        mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
+        _refuse_collapse(mixture, statistics, likelihood)
+        point = _point(mixture, statistics, likelihood)
         if affordable(point, likelihood.blocks) and (gain < 1.0 or stalls):
-            mixture, statistics, gain = _newton(mixture, statistics, likelihood, tolerance, pinned)
-            mixture, statistics = settle(mixture, statistics, likelihood, tolerance, pinned)
-            point = Point.at(mixture, statistics, pinned)
+            mixture, statistics, gain = _newton(mixture, statistics, likelihood, tolerance)
+            mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
+            point = _point(mixture, statistics, likelihood)
         else:
             sample = _sample(mixture, likelihood, sample)
         gain += point.gains_of_leaving().sum()
         likelihood.predict(gain)
-        stalls = stalls + 1 if statistics.log_likelihood - before <= statistics.rounding else 0
+        stalls = stalls + 1 if statistics.objective - before <= statistics.rounding else 0
         outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
         if outcome is not None:
             return Solution(mixture, statistics, outcome, gain)
@@ -140,25 +139,20 @@ def _climb(name, mixture, likelihood, tolerance, pinned, *, near):
 def _cheap_sample(mixture, likelihood):
     """A sample whose Hessian costs less than the round of quasi-Newton that it may spare; None where there is none."""
     sample = _sample(mixture, likelihood, None)
-    cost = _n_parameters(mixture) * sample.blocks.n_objects
+    cost = likelihood.constraints.n_parameters(mixture.n_dimensions) * sample.blocks.n_objects
     return sample if cost <= SPARED_PASSES * likelihood.blocks.n_objects else None
-
-
-def _n_parameters(mixture):
-    K, D = mixture.n_components, mixture.n_dimensions
-    return K - 1 + K * D + K * D * (D + 1) // 2
 
 
 def _sample(mixture, likelihood, before):
     """The likelihood of as many objects as a useful Hessian needs: twice as many as before, where that was too few."""
     n_objects = likelihood.blocks.n_objects
     if before is None:
-        n_parameters = _n_parameters(mixture)
-        affordable = min(HESSIAN_PASSES * n_objects // n_parameters, n_objects // 5)
+        n_parameters = likelihood.constraints.n_parameters(mixture.n_dimensions)
+        affordable = min(HESSIAN_PASSES * n_objects // max(n_parameters, 1), n_objects // 5)
         enough = max(HESSIAN_OBJECTS, PER_PARAMETER * n_parameters, affordable)
     else:
         enough = 2 * before.blocks.n_objects
-    return Likelihood(likelihood.blocks.thinned(min(enough, n_objects)), UNLIMITED)
+    return likelihood.thinned(min(enough, n_objects))
 
 
 def _verdict(gain, tolerance, rounding, stalls):
@@ -171,12 +165,12 @@ def _verdict(gain, tolerance, rounding, stalls):
     return Outcome.STALLED if stalls >= STALLS else None
 
 
-def _newton(mixture, statistics, likelihood, tolerance, pinned):
+def _newton(mixture, statistics, likelihood, tolerance):
     """Newton steps until next to nothing is left, or they stop helping."""
     gain, before = np.inf, np.inf
     for _ in range(NEWTON_STEPS):
-        singular = Point.at(mixture, statistics, pinned).singular
-        mixture, statistics, gain = newton.advance(mixture, statistics, likelihood, singular, pinned)
+        singular = _point(mixture, statistics, likelihood).singular
+        mixture, statistics, gain = newton.advance(mixture, statistics, likelihood, singular)
         if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
             break
         before = gain
@@ -191,7 +185,7 @@ def affordable(point, blocks):
 
 def predicted_gain(mixture, statistics, likelihood):
     """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
-    point = Point.at(mixture, statistics)
+    point = _point(mixture, statistics, likelihood)
     if not affordable(point, likelihood.blocks):
         return least_gain(point)
     ascent = newton.curvature(mixture, statistics, likelihood, point.singular).ascent()[1]
@@ -205,8 +199,12 @@ def least_gain(point):
     return float(point.gains_of_leaving().sum() + 0.5 * gradient @ gradient)
 
 
-def _refuse_collapse(mixture, statistics):
-    component = collapsed(mixture, statistics)
+def _point(mixture, statistics, likelihood):
+    return Point.at(mixture, statistics, likelihood.constraints)
+
+
+def _refuse_collapse(mixture, statistics, likelihood):
+    component = collapsed(mixture, statistics, likelihood.constraints)
     if component is not None:
         raise CollapseError(component)
 

@@ -14,6 +14,9 @@ means two humps: split the mean.  Too large means a narrow component inside a wi
 
 import numpy as np
 
+from xdgmm.kernels.reference import component
+
+from .model import Constraints
 from .statistics import responsibilities
 
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
@@ -21,43 +24,47 @@ ROUNDS = 10
 WORTHWHILE = 0.1  # nats: a smaller rise is the same basin
 
 
-def improved(mixture, log_likelihood, sample, solve):
+def improved(mixture, objective, sample, solve, constraints=None):
     """A mixture at least as likely, by as many splits and merges as help.
 
     Parameters
     ----------
     mixture : GaussianMixture
-        With K > 2 components, on standardised coordinates.
-    log_likelihood : float
+        On standardised coordinates.
+    objective : float
         Its own, of the sample.
     sample : Observations
         Objects on which the moves are judged, all of them counted.
     solve : callable
-        Takes a mixture; returns its log-likelihood and the mixture after some passes, or None where it collapsed.
+        Takes a mixture; returns its objective and the mixture after some passes, or None where it collapsed.
+    constraints : Constraints, optional
+        Components of which something is fixed are left where they are.
 
     Returns
     -------
-    mixture, log_likelihood
+    mixture, objective
     """
-    for _ in range(ROUNDS):
-        for trial in _moves(mixture, sample):
-            found = solve(trial)
-            if found is not None and found[0] > log_likelihood + WORTHWHILE:
-                log_likelihood, mixture = found
+    constraints = Constraints.none(mixture) if constraints is None else constraints
+    movable = np.flatnonzero(constraints.movable)
+    for _ in range(ROUNDS if movable.size > 2 else 0):
+        for trial in _moves(mixture, sample, movable):
+            found = solve(constraints.conforming(trial))
+            if found is not None and found[0] > objective + WORTHWHILE:
+                objective, mixture = found
                 break
         else:
             break
-    return mixture, log_likelihood
+    return mixture, objective
 
 
-def _moves(mixture, sample):
-    """Mixtures after one merge and one split, the most promising first."""
+def _moves(mixture, sample, movable):
+    """Mixtures after one merge and one split of movable components, the most promising first."""
     shares, scores, directions = _examined(mixture, sample)
-    K = mixture.n_components
-    pairs = sorted(((shares[i, j], i, j) for i in range(K) for j in range(i)), reverse=True)[:PAIRS]
+    pairs = sorted(((shares[i, j], i, j) for i in movable for j in movable if j < i), reverse=True)[:PAIRS]
+    ranked = movable[np.argsort(-np.abs(scores[movable]))]
     for rank in range(SPLITS):
         for _, i, j in pairs:
-            left = [k for k in np.argsort(-np.abs(scores)) if k not in (i, j)]
+            left = [k for k in ranked if k not in (i, j)]
             if rank < len(left):
                 k = left[rank]
                 yield _moved(mixture, i, j, k, directions[k], scores[k])
@@ -66,17 +73,16 @@ def _moves(mixture, sample):
 def _examined(mixture, sample):
     """How much each pair of components shares (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
     K, D = mixture.n_components, mixture.n_dimensions
-    r = responsibilities(mixture, sample.pack())
+    r = responsibilities(mixture, sample.pack(background=mixture.background and mixture.background.box))[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
     shares = (r.T @ r) / lengths / lengths[:, None]
     scores, directions = np.zeros(K), np.zeros((K, D))
-    both = sample.present[:, :, None] & sample.present[:, None, :]
-    noise = np.where(both, sample.noise_covariances, 0.0)
+    noise = sample.noise_covariances  # with a little more: far outliers leave T singular
+    noise = noise + 1e-13 * np.nansum(sample.variances, axis=1)[:, None, None] * np.eye(noise.shape[1])
     for k in range(K):
-        T = np.where(both, mixture.covariances[k] + noise, np.eye(D))
-        T += 1e-13 * np.trace(T, axis1=1, axis2=2)[:, None, None] * np.eye(D)  # far outliers leave it singular
-        P = np.where(both, np.linalg.inv(T), 0.0)
-        u = np.einsum("nij,nj->ni", P, np.where(sample.present, sample.values - mixture.means[k], 0.0))
+        V = mixture.covariances[k]
+        V = V + 1e-13 * np.trace(V) * np.eye(D)
+        _, u, P = component(sample.values, noise, mixture.means[k], V, sample.projections)
         axes = np.linalg.eigh(mixture.covariances[k])[1].T
         along, precision = u @ axes.T, np.einsum("ai,nij,aj->na", axes, P, axes, optimize=True)
         weights = sample.object_weights * r[:, k]
@@ -89,7 +95,7 @@ def _examined(mixture, sample):
 
 def _moved(mixture, i, j, k, direction, score):
     """The mixture with i and j merged into i, and k split into k and j."""
-    weights, means, covariances = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
+    weights, means, covariances = mixture.shares.copy(), mixture.means.copy(), mixture.covariances.copy()
     pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)
     between = means[i] - means[j]
     means[i] = pair @ means[[i, j]]

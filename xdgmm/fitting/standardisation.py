@@ -3,34 +3,53 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
 GAUSSIAN_MAD = 1.482602218505602  # standard deviation over median absolute deviation
+ENOUGH = 20_000  # objects from which location and scale behind projections are taken
+REWEIGHTED = 8  # iterations towards least absolute deviations
+SMALLEST_SHARE = 1e-3  # of the variance that one latent coordinate must explain to get a scale of its own
 
 
 @dataclass(frozen=True, eq=False)
 class Standardisation:
-    """The map ``(w - location) / scale``, location and scale (D,).
+    """The map ``(v - location) / scale``, location and scale (D,), and the divisor of measured projections.
 
-    `location` is one of the values and `scale` a power of two, so that the map is exact in floating point.
+    Without projections `location` is one of the values and `scale` a power of two, so that the map is exact in floating
+    point.  `measured_scale` (M,) is one there: values are then standardised like coordinates.
     """
 
     location: np.ndarray
     scale: np.ndarray
+    measured_scale: np.ndarray | float = 1.0
 
     @classmethod
-    def of(cls, observations):
-        """Location and spread of each coordinate: its median and median absolute deviation, outliers or not."""
-        columns = [_location_and_spread(observations, i) for i in range(observations.n_dimensions)]
-        location, spread = np.array(columns).T
-        return cls(location, np.exp2(np.round(np.log2(spread))))
+    def of(cls, observations, *, isotropic=False):
+        """Location and spread of each coordinate: its median and median absolute deviation, outliers or not.
+
+        `isotropic` gives all coordinates the same scale, so that spheres stay spheres.
+        """
+        if observations.projections is not None:
+            location, spread = _behind_projections(observations)
+        else:
+            columns = [_location_and_spread(observations, i) for i in range(observations.n_dimensions)]
+            location, spread = np.array(columns).T
+        if isotropic:
+            spread = np.full_like(spread, np.exp(np.log(spread).mean()))
+        scale = _power_of_two(spread)
+        return cls(location, scale, _measured_scale(observations, scale))
 
     def observations(self, observations):
         """Standardised observations."""
-        return observations.rescaled(self.location, self.scale)
+        return observations.rescaled(self.location, self.scale, self.measured_scale)
 
-    def pack(self, observations):
-        """The blocks of the standardised observations, which are never held themselves."""
-        return observations.pack(self.location, self.scale)
+    def pack(self, observations, background=None):
+        """The blocks of the standardised observations, which are never held themselves.
+
+        `background` is the `Background` to be packed with them, in the units of the observations.
+        """
+        box = None if background is None else background.box
+        return observations.pack(self.location, self.scale, measured_scale=self.measured_scale, background=box)
 
     def mixture(self, mixture):
         """A mixture of the caller's coordinates in standardised ones."""
@@ -42,12 +61,18 @@ class Standardisation:
 
     def log_jacobian(self, observations):
         """What is added to the standardised log-likelihood to get that of the observations."""
-        seen = [_seen_weight(observations, i) for i in range(observations.n_dimensions)]
-        return -float(seen @ np.log(self.scale))
+        projected = observations.projections is not None
+        scale = np.broadcast_to(self.measured_scale, observations.values.shape[1]) if projected else self.scale
+        seen = [_seen_weight(observations, i) for i in range(observations.values.shape[1])]
+        return -float(seen @ np.log(scale))
+
+
+def _power_of_two(spread):
+    return np.exp2(np.round(np.log2(spread)))
 
 
 def _seen_weight(observations, i):
-    """Sum of the weights of the objects that have coordinate i."""
+    """Sum of the weights of the objects that have measured column i."""
     seen = np.isfinite(observations.values[:, i])
     return np.count_nonzero(seen) if observations.weights is None else observations.weights[seen].sum()
 
@@ -72,3 +97,44 @@ def _spread(centred, variances):
                 return spread * largest
     noisy = variances[variances > 0]
     return np.sqrt(np.median(noisy)) if noisy.size else 1.0
+
+
+def projection_rows(observations):
+    """Every value of a sample that is present, with its row of R: values (n,), rows (n, D), noise variances (n,)."""
+    counted = np.flatnonzero(observations.counts)
+    sample = observations.select(counted[:: max(1, -(-counted.size // ENOUGH))])
+    seen = sample.present
+    rows = np.broadcast_to(sample.projections, (*seen.shape, sample.n_dimensions))[seen]
+    return sample.values[seen], rows, sample.variances[seen]
+
+
+def _behind_projections(observations):
+    """Location by least absolute deviations, spreads by non-negative least squares on the squared residuals."""
+    values, rows, variances = projection_rows(observations)
+    units = np.sqrt((rows**2).mean(axis=0))  # of the columns of R, whatever the units of the coordinates
+    units = np.where(units > 0, units, 1.0)
+    rows = rows / units
+    weights = np.ones(values.size)
+    for _ in range(REWEIGHTED):
+        root = np.sqrt(weights)
+        location = np.linalg.lstsq(rows * root[:, None], values * root, rcond=1e-10)[0]
+        residuals = np.abs(values - rows @ location)
+        weights = 1.0 / (residuals + 0.1 * np.median(residuals) + 1e-300)
+        weights /= weights.max()
+    whole = _spread(values - rows @ location, variances)
+    sizes = np.maximum((rows**2).sum(axis=1), 1e-300)
+    squares = np.minimum(residuals / whole, 5.0) ** 2
+    shares = nnls(rows**2 / sizes[:, None], squares / sizes)[0]
+    spread = whole * np.sqrt(np.maximum(shares, SMALLEST_SHARE * max(shares.max(), 1e-3)))
+    return location / units, spread / units
+
+
+def _measured_scale(observations, scale):
+    """A power of two for each measured column: what its row of R makes of the scales of the coordinates."""
+    if observations.projections is None:
+        return 1.0
+    R = np.broadcast_to(observations.projections, (*observations.values.shape, observations.n_dimensions))
+    sizes = [
+        np.median(np.linalg.norm((R[:, i] * scale)[observations.present[:, i]], axis=1)) for i in range(R.shape[1])
+    ]
+    return _power_of_two(np.where(np.array(sizes) > 0, sizes, 1.0))

@@ -26,7 +26,8 @@ def plot_fit(mixture, observations, title=None):
     -------
     matplotlib.figure.Figure
         One coordinate: histogram, densities and the measurements with their error bars.  More (up to six): every
-        pair, with the 1- and 2-sigma ellipses of the intrinsic components.
+        pair, with the 1- and 2-sigma ellipses of the intrinsic components.  Behind projections nothing was measured,
+        so only the intrinsic mixture is drawn.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def plot_fit(mixture, observations, title=None):
     D = mixture.n_dimensions
     if D > LARGEST:
         raise InputError(f"a picture shows at most {LARGEST} coordinates, but there are {D}; choose fewer")
-    if D == 1:
+    if D == 1 and observations.projections is None:
         figure = Figure(figsize=(7, 5.2), layout="constrained")
         _one(figure, mixture, observations)
     else:
@@ -80,6 +81,10 @@ def _one(figure, mixture, observations):
 
 def _marginal(axes, mixture, observations, axis):
     """Histogram of one coordinate under the intrinsic density and the density expected with the noise."""
+    if observations.projections is not None:
+        x = _range(mixture, mixture.means[:, axis], 0.0, axis)
+        _intrinsic(axes, mixture, axis, x)
+        return
     seen = observations.present[:, axis]
     values = observations.values[seen, axis]
     noise = observations.variances[seen, axis]
@@ -95,6 +100,11 @@ def _marginal(axes, mixture, observations, axis):
         curves = [_density(mixture, axis, x, extra) for extra in noise[some]]
         expected = np.average(curves, axis=0, weights=weights[some])
         axes.plot(x, expected, color=OBSERVED, ls="--", label="model with the errors put back")
+    _intrinsic(axes, mixture, axis, x)
+
+
+def _intrinsic(axes, mixture, axis, x):
+    """The intrinsic density of one coordinate and its components."""
     sharp = mixture.sigmas[:, axis] < (x[1] - x[0]) / 2
     intrinsic = _density(mixture, axis, x, 0.0)
     if not sharp.all():
@@ -120,6 +130,9 @@ def _range(mixture, values, noise, axis):
 def _density(mixture, axis, x, extra):
     """Marginal density on a grid with a noise variance added; components without width are left out."""
     total = np.zeros_like(x)
+    if mixture.background is not None:
+        low, high = (end[axis] for end in mixture.background.box)
+        total += np.where((x >= low) & (x <= high), mixture.background.fraction / (high - low), 0.0)
     for weight, mean, sigma in zip(mixture.weights, mixture.means[:, axis], mixture.sigmas[:, axis], strict=True):
         variance = sigma**2 + extra
         if variance > (0.5 * (x[1] - x[0])) ** 2:
@@ -151,6 +164,13 @@ def _pairs(figure, mixture, observations):
 
 
 def _scatter(axes, mixture, observations, x, y):
+    """The measurements of two coordinates with their errors, under the ellipses of the components."""
+    if observations.projections is None:
+        _crosses(axes, observations, x, y)
+    _ellipses(axes, mixture, x, y)
+
+
+def _crosses(axes, observations, x, y):
     values, errors = observations.values, np.sqrt(observations.variances)
     some = slice(None, None, max(1, len(values) // MOST_BARS))
     axes.errorbar(
@@ -164,6 +184,9 @@ def _scatter(axes, mixture, observations, x, y):
         color=DATA,
         ecolor="#d0d0d0",
     )
+
+
+def _ellipses(axes, mixture, x, y):
     angle = np.linspace(0, 2 * np.pi, 200)
     circle = np.array([np.cos(angle), np.sin(angle)])
     for mean, covariance in zip(mixture.means, mixture.covariances, strict=True):

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from xdgmm.fitting import Model
 
-def n_parameters(n_components, n_dimensions):
-    """Free parameters of a mixture: K - 1 weights, K means, K full covariances."""
-    return n_components - 1 + n_components * n_dimensions * (n_dimensions + 3) // 2
+
+def n_parameters(n_components, n_dimensions, model=None):
+    """Free parameters of a mixture: weights but one, means and covariances, less what the model fixes or ties."""
+    return (Model() if model is None else model).n_parameters(n_components, n_dimensions)
 
 
 def aic(log_likelihood, n_free):

@@ -8,7 +8,7 @@ from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import FitResult, Outcome, fit
 from xdgmm.fitting.fit import check_n_components
 
-from .criteria import bic, n_parameters
+from .criteria import bic
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Selection:
 
 def result_bic(result: FitResult):
     """BIC of one fit."""
-    return bic(result.log_likelihood, n_parameters(*result.mixture.means.shape), result.total_weight)
+    return bic(result.log_likelihood, result.n_parameters, result.total_weight)
 
 
 def search(observations, candidates, settings=None, rng=None):

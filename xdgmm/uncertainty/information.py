@@ -12,10 +12,12 @@ import numpy as np
 
 from xdgmm import kernels
 from xdgmm.errors import InputError
+from xdgmm.fitting import Model
 from xdgmm.fitting.newton import curvature
 from xdgmm.fitting.optimality import Point
 from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood, expect
+from xdgmm.fitting.statistics import Likelihood
+from xdgmm.kernels.reference import component
 
 CHUNK = 20_000  # objects whose expected information is formed at a time
 FLAT = 1e-10  # information below this fraction of that with known labels determines nothing
@@ -29,6 +31,8 @@ class ParameterErrors:
     ----------
     weights : ndarray (K,)
         Standard errors of the weights.
+    background : float or None
+        Standard error of the background's fraction, where there is one.
     means : ndarray (K, D)
         Standard errors of the means.
     variances : ndarray (K, D)
@@ -36,7 +40,8 @@ class ParameterErrors:
     sigmas : ndarray (K, D)
         Standard errors of the intrinsic sigmas, ``SE(V) / (2 sigma)``; infinite where sigma is zero.
     covariance : ndarray (P, P)
-        Of all parameters, in the order weights, means, packed lower triangles of the covariances.
+        Of all parameters, in the order weights, background's fraction if there is one, means, packed lower triangles of
+        the covariances; zero for what is fixed.
     singular : ndarray of int (K,)
         In how many directions each covariance was held at the boundary.
     residual : float
@@ -44,6 +49,7 @@ class ParameterErrors:
     """
 
     weights: np.ndarray
+    background: float | None
     means: np.ndarray
     variances: np.ndarray
     sigmas: np.ndarray
@@ -52,18 +58,21 @@ class ParameterErrors:
     residual: float
 
 
-def parameter_errors(mixture, observations, information="observed"):
+def parameter_errors(mixture, observations, information="observed", model=None):
     """Standard errors of a fitted mixture's parameters.
 
     Parameters
     ----------
     mixture : GaussianMixture
-        The maximum-likelihood mixture of these observations.
+        The maximum-likelihood (or, with a prior, maximum-posterior) mixture of these observations.
     observations : Observations
     information : {"observed", "expected"}
-        Observed: minus the Hessian of the log-likelihood, by central differences of its exact gradient.
+        Observed: minus the Hessian of the log-likelihood (with a prior, of the log-posterior), by central differences
+        of its exact gradient.
         Expected (one component only): ``sum T^-1`` for the mean and ``sum tr(T^-1 E_a T^-1 E_b) / 2`` for the
         covariance, with T = V + S_i.
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.  By default full covariances, nothing fixed, no prior.
 
     Returns
     -------
@@ -72,16 +81,20 @@ def parameter_errors(mixture, observations, information="observed"):
     Raises
     ------
     InputError
-        If `information` is neither, or "expected" is asked for with more than one component.
+        If `information` is neither, or "expected" is asked for with more than one component, a background or a prior.
     """
     if information not in ("observed", "expected"):
         raise InputError(f"`information` is {information!r}, but it must be 'observed' or 'expected'")
-    if information == "expected" and mixture.n_components > 1:
-        raise InputError("`information='expected'` needs one component; use 'observed' for a mixture of several")
-    scaling = Standardisation.of(observations)
+    model = Model(background=mixture.background) if model is None else model
+    if information == "expected" and (mixture.shares.size > 1 or model.prior is not None):
+        raise InputError(
+            "`information='expected'` needs one component, no background and no prior; use 'observed' for anything else"
+        )
+    scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
+    constraints = model.constraints(*mixture.means.shape, observations.units).standardised(scaling)
+    blocks = scaling.pack(observations, mixture.background)
     mixture = scaling.mixture(mixture)
-    blocks = scaling.pack(observations)
-    point = Point.at(mixture, expect(mixture, blocks))
+    point = Point.at(mixture, Likelihood(blocks, 1, constraints=constraints).expect(mixture), constraints)
     jacobian = point.coordinates.jacobian()[:, point.free]
     if information == "observed":
         matrix = _observed(point, blocks)
@@ -93,7 +106,7 @@ def parameter_errors(mixture, observations, information="observed"):
 
 
 def _observed(point, blocks):
-    likelihood = Likelihood(blocks, max_passes=2 * point.coordinates.size + 1)
+    likelihood = Likelihood(blocks, 2 * point.coordinates.size + 1, constraints=point.coordinates.constraints)
     model = curvature(point.mixture, point.statistics, likelihood, point.singular, central=True)
     return -model.hessian
 
@@ -106,7 +119,8 @@ def _expected(mixture, observations, scaling):
     mean, covariance = np.zeros((D, D)), np.zeros((rows.size, rows.size))
     for start in range(0, len(counted), CHUNK):
         part = scaling.observations(observations.select(counted[start : start + CHUNK]))
-        P, weights = _inverses(mixture.covariances[0], part), part.object_weights
+        noise, weights = part.noise_covariances, part.object_weights
+        _, _, P = component(part.values, noise, mixture.means[0], mixture.covariances[0], part.projections)
         mean += np.einsum("n,nij->ij", weights, P)
         # tr(P E_a P E_b), E_a symmetric with ones at (i, j) and (j, i)
         one = np.einsum("n,nai,njb->abij", weights, P, P, optimize=True)
@@ -117,13 +131,6 @@ def _expected(mixture, observations, scaling):
     result[1 : 1 + D, 1 : 1 + D] = mean
     result[1 + D :, 1 + D :] = covariance
     return result
-
-
-def _inverses(V, observations):
-    """``R' (R V R' + S)^-1 R`` (N, D, D): zero where a coordinate is missing."""
-    both = observations.present[:, :, None] & observations.present[:, None, :]
-    T = np.where(both, V + observations.noise_covariances, np.eye(len(V)))
-    return np.where(both, np.linalg.inv(T), 0.0)
 
 
 def _carried(information, jacobian):
@@ -141,16 +148,19 @@ def _units(mixture, scale):
     """What each parameter of the standardised mixture is multiplied with (P,)."""
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
-    return np.concatenate([np.ones(K), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)])
+    return np.concatenate([np.ones(mixture.shares.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)])
 
 
 def _errors(mixture, covariance, point):
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
-    weights, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [K, K + K * D])
+    S = mixture.shares.size
+    shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
     variances = packed.reshape(K, -1)[:, rows == columns]
     with np.errstate(divide="ignore", invalid="ignore"):
         sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
+    background = shares[K] if S > K else None
+    singular = point.singular.sum(axis=1)
     return ParameterErrors(
-        weights, means.reshape(K, D), variances, sigmas, covariance, point.singular.sum(axis=1), point.residual
+        shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, point.residual
     )

@@ -14,8 +14,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import solvers
-from xdgmm.fitting.coordinates import Pinned
+from xdgmm.fitting import Model, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood, responsibilities
 
@@ -46,7 +45,7 @@ class WidthLimit:
     upper: float
 
 
-def width_limit(mixture, observations, component, axis, level=0.95):
+def width_limit(mixture, observations, component, axis, level=0.95, model=None):
     """Upper limit on one intrinsic sigma of a maximum-likelihood mixture.
 
     Parameters
@@ -57,6 +56,8 @@ def width_limit(mixture, observations, component, axis, level=0.95):
         Which sigma.
     level : float
         Between 0.5 and 1.
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.  By default full covariances, nothing fixed.
 
     Returns
     -------
@@ -65,11 +66,17 @@ def width_limit(mixture, observations, component, axis, level=0.95):
     Raises
     ------
     InputError
-        If `level` is not between 0.5 and 1.
+        If `level` is not between 0.5 and 1, if there is a prior (one on the covariances keeps them from zero, and any
+        makes the profile one of the posterior, for which the quantile does not hold), or if the covariance was fixed.
     """
     if not 0.5 < level < 1:
         raise InputError(f"`limit_level` is {level!r}, but it must be between 0.5 and 1")
-    profile = _Profile(mixture, observations, component, axis)
+    model = Model(background=mixture.background) if model is None else model
+    if model.prior is not None:
+        raise InputError("with a prior there is no limit from the likelihood; fit without it, or sample the posterior")
+    if component in model.fixed.covariances:
+        raise InputError(f"the covariance of component {component} was fixed, so its width has no limit")
+    profile = _Profile(mixture, observations, component, axis, model)
     quantile = chi2.ppf(2 * level - 1, 1)
     at_zero = profile.down_to_zero()
     top, highest = max((profile.maximum, profile.sigma), (at_zero, 0.0))
@@ -103,13 +110,15 @@ class _Profile:
     for those of another, which then takes its part; such points say nothing about its width: `LostError`.
     """
 
-    def __init__(self, mixture, observations, component, axis):
-        scaling = Standardisation.of(observations)
+    def __init__(self, mixture, observations, component, axis, model):
+        self.type = model.covariance_type
+        scaling = Standardisation.of(observations, isotropic=self.type == "spherical")
         self.unit = scaling.scale[axis]
+        self.blocks = scaling.pack(observations, mixture.background)
+        self.constraints = model.constraints(*mixture.means.shape).standardised(scaling)
         mixture = scaling.mixture(mixture)
         self.component, self.axis = component, axis
-        self.blocks = scaling.pack(observations)
-        statistics = Likelihood(self.blocks, 1).expect(mixture)
+        statistics = Likelihood(self.blocks, 1, constraints=self.constraints).expect(mixture)
         self.maximum = statistics.log_likelihood
         self.members = self._members(mixture)
         self.sigma = float(mixture.sigmas[component, axis])
@@ -120,7 +129,7 @@ class _Profile:
 
     def down_to_zero(self):
         """Maximum with the sigma at zero; minus infinity where this component cannot be followed there."""
-        steps = DOWNWARDS if len(self.known[self.sigma][1].weights) > 1 else ()
+        steps = DOWNWARDS if self.known[self.sigma][1].shares.size > 1 else ()
         try:
             for fraction in (*steps, 0.0):
                 reached = self.at(fraction * self.sigma)
@@ -143,10 +152,10 @@ class _Profile:
         return self.known[sigma][0]
 
     def _solve(self, sigma, near):
-        pinned = Pinned(self.component, self.axis, sigma**2)
+        constraints = self.constraints.pin(self.component, self.axis, sigma**2)
         try:
             start = self._rescaled(near, sigma)
-            solution = solvers.run("auto", start, Likelihood(self.blocks, PASSES), TOLERANCE, pinned)
+            solution = solvers.run("auto", start, Likelihood(self.blocks, PASSES, None, constraints), TOLERANCE)
         except solvers.CollapseError:
             return -np.inf, near
         self.seen.append(solution.statistics.log_likelihood)
@@ -159,15 +168,18 @@ class _Profile:
         return self.blocks.weights * responsibilities(mixture, self.blocks)[:, self.component]
 
     def _rescaled(self, mixture, sigma):
-        """A mixture with one row and column of one covariance rescaled to this sigma."""
+        """A mixture with one row and column rescaled to this sigma, in all covariances that go with it."""
         covariances = mixture.covariances.copy()
-        V = covariances[self.component]
-        old = np.sqrt(max(V[self.axis, self.axis], 0.0))
+        if self.type == "spherical":
+            covariances[self.component] = sigma**2 * np.eye(mixture.n_dimensions)
+            return mixture.with_parameters(mixture.shares, mixture.means, covariances)
+        which = slice(None) if self.type == "tied" else self.component
+        old = np.sqrt(max(covariances[self.component, self.axis, self.axis], 0.0))
         ratio = sigma / old if old > 0 else 0.0
-        V[self.axis] *= ratio
-        V[:, self.axis] *= ratio
-        V[self.axis, self.axis] = sigma**2
-        return mixture.with_parameters(mixture.weights, mixture.means, covariances)
+        covariances[which, self.axis] *= ratio
+        covariances[which, :, self.axis] *= ratio
+        covariances[which, self.axis, self.axis] = sigma**2
+        return mixture.with_parameters(mixture.shares, mixture.means, covariances)
 
 
 def _crossing(function, low, step):

@@ -18,14 +18,15 @@ def rich_table(report, title=None):
     one_unit = "unit" not in report.colnames
     unit = getattr(report["mean"], "unit", None)
     label = f"\n\\[{_compact(unit)}]" if one_unit and unit is not None else ""
-    caption = None
+    captions = list(report.meta.get("remarks", ()))
     if len(label) > LONGEST_UNIT:
-        label, caption = "", f"means and widths in {_compact(unit)}"
+        label = ""
+        captions.insert(0, f"means and widths in {_compact(unit)}")
     table = Table(
         title=title,
         title_justify="left",
         title_style="bold",
-        caption=caption,
+        caption="\n".join(captions) or None,
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import norm
 
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import responsibilities
+from xdgmm.fitting import Model, responsibilities
 from xdgmm.observations.validation import difference_unit
 from xdgmm.uncertainty import parameter_errors, width_limit
 
@@ -46,14 +46,25 @@ DESCRIPTIONS = {
 }
 
 
-def widths(mixture, observations, *, method="information", information="observed", level=0.6827, limit_level=0.95):
+def widths(
+    mixture,
+    observations,
+    *,
+    model=None,
+    method="information",
+    information="observed",
+    level=0.6827,
+    limit_level=0.95,
+):
     """Report the intrinsic widths of a fitted mixture.
 
     Parameters
     ----------
     mixture : GaussianMixture
-        The maximum-likelihood mixture of these observations.
+        The maximum-likelihood (with a prior, maximum-posterior) mixture of these observations.
     observations : Observations
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.  By default full covariances, nothing fixed, no prior.
     method : {"information"}
         Where the errors come from: the information matrix.
     information : {"observed", "expected"}
@@ -67,7 +78,9 @@ def widths(mixture, observations, *, method="information", information="observed
     -------
     QTable
         One row per component and coordinate; see `DESCRIPTIONS` for the columns.  What does not exist (the error of
-        a width consistent with zero, the limit of one that is not) is masked.
+        a width consistent with zero, the limit of one that is not, the error of what was fixed, the scatter as measured
+        behind projections) is masked.  ``meta["remarks"]`` says what else a reader should know, and
+        ``meta["background"]`` holds the background's fraction and its error.
 
     Raises
     ------
@@ -77,23 +90,26 @@ def widths(mixture, observations, *, method="information", information="observed
     Notes
     -----
     Full width at half maximum: ``sqrt(8 ln 2) sigma``.  The observed and the naive sigma weight every object with its
-    membership: for one component and no weights, they are the textbook numbers.
+    membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
+    inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.
     """
     _check(mixture, observations, method, level)
     observations = observations.in_units(mixture.units)
-    errors = parameter_errors(mixture, observations, information)
+    model = Model(background=mixture.background) if model is None else model
+    errors = parameter_errors(mixture, observations, information, model)
     if errors.residual > NOT_A_MAXIMUM:
+        climbed = "log-likelihood" if model.prior is None else "log-posterior"
         warnings.warn(
-            f"the log-likelihood still changes by {errors.residual:.2g} nats per standard error, so the mixture is not "
+            f"the {climbed} still changes by {errors.residual:.2g} nats per standard error, so the mixture is not "
             "the maximum for these data: pass the data it was fitted to, or fit until it converges",
             XdgmmWarning,
             stacklevel=2,
         )
-    blocks = observations.pack()
+    blocks = observations.pack(background=mixture.background and mixture.background.box)
     members = blocks.weights[:, None] * responsibilities(mixture, blocks)
     factor = norm.ppf(0.5 + 0.5 * level)
     rows = [
-        _row(mixture, observations, errors, members[:, k], (k, axis), factor, limit_level)
+        _row(mixture, observations, model, errors, members[:, k], (k, axis), factor, limit_level)
         for k in range(mixture.n_components)
         for axis in range(mixture.n_dimensions)
     ]
@@ -106,8 +122,36 @@ def widths(mixture, observations, *, method="information", information="observed
         "total_weight": observations.total_weight,
         "weighted": observations.weights is not None,
         "singular": [int(n) for n in errors.singular],
+        "covariance_type": model.covariance_type,
+        "remarks": list(_remarks(model, mixture, errors, factor)),
     }
+    if mixture.background is not None:
+        meta["background"] = {
+            "fraction": float(mixture.background.fraction),
+            "fraction_error": float(factor * errors.background),
+            "low": [float(end) for end in mixture.background.box[0]],
+            "high": [float(end) for end in mixture.background.box[1]],
+        }
     return _table(rows, mixture, meta)
+
+
+def _remarks(model, mixture, errors, factor):
+    """What a reader of the widths should know about the model, one sentence each."""
+    if mixture.background is not None:
+        fraction, error = mixture.background.fraction, factor * errors.background
+        shown = f"{100 * fraction:.3g}" + (f"±{100 * error:.2g}" if error > 0 else "")
+        yield f"background: {shown}% of the objects, uniform over its box; their errors play no part in it"
+    if model.prior is not None:
+        reason = (
+            "the inverse-Wishart prior excludes a width of zero"
+            if model.prior.covariances is not None
+            else "the profile is one of the posterior"
+        )
+        yield f"maximum of the posterior: no width has an upper limit, since {reason}"
+    held = {name: getattr(model.fixed, name) for name in ("weights", "means", "covariances")}
+    if model.fixed.anything:
+        listed = "; ".join(f"{name} of {', '.join(map(str, which))}" for name, which in held.items() if which)
+        yield f"held fixed, so without errors: {listed}"
 
 
 def _check(mixture, observations, method, level):
@@ -121,12 +165,14 @@ def _check(mixture, observations, method, level):
         )
 
 
-def _row(mixture, observations, errors, members, place, factor, limit_level):
+def _row(mixture, observations, model, errors, members, place, factor, limit_level):
     k, axis = place
+    fixed = model.fixed
     sigma, sigma_error = mixture.sigmas[k, axis], errors.sigmas[k, axis]
-    limit = _limit(mixture, observations, errors, place, limit_level)
+    limit = _limit(mixture, observations, model, errors, place, limit_level)
     is_limit = limit is not None and limit.consistent_with_zero
-    sigma_error = np.nan if is_limit else factor * sigma_error
+    sigma_error = np.nan if is_limit or k in fixed.covariances else factor * sigma_error
+    alone = mixture.shares.size == 1 or k in fixed.weights
     upper = limit.upper if is_limit else np.nan
     observed, naive = uncorrected_sigmas(observations, axis, members)
     return {
@@ -134,9 +180,9 @@ def _row(mixture, observations, errors, members, place, factor, limit_level):
         "axis": mixture.names[axis],
         "n_effective": members.sum(),
         "weight": mixture.weights[k],
-        "weight_error": factor * errors.weights[k] if mixture.n_components > 1 else np.nan,
+        "weight_error": np.nan if alone else factor * errors.weights[k],
         "mean": mixture.means[k, axis],
-        "mean_error": factor * errors.means[k, axis],
+        "mean_error": np.nan if k in fixed.means else factor * errors.means[k, axis],
         "sigma": sigma,
         "sigma_error": sigma_error,
         "sigma_limit": upper,
@@ -149,16 +195,23 @@ def _row(mixture, observations, errors, members, place, factor, limit_level):
     }
 
 
-def _limit(mixture, observations, errors, place, limit_level):
-    """The limit of one width, or None where it is so far from zero that none is needed."""
+def _limit(mixture, observations, model, errors, place, limit_level):
+    """The limit of one width, or None where it is so far from zero that none is needed, or where there can be none."""
+    if model.prior is not None or place[0] in model.fixed.covariances:
+        return None
     variance, error = mixture.sigmas[place] ** 2, errors.variances[place]
     if variance > CLEARLY_RESOLVED * error and np.isfinite(error):
         return None
-    return width_limit(mixture, observations, *place, limit_level)
+    return width_limit(mixture, observations, *place, limit_level, model)
 
 
 def uncorrected_sigmas(observations, axis, members):
-    """Standard deviation as measured, and with the mean squared error subtracted; NaN where that is negative."""
+    """Standard deviation as measured, and with the mean squared error subtracted; NaN where that is negative.
+
+    Behind projections nothing was measured, so both are NaN.
+    """
+    if observations.projections is not None:
+        return np.nan, np.nan
     seen = observations.present[observations.counts, axis]
     values = observations.values[observations.counts, axis][seen]
     variances = observations.variances[observations.counts, axis][seen]

@@ -1,0 +1,236 @@
+"""One contract for every solver, covariance type, form of noise, and everything that a model may add.
+
+The objective is computed a second time here, from the readable NumPy twin of the pass and from SciPy's densities of the
+priors; its finite differences must be the gradient that the solvers climb.
+"""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import invwishart, multivariate_normal
+
+from xdgmm import Background, Dirichlet, Fixed, GaussianMixture, InverseWishart, Normal, Observations, Prior
+from xdgmm.fitting import COVARIANCE_TYPES, Model, Outcome, Settings, StoppingRule, fit
+from xdgmm.fitting.coordinates import FactorCoordinates
+from xdgmm.fitting.model import with_background
+from xdgmm.fitting.solvers import NAMES
+from xdgmm.fitting.statistics import Likelihood
+from xdgmm.kernels import reference
+
+N, D, K = 60, 2, 2
+NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "projections", "one projection")
+PRIOR = Prior(
+    weights=Dirichlet([2.0, 4.0]),
+    means=Normal([[-1.0, 0.0], [2.0, 1.0]], [[3.0, 0.5], [0.5, 2.0]]),
+    covariances=InverseWishart([[0.8, 0.2], [0.2, 0.5]], 5.0),
+)
+EXTRAS = {
+    "nothing": {},
+    "fixed": {"fixed": Fixed(weights=(0,), means=(1,), covariances=(0,))},
+    "prior": {"prior": PRIOR},
+    "background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2)},
+    "fixed background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2), "fixed": Fixed(weights=(2,))},
+}
+EVERYTHING = [
+    (kind, noise, extra)
+    for kind, noise, extra in product(COVARIANCE_TYPES, NOISES, EXTRAS)
+    if not ("background" in extra and "projection" in noise)
+]
+
+
+def observed(noise, *, weighted=True):
+    """A small problem with this form of noise."""
+    rng = np.random.default_rng([7, NOISES.index(noise)])
+    labels = rng.random(N) < 0.4
+    v = np.where(labels[:, None], [-1.5, 0.5], [2.0, 1.0]) + rng.standard_normal((N, D)) * [0.9, 0.6]
+    weights = rng.uniform(0.3, 2.0, N) if weighted else None
+    if noise == "none":
+        return Observations.exact(v, weights)
+    if noise == "standard errors":
+        errors = rng.uniform(0.1, 0.9, (N, D))
+        return Observations.with_standard_errors(v + errors * rng.standard_normal((N, D)), errors, weights)
+    M = {"projections": 1, "one projection": 3}.get(noise, D)
+    root = 0.5 * rng.standard_normal((N, M, M))
+    S = root @ root.transpose(0, 2, 1) + 0.05 * np.eye(M)
+    S = 0.5 * (S + S.transpose(0, 2, 1))
+    if noise == "one for all":
+        S[:] = S[0]
+    errors = np.einsum("nij,nj->ni", np.linalg.cholesky(S), rng.standard_normal((N, M)))
+    if "projection" not in noise:
+        w = v + errors
+        if noise == "missing":
+            w[rng.random((N, D)) < 0.25] = np.nan
+            w[0] = v[0]
+        return Observations.with_covariances(w, S, weights=weights)
+    R = rng.standard_normal((N, M, D)) if noise == "projections" else rng.standard_normal((M, D))
+    return Observations.with_covariances(
+        np.einsum("...ij,nj->ni" if R.ndim == 2 else "nij,nj->ni", R, v) + errors, S, R, weights
+    )
+
+
+def model_of(kind, extra):
+    settings = dict(EXTRAS[extra])
+    if kind == "tied" and "fixed" in settings:
+        settings["fixed"] = Fixed(settings["fixed"].weights, settings["fixed"].means)
+    return Model(kind, **settings)
+
+
+def start_of(model):
+    """A rough start that conforms to the model."""
+    V = np.array([[[1.2, 0.3], [0.3, 0.7]], [[0.9, -0.2], [-0.2, 1.1]]])
+    V = model.type.combined(V, np.array([0.35, 0.65]))
+    return with_background(GaussianMixture([0.35, 0.65], [[-1.0, 0.2], [1.5, 0.8]], V), model.background)
+
+
+def objective(mixture, observations, model):
+    """Log-likelihood from the twin, log-prior from SciPy."""
+    counts = observations.counts
+    part = observations.select(counts)
+    box = None if mixture.background is None else mixture.background.box
+    total = reference.accumulate(
+        part.values,
+        part.noise_covariances,
+        part.object_weights,
+        mixture.shares,
+        mixture.means,
+        mixture.covariances,
+        part.projections,
+        box,
+    ).log_likelihood
+    if model.prior is None:
+        return total
+    covariances = mixture.covariances[:1] if model.covariance_type == "tied" else mixture.covariances
+    concentration = np.array(model.prior.weights.concentration)
+    total += (concentration - 1.0) @ np.log(mixture.weights)
+    for mean, centre in zip(mixture.means, model.prior.means.mean, strict=True):
+        total += multivariate_normal.logpdf(mean, centre, model.prior.means.covariance)
+    for V in covariances:
+        nu = model.prior.covariances.degrees_of_freedom
+        total += invwishart.logpdf(V, nu, np.array(model.prior.covariances.scale))
+    return total
+
+
+def likelihood_of(observations, model, max_passes=10_000):
+    blocks = observations.pack(background=None if model.background is None else model.background.box)
+    return Likelihood(blocks, max_passes, constraints=model.constraints(K, D))
+
+
+@pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
+def test_the_gradient_is_that_of_the_twins_objective(kind, noise, extra):
+    observations, model = observed(noise), model_of(kind, extra)
+    start, likelihood = start_of(model), likelihood_of(observations, model)
+    coordinates = FactorCoordinates(start, likelihood.expect(start), likelihood.constraints)
+    rng = np.random.default_rng(3)
+    z = 0.5 * rng.standard_normal(coordinates.size)
+    mixture = coordinates.at(z)
+    gradient = coordinates.gradient(z, mixture, likelihood.differentiate(mixture))
+    h = 1e-4
+    for i in range(coordinates.size):
+        step = h * np.eye(coordinates.size)[i]
+        ends = [objective(coordinates.at(z + s * step), observations, model) for s in (1.0, -1.0)]
+        # One unit is about one standard error: third derivatives are of order one to ten, h^2 times that is 1e-7;
+        # rounding is 1e-13 over h.
+        assert (ends[0] - ends[1]) / (2 * h) == pytest.approx(gradient[i], abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
+def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, noise, extra):
+    observations, model = observed(noise), model_of(kind, extra)
+    start, likelihood = start_of(model), likelihood_of(observations, model)
+    coordinates = FactorCoordinates(start, likelihood.expect(start), likelihood.constraints)
+    jacobian = coordinates.jacobian()
+    assert np.linalg.matrix_rank(jacobian) == coordinates.size == model.n_parameters(K, D)
+    h = 1e-5
+    for i in range(coordinates.size):  # and the Jacobian is the derivative of `at`
+        ends = [flat(coordinates.at(s * h * np.eye(coordinates.size)[i])) for s in (1.0, -1.0)]
+        np.testing.assert_allclose((ends[0] - ends[1]) / (2 * h), jacobian[:, i], atol=1e-9)
+
+
+def flat(mixture):
+    i, j = np.tril_indices(D)
+    return np.concatenate([mixture.shares, mixture.means.ravel(), mixture.covariances[:, i, j].ravel()])
+
+
+@pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
+def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noise, extra):
+    observations, model = observed(noise), model_of(kind, extra)
+    start = start_of(model)
+    rule = StoppingRule(1e-6, 3000)
+    result = fit(observations, K, Settings(solver, rule, start=start, model=model), rng=0)
+    mixture, ended = result.mixture, objective(result.mixture, observations, model)
+    missing_constant = 0.0 if model.prior is None else dirichlet_constant(model)
+    assert result.log_posterior == pytest.approx(ended + missing_constant, abs=1e-9)
+    assert ended >= objective(start, observations, model)
+    np.testing.assert_allclose(
+        mixture.covariances, model.type.combined(mixture.covariances, mixture.weights), atol=1e-13
+    )
+    for name, held in (
+        ("shares", model.fixed.weights),
+        ("means", model.fixed.means),
+        ("covariances", model.fixed.covariances),
+    ):
+        for k in held:
+            np.testing.assert_allclose(getattr(mixture, name)[k], getattr(start, name)[k], rtol=1e-13)
+    assert result.converged or (solver == "em" and result.outcome is Outcome.OUT_OF_PASSES)  # it may creep
+    if not result.converged:
+        return
+    likelihood = likelihood_of(observations, model)
+    coordinates = FactorCoordinates(mixture, likelihood.expect(mixture), likelihood.constraints)
+    for i, size in product(range(coordinates.size), (-0.1, -0.01, 0.01, 0.1)):  # a unit is about a standard error
+        step = size * np.eye(coordinates.size)[i]
+        assert objective(coordinates.at(step), observations, model) < ended + 2e-6  # the tolerance, and rounding
+
+
+@pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
+def test_em_never_lowers_the_objective(kind, noise, extra):
+    observations, model = observed(noise), model_of(kind, extra)
+    settings = Settings("em", StoppingRule(0.0, 40), start=start_of(model), model=model)
+    assert np.diff(fit(observations, K, settings).history).min() > -1e-11  # rounding: 1e-13 of a few hundred nats
+
+
+def dirichlet_constant(model):
+    from scipy.stats import dirichlet
+
+    concentration = np.array(model.prior.weights.concentration)
+    middle = np.full(concentration.size, 1.0 / concentration.size)
+    return dirichlet.logpdf(middle, concentration) - (concentration - 1.0) @ np.log(middle)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("full", 11), ("tied", 8), ("diag", 9), ("spherical", 7)])
+def test_parameters_are_counted_as_scikit_learn_counts_them(kind, expected):
+    from sklearn.mixture import GaussianMixture as Sklearn
+
+    rng = np.random.default_rng(0)
+    assert (
+        Model(kind).n_parameters(2, 2)
+        == expected
+        == Sklearn(2, covariance_type=kind).fit(rng.random((30, 2)))._n_parameters()
+    )
+    assert Model(kind, background=EXTRAS["background"]["background"]).n_parameters(2, 2) == expected + 1
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_without_noise_every_type_agrees_with_scikit_learn(kind):
+    from sklearn.mixture import GaussianMixture as Sklearn
+
+    from xdgmm import XDGMM
+
+    rng = np.random.default_rng(12)
+    X = rng.standard_normal((500, 3)) * [1.0, 2.0, 0.5]
+    X[300:] += [6.0, -1.0, 2.0]
+    means = X[[0, -1]]
+    theirs = Sklearn(
+        2, covariance_type=kind, tol=1e-13, max_iter=20_000, reg_covar=0.0, means_init=means, random_state=0
+    )
+    theirs.fit(X)
+    ours = XDGMM(2, covariance_type=kind, means_init=theirs.means_ + 0.1).fit(X)
+    # Its rule stops at 1e-13 nats per object and iteration: parameters agree to about the root of that.
+    np.testing.assert_allclose(ours.weights_, theirs.weights_, atol=1e-5)
+    np.testing.assert_allclose(ours.means_, theirs.means_, atol=1e-5)
+    assert ours.covariances_.shape == theirs.covariances_.shape
+    np.testing.assert_allclose(ours.covariances_, theirs.covariances_, atol=1e-5)
+    assert ours.lower_bound_ >= theirs.lower_bound_ - 1e-12
+    assert ours.bic(X, Xerr=0) == pytest.approx(theirs.bic(X), abs=1e-6)
+    assert ours.aic(X, Xerr=0) == pytest.approx(theirs.aic(X), abs=1e-6)

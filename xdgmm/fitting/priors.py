@@ -1,0 +1,321 @@
+"""Priors on the parameters, for maxima of the posterior instead of the likelihood.
+
+Ormoneit & Tresp 1996, NIPS 8, 542; for noisy data Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657, sec. 3.2.  Each
+prior is a setting in the caller's units; `Terms` is what the solvers use: its arrays, standardised, and how they enter
+the sums of a pass.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.special import gammaln, multigammaln
+
+from xdgmm.errors import InputError
+from xdgmm.observations.validation import difference_unit, plain
+
+PARTS = ("weights", "means", "covariances")
+
+
+@dataclass(frozen=True, eq=False)
+class Dirichlet:
+    """Dirichlet prior on the weights, ``p(alpha) ~ prod alpha_k^(concentration_k - 1)``.
+
+    Parameters
+    ----------
+    concentration : float or array (K,)
+        At least 1; c counts like c - 1 objects more in the component.  With a background the array has K + 1 entries,
+        the background's last.
+    """
+
+    concentration: object
+
+    def arrays(self, n_shares):
+        """Concentrations (n_shares,)."""
+        values = _positive(self.concentration, "concentration", least=1.0)
+        if values.ndim and values.shape != (n_shares,):
+            raise InputError(f"`concentration` has shape {values.shape}, but {(n_shares,)} or one number is needed")
+        return np.broadcast_to(values, n_shares).astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class Normal:
+    """Normal prior on the means, ``m_k ~ N(mean, covariance)``, whatever their covariances.
+
+    Parameters
+    ----------
+    mean : array (D,) or (K, D)
+        In the units of the data.
+    covariance : array (D, D) or (K, D, D)
+        In the units of the data squared; positive definite.
+    """
+
+    mean: object
+    covariance: object
+
+    def arrays(self, n_components, n_dimensions, unit):
+        """Means (K, D) and covariances (K, D, D) as numbers in the units of the data."""
+        mean = plain(self.mean, "the mean of the prior", unit)[0]
+        covariance = _matrices(self.covariance, "covariance", n_components, n_dimensions, _squared(unit))
+        shapes = (n_dimensions,), (n_components, n_dimensions)
+        if mean.shape not in shapes or not np.isfinite(mean).all():
+            raise InputError(
+                f"the mean of the prior has shape {mean.shape}, but {shapes[0]} or {shapes[1]} finite numbers are "
+                "needed"
+            )
+        return np.broadcast_to(mean, shapes[1]), covariance
+
+
+@dataclass(frozen=True, eq=False)
+class InverseWishart:
+    """Inverse-Wishart prior, ``p(V) ~ |V|^-(nu + D + 1)/2 exp(-tr(scale V^-1)/2)``; keeps covariances from collapsing.
+
+    Parameters
+    ----------
+    scale : float, array (D, D) or (K, D, D)
+        Positive definite, in the units of the data squared; a number stands for that many times the identity.
+    degrees_of_freedom : float, optional
+        nu.  The maximum of the prior alone is ``scale / (nu + D + 1)``, and the prior counts like nu + D + 1 objects.
+        By default nu = -D, one object: then `scale` is the `w` of Bovy et al. 2011 (improper for every nu <= D - 1;
+        the constant of an improper density is left out).
+
+    Notes
+    -----
+    A tied covariance has the prior once, that of its first component; diagonal and spherical ones have the density at
+    such matrices.
+    """
+
+    scale: object
+    degrees_of_freedom: float | None = None
+
+    def arrays(self, n_components, n_dimensions, unit):
+        """Scales (K, D, D) as numbers in the units of the data squared, and nu."""
+        scale = _matrices(self.scale, "scale", n_components, n_dimensions, _squared(unit))
+        nu = -n_dimensions if self.degrees_of_freedom is None else self.degrees_of_freedom
+        least = -n_dimensions - 1
+        if isinstance(nu, bool) or not isinstance(nu, (int, float, np.number)) or not least < nu < np.inf:
+            raise InputError(f"`degrees_of_freedom` is {nu!r}, but it must be a number above -(D + 1) = {least}")
+        return scale, float(nu)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What is known before the data; what is None has a flat prior.
+
+    Parameters
+    ----------
+    weights : Dirichlet, optional
+    means : Normal, optional
+    covariances : InverseWishart, optional
+
+    Raises
+    ------
+    InputError
+        If a part is something else, or all are missing; shapes and values are checked when the data are known.
+
+    Examples
+    --------
+    >>> from xdgmm import InverseWishart, Prior, XDGMM
+    >>> values = [0.0, 0.0, 0.0, 5.0, 6.0, 7.0]  # repeated exact values: without a prior there is no maximum
+    >>> model = XDGMM(2, prior=Prior(covariances=InverseWishart(0.1)), random_state=0).fit(values)
+    >>> model.means_.ravel().round(2).tolist()
+    [0.0, 6.0]
+    """
+
+    weights: Dirichlet | None = None
+    means: Normal | None = None
+    covariances: InverseWishart | None = None
+
+    def __post_init__(self):
+        """Refuse parts that are something else."""
+        for name, kind in zip(PARTS, (Dirichlet, Normal, InverseWishart), strict=True):
+            part = getattr(self, name)
+            if part is not None and not isinstance(part, kind):
+                raise InputError(f"`{name}` of the prior is {part!r}, but it must be a {kind.__name__}, or None")
+        if all(getattr(self, name) is None for name in PARTS):
+            raise InputError("the prior has no part; give `weights`, `means` or `covariances`, or no prior at all")
+
+    def terms(self, n_components, n_dimensions, units=None, *, background=False, tied=False):
+        """The prior as the solvers use it, in the caller's units."""
+        K, D = n_components, n_dimensions
+        unit = units[0] if units is not None and len(set(units)) == 1 else None
+        result = Terms.flat(K, D, K + background)
+        if self.weights is not None:
+            result = replace(result, concentration=self.weights.arrays(K + background))
+        if self.means is not None:
+            centre, covariance = self.means.arrays(K, D, unit)
+            result = replace(result, centre=centre, precision=np.linalg.inv(covariance))
+        if self.covariances is not None:
+            scale, nu = self.covariances.arrays(K, D, unit)
+            scale = np.broadcast_to(scale[0], scale.shape) if tied else scale
+            result = replace(result, scale=scale, counts=np.full(K, nu + D + 1), share=1.0 / K if tied else 1.0)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """A prior in arrays: what it adds to the objective and to its derivatives.
+
+    Attributes
+    ----------
+    concentration : ndarray (K,) or (K + 1,)
+    centre, precision : ndarray (K, D), (K, D, D)
+        Mean and inverse covariance of the means; precision zero where flat.
+    scale, counts : ndarray (K, D, D), (K,)
+        Of the covariances, counts = nu + D + 1; both zero where flat.
+    share : float
+        How much of the covariances' prior each component has: one over K where one covariance stands for all.
+    """
+
+    concentration: np.ndarray
+    centre: np.ndarray
+    precision: np.ndarray
+    scale: np.ndarray
+    counts: np.ndarray
+    share: float = 1.0
+
+    @classmethod
+    def flat(cls, n_components, n_dimensions, n_shares):
+        """No prior."""
+        K, D = n_components, n_dimensions
+        zero = np.zeros((K, D, D))
+        return cls(np.ones(n_shares), np.zeros((K, D)), zero, zero, np.zeros(K))
+
+    @property
+    def bounds_covariances(self):
+        """Does the prior keep covariances from becoming singular?"""
+        return bool(self.scale.any())
+
+    @property
+    def symmetric(self):
+        """Is the prior the same for all components?"""
+        K = len(self.counts)
+        arrays = self.concentration[:K], self.centre, self.precision, self.scale
+        return all((array == array[0]).all() for array in arrays)
+
+    def assignment(self, mixture):
+        """The order of the components (K,) in which this prior finds them most probable."""
+        K = len(self.counts)
+        scores = np.zeros((K, K))
+        for k in range(K):  # the prior of component k on every component
+            every = self.ordered(np.full(K, k))
+            d = mixture.means - every.centre
+            scores[k] = (every.concentration[:K] - 1.0) * np.log(np.maximum(mixture.weights, 1e-300))
+            scores[k] -= 0.5 * np.einsum("ki,kij,kj->k", d, every.precision, d)
+            scores[k] -= 0.5 * every.share * np.einsum("kij,kji->k", every.scale, np.linalg.pinv(mixture.covariances))
+        return linear_sum_assignment(scores, maximize=True)[1]
+
+    def standardised(self, scaling):
+        """The prior on the parameters of standardised values, but for a constant."""
+        between = scaling.scale[:, None] * scaling.scale
+        return replace(
+            self,
+            centre=(self.centre - scaling.location) / scaling.scale,
+            precision=self.precision * between,
+            scale=self.scale / between,
+        )
+
+    def tempered(self, fraction):
+        """The prior to this power: what belongs to that fraction of the objects."""
+        return replace(
+            self,
+            concentration=1.0 + fraction * (self.concentration - 1.0),
+            precision=fraction * self.precision,
+            scale=fraction * self.scale,
+            counts=fraction * self.counts,
+        )
+
+    def ordered(self, order):
+        """The prior of components in another order (K,)."""
+        K = len(order)
+        concentration = np.concatenate([self.concentration[order], self.concentration[K:]])
+        arrays = (array[order] for array in (self.centre, self.precision, self.scale, self.counts))
+        return Terms(concentration, *arrays, self.share)
+
+    @property
+    def component_counts(self):
+        """Objects that the prior on each covariance counts for (K,)."""
+        return self.share * self.counts
+
+    def log_densities(self, mixture):
+        """Logarithm of the three parts at a mixture, without constants; minus infinity where it is impossible."""
+        d = mixture.means - self.centre
+        return {
+            "weights": _log_product(mixture.shares, self.concentration - 1.0),
+            "means": -0.5 * float(np.einsum("ki,kij,kj->", d, self.precision, d)),
+            "covariances": self._log_covariances(mixture.covariances)[0],
+        }
+
+    def derivatives(self, mixture):
+        """Of the objective: its prior part, and what is added to g (K, D) and to H (K, D, D)."""
+        log_covariances, H = self._log_covariances(mixture.covariances)
+        pull = np.einsum("kij,kj->ki", self.precision, mixture.means - self.centre)
+        log_prior = _log_product(mixture.shares, self.concentration - 1.0) + log_covariances
+        return log_prior - 0.5 * float(np.sum(pull * (mixture.means - self.centre))), -pull, H
+
+    def _log_covariances(self, V):
+        """``-(counts ln|V| + tr(scale V^-1)) / 2`` of all components, and twice its derivative by V (K, D, D)."""
+        if not self.bounds_covariances:
+            return 0.0, np.zeros_like(V)
+        try:
+            L = np.linalg.cholesky(V)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.zeros_like(V)
+        white = np.linalg.inv(L)  # squared, it stays positive where V is nearly singular
+        inverse = np.swapaxes(white, 1, 2) @ white
+        log_determinants = 2.0 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
+        value = -0.5 * (self.counts @ log_determinants + np.einsum("kij,kji->", self.scale, inverse))
+        H = inverse @ self.scale @ inverse - self.counts[:, None, None] * inverse
+        return self.share * float(value), 0.5 * self.share * (H + np.swapaxes(H, 1, 2))
+
+    def log_constants(self, prior):
+        """Logarithm of the constant of each part that the prior has, where its density is proper."""
+        D = self.centre.shape[1]
+        result = dict.fromkeys(PARTS, 0.0)
+        if prior.weights is not None:
+            result["weights"] = float(gammaln(self.concentration.sum()) - gammaln(self.concentration).sum())
+        if prior.means is not None:
+            logs = np.linalg.slogdet(self.precision)[1] - D * np.log(2.0 * np.pi)
+            result["means"] = 0.5 * float(logs.sum())
+        nu = self.counts - D - 1
+        if prior.covariances is not None and (nu > D - 1).all():
+            logs = 0.5 * nu * (np.linalg.slogdet(self.scale)[1] - D * np.log(2.0)) - multigammaln(0.5 * nu[0], D)
+            result["covariances"] = self.share * float(logs.sum())
+        return result
+
+
+def _log_product(shares, powers):
+    """``sum powers ln shares``, where a power of zero counts for nothing."""
+    used = powers > 0
+    if (shares[used] <= 0).any():
+        return -np.inf
+    return float(powers[used] @ np.log(shares[used]))
+
+
+def _squared(unit):
+    return None if unit is None else difference_unit(unit) ** 2
+
+
+def _positive(value, name, least):
+    value = plain(value, f"the {name} of the prior")[0]
+    if not (np.isfinite(value) & (value >= least)).all():
+        raise InputError(f"the {name} of the prior is {value}, but it must be at least {least:g} everywhere")
+    return value
+
+
+def _matrices(value, name, n_components, n_dimensions, unit):
+    """Positive definite matrices (K, D, D) from a number, one matrix, or one for each component."""
+    K, D = n_components, n_dimensions
+    name = f"the {name} of the prior"
+    value = plain(value, name, unit)[0]
+    if value.ndim == 0:
+        value = value * np.eye(D)
+    if value.shape not in ((D, D), (K, D, D)):
+        raise InputError(f"{name} has shape {value.shape}, but {(D, D)}, {(K, D, D)} or one number is needed")
+    size = np.sqrt(np.abs(np.diagonal(value, axis1=-2, axis2=-1)))
+    size = np.where(size > 0, size, 1.0)
+    scaled = value / size[..., :, None] / size[..., None, :]
+    symmetric = np.isfinite(scaled).all() and (np.abs(scaled - np.swapaxes(scaled, -1, -2)) < 1e-10).all()
+    if not symmetric or np.linalg.eigvalsh(scaled).min() <= 1e-14:
+        raise InputError(f"{name} must be symmetric and positive definite; give a covariance matrix of full rank")
+    return np.broadcast_to(0.5 * (value + np.swapaxes(value, -1, -2)), (K, D, D))
