@@ -267,3 +267,27 @@ def test_weights_and_singular_covariances_are_remarked_upon(tmp_path):
     datasets.load("tully_fisher").write(tmp_path / "t.fits")
     done = xdgmm("fit", "t.fits", "--columns", "logW20,V", cwd=tmp_path)
     assert "no intrinsic width in 1 direction" in done.stdout
+
+
+def test_the_command_line_fits_other_covariances_beside_a_background(tmp_path):
+    rng = np.random.default_rng(5)
+    x = np.concatenate([rng.normal(0, 1, 300), rng.normal(8, 1, 200), rng.uniform(-40, 40, 30)])
+    e = rng.uniform(0.2, 0.5, 530)
+    Table({"v": x + e * rng.standard_normal(530), "e_v": e}).write(tmp_path / "stars.csv")
+    done = xdgmm(
+        *("fit", "stars.csv", "--columns", "v", "--components", "2", "--covariance-type", "tied"),
+        *("--background", *outputs()),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "background: " in done.stdout
+    assert "uniform over its box" in " ".join(done.stdout.split())
+    mixture = GaussianMixture.read(tmp_path / "model.fits")
+    assert mixture.background.fraction == pytest.approx(30 / 530, abs=0.03)
+    assert mixture.covariances[0] == mixture.covariances[1]
+    report = QTable.read(tmp_path / "widths.ecsv")
+    assert report.meta["covariance_type"] == "tied"
+    assert abs(report["sigma"][0] - 1.0) < 3 * report["sigma_error"][0]
+    refused(
+        xdgmm("fit", "stars.csv", "--columns", "v", "--covariance-type", "round", cwd=tmp_path), "round", "spherical"
+    )

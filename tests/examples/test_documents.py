@@ -44,21 +44,22 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
         if language == "python"
     ]
     assert blocks
+    namespace = {}
     for code in blocks:
-        namespace = {}
         run(code, namespace)
     assert (namespace["same"].covariances == namespace["model"].covariances_).all()
 
 
-def test_the_page_on_widths_prints_what_it_says():
+@pytest.mark.parametrize(("page", "blocks"), [("intrinsic_widths.md", 4), ("models.md", 6)])
+def test_pages_print_what_they_say(page, blocks):
     namespace, printed, compared = {}, "", 0
-    for language, text in BLOCK.findall((ROOT / "docs" / "intrinsic_widths.md").read_text(encoding="utf-8")):
+    for language, text in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):
         if language == "python":
             printed = run(text, namespace)
         else:
             assert printed == text
             compared += 1
-    assert compared == 4
+    assert compared == blocks
 
 
 def test_links_between_documents_lead_somewhere():
@@ -73,6 +74,15 @@ def test_the_example_runs(tmp_path, monkeypatch, capsys):
     assert "intrinsic dispersion   2.73 km / s +- 0.43 km / s" in capsys.readouterr().out
     assert (tmp_path / "hydrus1.png").stat().st_size > 10_000
     assert (tmp_path / "hydrus1.ecsv").exists()
+
+
+def test_ellipsoids_are_found_from_tangential_velocities(tmp_path):
+    example = runpy.run_path(str(ROOT / "examples" / "velocity_ellipsoid.py"))
+    pulls = example["main"](tmp_path)
+    assert pulls.size == 6
+    assert abs(pulls).max() < 3.3  # six numbers of unit variance
+    assert (pulls**2).mean() > 0.1  # and errors that are not far too large
+    assert (tmp_path / "ellipsoids.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", NAMES)

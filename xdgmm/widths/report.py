@@ -10,6 +10,8 @@ from xdgmm.fitting import Model, responsibilities
 from xdgmm.observations.validation import difference_unit
 from xdgmm.uncertainty import parameter_errors, width_limit
 
+from .rendering import with_error
+
 METHODS = ("information",)
 FWHM = np.sqrt(8.0 * np.log(2.0))
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
@@ -138,8 +140,7 @@ def widths(
 def _remarks(model, mixture, errors, factor):
     """What a reader of the widths should know about the model, one sentence each."""
     if mixture.background is not None:
-        fraction, error = mixture.background.fraction, factor * errors.background
-        shown = f"{100 * fraction:.3g}" + (f"±{100 * error:.2g}" if error > 0 else "")
+        shown = with_error(100 * mixture.background.fraction, 100 * factor * errors.background)
         yield f"background: {shown}% of the objects, uniform over its box; their errors play no part in it"
     if model.prior is not None:
         reason = (
