@@ -21,6 +21,7 @@ PROBLEMS = [
     (10_000, 20, 5),
 ]
 DIMENSIONS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
+PROJECTED = [(3, 1), (4, 2), (6, 3), (6, 6), (12, 2)]  # D coordinates, M values
 WORK = 2e7  # nanoseconds or so of each pass of the tables by form of noise
 MIXTURES = 100  # evaluated at once
 MEMORY = [(1_000_000, 1, 3), (1_000_000, 2, 5), (1_000_000, 6, 10)]
@@ -43,6 +44,7 @@ def measure(*, quick):
     problems = PROBLEMS[:2] if quick else PROBLEMS
     yield by_problem(problems)
     yield by_noise(DIMENSIONS[:2] if quick else DIMENSIONS)
+    yield by_projection(PROJECTED[:1] if quick else PROJECTED)
     yield memory([(20_000, 2, 3)] if quick else MEMORY)
     yield start(1 if quick else 3)
 
@@ -123,6 +125,37 @@ def _forms(problem, N):
         **{name: lambda blocks=blocks: kernels.accumulate(blocks, *mixture) for name, blocks in packed.items()},
         "informed": lambda: kernels.accumulate_with_information(packed["full"], *mixture),
         "many": lambda: kernels.log_likelihoods(few, *stacked),
+    }
+
+
+def by_projection(shapes):
+    """Measurements of M projections of D coordinates, and coordinates with a uniform background."""
+    table = Table(
+        "One pass over projections, one thread",
+        "ns per object and component, N = 100,000, K = 5; each: R of every object, one: R of all, both with full "
+        "noise; background: no projections, full noise in D dimensions, with a uniform component besides",
+    )
+    xdgmm.set_num_threads(1)
+    for D, M in shapes:
+        seconds = race(_projected(make(100_000, D, 5, "mild"), M), 7)
+        table.rows.append({"D": D, "M": M, **{name: time / 5e5 * 1e9 for name, time in seconds.items()}})
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def _projected(problem, M):
+    values, noise, (weights, means, covariances), _ = problem
+    R = np.random.default_rng(2).standard_normal((len(values), M, values.shape[1]))
+    seen, errors = np.einsum("nij,nj->ni", R, values), noise[:, :M, :M]
+    box = values.min(axis=0), values.max(axis=0)
+    packed = {
+        "each": kernels.pack(seen, errors, None, projections=R),
+        "one": kernels.pack(values @ R[0].T, errors, None, projections=R[0]),
+        "background": kernels.pack(values, noise, None, background=box),
+    }
+    shares = dict.fromkeys(packed, weights) | {"background": np.append(0.9 * weights, 0.1)}
+    return {
+        name: lambda name=name: kernels.accumulate(packed[name], shares[name], means, covariances) for name in packed
     }
 
 
