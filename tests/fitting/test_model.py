@@ -372,7 +372,7 @@ def test_a_direction_that_nobody_sees_is_refused_unless_a_prior_says_something()
     rng = np.random.default_rng(24)
     R = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     observations = Observations.with_standard_errors(rng.standard_normal((50, 2)), 0.1, projections=R)
-    with pytest.raises(InputError, match="see only 2 of the 3 directions"):
+    with pytest.raises(InputError, match="see only 2 of the 3 directions, and nothing in x3"):
         XDGMM(1).fit(observations)
     prior = Prior(means=Normal(np.zeros(3), np.eye(3)), covariances=InverseWishart(1.0, 5.0))
     model = XDGMM(1, prior=prior).fit(observations)
@@ -511,3 +511,172 @@ def test_a_tied_width_is_limited_by_all_components():
 def test_model_is_a_value():
     assert Model() == Model()
     assert Model("diag").n_parameters(3, 2) == 2 + 6 + 6
+
+
+# --- What nobody sees -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["auto", "quasi-newton"])
+@pytest.mark.parametrize("row", [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, -0.3]])
+def test_priors_alone_decide_what_no_projection_sees(row, solver):
+    rng = np.random.default_rng(28)
+    y, e, R = rng.normal(3, 1, (200, 1)), 0.2, np.array([row])
+    nu, scale = 4.0, 0.7 * np.eye(2)
+    prior = Prior(means=Normal([1.0, 7.0], 4 * np.eye(2)), covariances=InverseWishart(scale, nu))
+    result = XDGMM(1, solver=solver, prior=prior).fit(Observations.with_standard_errors(y, e, projections=R)).result_
+
+    def lost(p):
+        L = np.array([[np.exp(p[2]), 0.0], [p[3], np.exp(p[4])]])
+        V, mean = L @ L.T, p[:2]
+        likelihood = norm.logpdf(y, (R @ mean)[0], np.sqrt((R @ V @ R.T)[0, 0] + e**2)).sum()
+        return -(likelihood + multivariate_normal.logpdf(mean, [1, 7], 4 * np.eye(2)) + invwishart.logpdf(V, nu, scale))
+
+    best = minimize(lost, [3.0, 7.0, 0.0, 0.0, -1.0], method="BFGS", options={"gtol": 1e-7})
+    assert result.converged
+    assert result.log_posterior == pytest.approx(-best.fun, abs=1e-6)
+    assert result.log_posterior >= -best.fun - 1e-7
+
+
+@pytest.mark.parametrize("every", [2, 3, 500])
+def test_catalogues_whose_rows_alternate_are_seen_whole(every):
+    N = 42_000
+    rng = np.random.default_rng(29)
+    which = (np.arange(N) % every == 1).astype(int)
+    observations = Observations.with_standard_errors(
+        rng.standard_normal((N, 1)) * np.where(which, 5.0, 1.0)[:, None], 0.1, projections=np.eye(2)[which][:, None]
+    )
+    result = XDGMM(1).fit(observations).result_
+    for axis, truth in enumerate((1.0, 5.0)):
+        assert abs(result.mixture.sigmas[0, axis] / truth - 1) < 4 / np.sqrt(2 * (which == axis).sum())
+    assert result.unmeasured == (("x1", "x2"),)
+    assert "x1 and x2" in result.remarks[-1]
+
+
+def test_columns_that_no_object_has_together_are_remarked_upon():
+    x = np.random.default_rng(30).standard_normal((60, 3))
+    x[:30, 0] = x[30:, 1] = np.nan
+    result = XDGMM(1).fit(x, Xerr=0.1).result_
+    assert result.unmeasured == (("x1", "x2"),)
+    assert XDGMM(1, covariance_type="diag").fit(x, Xerr=0.1).result_.unmeasured == ()
+    _, observations, _ = ellipsoid(31, 300)
+    assert XDGMM(1).fit(observations).result_.unmeasured == ()
+
+
+def test_what_nobody_sees_is_named():
+    y = np.random.default_rng(32).standard_normal((40, 1))
+    for row, words in (([[1.0, 0.0]], "nothing in V;"), ([[1.0, 1.0]], "some combination of U, V;")):
+        observations = Observations.with_standard_errors(y, 0.1, names=["U", "V"], projections=np.array(row))
+        with pytest.raises(InputError, match=words):
+            XDGMM(1).fit(observations)
+
+
+def test_weights_alone_can_be_fitted_behind_any_projection():
+    rng = np.random.default_rng(33)
+    y = np.concatenate([rng.normal(0, 1, 60), rng.normal(30, 1, 20)])[:, None]
+    observations = Observations.with_standard_errors(y, 0.1, projections=np.array([[1.0, 0.0]]))
+    start = GaussianMixture([0.5, 0.5], [[0.0, 0.0], [30.0, 0.0]], [np.eye(2)] * 2)
+    model = XDGMM(2, init=start, fixed=Fixed((), (0, 1), (0, 1))).fit(observations)
+    np.testing.assert_allclose(model.weights_, [0.75, 0.25], atol=1e-7)
+
+
+# --- Units, and shares of zero ---------------------------------------------------------------------------------------
+
+
+def two_units(seed):
+    """The same velocities in km/s and m/s, as a table, and as numbers in km/s."""
+    import astropy.units as u
+    from astropy.table import QTable
+
+    rng = np.random.default_rng(seed)
+    y, e = rng.normal(5.0, 1.0, (60, 2)), np.full((60, 2), 0.3)
+    a, b = u.km / u.s, u.m / u.s
+    return QTable({"a": y[:, 0] * a, "e_a": e[:, 0] * a, "b": 1e3 * y[:, 1] * b, "e_b": 1e3 * e[:, 1] * b}), y, e
+
+
+def test_priors_and_starts_are_converted_column_by_column():
+    import astropy.units as u
+
+    table, y, e = two_units(34)
+    v = u.m / u.s
+    as_quantities = [
+        Prior(
+            means=Normal([4000.0, 4000.0] * v, 1e4 * np.eye(2) * v**2),
+            covariances=InverseWishart(1e6 * v**2, 100.0),
+        ),
+        Prior(
+            means=Normal([4.0 * u.km / u.s, 4000.0 * v], 1e4 * np.eye(2) * v**2),
+            covariances=InverseWishart(1e6 * np.eye(2) * v**2, 100.0),
+        ),
+    ]
+    plain = Prior(means=Normal([4.0, 4.0], 0.01 * np.eye(2)), covariances=InverseWishart(1.0, 100.0))
+    expected = XDGMM(1, prior=plain).fit(y, Xerr=e)
+    for prior in as_quantities:
+        model = XDGMM(1, prior=prior).fit(table)
+        np.testing.assert_allclose(model.means_, expected.means_ * [1.0, 1e3], rtol=1e-8)
+        np.testing.assert_allclose(model.covariances_, expected.covariances_ * [[1, 1e3], [1e3, 1e6]], rtol=1e-6)
+    start = {"means_init": [[5000.0, 5000.0]] * v, "covariances_init": 1e6 * np.eye(2)[None] * v**2}
+    held = XDGMM(1, **start, fixed=Fixed((), (0,), (0,))).fit(table)
+    np.testing.assert_allclose(held.means_, [[5.0, 5000.0]])
+    np.testing.assert_allclose(held.covariances_, [[[1.0, 0.0], [0.0, 1e6]]])
+    diagonal = XDGMM(1, covariance_type="diag", means_init=[[5.0, 5000.0]], covariances_init=[[1e6, 1e6]] * v**2)
+    np.testing.assert_allclose(diagonal.set_params(fixed=Fixed(covariances=(0,))).fit(table).covariances_, [[1.0, 1e6]])
+
+
+def test_units_that_do_not_fit_a_prior_are_refused():
+    import astropy.units as u
+
+    table, y, e = two_units(35)
+    for prior, message in (
+        (Prior(covariances=InverseWishart(1.0 * u.km**2)), "has the unit km2"),
+        (Prior(means=Normal([1.0, 1.0] * u.Mpc, np.eye(2))), "has the unit Mpc"),
+        (Prior(weights=Dirichlet(2.0 * u.km)), "has the unit km"),
+    ):
+        for X, Xerr in ((table, None), (y, e)):
+            with pytest.raises(InputError, match=message):
+                XDGMM(1, prior=prior).fit(X, Xerr=Xerr)
+
+
+def test_a_background_that_is_not_found_is_zero_with_an_upper_limit():
+    x = np.random.default_rng(36).normal(0.0, 3.0, 200)
+    model = XDGMM(1, background=Background(-40.0, 40.0)).fit(x, Xerr=0.3)
+    assert model.background_fraction_ == 0.0
+    assert model.weights_.tolist() == [1.0]
+    report = model.widths(x, Xerr=0.3)
+
+    def profile(fraction):
+        def lost(p):
+            return -np.log((1 - fraction) * norm.pdf(x, p[0], np.sqrt(np.exp(p[1]) + 0.09)) + fraction / 80).sum()
+
+        return -minimize(lost, [0.0, 2.2], method="BFGS", options={"gtol": 1e-8}).fun
+
+    limit = report.meta["background"]["fraction_limit"]
+    assert 2 * (profile(0.0) - profile(limit)) == pytest.approx(2.705543454, abs=1e-3)
+    assert f"none found (less than {100 * limit:.2g}% at 95%)" in report.meta["remarks"][0]
+    assert np.ma.is_masked(report["weight_error"][0])
+
+
+def test_the_fraction_of_a_background_can_be_held_without_a_start():
+    _, w, errors, _ = contaminated(37, 500)
+    box = Background([-20.0, -20.0], [20.0, 20.0], fraction=0.2)
+    model = XDGMM(2, background=box, fixed=Fixed(weights=(2,)), random_state=0).fit(w, Xerr=errors)
+    assert model.background_fraction_ == pytest.approx(0.2, rel=1e-12)
+    assert model.weights_.sum() == pytest.approx(0.8, rel=1e-12)
+
+
+def test_a_share_of_zero_is_refused_where_the_prior_excludes_it():
+    x = np.random.default_rng(38).standard_normal(50)
+    prior = Prior(weights=Dirichlet(2.0))
+    with pytest.raises(InputError, match="the background starts with a fraction of 0"):
+        XDGMM(1, prior=prior, background=Background(-20, 20, fraction=0)).fit(x)
+    start = GaussianMixture([0.0, 1.0], [[0.0], [1.0]], [[[1.0]], [[1.0]]])
+    with pytest.raises(InputError, match="component 0 starts with weight 0"):
+        XDGMM(2, prior=prior, init=start).fit(x)
+
+
+def test_a_callback_is_told_of_the_likelihood_without_the_prior():
+    x = np.random.default_rng(39).standard_normal(200)
+    seen = []
+    prior = Prior(covariances=InverseWishart(5.0, 20.0))
+    model = XDGMM(1, prior=prior, callback=lambda progress: seen.append(progress.mean_log_likelihood)).fit(x)
+    assert max(seen) == pytest.approx(model.lower_bound_, abs=0.2)
+    assert min(abs(np.array(seen) - model.lower_bound_)) < 1e-9

@@ -39,10 +39,9 @@ class FactorCoordinates:
         fewest = DEAD * statistics.total_weight
         self.q = np.maximum(statistics.q[:K], fewest)
         self.shares = _Shares(mixture.shares, ~self.constraints.fixed_shares, statistics.share_counts)
-        ridge = 1e-12 * np.eye(D)  # a coordinate that no object of a component has carries no information
-        information = statistics.A / self.q[:, None, None] + ridge
-        self.L = self.constraints.metric(information, self.q)
-        self.means_root = _means_root(information, self.q, statistics.prior)
+        known = information(mixture, statistics, self.q)
+        self.L = self.constraints.metric(known, self.q)
+        self.means_root = _means_root(known, self.q, statistics.prior)
         self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
         for k in range(K):
@@ -217,11 +216,24 @@ class _Shares:
         return result
 
 
-def _means_root(information, q, prior):
+def information(mixture, statistics, q):
+    """Information per object on each component (K, D, D), that of the prior on its covariance included.
+
+    An inverse-Wishart prior knows as much as so many objects without errors: without it, a direction that no object
+    sees would have no scale.  The ridge gives one to what nobody knows.
+    """
+    result = statistics.A / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
+    if statistics.prior is not None and statistics.prior.bounds_covariances:
+        counts = statistics.prior.component_counts / q
+        result = result + counts[:, None, None] * np.linalg.pinv(mixture.covariances, hermitian=True)
+    return result
+
+
+def _means_root(known, q, prior):
     """Roots (K, D, D) of the covariance of each mean, per object, a prior on it included."""
     if prior is not None:
-        information = information + prior.precision / q[:, None, None]
-    return metric_root(information)
+        known = known + prior.precision / q[:, None, None]
+    return metric_root(known)
 
 
 def _whitened(V, L):

@@ -11,11 +11,12 @@ from xdgmm.observations.validation import check_columns_seen
 
 from . import solvers, split_merge, watching
 from .carriers import carried
+from .identification import unmeasured_pairs
 from .initialisation import STARTS, Points
 from .model import Model, with_background
 from .optimality import Point
 from .result import FitResult, Outcome, StoppingRule
-from .standardisation import Standardisation, projection_rows
+from .standardisation import Standardisation, unseen_coordinates
 from .statistics import Likelihood
 from .watching import Watch
 
@@ -27,6 +28,7 @@ SMALLEST_SAMPLE, FIRST_SAMPLED = 20_000, 50_000  # objects of the first sample, 
 DIRECT = 200_000  # objects up to which a start given is solved on all of them from the beginning as well
 SAMPLE_TOLERANCE = 1e-4  # nats
 OUTLYING = 2.0  # times the starting fraction of a background: objects from which no component starts
+NOBODY = 1e-5  # objects: a background of fewer is none
 POLISHED = 3  # how many of the best starts are carried to the end
 
 
@@ -65,11 +67,6 @@ class Settings:
     def __post_init__(self):
         """Refuse what cannot be."""
         watching.check(self.progress, self.callback)
-        if self.model.fixed.anything and self.start is None:
-            raise InputError(
-                "`fixed` holds parameters at their starting values, so give these: `init` a GaussianMixture, or "
-                "`means_init` with `weights_init` and `covariances_init`"
-            )
         if self.init not in STARTS:
             raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")
         if self.solver not in solvers.NAMES:
@@ -143,6 +140,7 @@ def fit(observations, n_components=1, settings=None, rng=None):
         singular=point.singular.sum(axis=1),
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
         **carried(point.mixture, likelihood.blocks),
+        unmeasured=unmeasured_pairs(observations) if problem.model.type.turned else (),
         history=np.array(likelihood.history) + (ended - solution.statistics.objective),
         n_passes=likelihood.passes,
         n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
@@ -159,11 +157,27 @@ class _Problem:
             model = replace(model, background=model.background.resolved(observations))
         self.model = model
         self.caller_constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
-        _check_everything_seen(observations, model)
+        _check_everything_seen(observations, model, self.caller_constraints)
         self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
         self.constraints = self.caller_constraints.standardised(self.scaling)
         self.jacobian = self.scaling.log_jacobian(observations)
         self.start = None if settings.start is None else self._given(settings.start)
+        self._check_fixed()
+
+    def _check_fixed(self):
+        """What is fixed needs a start, unless it is the background's fraction, which the background holds itself."""
+        fixed = self.model.fixed
+        own = replace(fixed, weights=tuple(k for k in fixed.weights if k < self.n_components))
+        if own.anything and self.start is None:
+            raise InputError(
+                "`fixed` holds parameters at their starting values, so give these: `init` a GaussianMixture, or "
+                "`means_init`, with `weights_init` and `covariances_init` where they matter"
+            )
+        prior, background = self.model.prior, self.model.background
+        if background is not None and background.fraction == 0 and prior is not None and prior.weights is not None:
+            raise InputError(
+                "the background starts with a fraction of 0, where the prior on the weights is zero; start with more"
+            )
 
     def _given(self, start):
         """The caller's start in standardised coordinates."""
@@ -185,7 +199,10 @@ class _Problem:
         if start.background is None:
             return with_background(start, background)
         if background is None:
-            raise InputError("the start has a background, but `background` is None; give `background=Background()`")
+            raise InputError(
+                "the start (a mixture, or the last fit) has a background, but `background` is None; give one, or start "
+                "from its `gaussians`"
+            )
         background = background.with_fraction(start.background.fraction)
         return GaussianMixture(start.weights, start.means, start.covariances, start.names, start.units, background)
 
@@ -204,7 +221,10 @@ class _Problem:
         result = self.scaling.original(mixture, self.observations.names, self.observations.units)
         if result.background is None:
             return result
-        return replace(result, background=self.model.background.with_fraction(result.background.fraction))
+        fraction, weights = result.background.fraction, result.weights
+        if fraction * self.observations.total_weight < NOBODY and not self.constraints.fixed_shares[-1]:
+            fraction, weights = 0.0, weights / weights.sum()
+        return replace(result, weights=weights, background=self.model.background.with_fraction(fraction))
 
     def likelihood(self, blocks, watch, max_passes=None):
         """What is maximised over all objects, or over a sample, with as much of the prior."""
@@ -225,19 +245,20 @@ class _Problem:
         return {name: value + constants[name] for name, value in terms.log_densities(mixture).items()}
 
 
-def _check_everything_seen(observations, model):
+def _check_everything_seen(observations, model, constraints):
     """Every coordinate must be measured somewhere, or nothing can be learned about it."""
     if observations.projections is None:
         check_columns_seen(observations.values[observations.counts], observations.names)
         return
     informed = model.prior is not None and model.prior.means is not None and model.prior.covariances is not None
-    rows = projection_rows(observations)[1]
-    rank = np.linalg.matrix_rank(rows / np.maximum(np.abs(rows).max(axis=0), 1e-300))
-    if rank < observations.n_dimensions and not informed:
+    unseen, n_unseen = unseen_coordinates(observations)
+    if n_unseen and not (informed or (constraints.fixed_means.all() and constraints.fixed_covariances.all())):
+        names = ", ".join(name for name, hidden in zip(observations.names, unseen, strict=True) if hidden)
+        D = observations.n_dimensions
         raise InputError(
-            f"the projections see only {rank} of the {observations.n_dimensions} directions of "
-            f"{', '.join(observations.names)}, so the rest cannot be learned; fit fewer coordinates, or give a prior "
-            "on the means and the covariances"
+            f"the projections see only {D - n_unseen} of the {D} directions, and nothing in "
+            + (f"{names}" if unseen.sum() == n_unseen else f"some combination of {names}")
+            + "; fit fewer coordinates, or give a prior on the means and the covariances"
         )
 
 

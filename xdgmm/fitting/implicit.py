@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from xdgmm import kernels
 
 from . import em
+from .coordinates import information
 from .matrices import metric_root, positive_part, symmetric
 from .model import Constraints
 
@@ -114,13 +115,12 @@ def scoring_step(mixture, statistics, constraints=None):
     K, D = mixture.means.shape
     q = np.where(statistics.q[:K] > 0, statistics.q[:K], 1.0)
     counts = np.where(statistics.covariance_counts > 0, statistics.covariance_counts, 1.0)
-    # The ridge keeps the metric finite for a coordinate that no object of a component has.
-    information = statistics.A / q[:, None, None] + 1e-12 * np.eye(D)
-    shift = np.where((statistics.q[:K] > 0)[:, None], _mean_step(statistics, q, information), 0.0)
+    labelled = statistics.A / q[:, None, None] + 1e-12 * np.eye(D)  # finite for a coordinate that nobody has
+    shift = np.where((statistics.q[:K] > 0)[:, None], _mean_step(statistics, q, labelled), 0.0)
     shift[constraints.fixed_means] = 0.0
-    L = constraints.metric(information, q)
+    L = constraints.metric(information(mixture, statistics, q), q)
     white = _whitened(mixture.covariances, L)
-    pulled = np.einsum("kji,kjl,kl->ki", L, information, shift)
+    pulled = np.einsum("kji,kjl,kl->ki", L, labelled, shift)
     slope = np.swapaxes(L, -1, -2) @ (statistics.H / counts[:, None, None]) @ L
     slope = slope - pulled[:, :, None] * pulled[:, None, :]
     if statistics.B is not None:
@@ -137,11 +137,11 @@ def scoring_step(mixture, statistics, constraints=None):
     )
 
 
-def _mean_step(statistics, q, information):
+def _mean_step(statistics, q, labelled):
     """``A^-1 g`` (K, D), with the precision of a prior on the means in A."""
     if statistics.prior is not None:
-        information = information + statistics.prior.precision / q[:, None, None]
-    root = metric_root(information)
+        labelled = labelled + statistics.prior.precision / q[:, None, None]
+    root = metric_root(labelled)
     return np.einsum("kij,klj,kl->ki", root, root, statistics.g) / q[:, None]
 
 

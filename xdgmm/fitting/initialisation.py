@@ -7,7 +7,7 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.validation import difference_unit, plain
+from xdgmm.observations.validation import depth, plain, plain_in, squared_units
 
 from . import em
 from .matrices import positive_part
@@ -226,7 +226,7 @@ def start_from(observations, n_components, weights=None, means=None, covariances
         centres = (means - scaling.location) / scaling.scale
     guess = scaling.original(points.start(points.nearest(centres), centres), observations.names, observations.units)
     if covariances is not None:
-        covariances = _starting_covariances(covariances, observations.units)
+        covariances = _starting_covariances(covariances, observations.units, model)
         if covariances.ndim != 3 or model.covariance_type == "full":
             covariances = model.type.expanded(covariances, *shape)
     return GaussianMixture(
@@ -259,7 +259,7 @@ STARTS = {"kmeans++": kmeans_start, "random": random_start}
 
 def _starting_means(means, shape, units):
     """Means (K, D) as numbers in the units of the observations."""
-    means, _ = plain(means, "means_init", units[0] if len(set(units)) == 1 else None)
+    means = plain_in(means, "means_init", units)
     if means.shape != shape:
         raise InputError(f"`means_init` has shape {means.shape}, but {shape} is needed: one row per component")
     if not np.isfinite(means).all():
@@ -267,7 +267,9 @@ def _starting_means(means, shape, units):
     return means
 
 
-def _starting_covariances(covariances, units):
-    """Covariances (K, D, D) as numbers in the units of the observations squared."""
-    unit = difference_unit(units[0]) if len(set(units)) == 1 else None
-    return plain(covariances, "covariances_init", None if unit is None else unit**2)[0]
+def _starting_covariances(covariances, units, model):
+    """Covariances (K, D, D), or in the shape of the type, as numbers in the units of the observations squared."""
+    matrices, own_shape = squared_units(units), {"diag": 2, "spherical": 1}
+    if depth(covariances) == own_shape.get(model.covariance_type):
+        matrices = np.diag(matrices) if model.covariance_type == "diag" else matrices[0, 0]
+    return plain_in(covariances, "covariances_init", matrices)

@@ -93,7 +93,7 @@ class Model:
 
     def __post_init__(self):
         """Refuse what is no setting."""
-        if self.covariance_type not in COVARIANCE_TYPES:
+        if not isinstance(self.covariance_type, str) or self.covariance_type not in COVARIANCE_TYPES:
             raise InputError(
                 f"`covariance_type` is {self.covariance_type!r}, but it must be one of {', '.join(COVARIANCE_TYPES)}"
             )
@@ -140,6 +140,13 @@ class Model:
                 f"the fixed weights sum to {fixed:g}, which leaves nothing for the other components; make it less than "
                 "1"
             )
+        if self.prior is not None and self.prior.weights is not None:
+            impossible = (start.shares <= 0) & (self.prior.weights.arrays(start.shares.size) > 1)
+            if impossible.any():
+                raise InputError(
+                    f"component {np.argmax(impossible)} starts with weight 0, where the prior on the weights is zero; "
+                    "start with more"
+                )
         if self.prior is not None and self.prior.covariances is not None:
             singular = np.flatnonzero(np.linalg.eigvalsh(start.covariances)[:, 0] <= 0)
             if singular.size:

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.special import gammaln, multigammaln
 
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import difference_unit, plain
+from xdgmm.observations.validation import depth, dimensionless, plain_in, squared_units
 
 PARTS = ("weights", "means", "covariances")
 
@@ -53,16 +53,15 @@ class Normal:
     mean: object
     covariance: object
 
-    def arrays(self, n_components, n_dimensions, unit):
-        """Means (K, D) and covariances (K, D, D) as numbers in the units of the data."""
-        mean = plain(self.mean, "the mean of the prior", unit)[0]
-        covariance = _matrices(self.covariance, "covariance", n_components, n_dimensions, _squared(unit))
+    def arrays(self, n_components, n_dimensions, units):
+        """Means (K, D) and covariances (K, D, D) as numbers in the units of the data (D,)."""
+        mean = plain_in(self.mean, "mean of the prior", units)
+        covariance = _matrices(self.covariance, "covariance", n_components, n_dimensions, units)
         shapes = (n_dimensions,), (n_components, n_dimensions)
-        if mean.shape not in shapes or not np.isfinite(mean).all():
-            raise InputError(
-                f"the mean of the prior has shape {mean.shape}, but {shapes[0]} or {shapes[1]} finite numbers are "
-                "needed"
-            )
+        if not np.isfinite(mean).all():
+            raise InputError("the mean of the prior holds NaN or infinity; every element must be finite")
+        if mean.shape not in shapes:
+            raise InputError(f"the mean of the prior has shape {mean.shape}, but {shapes[0]} or {shapes[1]} is needed")
         return np.broadcast_to(mean, shapes[1]), covariance
 
 
@@ -88,9 +87,9 @@ class InverseWishart:
     scale: object
     degrees_of_freedom: float | None = None
 
-    def arrays(self, n_components, n_dimensions, unit):
-        """Scales (K, D, D) as numbers in the units of the data squared, and nu."""
-        scale = _matrices(self.scale, "scale", n_components, n_dimensions, _squared(unit))
+    def arrays(self, n_components, n_dimensions, units):
+        """Scales (K, D, D) as numbers in the units of the data (D,) squared, and nu."""
+        scale = _matrices(self.scale, "scale", n_components, n_dimensions, units)
         nu = -n_dimensions if self.degrees_of_freedom is None else self.degrees_of_freedom
         least = -n_dimensions - 1
         if isinstance(nu, bool) or not isinstance(nu, (int, float, np.number)) or not least < nu < np.inf:
@@ -138,15 +137,15 @@ class Prior:
     def terms(self, n_components, n_dimensions, units=None, *, background=False, tied=False):
         """The prior as the solvers use it, in the caller's units."""
         K, D = n_components, n_dimensions
-        unit = units[0] if units is not None and len(set(units)) == 1 else None
+        units = (None,) * D if units is None else units
         result = Terms.flat(K, D, K + background)
         if self.weights is not None:
             result = replace(result, concentration=self.weights.arrays(K + background))
         if self.means is not None:
-            centre, covariance = self.means.arrays(K, D, unit)
+            centre, covariance = self.means.arrays(K, D, units)
             result = replace(result, centre=centre, precision=np.linalg.inv(covariance))
         if self.covariances is not None:
-            scale, nu = self.covariances.arrays(K, D, unit)
+            scale, nu = self.covariances.arrays(K, D, units)
             scale = np.broadcast_to(scale[0], scale.shape) if tied else scale
             result = replace(result, scale=scale, counts=np.full(K, nu + D + 1), share=1.0 / K if tied else 1.0)
         return result
@@ -292,23 +291,20 @@ def _log_product(shares, powers):
     return float(powers[used] @ np.log(shares[used]))
 
 
-def _squared(unit):
-    return None if unit is None else difference_unit(unit) ** 2
-
-
 def _positive(value, name, least):
-    value = plain(value, f"the {name} of the prior")[0]
+    value = dimensionless(value, f"{name} of the prior")
     if not (np.isfinite(value) & (value >= least)).all():
         raise InputError(f"the {name} of the prior is {value}, but it must be at least {least:g} everywhere")
     return value
 
 
-def _matrices(value, name, n_components, n_dimensions, unit):
+def _matrices(value, name, n_components, n_dimensions, units):
     """Positive definite matrices (K, D, D) from a number, one matrix, or one for each component."""
     K, D = n_components, n_dimensions
+    single = depth(value) == 0
+    value = plain_in(value, f"{name} of the prior", squared_units(units))
     name = f"the {name} of the prior"
-    value = plain(value, name, unit)[0]
-    if value.ndim == 0:
+    if single:
         value = value * np.eye(D)
     if value.shape not in ((D, D), (K, D, D)):
         raise InputError(f"{name} has shape {value.shape}, but {(D, D)}, {(K, D, D)} or one number is needed")

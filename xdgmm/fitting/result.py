@@ -80,6 +80,8 @@ class FitResult:
     noise_ratio : ndarray (K, D)
         Median error of the members of each component over its intrinsic sigma, column by column: much above one,
         deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma is zero.
+    unmeasured : tuple of pairs of str
+        Columns whose covariance no object shows, so that what is reported of it says nothing.
     history : ndarray
         Objective of every pass over all objects from the winning start: log-likelihood, plus log-prior if there is one.
     n_passes : int
@@ -101,6 +103,7 @@ class FitResult:
     smallest_eigenvalues: np.ndarray
     effective_objects: np.ndarray
     noise_ratio: np.ndarray
+    unmeasured: tuple
     history: np.ndarray
     n_passes: int
     n_starts: int
@@ -131,6 +134,12 @@ class FitResult:
             f"({D + 1}): fit fewer components, or look at these objects"
             for k in few
         ]
+        if self.unmeasured:
+            pairs = "; ".join(" and ".join(pair) for pair in self.unmeasured)
+            sentences.append(
+                f"no object shows how these vary together, so their correlations are not measured: {pairs}; a "
+                "covariance type without correlations leaves them out"
+            )
         names = ", ".join(f"{self.mixture.names[i]} of component {k}" for k, i in hidden)
         if hidden:
             sentences.append(

@@ -7,6 +7,8 @@ from scipy.optimize import nnls
 
 GAUSSIAN_MAD = 1.482602218505602  # standard deviation over median absolute deviation
 ENOUGH = 20_000  # objects from which location and scale behind projections are taken
+RARE = 1000  # objects at least, where there are so many, that see each coordinate
+UNSEEN = 1e-12  # share of a direction in what all projections see together
 REWEIGHTED = 8  # iterations towards least absolute deviations
 SMALLEST_SHARE = 1e-3  # of the variance that one latent coordinate must explain to get a scale of its own
 
@@ -99,10 +101,38 @@ def _spread(centred, variances):
     return np.sqrt(np.median(noisy)) if noisy.size else 1.0
 
 
-def projection_rows(observations):
-    """Every value of a sample that is present, with its row of R: values (n,), rows (n, D), noise variances (n,)."""
+def some_rows(observations, enough=ENOUGH):
+    """A random sample of rows, and some that see each coordinate: catalogues alternate, and some see little."""
     counted = np.flatnonzero(observations.counts)
-    sample = observations.select(counted[:: max(1, -(-counted.size // ENOUGH))])
+    if counted.size <= enough:
+        return counted
+    chosen = [np.random.default_rng(0).choice(counted, enough, replace=False)]
+    if observations.projections.ndim == 3:
+        sees = (observations.projections[counted, :, j].any(axis=1) for j in range(observations.n_dimensions))
+        chosen += [counted[np.flatnonzero(seeing)[:RARE]] for seeing in sees]
+    return np.unique(np.concatenate(chosen))
+
+
+def unseen_coordinates(observations):
+    """Which coordinates have a part in a direction that no projection sees (D,), and how many such directions are."""
+    D = observations.n_dimensions
+    gram = np.zeros((D, D))
+    counted = np.flatnonzero(observations.counts)
+    for start in range(0, counted.size, ENOUGH):
+        part = observations.select(counted[start : start + ENOUGH])
+        R = np.broadcast_to(part.projections, (*part.values.shape, D))
+        R = np.where(part.present[:, :, None], R, 0.0)
+        gram += np.einsum("nai,naj->ij", R, R)
+    size = np.sqrt(np.diag(gram))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(gram / size[:, None] / size)
+    null = vectors[:, values <= UNSEEN * values.max()]
+    return (null**2).sum(axis=1) > 1e-6, null.shape[1]
+
+
+def _projected_values(observations):
+    """Every value of a sample that is present, with its row of R: values (n,), rows (n, D), noise variances (n,)."""
+    sample = observations.select(some_rows(observations))
     seen = sample.present
     rows = np.broadcast_to(sample.projections, (*seen.shape, sample.n_dimensions))[seen]
     return sample.values[seen], rows, sample.variances[seen]
@@ -110,7 +140,7 @@ def projection_rows(observations):
 
 def _behind_projections(observations):
     """Location by least absolute deviations, spreads by non-negative least squares on the squared residuals."""
-    values, rows, variances = projection_rows(observations)
+    values, rows, variances = _projected_values(observations)
     units = np.sqrt((rows**2).mean(axis=0))  # of the columns of R, whatever the units of the coordinates
     units = np.where(units > 0, units, 1.0)
     rows = rows / units

@@ -192,5 +192,5 @@ class Likelihood:
             statistics = statistics.with_prior(self.constraints.prior, mixture)
         self.history.append(statistics.objective)
         if self.watch is not None:
-            self.watch.passed(mixture, statistics.objective, self.blocks)
+            self.watch.passed(mixture, statistics, self.blocks)
         return statistics

@@ -31,7 +31,7 @@ class Progress:
     passes : int
         Passes made so far, over samples or all.
     mean_log_likelihood : float
-        Nats per object, in the caller's coordinates.
+        Nats per object, in the caller's coordinates; a prior is no part of it.
     predicted_gain : float
         Nats predicted still to gain when that was last known; infinite before.
     mixture : GaussianMixture
@@ -81,13 +81,13 @@ class Watch:
         ranked = sorted((self.finished, self.climbing), key=lambda best: best[0], reverse=True)
         return [mixture for _, mixture in ranked if mixture is not None]
 
-    def passed(self, mixture, log_likelihood, blocks):
+    def passed(self, mixture, statistics, blocks):
         """One more pass was made."""
         self.passes += 1
-        reached = blocks.n_objects, log_likelihood
+        reached = blocks.n_objects, statistics.objective
         if reached > self.climbing[0]:
             self.climbing = reached, mixture
-        mean = log_likelihood / blocks.total_weight + self.shift
+        mean = statistics.log_likelihood / blocks.total_weight + self.shift
         if self.bar is not None:
             self.bar.set_description_str(self.phase, refresh=False)
             self.bar.set_postfix({"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.gain:.1e}"}, refresh=False)

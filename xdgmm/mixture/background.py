@@ -223,7 +223,8 @@ def _box_of(observations):
             flat.append(name)
     if flat:
         raise InputError(
-            f"the values of {', '.join(flat)} have no spread to make a box of; give the background `low` and `high`"
+            f"the values of {', '.join(flat)} have no spread to make a box of; give the background `low` and `high`, "
+            "or leave it out"
         )
     return edges
 

@@ -223,6 +223,60 @@ def _refuse(bad, what, start):
         )
 
 
+def plain_in(value, name, units):
+    """Float64 numbers in the units of the coordinates, from numbers, a Quantity, or (nested) lists of Quantities.
+
+    `units` is an array of units (or None) for the last axes of the value: (D,) for points, (D, D) for matrices.
+    """
+    units = np.asarray(units, dtype=object)
+    own = getattr(value, "unit", None)
+    if own is not None:
+        numbers = plain(value, name)[0]
+        return numbers * np.vectorize(lambda unit: _unit_factor(own, unit, name), otypes=[float])(units)
+    if isinstance(value, (list, tuple)) and _holds_units(value):
+        below = units if depth(value) > units.ndim else None
+        entries = (plain_in(v, name, units[i] if below is None else below) for i, v in enumerate(value))
+        return np.stack([np.asarray(entry, dtype=float) for entry in entries])
+    return plain(value, name)[0]
+
+
+def squared_units(units):
+    """The unit of each element of a covariance (D, D) of coordinates with these units; None where one has none."""
+    D = len(units)
+    result = np.full((D, D), None, dtype=object)
+    for i in range(D):
+        for j in range(D):
+            if units[i] is not None and units[j] is not None:
+                result[i, j] = difference_unit(units[i]) * difference_unit(units[j])
+    return result
+
+
+def _unit_factor(own, unit, name):
+    from astropy.units import UnitConversionError
+
+    if unit is None:
+        raise InputError(f"`{name}` has the unit {own}, but the coordinates have none; give plain numbers")
+    try:
+        return 1.0 if own == unit else own.to(unit)
+    except (UnitConversionError, TypeError):
+        raise InputError(
+            f"`{name}` has the unit {own}, which does not convert to {unit}; give it in units of the coordinates"
+        ) from None
+
+
+def _holds_units(value):
+    if isinstance(value, (list, tuple)):
+        return any(_holds_units(entry) for entry in value)
+    return getattr(value, "unit", None) is not None
+
+
+def depth(value):
+    """Number of axes of an array, or of nested lists that may hold Quantities."""
+    if isinstance(value, (list, tuple)):
+        return 1 + max((depth(entry) for entry in value), default=0)
+    return np.ndim(value)
+
+
 def dimensionless(array, name):
     """Float64 array of plain numbers; a Quantity whose unit is a mere number is converted to it."""
     unit = getattr(array, "unit", None)

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Model, responsibilities
 from xdgmm.observations.validation import difference_unit
-from xdgmm.uncertainty import parameter_errors, width_limit
+from xdgmm.uncertainty import background_limit, parameter_errors, width_limit
 
 from .rendering import with_error
 
@@ -115,6 +115,9 @@ def widths(
         for k in range(mixture.n_components)
         for axis in range(mixture.n_dimensions)
     ]
+    limit = None
+    if mixture.background is not None and mixture.background.fraction == 0 and model.prior is None:
+        limit = background_limit(mixture, observations, limit_level, model)
     meta = {
         "method": method,
         "information": information,
@@ -125,23 +128,26 @@ def widths(
         "weighted": observations.weights is not None,
         "singular": [int(n) for n in errors.singular],
         "covariance_type": model.covariance_type,
-        "remarks": list(_remarks(model, mixture, errors, factor)),
+        "remarks": list(_remarks(model, mixture, errors, factor, limit, limit_level)),
     }
     if mixture.background is not None:
         meta["background"] = {
             "fraction": float(mixture.background.fraction),
             "fraction_error": float(factor * errors.background),
+            "fraction_limit": limit,
             "low": [float(end) for end in mixture.background.box[0]],
             "high": [float(end) for end in mixture.background.box[1]],
         }
     return _table(rows, mixture, meta)
 
 
-def _remarks(model, mixture, errors, factor):
+def _remarks(model, mixture, errors, factor, limit, limit_level):
     """What a reader of the widths should know about the model, one sentence each."""
     if mixture.background is not None:
-        shown = with_error(100 * mixture.background.fraction, 100 * factor * errors.background)
-        yield f"background: {shown}% of the objects, uniform over its box; their errors play no part in it"
+        shown = with_error(100 * mixture.background.fraction, 100 * factor * errors.background) + "%"
+        if limit is not None:
+            shown = f"none found (less than {100 * limit:.2g}% at {100 * limit_level:g}%)"
+        yield f"background: {shown} of the objects, uniform over its box; their errors play no part in it"
     if model.prior is not None:
         reason = (
             "the inverse-Wishart prior excludes a width of zero"
@@ -181,7 +187,7 @@ def _row(mixture, observations, model, errors, members, place, factor, limit_lev
         "axis": mixture.names[axis],
         "n_effective": members.sum(),
         "weight": mixture.weights[k],
-        "weight_error": np.nan if alone else factor * errors.weights[k],
+        "weight_error": np.nan if alone or errors.weights[k] == 0 else factor * errors.weights[k],
         "mean": mixture.means[k, axis],
         "mean_error": np.nan if k in fixed.means else factor * errors.means[k, axis],
         "sigma": sigma,
