@@ -122,6 +122,7 @@ def fit(observations, n_components=1, settings=None, rng=None):
     with watching.progress_bar(settings.progress) as bar:
         watch = Watch(settings.callback, bar, problem.jacobian / observations.total_weight)
         solution, likelihood = _watched(problem, rng, watch)
+    solution = problem.without_nobody(solution, likelihood.blocks)
     point = _in_order(solution, problem)
     mixture = problem.original(point.mixture)
     log_likelihood = solution.statistics.log_likelihood + problem.jacobian
@@ -221,10 +222,18 @@ class _Problem:
         result = self.scaling.original(mixture, self.observations.names, self.observations.units)
         if result.background is None:
             return result
-        fraction, weights = result.background.fraction, result.weights
-        if fraction * self.observations.total_weight < NOBODY and not self.constraints.fixed_shares[-1]:
-            fraction, weights = 0.0, weights / weights.sum()
-        return replace(result, weights=weights, background=self.model.background.with_fraction(fraction))
+        return replace(result, background=self.model.background.with_fraction(result.background.fraction))
+
+    def without_nobody(self, solution, blocks):
+        """A solution whose background has next to no object, without it: its fraction is zero."""
+        mixture = solution.mixture
+        if mixture.background is None or self.constraints.fixed_shares[-1]:
+            return solution
+        if not 0 < mixture.background.fraction * self.observations.total_weight < NOBODY:
+            return solution
+        shares = np.append(mixture.weights / mixture.weights.sum(), 0.0)
+        mixture = mixture.with_parameters(shares, mixture.means, mixture.covariances)
+        return replace(solution, mixture=mixture, statistics=self.likelihood(blocks, None, 1).expect(mixture))
 
     def likelihood(self, blocks, watch, max_passes=None):
         """What is maximised over all objects, or over a sample, with as much of the prior."""
