@@ -1,15 +1,23 @@
-"""Command line: ``python -m benchmarks pass``, ``... optimum``, ``... peers``."""
+"""Command line: ``python -m benchmarks`` with ``pass``, ``optimum``, ``peers``, ``coverage`` or ``calibration``."""
 
 import argparse
 from pathlib import Path
 
-from . import optimum, passes, peers
+from . import calibration, coverage, optimum, passes, peers
 from .report import write
 
 WHAT = {
     "pass": (passes.measure, "time and memory of one pass over the data, by dimensions, form of noise and threads"),
     "optimum": (optimum.measure, "likelihood, passes and seconds of default fits of the standard problems"),
+    "calibration": (
+        calibration.measure,
+        "ranks of true parameters among samples of their posteriors",
+    ),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
+    "coverage": (
+        coverage.measure,
+        "how often intervals of sigma hold the truth, by method, noise and number of objects",
+    ),
 }
 
 

@@ -6,22 +6,23 @@ import sys
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
-from rich.box import SIMPLE_HEAD
+from rich.box import MARKDOWN, SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 
 
 @dataclass
 class Table:
-    """One table: a title, a sentence on what the figures are, and rows of named figures."""
+    """One table: a title, a sentence on what the figures are, and rows of named figures; to be pasted or to be read."""
 
     title: str
     about: str
     rows: list = field(default_factory=list)
+    markdown: bool = False
 
     def show(self, console):
         """Print it."""
-        table = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        table = RichTable(box=MARKDOWN if self.markdown else SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
         console.print(f"[b]{self.title}[/b]")
         console.print(self.about)
         for name in self.rows[0]:

@@ -78,7 +78,8 @@ try:
     {start}
 except SystemExit:
     pass
-print(sorted({{"numba", "sklearn", "matplotlib", "scipy", "astropy"}} & set(sys.modules)), file=sys.stderr)
+heavy = {{"numba", "sklearn", "matplotlib", "scipy", "astropy", "emcee", "h5py", "arviz"}}
+print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"

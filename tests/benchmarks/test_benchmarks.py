@@ -36,6 +36,23 @@ def test_the_table_of_optima_is_above_the_truth(tmp_path):
     assert all(float(row["truth"]) > 0 for row in table["rows"])
 
 
+def test_the_tables_of_coverage_hold_every_method(tmp_path):
+    cheap, resampled = tables("coverage", tmp_path)
+    methods = {f"{method} {level}" for method in ("info", "sand", "prof") for level in (68, 95)}
+    assert {"at 0", "limit", *methods} <= set(cheap["rows"][0])
+    assert {"boot 68", "boot 95"} <= set(resampled["rows"][0])
+    for row in cheap["rows"] + resampled["rows"]:
+        percents = [int(figure.split("±")[0]) for figure in row.values() if isinstance(figure, str)]
+        assert all(0 <= percent <= 100 for percent in percents)
+
+
+def test_the_ranks_of_true_parameters_are_all_counted(tmp_path):
+    (table,) = tables("calibration", tmp_path)
+    assert [row["parameter"] for row in table["rows"]] == ["mean[0, x1]", "sigma[0, x1]"]
+    assert all(sum(row[str(i)] for i in range(10)) == 20 for row in table["rows"])
+    assert all(row["p"] > 1e-4 for row in table["rows"])
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("astroML"), reason="the peers are not installed")
 def test_all_engines_walk_the_same_path_from_the_same_start(tmp_path):
     with_noise, to_the_end, without = tables("peers", tmp_path)

@@ -5,6 +5,8 @@ Weights by softmax, means by ``m = m0 + L a / sqrt(q)``, covariances by a plain 
 L L' = (A / q)^-1 is the mean covariance with the noise in, so L is regular even where V is not; L is turned so
 that B0 is diagonal, largest first, which leaves no freedom of rotation while V has any rank.
 
+A floor below the covariances is added to ``V``; what is said of V then holds for what is above it.
+
 What is held fixed has no coordinate.  The covariance type says which elements of the factors exist, and which of them
 are one parameter; where it knows no correlations L is diagonal and nothing is turned.
 """
@@ -44,16 +46,17 @@ class FactorCoordinates:
         self.means_root = _means_root(known, self.q, statistics.prior)
         self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
+        excess = self.constraints.excess(mixture.covariances)
         for k in range(K):
-            self._factor(k)
+            self._factor(k, excess[k])
         self._own(np.maximum(statistics.covariance_counts, fewest))
         self.free_means = np.repeat(~self.constraints.fixed_means, D)
         self.sizes = np.cumsum([self.shares.size, np.count_nonzero(self.free_means)])
         self.size = self.sizes[1] + self.factor_roots.size
 
-    def _factor(self, k):
+    def _factor(self, k, V):
         """Set L and B of one component: turned to its principal axes, or with the pinned axis first."""
-        V, L = self.mixture.covariances[k], self.L[k]
+        L = self.L[k]
         smallest = 0.0 if self.constraints.regular else NOTHING
         if self.constraints.is_pinned(k):
             axis = self.constraints.pinned.axis
@@ -104,12 +107,17 @@ class FactorCoordinates:
     def at(self, z):
         """The mixture at coordinates z."""
         logits, a, b = np.split(z, self.sizes)
-        F = self.L @ self._factors(b)
-        covariances = F @ np.swapaxes(F, -1, -2)
+        covariances = self._covariances(self._factors(b))
         fixed = self.constraints.fixed_covariances
         if fixed.any():
             covariances[fixed] = self.mixture.covariances[fixed]
         return self.mixture.with_parameters(self.shares.at(logits), self.mixture.means + self._shift(a), covariances)
+
+    def _covariances(self, B):
+        """Covariances (K, D, D) of factors in whitened coordinates."""
+        F = self.L @ B
+        V = F @ np.swapaxes(F, -1, -2)
+        return V if self.constraints.floor is None else V + self.constraints.floor
 
     def _shift(self, a):
         K, D = self.mixture.means.shape
@@ -175,9 +183,8 @@ class FactorCoordinates:
         for k, axis in np.argwhere(which):
             B[k, :, axis] = 0.0
             B[k, axis, axis] = np.sqrt(variances[k, axis])
-        F = self.L @ B
         changed = which.any(axis=1)[:, None, None]
-        covariances = np.where(changed, F @ np.swapaxes(F, -1, -2), self.mixture.covariances)
+        covariances = np.where(changed, self._covariances(B), self.mixture.covariances)
         return self.mixture.with_parameters(self.mixture.shares, self.mixture.means, covariances)
 
 

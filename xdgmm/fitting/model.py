@@ -102,6 +102,20 @@ class Model:
             if not isinstance(part, kind) and not (part is None and name != "fixed"):
                 raise InputError(f"`{name}` is {part!r}, but it must be a {kind.__name__}, or None")
 
+    @classmethod
+    def shown_by(cls, mixture):
+        """The model that a mixture looks like: its background, and the narrowest type that its covariances have."""
+        V = mixture.covariances
+        K, D = mixture.means.shape
+        kind = "full"
+        for name in ("spherical", "diag") if D > 1 else ():
+            conforming = COVARIANCE_TYPES[name].combined(V, np.ones(K))
+            if kind == "full" and np.array_equal(conforming, V):
+                kind = name
+        if kind == "full" and K > 1 and (V[0] == V).all():
+            kind = "tied"
+        return cls(kind, background=mixture.background)
+
     @property
     def type(self):
         """The covariance type."""
@@ -186,6 +200,10 @@ class Constraints:
     prior : Terms or None
         In the coordinates of the solvers.
     pinned : Pinned or None
+    floor : ndarray (K, D, D) or None
+        Smallest covariances: only what is above them has coordinates.
+    flat : int or None
+        A component whose narrowest principal axis has no width, and gets none.
     """
 
     type: object
@@ -194,6 +212,8 @@ class Constraints:
     fixed_covariances: np.ndarray
     prior: Terms | None = None
     pinned: Pinned | None = None
+    floor: np.ndarray | None = None
+    flat: int | None = None
 
     @classmethod
     def none(cls, mixture):
@@ -215,6 +235,11 @@ class Constraints:
         return not (tied or fixed or self.prior is not None)
 
     @property
+    def unheld(self):
+        """Is there neither a pin nor a floor nor a flat component, which the steps of EM would not respect?"""
+        return self.pinned is None and self.floor is None and self.flat is None
+
+    @property
     def regular(self):
         """Does the prior keep covariances from becoming singular?"""
         return self.prior is not None and self.prior.bounds_covariances
@@ -234,6 +259,18 @@ class Constraints:
     def pin(self, component, axis, variance):
         """The same constraints with one variance held at a value."""
         return replace(self, pinned=Pinned(component, axis, variance))
+
+    def above(self, floor):
+        """The same constraints with covariances no smaller than these (K, D, D) in any direction."""
+        return replace(self, floor=floor)
+
+    def flattened(self, component):
+        """The same constraints with a component that has no width along its narrowest axis, and gets none."""
+        return replace(self, flat=component)
+
+    def excess(self, covariances):
+        """What covariances (K, D, D) have above the floor."""
+        return covariances if self.floor is None else covariances - self.floor
 
     def standardised(self, scaling):
         """The same constraints on the mixture of standardised values."""
@@ -279,6 +316,8 @@ class Constraints:
         """Which factor parameter each packed element of each component belongs to (K, n); -1 where it is held."""
         owners = self.type.owners(len(self.fixed_means), rows, columns)
         owners[self.fixed_covariances] = -1
+        if self.flat is not None:  # factors are turned, so that its last column is that of the narrowest axis
+            owners[np.isin(owners, owners[self.flat][columns == columns.max()])] = -1
         if self.pinned is not None:
             owners[np.isin(owners, self._pinned_owners(owners, rows, columns))] = -1
         return owners

@@ -107,7 +107,7 @@ def _climb(name, mixture, likelihood, tolerance, *, near):
     statistics = likelihood.expect(mixture)
     _refuse_collapse(mixture, statistics, likelihood)
     sample = _cheap_sample(mixture, likelihood) if near else None
-    if name == "auto" and likelihood.constraints.pinned is None and not near:
+    if name == "auto" and likelihood.constraints.unheld and not near:
         for step in range(WARM_UP):
             alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
             advance = implicit.advance if alone else implicit.advance_by_scoring

@@ -31,11 +31,7 @@ class Standardisation:
 
         `isotropic` gives all coordinates the same scale, so that spheres stay spheres.
         """
-        if observations.projections is not None:
-            location, spread = _behind_projections(observations)
-        else:
-            columns = [_location_and_spread(observations, i) for i in range(observations.n_dimensions)]
-            location, spread = np.array(columns).T
+        location, spread = location_and_spread(observations)
         if isotropic:
             spread = np.full_like(spread, np.exp(np.log(spread).mean()))
         scale = _power_of_two(spread)
@@ -67,6 +63,15 @@ class Standardisation:
         scale = np.broadcast_to(self.measured_scale, observations.values.shape[1]) if projected else self.scale
         seen = [_seen_weight(observations, i) for i in range(observations.values.shape[1])]
         return -float(seen @ np.log(scale))
+
+
+def location_and_spread(observations):
+    """Robust location and spread of each coordinate, noise included: (D,) each."""
+    if observations.projections is not None:
+        return _behind_projections(observations)
+    columns = [_location_and_spread(observations, i) for i in range(observations.n_dimensions)]
+    location, spread = np.array(columns).T
+    return location, spread
 
 
 def _power_of_two(spread):

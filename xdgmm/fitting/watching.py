@@ -107,7 +107,7 @@ def check(progress, callback):
 
 
 @contextmanager
-def progress_bar(progress):
+def progress_bar(progress, unit="passes", total=None):
     """A bar on the standard error stream, which stays only if it was asked for; none where it is not wanted."""
     if progress == "never" or (progress == "auto" and not sys.stderr.isatty()):
         yield None
@@ -115,5 +115,5 @@ def progress_bar(progress):
     from tqdm import tqdm
 
     asked = progress == "always"
-    with tqdm(unit=" passes", leave=asked, delay=0.0 if asked else DELAY, file=sys.stderr) as bar:
+    with tqdm(total=total, unit=f" {unit}", leave=asked, delay=0.0 if asked else DELAY, file=sys.stderr) as bar:
         yield bar

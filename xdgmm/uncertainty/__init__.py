@@ -1,13 +1,44 @@
 """How sure are we?
 
-`parameter_errors` gives standard errors from the information matrix; `width_limit` says from the profile likelihood
-whether a width is consistent with zero, and how large it may be; `background_limit` how large a background may be that
-was not found.  To add a method, write a function of a mixture and its observations that returns a record like
-`ParameterErrors`.
+`laplace` (information matrix or sandwich), `profile_interval` (one width, from its profile likelihood) and `bootstrap`
+(rows resampled) say how far the truth may be from a fitted mixture, and `refine` samples its posterior with emcee (see
+`mcmc`); `width_limit` says whether a width is consistent with zero, and how large it may be, `principal_limit` the same
+of a direction without width, and `background_limit` of a background that was not found; `parameter_errors` are the
+standard errors of weights, means and covariances.  What `laplace`, `bootstrap` and `refine` return carries its
+uncertainty to any function of the mixture: ``propagate(function)``, an `Estimate`.  To add a method, write a function
+of a mixture and its observations whose result has that one.
 """
 
 from .background import background_limit
-from .information import ParameterErrors, parameter_errors
+from .bootstrap import BootstrapSamples, bootstrap
+from .estimates import Estimate, SampledMixtures, check_level
+from .information import Laplace, ParameterErrors, laplace, parameter_errors
 from .limits import WidthLimit, width_limit
+from .mcmc import LKJ, HalfCauchy, LogUniform, PosteriorPrior, PosteriorSamples, SamplingOutcome, Uniform, refine
+from .principal import principal_limit
+from .profile import profile_interval
 
-__all__ = ["ParameterErrors", "WidthLimit", "background_limit", "parameter_errors", "width_limit"]
+__all__ = [
+    "LKJ",
+    "BootstrapSamples",
+    "Estimate",
+    "HalfCauchy",
+    "Laplace",
+    "LogUniform",
+    "ParameterErrors",
+    "PosteriorPrior",
+    "PosteriorSamples",
+    "SampledMixtures",
+    "SamplingOutcome",
+    "Uniform",
+    "WidthLimit",
+    "background_limit",
+    "bootstrap",
+    "check_level",
+    "laplace",
+    "parameter_errors",
+    "principal_limit",
+    "profile_interval",
+    "refine",
+    "width_limit",
+]

@@ -1,26 +1,38 @@
-"""Standard errors from the information matrix, observed or expected.
+"""Normal approximations: from the information matrix, observed or expected, and from the sandwich.
 
-The information is formed in the factor coordinates of the fit and carried to weights, means and covariances by their
-Jacobian, so that the constraints (weights sum to one, covariances positive semi-definite) hold.  Where a covariance is
-singular at the maximum, the directions in which it has no variance are held at zero: the errors are those given that
-boundary, and the variance at the boundary gets a limit (`limits`) instead of an error.
+Everything is formed in the factor coordinates of the fit, where the constraints hold (weights sum to one, covariances
+positive semi-definite, what is fixed or tied stays so), and carried from there: to weights, means and covariances by
+the Jacobian, to any function of the mixture by differences.  With B the observed information and s_i the score of
+object i, of weight omega_i, the covariance of the coordinates is ``B^-1``, or, robust to a model that is not the truth
+(Huber 1967, Proc. 5th Berkeley Symp. 1, 221; White 1982, Econometrica 50, 1), ``B^-1 (sum omega_i^2 s_i s_i') B^-1``.
+
+Where a covariance is singular at the maximum, the directions in which it has no variance are held at zero: the errors
+are those given that boundary, and the variance at the boundary gets a limit (`limits`) instead of an error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xdgmm import kernels
 from xdgmm.errors import InputError
-from xdgmm.fitting import Model
+from xdgmm.fitting import Model, responsibilities
 from xdgmm.fitting.newton import curvature
 from xdgmm.fitting.optimality import Point
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
 from xdgmm.kernels.reference import component
+from xdgmm.mixture import GaussianMixture
 
-CHUNK = 20_000  # objects whose expected information is formed at a time
+from .estimates import Estimate, check_level, numbers
+
+CHUNK = 20_000  # objects whose expected information or scores are formed at a time
 FLAT = 1e-10  # information below this fraction of that with known labels determines nothing
+VISIBLE = 1e-6  # fraction of the largest derivative from which a derivative is none that rounding made
+STEP = 1e-3  # of the differences, in standard errors
+THROUGH_ROOT = 0.1  # a short step off the boundary goes this fraction as far as a long one, where a root enters
+KINDS = ("information", "sandwich")
+INFORMATIONS = ("observed", "expected")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +70,136 @@ class ParameterErrors:
     residual: float
 
 
-def parameter_errors(mixture, observations, information="observed", model=None):
-    """Standard errors of a fitted mixture's parameters.
+@dataclass(frozen=True, eq=False)
+class Laplace:
+    """A normal approximation around a fitted mixture.
+
+    Attributes
+    ----------
+    mixture : GaussianMixture
+        In the caller's units.
+    kind, information : str
+        What it was made from.
+    point : Point
+        The fit in the coordinates z of the solvers.
+    scaling : Standardisation
+        From there to the caller's units.
+    deviations : ndarray (size, n)
+        Steps in z of one standard deviation each, independent of each other: ``deviations @ deviations.T`` is the
+        covariance of z.
+    undetermined : ndarray (size, m)
+        Directions of z that the data leave open.
+    """
+
+    mixture: GaussianMixture
+    kind: str
+    information: str
+    point: Point
+    scaling: Standardisation
+    deviations: np.ndarray
+    undetermined: np.ndarray
+
+    @property
+    def covariance(self):
+        """Of all parameters (P, P), as in `ParameterErrors`; infinite variance for what is undetermined."""
+        jacobian = self.point.coordinates.jacobian()
+        along = jacobian @ self.deviations
+        covariance = along @ along.T
+        lost = np.flatnonzero(_visible(jacobian @ self.undetermined, np.abs(jacobian).max(initial=0.0)))
+        covariance[lost, lost] = np.inf
+        units = _units(self.point.mixture, self.scaling.scale)
+        return covariance * np.outer(units, units)
+
+    @property
+    def singular(self):
+        """In how many directions each covariance was held at the boundary (K,)."""
+        return self.point.singular.sum(axis=1)
+
+    @property
+    def residual(self):
+        """Largest component of the gradient per standard error: zero if the mixture is the maximum for these data."""
+        return self.point.residual
+
+    def propagate(self, function, level=0.6827):
+        """`Estimate` of any function of the mixture, to first order: a symmetric interval.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a `GaussianMixture`, returns a number or an array.
+        level : float
+            Probability of the interval.
+
+        Returns
+        -------
+        Estimate
+            The error is infinite where the function depends on what the data leave open, or, as a sigma does, on the
+            square root of a variance that the fit holds at zero.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0 and 1.
+
+        Notes
+        -----
+        ``SE^2 = sum_j (f(z_j) - f(-z_j))^2 / (2 h)^2``, where z_j runs over the `deviations` times h = 0.001.
+        """
+        check_level(level)
+        whole = numbers(function(self.mixture))
+        unit = getattr(whole, "unit", None)
+
+        def plain(mixture):
+            found = numbers(function(mixture))
+            return np.asarray(found if unit is None else found.to_value(unit))
+
+        value = plain(self.mixture)
+        slopes = self._slopes(plain, self.deviations)
+        error = np.sqrt(np.sum(np.square(slopes), axis=0)) if slopes else np.zeros(np.shape(value))
+        lost = self._lost(plain, value, slopes) | self._through_roots(plain, value)
+        error = np.where(lost, np.inf, error)[()]
+        estimate = Estimate.symmetric(value[()], error, level)
+        return estimate if unit is None else Estimate(*(part * unit for part in vars(estimate).values()))
+
+    def _at(self, z):
+        """The mixture at coordinates z, in the caller's units; its background keeps its box to the last bit."""
+        moved = self.scaling.original(self.point.coordinates.at(z), self.mixture.names, self.mixture.units)
+        return self.mixture.with_parameters(moved.shares, moved.means, moved.covariances)
+
+    def _slopes(self, function, directions):
+        """Derivatives of a function along columns (size, n) of z."""
+        return [(function(self._at(STEP * z)) - function(self._at(-STEP * z))) / (2.0 * STEP) for z in directions.T]
+
+    def _lost(self, function, value, slopes):
+        """Where the function depends on what is undetermined."""
+        open_ones = self._slopes(function, self.undetermined)
+        if not open_ones:
+            return np.zeros(np.shape(value), bool)
+        largest = np.max(np.abs([*slopes, *open_ones]), axis=0)
+        rounding = 1e-15 * np.abs(value) / STEP
+        return np.max(np.abs(open_ones), axis=0) > VISIBLE * largest + rounding
+
+    def _through_roots(self, function, value):
+        """Where a variance held at zero enters by its square root, so that no first order exists."""
+        held = np.flatnonzero(~self.point.free)
+        result = np.zeros(np.shape(value), bool)
+        for z in np.eye(self.point.coordinates.size)[held]:
+            short, long = (np.abs(function(self._at(step * z)) - value) for step in (STEP, 1.0))
+            result |= short > THROUGH_ROOT * STEP * long + 1e-13 * np.abs(value)
+        return result
+
+
+def laplace(mixture, observations, *, kind="information", information="observed", model=None):
+    """Normal approximation around a fitted mixture.
 
     Parameters
     ----------
     mixture : GaussianMixture
         The maximum-likelihood (or, with a prior, maximum-posterior) mixture of these observations.
     observations : Observations
+    kind : {"information", "sandwich"}
+        Information: right where the model is.  Sandwich: right for any law of the data, the parameters then being those
+        nearest to it; every row, of whatever weight, counts as one independent object.
     information : {"observed", "expected"}
         Observed: minus the Hessian of the log-likelihood (with a prior, of the log-posterior), by central differences
         of its exact gradient.
@@ -76,33 +210,84 @@ def parameter_errors(mixture, observations, information="observed", model=None):
 
     Returns
     -------
+    Laplace
+
+    Raises
+    ------
+    InputError
+        If `kind` or `information` is none of these, or "expected" is asked for with more than one component, a
+        background, a prior or the sandwich.
+
+    Examples
+    --------
+    >>> from xdgmm import Observations, datasets
+    >>> from xdgmm.fitting import fit
+    >>> from xdgmm.uncertainty import laplace
+    >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+    >>> uncertainty = laplace(fit(stars).mixture, stars)
+    >>> sigma = uncertainty.propagate(lambda mixture: mixture.sigmas[0, 0])
+    >>> print(f"{sigma.value:.2f} +- {sigma.error:.2f} km/s")
+    2.73 +- 0.43 km/s
+    """
+    model = Model(background=mixture.background) if model is None else model
+    _check(mixture, kind, information, model)
+    observations = observations.in_units(mixture.units)
+    scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
+    constraints = model.constraints(*mixture.means.shape, observations.units).standardised(scaling)
+    blocks = scaling.pack(observations, mixture.background)
+    standard = scaling.mixture(mixture)
+    point = Point.at(standard, Likelihood(blocks, 1, constraints=constraints).expect(standard), constraints)
+    if information == "observed":
+        bread = _observed(point, blocks)
+    else:
+        jacobian = point.coordinates.jacobian()[:, point.free]
+        bread = jacobian.T @ _expected(standard, observations, scaling) @ jacobian
+    meat = _meat(point, observations, blocks, scaling) if kind == "sandwich" else None
+    return Laplace(mixture, kind, information, point, scaling, *_directions(bread, meat, point.free))
+
+
+def parameter_errors(mixture, observations, information="observed", model=None, *, kind="information"):
+    """Standard errors of a fitted mixture's parameters: what `laplace`, which has the same arguments, says of them.
+
+    Returns
+    -------
     ParameterErrors
 
     Raises
     ------
     InputError
-        If `information` is neither, or "expected" is asked for with more than one component, a background or a prior.
+        As `laplace`.
     """
-    if information not in ("observed", "expected"):
-        raise InputError(f"`information` is {information!r}, but it must be 'observed' or 'expected'")
-    model = Model(background=mixture.background) if model is None else model
-    if information == "expected" and (mixture.shares.size > 1 or model.prior is not None):
+    return errors_of(laplace(mixture, observations, kind=kind, information=information, model=model))
+
+
+def errors_of(approximation):
+    """The `ParameterErrors` of a `Laplace`."""
+    mixture, covariance = approximation.mixture, approximation.covariance
+    K, D = mixture.means.shape
+    rows, columns = kernels.triangle(D)
+    S = mixture.shares.size
+    shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
+    variances = packed.reshape(K, -1)[:, rows == columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
+    background = shares[K] if S > K else None
+    held, residual = approximation.singular, approximation.residual
+    return ParameterErrors(shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, held, residual)
+
+
+def _check(mixture, kind, information, model):
+    for name, given, possible in (("kind", kind, KINDS), ("information", information, INFORMATIONS)):
+        if given not in possible:
+            raise InputError(f"`{name}` is {given!r}, but it must be '{possible[0]}' or '{possible[1]}'")
+    if information == "observed":
+        return
+    if mixture.shares.size > 1 or model.prior is not None:
         raise InputError(
             "`information='expected'` needs one component, no background and no prior; use 'observed' for anything else"
         )
-    scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
-    constraints = model.constraints(*mixture.means.shape, observations.units).standardised(scaling)
-    blocks = scaling.pack(observations, mixture.background)
-    mixture = scaling.mixture(mixture)
-    point = Point.at(mixture, Likelihood(blocks, 1, constraints=constraints).expect(mixture), constraints)
-    jacobian = point.coordinates.jacobian()[:, point.free]
-    if information == "observed":
-        matrix = _observed(point, blocks)
-    else:
-        matrix = jacobian.T @ _expected(mixture, observations, scaling) @ jacobian
-    units = _units(mixture, scaling.scale)
-    covariance = _carried(matrix, jacobian) * np.outer(units, units)
-    return _errors(scaling.original(mixture, None, None), covariance, point)
+    if kind == "sandwich":
+        raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
 
 
 def _observed(point, blocks):
@@ -133,15 +318,61 @@ def _expected(mixture, observations, scaling):
     return result
 
 
-def _carried(information, jacobian):
-    """``J I^-1 J'``; what the data leave undetermined has infinite variance."""
-    values, vectors = np.linalg.eigh(0.5 * (information + information.T))
-    along = jacobian @ vectors
+def _meat(point, observations, blocks, scaling):
+    """``sum omega^2 s s'`` over the objects, s their scores in the free coordinates."""
+    weighted = (omega[:, None] * s for omega, s in _scores(point, observations, blocks, scaling))
+    return sum(s.T @ s for s in weighted)
+
+
+def _scores(point, observations, blocks, scaling):
+    """Weights (n,) and scores (n, free) of the objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
+
+    With respect to shares ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian carries
+    them to the coordinates.
+    """
+    mixture = point.mixture
+    jacobian = point.coordinates.jacobian()[:, point.free]
+    members = responsibilities(mixture, blocks)
+    bare = replace(observations, weights=None)
+    for start in range(0, blocks.n_objects, CHUNK):
+        chunk = slice(start, start + CHUNK)
+        part = scaling.observations(bare.select(blocks.rows[chunk]))
+        r = members[chunk]
+        shares = np.divide(r, mixture.shares, out=np.zeros_like(r), where=mixture.shares > 0)
+        pairs = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
+        means, covariances = zip(*pairs, strict=True)
+        yield blocks.weights[chunk], np.hstack([shares, *means, *covariances]) @ jacobian
+
+
+def _of_component(part, mixture, k, r):
+    """Derivatives of ln p of standardised objects by the mean (n, D) and by the packed covariance (n, M)."""
+    rows, columns = kernels.triangle(mixture.n_dimensions)
+    _, u, P = component(part.values, part.noise_covariances, mixture.means[k], mixture.covariances[k], part.projections)
+    H = u[:, rows] * u[:, columns] - P[:, rows, columns]
+    return r[:, None] * u, r[:, None] * np.where(rows == columns, 0.5, 1.0) * H
+
+
+def _directions(bread, meat, free):
+    """Standard deviations (size, n) of z, and directions (size, m) that the data leave undetermined."""
+    values, vectors = np.linalg.eigh(0.5 * (bread + bread.T))
     flat = values <= FLAT * values.max(initial=1.0)
-    covariance = (along[:, ~flat] / values[~flat]) @ along[:, ~flat].T
-    lost = np.flatnonzero((np.abs(along[:, flat]) > 1e-6 * np.abs(along).max(initial=1e-300)).any(axis=1))
-    covariance[lost, lost] = np.inf
-    return covariance
+    roots = vectors[:, ~flat] / np.sqrt(values[~flat])
+    if meat is not None:
+        inverse = vectors[:, ~flat] / values[~flat]
+        sizes, turns = np.linalg.eigh(inverse.T @ meat @ inverse)
+        roots = vectors[:, ~flat] @ (turns * np.sqrt(np.maximum(sizes, 0.0)))
+    return _whole(roots, free), _whole(vectors[:, flat], free)
+
+
+def _whole(directions, free):
+    """Directions of all coordinates (size, n) from those of the free ones."""
+    result = np.zeros((free.size, directions.shape[1]))
+    result[free] = directions
+    return result
+
+
+def _visible(along, largest):
+    return (np.abs(along) > VISIBLE * max(largest, 1e-300)).any(axis=1)
 
 
 def _units(mixture, scale):
@@ -149,18 +380,3 @@ def _units(mixture, scale):
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
     return np.concatenate([np.ones(mixture.shares.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)])
-
-
-def _errors(mixture, covariance, point):
-    K, D = mixture.means.shape
-    rows, columns = kernels.triangle(D)
-    S = mixture.shares.size
-    shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
-    variances = packed.reshape(K, -1)[:, rows == columns]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
-    background = shares[K] if S > K else None
-    singular = point.singular.sum(axis=1)
-    return ParameterErrors(
-        shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, point.residual
-    )

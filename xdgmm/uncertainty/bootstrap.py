@@ -1,0 +1,226 @@
+"""The bootstrap: the fit repeated on rows drawn with replacement (Efron 1979, Ann. Stat. 7, 1).
+
+A row drawn c times is a row of c times its weight, which is the same thing: weights are frequencies.  Every refit
+starts from the fit itself, with the same model.  Its components are matched to those of the fit by optimal assignment:
+the one that maximises the members in common, ``sum_i omega_i min(r_ik, r'_ij)`` over all the objects, with r the
+responsibilities under the fit and r' those under the refit.
+
+Where the fit has a width of zero the bootstrap is inconsistent (Andrews 2000, Econometrica 68, 399).
+"""
+
+import warnings
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
+from xdgmm.fitting import solvers
+from xdgmm.fitting.optimality import Point
+from xdgmm.fitting.standardisation import Standardisation
+from xdgmm.fitting.statistics import Likelihood, responsibilities
+from xdgmm.fitting.watching import check as check_progress
+from xdgmm.fitting.watching import progress_bar
+
+from .estimates import SampledMixtures
+
+TOLERANCE = 1e-6  # nats: a thousandth of a standard error
+PASSES = 2000
+MANY = 0.05  # fraction of the resamples from which something is worth a warning
+UNSEEN = 1e-10  # information on a direction, of that on the best seen, that is none
+IMPOSSIBLE = -1e300
+
+
+@dataclass(frozen=True, eq=False)
+class BootstrapSamples(SampledMixtures):
+    """The refits of a bootstrap.
+
+    Attributes
+    ----------
+    n_lost : int
+        Resamples left out, because the likelihood had no maximum there.
+    singular : ndarray of int (n, K)
+        In how many directions each covariance of each refit has no width.
+    """
+
+    n_lost: int = 0
+    singular: np.ndarray | None = None
+
+
+def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, progress="auto"):
+    """Refit a model to rows drawn with replacement.
+
+    Parameters
+    ----------
+    result : FitResult
+        Its mixture is where every refit starts, its model what is fitted.
+    observations : Observations
+        What it was fitted to.  Each row that counts is equally likely to be drawn, whatever its weight, which it keeps.
+    n_resamples : int
+    rng : numpy Generator, int or None
+        Source of the draws: each resample has a seed of its own, so that the result does not depend on `n_jobs`.
+    n_jobs : int
+        Processes (joblib); -1 for all processors.
+    progress : {"auto", "always", "never"}
+        Whether a progress bar is shown.
+
+    Returns
+    -------
+    BootstrapSamples
+
+    Raises
+    ------
+    InputError
+        If a number is none that can be, or the mixture has other coordinates than the observations.
+    DegenerateError
+        If no resample has a maximum of its likelihood.
+
+    Warns
+    -----
+    XdgmmWarning
+        If a width is zero in the fit or in many of the refits, or if many resamples had to be left out.
+
+    Examples
+    --------
+    >>> from xdgmm import Observations, datasets
+    >>> from xdgmm.fitting import fit
+    >>> from xdgmm.uncertainty import bootstrap
+    >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+    >>> samples = bootstrap(fit(stars), stars, n_resamples=50, rng=1)
+    >>> sigma = samples.propagate(lambda mixture: mixture.sigmas[0, 0])
+    >>> bool(2.0 < sigma.low < 2.73 < sigma.high < 3.5)
+    True
+    """
+    _check(result, observations, n_resamples, n_jobs, progress)
+    seeds = np.random.default_rng(rng).integers(2**63, size=n_resamples)
+    problem = _Problem(result, observations)
+    with progress_bar(progress, "resamples", n_resamples) as bar:
+        found = []
+        for refit in _results(problem, seeds, n_jobs):
+            found.append(refit)
+            if bar is not None:
+                bar.update()
+    kept = [refit for refit in found if refit is not None]
+    if not kept:
+        raise DegenerateError(
+            f"the likelihood has no maximum in any of the {n_resamples} resamples; give errors to values without, fit "
+            "fewer components, or give a prior on the covariances"
+        )
+    samples = _collected(kept, result.mixture, n_resamples - len(kept))
+    _warn(samples, result)
+    return samples
+
+
+def _check(result, observations, n_resamples, n_jobs, progress):
+    check_progress(progress, None)
+    for name, value, fine in (("n_resamples", n_resamples, lambda n: n >= 2), ("n_jobs", n_jobs, lambda n: n != 0)):
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not (whole and fine(value)):
+            needed = "at least 2" if name == "n_resamples" else "not 0 (-1 for all processors)"
+            raise InputError(f"`{name}` is {value!r}, but it must be a whole number, {needed}")
+    if result.mixture.n_dimensions != observations.n_dimensions or result.n_objects != observations.n_objects:
+        raise InputError(
+            f"the fit is one of {result.n_objects} objects in {result.mixture.n_dimensions} coordinates, but the "
+            f"observations hold {observations.n_objects} in {observations.n_dimensions}; pass those it was fitted to"
+        )
+
+
+def _results(problem, seeds, n_jobs):
+    """The refits in the order of the seeds, as they come."""
+    if n_jobs == 1:
+        return map(problem.refit, seeds)
+    from joblib import Parallel, delayed
+
+    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(problem.refit)(seed) for seed in seeds)
+
+
+class _Problem:
+    """What is refitted to what, in the coordinates of the solvers."""
+
+    def __init__(self, result, observations):
+        self.mixture, self.model = result.mixture, result.model
+        observations = observations.in_units(self.mixture.units)
+        self.observations = observations.select(observations.counts)
+        self.scaling = Standardisation.of(observations, isotropic=self.model.covariance_type == "spherical")
+        constraints = self.model.constraints(*self.mixture.means.shape, observations.units)
+        self.constraints = constraints.standardised(self.scaling)
+        self.start = self.constraints.conforming(self.scaling.mixture(self.mixture))
+        self.blocks = self.scaling.pack(self.observations, self.model.background)
+        self.members = responsibilities(self.start, self.blocks)
+
+    def __getstate__(self):
+        """What another process needs: it packs for itself."""
+        return {name: value for name, value in vars(self).items() if name != "blocks"}
+
+    def __setstate__(self, state):
+        """Pack again."""
+        vars(self).update(state)
+        self.blocks = self.scaling.pack(self.observations, self.model.background)
+
+    def refit(self, seed):
+        """Shares, means, covariances and singular directions of one refit, in the caller's units; None where lost."""
+        likelihood = Likelihood(self._drawn(np.random.default_rng(seed)), PASSES, constraints=self.constraints)
+        try:
+            solution = solvers.run("auto", self.start, likelihood, TOLERANCE)
+        except solvers.CollapseError:
+            return None
+        if not self._determined(solution.statistics):
+            return None
+        order = self._order(solution.mixture)
+        singular = Point.at(solution.mixture, solution.statistics, self.constraints).singular.sum(axis=1)
+        found = self.scaling.original(solution.mixture.ordered(order), self.mixture.names, self.mixture.units)
+        return found.shares, found.means, found.covariances, singular[order]
+
+    def _drawn(self, rng):
+        """The blocks of one resample."""
+        n_objects = len(self.observations)
+        times = np.bincount(rng.integers(n_objects, size=n_objects), minlength=n_objects)
+        drawn = replace(self.observations, weights=times * self.observations.object_weights).select(times > 0)
+        return self.scaling.pack(drawn, self.model.background)
+
+    def _determined(self, statistics):
+        """Did the resample see every direction?"""
+        if self.constraints.prior is not None:
+            return True
+        information = np.linalg.eigvalsh(statistics.A.sum(axis=0))
+        return bool(information[0] > UNSEEN * information[-1])
+
+    def _order(self, mixture):
+        """The components of the refit (K,) in the order of the fit's; what is held fixed is itself already."""
+        K = mixture.n_components
+        if K == 1:
+            return np.zeros(1, int)
+        refitted = responsibilities(mixture, self.blocks)
+        weights = self.blocks.weights
+        common = [[weights @ np.minimum(self.members[:, k], refitted[:, j]) for j in range(K)] for k in range(K)]
+        prior = self.constraints.prior
+        alike = self.constraints.movable & (prior is None or prior.symmetric)
+        common = np.where((alike[:, None] & alike) | np.eye(K, dtype=bool), common, IMPOSSIBLE)
+        return linear_sum_assignment(common, maximize=True)[1]
+
+
+def _collected(refits, mixture, n_lost):
+    shares, means, covariances, singular = (np.array(parts) for parts in zip(*refits, strict=True))
+    K = mixture.n_components
+    background = None if mixture.background is None else shares[:, K]
+    return BootstrapSamples(shares[:, :K], background, means, covariances, mixture, n_lost, singular)
+
+
+def _warn(samples, result):
+    """Tell what makes the bootstrap doubtful."""
+    tried = len(samples) + samples.n_lost
+    if samples.n_lost > MANY * tried:
+        warnings.warn(
+            f"{samples.n_lost} of {tried} resamples were left out, since a component collapses there; the intervals of "
+            "the others are too narrow: fit fewer components, or give a prior on the covariances",
+            XdgmmWarning,
+            stacklevel=3,
+        )
+    at_zero = (samples.singular > 0).mean(axis=0)
+    for k in np.flatnonzero((result.singular > 0) | (at_zero > MANY)):
+        warnings.warn(
+            f"component {k} has a direction without width in the fit or near it (in {100 * at_zero[k]:.0f}% of the "
+            "resamples), where the bootstrap is inconsistent; use the upper limit of `width_limit` for such a width",
+            XdgmmWarning,
+            stacklevel=3,
+        )

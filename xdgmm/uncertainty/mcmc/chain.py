@@ -1,0 +1,178 @@
+"""Run an ensemble of walkers until it is long enough, or somebody interrupts."""
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from .autocorrelation import autocorrelation_times
+
+FIRST, GROWTH = 100, 1.1  # steps until the first check, and by how much the chain grows from one to the next
+ENOUGH = 50.0  # autocorrelation times
+SETTLED = 0.05  # relative change of an autocorrelation time from one check to the next
+BURN_IN = 5.0  # autocorrelation times
+UNSETTLED = 5  # of the chain, one part in so many is left out before its autocorrelation time is known
+SAVE_EVERY = 30.0  # seconds after which a chain is written even between checks
+
+
+class SamplingOutcome(Enum):
+    """Why the sampling ended; the value is the sentence for the user."""
+
+    CONVERGED = "converged: the chain is longer than 50 autocorrelation times, and these have settled"
+    OUT_OF_STEPS = (
+        "max_steps steps came first: the chain is shorter than 50 autocorrelation times, or these have not settled; "
+        "raise max_steps"
+    )
+    TOO_SHORT = "the n_steps steps asked for are fewer than 50 autocorrelation times; raise n_steps"
+    INTERRUPTED = "interrupted: these are the samples so far, of a chain that is too short"
+
+    @property
+    def converged(self):
+        """Is the chain long enough?"""
+        return self is SamplingOutcome.CONVERGED
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to sample: until converged but no longer than `most` steps, or exactly so many."""
+
+    most: int
+    exactly: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Chain:
+    """What was sampled.
+
+    Attributes
+    ----------
+    coordinates : ndarray (n_steps, n_walkers, P)
+    log_posterior : ndarray (n_steps, n_walkers)
+    acceptance : ndarray (n_walkers,)
+        Fraction of its proposals that each walker accepted.
+    tau : ndarray (P,)
+        Autocorrelation times in steps.
+    burn_in, thin : int
+        Steps left out at the beginning, and of how many one is kept.
+    outcome : SamplingOutcome
+    """
+
+    coordinates: np.ndarray
+    log_posterior: np.ndarray
+    acceptance: np.ndarray
+    tau: np.ndarray
+    burn_in: int
+    thin: int
+    outcome: SamplingOutcome
+
+    @property
+    def kept(self):
+        """The coordinates after burn-in, thinned: (n, n_walkers, P)."""
+        return self.coordinates[self.burn_in :: self.thin]
+
+
+def run(sampler, state, plan, save, bar):
+    """Sample until the plan is fulfilled; a keyboard interrupt ends it with what there is.
+
+    Parameters
+    ----------
+    sampler : emcee.EnsembleSampler
+        With the steps made so far, if any.
+    state : emcee.State
+    plan : Plan
+    save : callable
+        Writes the backend of the sampler.
+    bar : callable
+        Is told the number of steps, and the longest autocorrelation time when it is known.
+
+    Returns
+    -------
+    Chain
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there is no step yet.
+    """
+    outcome = SamplingOutcome.TOO_SHORT if plan.exactly else SamplingOutcome.OUT_OF_STEPS
+    try:
+        while sampler.iteration < plan.most and not (not plan.exactly and _converged(sampler)):
+            state = _advance(sampler, state, min(_next_check(sampler.iteration), plan.most), save, bar)
+            bar(sampler.iteration, _times(sampler, sampler.iteration).max())
+    except KeyboardInterrupt:
+        if sampler.iteration == 0:
+            raise
+        save(sampler.backend)
+        outcome = SamplingOutcome.INTERRUPTED
+    return _chain(sampler, outcome)
+
+
+def _advance(sampler, state, n_steps, save, bar):
+    """Sample until there are so many steps, and write them."""
+    saved = time.monotonic()
+    todo = n_steps - sampler.iteration
+    for reached in sampler.sample(state, iterations=todo, skip_initial_state_check=True):
+        state = reached
+        bar(sampler.iteration)
+        if time.monotonic() - saved > SAVE_EVERY:
+            save(sampler.backend)
+            saved = time.monotonic()
+    save(sampler.backend)
+    return state
+
+
+def _next_check(n):
+    """The first check after n steps, of a sequence that depends on nothing else: a resumed chain has the same."""
+    check = FIRST
+    while check <= n:
+        check = _after(check)
+    return check
+
+
+def _after(check):
+    return max(check + FIRST, int(GROWTH * check))
+
+
+def _last_checks(n):
+    """The check at n steps or before, and the one before that; 0 where there is none."""
+    before, check = 0, 0
+    while (following := _after(check) if check else FIRST) <= n:
+        before, check = check, following
+    return before, check
+
+
+def _converged(sampler):
+    """Was the chain long enough at the last check, and had its autocorrelation times settled since the one before?"""
+    before, now = _last_checks(sampler.iteration)
+    if now != sampler.iteration or before == 0:
+        return False
+    tau = _times(sampler, now)
+    if not _long_enough(now, tau):
+        return False
+    return bool((np.abs(_times(sampler, before) - tau) < SETTLED * tau).all())
+
+
+def _long_enough(n_steps, tau):
+    return n_steps - _burn_in(n_steps, tau) > ENOUGH * tau.max()
+
+
+def _times(sampler, n):
+    return autocorrelation_times(sampler.backend.chain[n // UNSETTLED : n])
+
+
+def _burn_in(n, tau):
+    return int(min(np.ceil(BURN_IN * tau.max()), n // 2)) if np.isfinite(tau).all() else n // 2
+
+
+def _chain(sampler, outcome):
+    n = sampler.iteration
+    coordinates = sampler.backend.chain[:n]
+    tau = _times(sampler, n)
+    long_enough = _long_enough(n, tau)
+    if (outcome is SamplingOutcome.TOO_SHORT and long_enough) or _converged(sampler):
+        outcome = SamplingOutcome.CONVERGED
+    burn_in = _burn_in(n, tau)
+    thin = int(max(min(0.5 * tau.max(), (n - burn_in) // 2), 1)) if np.isfinite(tau).all() else 1
+    acceptance = sampler.backend.accepted / n
+    return Chain(coordinates, sampler.backend.log_prob[:n], acceptance, tau, burn_in, thin, outcome)

@@ -1,0 +1,76 @@
+"""Which component is which: a posterior does not care, so every sample is matched to the fit."""
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from xdgmm.errors import InputError
+
+RELABEL = ("assignment", "ordering")
+NEVER = 1e9  # cost of taking one component for another that it cannot be
+
+
+def check(relabel):
+    """Refuse an unknown way."""
+    if relabel not in RELABEL:
+        raise InputError(f"`relabel` is {relabel!r}, but it must be one of {', '.join(RELABEL)}")
+
+
+def exchangeable(constraints, prior):
+    """Which components the posterior cannot tell apart: boolean (K, K)."""
+    K = len(constraints.fixed_means)
+    same = np.array([[prior.exchangeable(k, j) for j in range(K)] for k in range(K)])
+    movable = constraints.movable
+    return np.eye(K, dtype=bool) | (same & movable & movable[:, None])
+
+
+def assigned(means, covariances, mixture, statistics, allowed):
+    """Which component of each sample is each component of the fit, by optimal assignment.
+
+    Parameters
+    ----------
+    means, covariances : ndarray (n, K, D), (n, K, D, D)
+    mixture : GaussianMixture
+    statistics : Statistics
+        Of the fit, with A.
+    allowed : ndarray of bool (K, K)
+
+    Returns
+    -------
+    ndarray of int (n, K)
+
+    Notes
+    -----
+    The cost of taking component j of a sample for component k of the fit is ``(m_j - m_k)' I_k (m_j - m_k)`` with
+    I_k = A_k / q_k, one over the mean covariance of the fit's component with the noise in, plus the squared differences
+    of the logarithms of the sigmas with that noise in.
+    """
+    K = mixture.n_components
+    information = statistics.A / np.maximum(statistics.q[:K], 1e-300)[:, None, None]
+    whole = 1.0 / np.maximum(np.diagonal(information, axis1=1, axis2=2), 1e-300)
+    own = np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    noise = np.maximum(whole - own, 0.0) + 1e-6 * whole
+    d = means[:, None] - mixture.means[:, None]
+    costs = np.einsum("nkji,kil,nkjl->nkj", d, information, d, optimize=True)
+    variances = np.diagonal(covariances, axis1=2, axis2=3)
+    ratios = 0.5 * np.log((variances[:, None] + noise[:, None]) / (own + noise)[:, None])
+    costs += (ratios**2).sum(axis=-1)
+    return _cheapest(np.where(allowed, costs, NEVER + costs))
+
+
+def _cheapest(costs):
+    """Optimal assignments (n, K) of costs (n, K, K); only those are solved of which identity is not each row's best."""
+    n, K, _ = costs.shape
+    result = np.tile(np.arange(K), (n, 1))
+    for i in np.flatnonzero((costs.argmin(axis=2) != np.arange(K)).any(axis=1)):
+        result[i] = linear_sum_assignment(costs[i])[1]
+    return result
+
+
+def ordered(means, mixture, allowed):
+    """Which component of each sample is each component of the fit, by the order of the first means: (n, K) of int."""
+    result = np.tile(np.arange(mixture.n_components), (len(means), 1))
+    for group in np.unique(allowed, axis=0):
+        members = np.flatnonzero(group)
+        fitted = members[np.argsort(mixture.means[members, 0], kind="stable")]
+        result[:, fitted] = members[np.argsort(means[:, members, 0], axis=1, kind="stable")]
+    return result

@@ -1,0 +1,258 @@
+"""From a fit to samples of its posterior."""
+
+import warnings
+
+import numpy as np
+
+from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
+from xdgmm.fitting import FitResult, watching
+
+from . import labels
+from .chain import Plan, run
+from .posterior import Posterior
+from .priors import PosteriorPrior
+from .samples import Labels, PosteriorSamples
+from .storage import Storage, fingerprint
+from .walkers import start
+
+MAX_STEPS = 50_000
+FEWEST = 8  # walkers, however few dimensions: the snooker move needs three others
+WALKERS_PER_DIMENSION, USUAL_WALKERS = 4, 32
+SAME = 1e-8  # relative difference of log-likelihoods that is rounding
+EXCHANGED = 0.01  # fraction of samples with exchanged components above which there is a warning
+
+
+def refine(
+    result,
+    observations,
+    *,
+    n_walkers=None,
+    n_steps=None,
+    until="converged",
+    max_steps=MAX_STEPS,
+    prior=None,
+    moves=None,
+    backend=None,
+    existing="refuse",
+    rng=None,
+    progress="auto",
+    relabel="assignment",
+):
+    """Sample the posterior of all free parameters of a fitted mixture with emcee.
+
+    Parameters
+    ----------
+    result : FitResult
+        Of these observations.  What its `model` says holds here too: covariance type, fixed parameters, background.
+        The prior of a maximum-posterior fit does not: `prior` takes its place.
+    observations : Observations
+    n_walkers : int, optional
+        At least two more than twice the number of free parameters; by default four for each, and 32 at least.
+    n_steps : int, optional
+        Exactly so many steps, instead of until converged.
+    until : {"converged"}
+        Stop when the chain, without burn-in, is longer than 50 autocorrelation times, and these have changed by less
+        than 5% since the check before.
+    max_steps : int
+        Stop here in any case: a result and a warning, not an exception.
+    prior : PosteriorPrior, optional
+        By default half-Cauchy scales, LKJ(1) correlations, flat weights, and means normal, 10 spreads wide.
+    moves : optional
+        Moves of emcee; by default differential evolution (0.8) and snooker moves (0.2).
+    backend : path, optional
+        HDF5 file (.h5, .hdf5) in which the chain is kept: after every check, and at least every half minute.
+    existing : {"refuse", "resume", "overwrite"}
+        What to do if that file exists.  Resumed, the chain is the one that it would have been uninterrupted.
+    rng : numpy Generator, int or None
+        Source of randomness; an int is a seed.
+    progress : {"auto", "always", "never"}
+        Whether a progress bar is shown.
+    relabel : {"assignment", "ordering"}
+        How components of a sample are matched with those of the fit: by optimal assignment (squared distances of means
+        and of log-sigmas, noise included; see `labels.assigned`), or by the order of the first coordinate of the means.
+
+    Returns
+    -------
+    PosteriorSamples
+        Interrupted from the keyboard, with the samples so far.
+
+    Raises
+    ------
+    InputError
+        If the fit is of other data, an argument is not what it must be, there is nothing to sample, the prior has zero
+        density at the fit, or the backend exists or holds something else.
+
+    Notes
+    -----
+    Foreman-Mackey et al. 2013, PASP 125, 306; ter Braak & Vrugt 2008, Stat. Comput. 18, 435.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, Observations, datasets
+    >>> from xdgmm.uncertainty.mcmc import refine
+    >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+    >>> samples = refine(XDGMM().fit(stars).result_, stars, rng=1)
+    >>> samples.converged, list(samples.parameters)
+    (True, ['mean[0, v]', 'sigma[0, v]'])
+    """
+    observations = _same_columns(result, observations)
+    watching.check(progress, None)
+    labels.check(relabel)
+    plan = _plan(n_steps, until, max_steps)
+    prior = PosteriorPrior() if prior is None else prior
+    if not isinstance(prior, PosteriorPrior):
+        raise InputError(f"`prior` is a {type(prior).__name__}, but it must be a PosteriorPrior, or None")
+    prior = prior.resolved(observations, result.mixture.n_components, result.model)
+    posterior = Posterior(result, observations, prior)
+    _check_same_data(result, observations, posterior)
+    storage = None
+    if backend is not None:
+        storage = Storage(backend, existing, fingerprint(result, observations, prior), str(prior))
+    sampler, state = _sampler(posterior, n_walkers, moves, storage, np.random.default_rng(rng))
+    with watching.progress_bar(progress, "steps") as bar:
+        save = (lambda _: None) if storage is None else storage.save
+        chain = run(sampler, state, plan, save, _Told(bar))
+    return _samples(chain, posterior, result, prior, relabel)
+
+
+def _same_columns(result, observations):
+    """The observations in the units of the fit, whose columns they must have."""
+    if not isinstance(result, FitResult):
+        raise InputError(
+            f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"
+        )
+    mixture = result.mixture
+    if observations.names != mixture.names:
+        raise InputError(
+            f"the fit is of {', '.join(mixture.names)}, but the observations are of {', '.join(observations.names)}; "
+            "give those that were fitted"
+        )
+    observations = observations.in_units(mixture.units)
+    if mixture.background is not None:
+        mixture.background.resolved(observations)
+    return observations
+
+
+def _check_same_data(result, observations, posterior):
+    """The fit must have the same likelihood here as there."""
+    here = posterior.statistics().log_likelihood + posterior.shift
+    size = abs(result.log_likelihood) + result.total_weight
+    if observations.n_objects != result.n_objects or not abs(here - result.log_likelihood) <= SAME * size:
+        raise InputError(
+            f"the fit is of other data: of {result.n_objects} objects, with a log-likelihood of "
+            f"{result.log_likelihood:.6g}, but of these {observations.n_objects} objects it is {here:.6g}; give the "
+            "observations that were fitted"
+        )
+
+
+def _plan(n_steps, until, max_steps):
+    if until != "converged":
+        raise InputError(f"`until` is {until!r}, but it must be 'converged'; give `n_steps` for a number of steps")
+    for name, value in (("n_steps", n_steps), ("max_steps", max_steps)):
+        if not (value is None and name == "n_steps") and not _is_whole(value):
+            raise InputError(f"`{name}` is {value!r}, but it must be a whole number of at least 1")
+    return Plan(max_steps) if n_steps is None else Plan(n_steps, exactly=True)
+
+
+def _is_whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and value >= 1
+
+
+def _sampler(posterior, n_walkers, moves, storage, rng):
+    """The sampler of emcee, with what was sampled already, and the state from which it goes on."""
+    from emcee import EnsembleSampler, State
+    from emcee.backends import Backend
+
+    from .moves import default_moves
+
+    size = posterior.coordinates.size
+    if size == 0:
+        raise InputError("every parameter is fixed, so there is nothing to sample; free one")
+    _check_walkers(n_walkers, size)
+    memory = Backend()
+    resumed = storage is not None and storage.resuming
+    if resumed:
+        storage.load(memory, size)
+        if n_walkers not in (None, memory.shape[0]):
+            raise InputError(
+                f"`n_walkers` is {n_walkers}, but the chain in the backend has {memory.shape[0]}; leave it out"
+            )
+        n_walkers = memory.shape[0]
+    n_walkers = n_walkers or max(WALKERS_PER_DIMENSION * size, USUAL_WALKERS)
+    moves = default_moves() if moves is None else moves
+    first = None if resumed else start(posterior, n_walkers, rng)
+    sampler = EnsembleSampler(n_walkers, size, posterior, moves=moves, backend=memory, vectorize=True)
+    if resumed:
+        return sampler, memory.get_last_sample()
+    seeded = np.random.RandomState(rng.integers(2**32, dtype=np.uint32))  # what emcee has
+    return sampler, State(first, log_prob=posterior(first), random_state=seeded.get_state())
+
+
+def _check_walkers(n_walkers, size):
+    fewest = max(2 * size + 2, FEWEST)
+    if n_walkers is not None and not (_is_whole(n_walkers) and n_walkers >= fewest):
+        raise InputError(
+            f"`n_walkers` is {n_walkers!r}, but it must be a whole number of at least {fewest}, for {size} free "
+            f"parameter{'s' if size > 1 else ''}"
+        )
+
+
+class _Told:
+    """Tells a progress bar how far the chain has come."""
+
+    def __init__(self, bar):
+        self.bar = bar
+
+    def __call__(self, n_steps, tau=None):
+        if self.bar is None:
+            return
+        if tau is not None:
+            self.bar.set_postfix({"autocorrelation time": f"{tau:.0f}"}, refresh=False)
+        self.bar.update(n_steps - self.bar.n)
+
+
+def _samples(chain, posterior, result, prior, relabel):
+    kept = chain.kept
+    parameters = posterior.coordinates.at(kept.reshape(-1, kept.shape[2]))
+    means, covariances, shares = parameters.means, parameters.covariances, parameters.shares
+    order = _order(posterior, means, covariances, relabel)
+    exchanged = float((order != np.arange(order.shape[1])).any(axis=1).mean())
+    _warn(chain, exchanged)
+    rows = np.arange(len(order))[:, None]
+    K = order.shape[1]
+    scale, location = posterior.scaling.scale, posterior.scaling.location
+    return PosteriorSamples(
+        weights=shares[rows, order],
+        background=shares[:, K] if shares.shape[1] > K else None,
+        means=means[rows, order] * scale + location,
+        covariances=covariances[rows, order] * scale[:, None] * scale,
+        mixture=result.mixture,
+        chain=chain,
+        exchanged=exchanged,
+        prior=str(prior),
+        labels=Labels.of(posterior.coordinates),
+    )
+
+
+def _order(posterior, means, covariances, relabel):
+    allowed = labels.exchangeable(posterior.constraints, posterior.prior)
+    if relabel == "ordering":
+        return labels.ordered(means, posterior.mixture, allowed)
+    return labels.assigned(means, covariances, posterior.mixture, posterior.statistics(), allowed)
+
+
+def _warn(chain, exchanged):
+    if not chain.outcome.converged:
+        warnings.warn(
+            f"{chain.outcome.value} ({len(chain.coordinates)} steps, the longest autocorrelation time is about "
+            f"{chain.tau.max():.0f})",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    if exchanged > EXCHANGED:
+        warnings.warn(
+            f"components had to be matched anew in {100 * exchanged:.0f}% of the samples: what is said of one "
+            "component depends on how they are matched (relabel=), what concerns the whole mixture does not",
+            XdgmmWarning,
+            stacklevel=4,
+        )
