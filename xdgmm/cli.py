@@ -22,6 +22,7 @@ app = typer.Typer(
 
 
 MOST_CANDIDATES = 100
+SAME_MAXIMUM = 1e-3  # nats
 
 
 class CovarianceType(StrEnum):
@@ -31,6 +32,24 @@ class CovarianceType(StrEnum):
     TIED = "tied"
     DIAG = "diag"
     SPHERICAL = "spherical"
+
+
+class Method(StrEnum):
+    """Where the errors of a report come from."""
+
+    INFORMATION = "information"
+    SANDWICH = "sandwich"
+    PROFILE = "profile"
+    BOOTSTRAP = "bootstrap"
+    MCMC = "mcmc"
+
+
+class Convention(StrEnum):
+    """Which Doppler formula."""
+
+    OPTICAL = "optical"
+    RADIO = "radio"
+    RELATIVISTIC = "relativistic"
 
 
 class OnBad(StrEnum):
@@ -64,6 +83,9 @@ def fit(
     background: Annotated[
         bool, typer.Option("--background", help="Add a uniform component over the box of the data, for outliers.")
     ] = False,
+    mcmc: Annotated[
+        bool, typer.Option("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ):
     """Fit a table's columns and report their intrinsic widths.
@@ -85,8 +107,107 @@ def fit(
     outputs.check_picture(observations)
     model = Model(covariance_type.value, background=Background() if background else None)
     settings = Settings(model=model, n_init=starts, progress="auto")
-    converged = run(observations, candidates, outputs, settings, seed, title=table.name)
+    options = {"method": "mcmc", "rng": seed} if mcmc else {}
+    converged = run(observations, candidates, outputs, settings, seed, table.name, options)
     raise typer.Exit(0 if converged else 1)
+
+
+@app.command()
+def widths(
+    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits).")],
+    table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
+    ] = None,
+    errors: Annotated[
+        str, typer.Option(help="Columns of the 1-sigma errors, one for each; [b]none[/b] for exact values.")
+    ] = "auto",
+    weights: Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")] = None,
+    on_bad: Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")] = OnBad.RAISE,
+    method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
+    level: Annotated[float, typer.Option(help="Probability of an error bar.")] = 0.6827,
+    limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
+    distance: Annotated[str | None, typer.Option(help="Proper motions in km/s, at this distance: '30 kpc'.")] = None,
+    distance_error: Annotated[str | None, typer.Option(help="Its error: '1 kpc'.")] = None,
+    rest: Annotated[str | None, typer.Option(help="Lines in km/s, from this rest value: '6562.8 AA'.")] = None,
+    convention: Annotated[Convention, typer.Option(help="Doppler formula for --rest.")] = Convention.OPTICAL,
+    report: Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of bootstrap and posterior samples.", min=0)] = 0,
+    *,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+):
+    """Report the intrinsic widths of a fitted model, with errors found in another way.
+
+    Example: xdgmm widths model.fits stars.fits --method profile
+    """
+    outputs = Outputs(None, report, None, overwrite=overwrite)
+    outputs.check(table)
+    if report is not None and report.resolve() == model.resolve():
+        raise OutputError(f"'{model}' is the model; write the report to another file")
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+    from xdgmm.tables import read_table
+
+    mixture = GaussianMixture.read(model)
+    names = list(mixture.names) if columns is None else _names(columns)
+    observations = Observations.from_table(
+        read_table(table), names, errors=_errors(errors), weights=weights, on_bad=on_bad.value
+    )
+    options = {
+        "method": method.value,
+        "level": level,
+        "limit_level": limit_level,
+        "rng": seed,
+        "distance": _quantity(distance, "--distance"),
+        "distance_error": _quantity(distance_error, "--distance-error"),
+        "rest": _quantity(rest, "--rest"),
+        "convention": convention.value,
+    }
+    fitted = mixture if method.value not in ("bootstrap", "mcmc") else _found_again(mixture, observations)
+    converged = report_widths(fitted, observations, outputs, f"{model.name}, {table.name}", options)
+    raise typer.Exit(0 if converged else 1)
+
+
+def _found_again(mixture, observations):
+    """The result of a fit that starts at its own maximum; refused where it leads elsewhere."""
+    from xdgmm import objects
+    from xdgmm.fitting import Model, Settings, fit
+
+    result = fit(observations, mixture.n_components, Settings(start=mixture, model=Model.shown_by(mixture)))
+    before = (
+        observations.object_weights[observations.counts]
+        @ (objects.log_likelihoods(mixture, observations)[observations.counts])
+    )
+    if result.log_likelihood - before > SAME_MAXIMUM:
+        raise InputError(
+            f"the model is not the maximum for this table: fitting raises the log-likelihood by "
+            f"{result.log_likelihood - before:.3g} nats; give the table it was fitted to (models with priors or fixed "
+            "parameters need Python for this method)"
+        )
+    return result
+
+
+def report_widths(fitted, observations, outputs, title, options):
+    """Print and write the widths of a model that was fitted before; returns whether samples converged."""
+    from xdgmm import widths as reports
+
+    out = _out()
+    out.print(f"[b]{_escaped(title)}[/b]", soft_wrap=True)
+    options = _with_samples(fitted, observations, options)
+    with _err().status("errors and limits"):
+        report = reports.widths(fitted, observations, **options)
+    report.meta.update(title=title)
+    out.print(reports.rich_table(report))
+    out.print(reports.comparison_table(report))
+    mixture = getattr(fitted, "mixture", fitted)
+    if sum(mixture.means.shape) > 2:
+        out.print(reports.relations_table(reports.relations(fitted, observations, **_of_relations(options))))
+    for sentence in _cautions(report, observations):
+        out.print(sentence, soft_wrap=True)
+    for path in outputs.write(mixture, report, observations, title):
+        out.print(f"wrote {_escaped(path)}", soft_wrap=True)
+    return getattr(options.get("samples"), "converged", True)
 
 
 @app.command()
@@ -177,10 +298,10 @@ class Outputs:
         return [path for path in (self.model, self.report, self.plot) if path is not None]
 
 
-def run(observations, candidates, outputs, settings, seed, title):
-    """Fit, print, write; returns whether the fit converged."""
+def run(observations, candidates, outputs, settings, seed, title, options=None):
+    """Fit, print, write; returns whether the fit converged.  `options` are those of `xdgmm.widths.widths`."""
+    from xdgmm import widths as reports
     from xdgmm.selection import search
-    from xdgmm.widths import rich_table, widths
 
     out = _out()
     out.print(f"[b]{_escaped(title)}[/b]", soft_wrap=True)
@@ -190,19 +311,42 @@ def run(observations, candidates, outputs, settings, seed, title):
     )
     selection = search(observations, candidates, settings, seed)
     result = selection.result
+    options = _with_samples(result, observations, options or {})
     with _err().status("errors and limits"):
-        report = widths(result.mixture, observations, model=result.model)
+        report = reports.widths(result, observations, **options)
     report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
     if len(candidates) > 1:
         out.print(_bic_sentence(selection), soft_wrap=True)
-    out.print(rich_table(report))
+    out.print(reports.rich_table(report))
+    out.print(reports.comparison_table(report))
+    if sum(result.mixture.means.shape) > 2:
+        out.print(reports.relations_table(reports.relations(result, observations, **_of_relations(options))))
     out.print(f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}", soft_wrap=True)
     for sentence in (*result.remarks, *_cautions(report, observations)):
         out.print(sentence, soft_wrap=True)
     for path in outputs.write(result.mixture, report, observations, title):
         out.print(f"wrote {_escaped(path)}", soft_wrap=True)
     out.print()
-    return result.converged
+    return result.converged and getattr(options.get("samples"), "converged", True)
+
+
+def _with_samples(result, observations, options):
+    """The options of a report with the samples that its method needs, if it needs some."""
+    from xdgmm import uncertainty
+
+    method, options = options.get("method"), dict(options)
+    rng = options.pop("rng", None)
+    if method == "bootstrap":
+        return {**options, "samples": uncertainty.bootstrap(result, observations, rng=rng)}
+    if method == "mcmc":
+        return {**options, "samples": uncertainty.refine(result, observations, rng=rng)}
+    return options
+
+
+def _of_relations(options):
+    """Those options of a report that hold for relations too."""
+    kind = "sandwich" if options.get("method") == "sandwich" else "information"
+    return {"kind": kind, "samples": options.get("samples"), "level": options.get("level", 0.6827)}
 
 
 def _cautions(report, observations):
@@ -254,6 +398,18 @@ def _errors(text):
     if text == "auto":
         return "auto"
     return None if text == "none" else _names(text)
+
+
+def _quantity(text, option):
+    """A number with a unit, as '30 kpc'."""
+    if text is None:
+        return None
+    from astropy.units import Quantity
+
+    try:
+        return Quantity(text)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{option} is '{text}', but it must be a number with a unit, as '30 kpc'") from error
 
 
 def _new_folder():

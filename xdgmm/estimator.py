@@ -21,7 +21,7 @@ from xdgmm.fitting import (
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.widths import widths
+from xdgmm.widths import relations, widths
 
 
 class XDGMM(DensityMixin, BaseEstimator):
@@ -306,19 +306,23 @@ class XDGMM(DensityMixin, BaseEstimator):
     def widths(
         self, X, *, Xerr=None, sample_weight=None, method="information", level=0.6827, limit_level=0.95, **options
     ):
-        """Intrinsic-width report: a QTable with one row per component and coordinate.
+        """Intrinsic-width report: a QTable with one row per component and axis, which prints well.
 
         X, Xerr and sample_weight are the data that were fitted; the rest is passed on to `xdgmm.widths.widths`, which
-        explains the columns (``information="expected"`` is one of the options).
+        explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"), columns and further options.
         """
         observations = self._measured(X, Xerr, sample_weight)
-        options = {"model": self.result_.model, "method": method, "level": level, "limit_level": limit_level, **options}
-        report = widths(self._fitted, observations, **options)
+        options = {"method": method, "level": level, "limit_level": limit_level, **options}
+        report = widths(self.result_, observations, **options)
         report.meta["log_likelihood"] = self.result_.log_likelihood
         if self.result_.log_priors:
             report.meta["log_priors"] = dict(self.result_.log_priors)
         report.meta["outcome"] = self.result_.outcome.value
         return report
+
+    def relations(self, X, *, Xerr=None, sample_weight=None, **options):
+        """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
+        return relations(self.result_, self._measured(X, Xerr, sample_weight), **options)
 
 
 def as_observations(X, Xerr=None, sample_weight=None):

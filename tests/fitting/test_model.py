@@ -77,7 +77,7 @@ def test_what_is_fixed_has_no_error_and_the_rest_has_that_of_the_smaller_problem
     model = XDGMM(1, means_init=[[0.0, 0.0]], covariances_init=V[None], fixed=Fixed(covariances=(0,))).fit(x, Xerr=S)
     report = model.widths(x, Xerr=S)
     information = np.linalg.inv(V + S).sum(axis=0)  # exact: the log-likelihood is quadratic in the mean
-    np.testing.assert_allclose(report["mean_error"], np.sqrt(np.diag(np.linalg.inv(information))), rtol=1e-4)
+    np.testing.assert_allclose(report["mean_error"][:2], np.sqrt(np.diag(np.linalg.inv(information))), rtol=1e-4)
     assert report["sigma_error"].mask.all()
     assert not report["is_limit"].any()
     assert any("held fixed" in sentence for sentence in report.meta["remarks"])
@@ -237,7 +237,8 @@ def test_a_background_recovers_the_clean_widths_within_their_errors():
     box = Background([-20.0, -20.0], [20.0, 20.0])
     model = XDGMM(2, background=box, random_state=0).fit(w, Xerr=errors)
     report = model.widths(w, Xerr=errors)
-    pulls = (report["sigma"] - truth.sigmas.ravel()) / report["sigma_error"]
+    named = report[: truth.sigmas.size]
+    pulls = (named["sigma"] - truth.sigmas.ravel()) / named["sigma_error"]
     assert np.abs(pulls).max() < 3.0  # four pulls of unit variance
     assert np.sqrt((pulls**2).mean()) < 2.0
     fraction = report.meta["background"]
@@ -323,7 +324,7 @@ def test_an_ellipsoid_is_recovered_from_projections_none_of_which_shows_it_whole
     truth, observations, _ = ellipsoid(20, 5000)
     model = XDGMM(2, random_state=0).fit(observations)
     assert model.converged_
-    report = model.widths(observations)
+    report = model.widths(observations)[: truth.sigmas.size]
     pulls = (report["sigma"] - truth.sigmas.ravel()) / report["sigma_error"]
     assert np.abs(pulls).max() < 3.3  # six pulls of unit variance
     pulls = (report["mean"] - truth.means.ravel()) / report["mean_error"]

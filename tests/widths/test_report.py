@@ -9,9 +9,10 @@ from astropy.table import QTable
 from rich.console import Console
 from scipy.stats import norm
 
-from xdgmm import XDGMM, InputError, Observations, datasets
+from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
-from xdgmm.widths import rich_table, widths
+from xdgmm.uncertainty import bootstrap, laplace, refine
+from xdgmm.widths import comparison_table, relations_table, rich_table, widths
 from xdgmm.widths.rendering import with_error
 
 
@@ -52,6 +53,8 @@ def test_errors_scale_with_the_level(hydrus):
     two = model.widths(stars, level=0.9544997361036416)[0]
     for name in ("sigma_error", "mean_error", "fwhm_error"):
         assert (two[name] / one[name]).value == pytest.approx(2.0, rel=1e-9)
+    assert (one["sigma_high"] - one["sigma"]).value == pytest.approx(one["sigma_error"].value, rel=1e-9)
+    assert (one["sigma"] - one["sigma_low"]).value == pytest.approx(one["sigma_error"].value, rel=1e-9)
     assert norm.ppf(0.5 + 0.9544997361036416 / 2) == pytest.approx(2.0, rel=1e-9)
 
 
@@ -102,7 +105,7 @@ def test_several_columns_have_a_row_and_a_unit_each():
     galaxies = Observations.from_table(datasets.load("tully_fisher"), ["logW20", "B"])
     model = XDGMM().fit(galaxies)
     report = model.widths(galaxies)
-    assert report["axis"].tolist() == ["logW20", "B"]
+    assert report["axis"].tolist() == ["logW20", "B", "principal 1", "principal 2"]
     assert report["unit"].tolist()[1] == "mag"
     assert report["observed_sigma"][1] == pytest.approx(np.std(galaxies.values[:, 1], ddof=1), rel=1e-10)
     printed = rendered(report)
@@ -141,7 +144,7 @@ def test_levels_out_of_range_are_refused(schools, level, limit_level):
 def test_only_methods_that_exist_are_accepted(schools):
     effects, model = schools
     assert model.widths(effects, method="information").meta["method"] == "information"
-    with pytest.raises(InputError, match="must be one of information"):
+    with pytest.raises(InputError, match="must be one of information, sandwich, profile, bootstrap, mcmc"):
         model.widths(effects, method="magic")
     with pytest.raises(InputError, match="must be 'observed' or 'expected'"):
         model.widths(effects, information="guessed")
@@ -187,3 +190,327 @@ def test_the_printed_report_fits_eighty_columns(hydrus):
 )
 def test_two_digits_of_the_error_decide_the_digits_of_the_value(value, error, text):
     assert with_error(value, error) == text
+
+
+# --- Beside the intrinsic width --------------------------------------------------------------------------------------
+
+
+def test_the_scatter_as_measured_has_the_textbook_errors(hydrus):
+    stars, model = hydrus
+    row = model.widths(stars)[0]
+    s, n = row["observed_sigma"].value, 31
+    assert row["observed_sigma_error"].value == pytest.approx(s / np.sqrt(2 * (n - 1)), rel=1e-12)
+    naive = row["naive_sigma"].value
+    assert row["naive_sigma_error"].value == pytest.approx(s**2 / (naive * np.sqrt(2 * (n - 1))), rel=1e-12)
+    assert row["observed_off"] == pytest.approx((s - row["sigma"].value) / row["observed_sigma_error"].value, rel=1e-12)
+    assert row["naive_off"] == pytest.approx((naive - row["sigma"].value) / row["naive_sigma_error"].value, rel=1e-12)
+    assert row["instrumental_sigma"].value == pytest.approx(np.median(stars.noise), rel=1e-12)
+
+
+def test_the_error_of_the_observed_scatter_is_its_scatter():
+    rng = np.random.default_rng(3)
+    n, found = 40, []
+    for _ in range(200):
+        x, e = rng.normal(0, 1, n), rng.uniform(0.2, 0.8, n)
+        row = XDGMM().fit(x, Xerr=e).widths(x, Xerr=e)[0]
+        found.append(
+            (
+                row["observed_sigma"],
+                row["observed_sigma_error"],
+                row["instrumental_sigma"],
+                row["instrumental_sigma_error"],
+            )
+        )
+    values, errors, medians, median_errors = np.array(found).T
+    # The scatter of 200 values is known to 5%.
+    assert np.std(values) == pytest.approx(errors.mean(), rel=0.15)
+    assert np.std(medians) == pytest.approx(median_errors.mean(), rel=0.25)
+
+
+# --- Axes, relations and units ----------------------------------------------------------------------------------------
+
+
+def turned(seed, N=200):
+    """Two correlated columns with one unit."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((N, 2)) @ np.array([[2.0, 1.0], [0.0, 0.7]])
+    e = rng.uniform(0.2, 0.6, (N, 2))
+    return Observations.with_standard_errors(x + e * rng.standard_normal((N, 2)), e, names=["a", "b"], units="km/s")
+
+
+def test_principal_axes_are_those_of_the_intrinsic_covariance():
+    observations = turned(4)
+    model = XDGMM().fit(observations)
+    report = model.widths(observations)
+    values, vectors = np.linalg.eigh(model.covariances_[0])
+    for i, row in enumerate(report[2:]):
+        assert row["axis"] == f"principal {i + 1}"
+        assert row["sigma"].value == pytest.approx(np.sqrt(values[1 - i]), rel=1e-12)
+        along = np.array([row["along_a"], row["along_b"]])
+        assert abs(along @ vectors[:, 1 - i]) == pytest.approx(1.0, rel=1e-12)
+        # The same data turned to that axis have the same width, error and scatter along their first column.
+        matrix = np.array([along, [-along[1], along[0]]])
+        again = observations.transform(matrix, names=["u", "v"])
+        other = XDGMM().fit(again).widths(again)[0]
+        for name in ("sigma", "sigma_error", "observed_sigma", "instrumental_sigma", "naive_sigma"):
+            assert row[name].value == pytest.approx(other[name].value, rel=2e-4), name
+
+
+@pytest.mark.parametrize(
+    ("band", "slope", "zero_point"),
+    [
+        ("B", -8.0474, -19.7752),
+        ("V", -8.8718, -20.3319),
+        ("R", -8.7861, -20.6456),
+        ("I", -9.2452, -21.1183),
+        ("H", -11.0482, -21.7306),
+    ],
+)
+def test_the_tully_fisher_relations_are_the_published_ones(band, slope, zero_point):
+    table = datasets.load("tully_fisher")
+    table = table[np.isfinite(np.asarray(table[band].value)) & np.isfinite(np.asarray(table["logW20"]))]
+    galaxies = Observations.from_table(table, ["logW20", band])
+    model = XDGMM().fit(galaxies)
+    found = {row["quantity"]: row for row in model.relations(galaxies, pivot=2.5)}
+    assert found["slope"]["value"] == pytest.approx(slope, abs=2e-4)
+    assert found["zero point"]["value"] == pytest.approx(zero_point, abs=2e-4)
+    published = {"B": (0.63, 0.11), "V": (0.57, 0.08), "R": (0.50, 0.07), "I": (0.57, 0.07), "H": (0.75, 0.07)}[band]
+    # Jackknife errors of 21 galaxies (Bovy et al. 2011): known to some 15%, and another estimator.  Where the errors
+    # of the galaxies explain more than all the scatter, what they imply is larger than what the scatter shows.
+    assert 0.5 < found["slope"]["error"] / published[0] < 1.6
+    assert 0.5 < found["zero point"]["error"] / published[1] < (1.6 if band == "B" else 2.2)
+    if band != "B":
+        assert found["scatter"]["value"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_relations_and_their_errors_follow_from_the_covariance():
+    observations = turned(5)
+    model = XDGMM().fit(observations)
+    found = {row["quantity"]: row for row in model.relations(observations)}
+    (m,), (V,) = model.means_, model.covariances_
+    assert found["slope of y given x"]["value"] == pytest.approx(V[0, 1] / V[0, 0], rel=1e-12)
+    assert found["scatter of y given x"]["value"] == pytest.approx(np.sqrt(V[1, 1] - V[0, 1] ** 2 / V[0, 0]), rel=1e-12)
+    assert found["zero point of y given x"]["value"] == pytest.approx(m[1] - V[0, 1] / V[0, 0] * m[0], rel=1e-12)
+    assert found["correlation"]["value"] == pytest.approx(V[0, 1] / np.sqrt(V[0, 0] * V[1, 1]), rel=1e-12)
+    # The delta method, by hand, on the covariance of the parameters.
+    errors = laplace(model.mixture_, observations).covariance
+    gradient = np.zeros(6)
+    gradient[3:] = [-V[0, 1] / V[0, 0] ** 2, 1 / V[0, 0], 0.0]
+    assert found["slope of y given x"]["error"] == pytest.approx(np.sqrt(gradient @ errors @ gradient), rel=1e-3)
+    printed = io.StringIO()
+    Console(file=printed, width=100).print(relations_table(model.relations(observations)))
+    assert "slope of y given x" in printed.getvalue()
+
+
+def test_the_separation_of_two_components_is_ashmans_d():
+    rng = np.random.default_rng(6)
+    x = np.concatenate([rng.normal(0, 1, 150), rng.normal(6, 2, 150)])
+    model = XDGMM(2, random_state=0).fit(x, Xerr=0.3)
+    row = model.relations(x, Xerr=0.3)[0]
+    s = model.mixture_.sigmas.ravel()
+    ashman = np.sqrt(2) * abs(np.diff(model.means_.ravel())[0]) / np.hypot(*s)
+    assert row["value"] == pytest.approx(ashman, rel=1e-12)
+    with pytest.raises(InputError, match="nothing to relate"):
+        XDGMM().fit(x, Xerr=0.3).relations(x, Xerr=0.3)
+
+
+def test_proper_motions_at_a_distance_are_velocities():
+    rng = np.random.default_rng(7)
+    unit = u.mas / u.yr
+    motions = Observations.with_standard_errors(rng.normal(2.0, 1.5, 200) * unit, 0.3 * unit)
+    model = XDGMM().fit(motions)
+    plain_row = model.widths(motions)[0]
+    row = model.widths(motions, distance=10 * u.kpc, distance_error=0.5 * u.kpc)[0]
+    factor = 4.740470463 * 10  # km/s for 1 mas/yr at 10 kpc: 1 au per year in km/s
+    assert row["sigma"].to_value("km/s") == pytest.approx(factor * plain_row["sigma"].value, rel=1e-8)
+    expected = factor * np.hypot(plain_row["sigma_error"].value, 0.05 * plain_row["sigma"].value)
+    assert row["sigma_error"].value == pytest.approx(expected, rel=1e-4)  # 0.6827 is 1.00002 standard errors
+    expected = factor * np.hypot(plain_row["mean_error"].value, 0.05 * plain_row["mean"].value)
+    assert row["mean_error"].value == pytest.approx(expected, rel=1e-4)
+    wide = model.widths(motions, distance=10 * u.kpc, distance_error=0.5 * u.kpc, level=0.95)[0]
+    assert wide["sigma_error"].value == pytest.approx(1.959964 * row["sigma_error"].value, rel=1e-4)
+    assert row["observed_sigma"].value == pytest.approx(factor * plain_row["observed_sigma"].value, rel=1e-8)
+
+
+@pytest.mark.parametrize("convention", ["optical", "radio", "relativistic"])
+@pytest.mark.parametrize("kind", ["wavelength", "energy"])
+def test_lines_beside_a_rest_value_are_velocities(convention, kind):
+    rng = np.random.default_rng(8)
+    rest = 6562.8 * u.AA
+    position = (6600.0 + rng.normal(0.0, 2.0, 150)) * u.AA
+    error = np.full(150, 0.5) * u.AA
+    if kind == "energy":
+        position, error = position.to(u.eV, u.spectral()), (error / position * position.to(u.eV, u.spectral())).to(u.eV)
+    lines = Observations.with_standard_errors(position, error)
+    model = XDGMM().fit(lines)
+    row = model.widths(lines, rest=rest, convention=convention)[0]
+    velocities = position.to_value(u.km / u.s, getattr(u, f"doppler_{convention}")(rest))
+    # The same widths from the velocities of all lines: the map is straight to the width over the distance from rest.
+    step = np.abs(np.gradient(velocities[np.argsort(position)], np.sort(position.value)).mean())
+    again = XDGMM().fit(velocities, Xerr=error.value * step).widths(velocities, Xerr=error.value * step)[0]
+    assert row["sigma"].to_value("km/s") == pytest.approx(again["sigma"], rel=2e-3)
+    assert row["mean"].to_value("km/s") == pytest.approx(again["mean"], rel=1e-4)
+    assert row["sigma_error"].value == pytest.approx(again["sigma_error"], rel=1e-2)
+    assert convention in model.widths(lines, rest=rest, convention=convention).meta["remarks"][-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"distance": 10 * u.kpc, "rest": 5000 * u.AA}, "either a `distance`"),
+        ({"distance_error": 1 * u.kpc}, "without a `distance`"),
+        ({"distance": 10 * u.s}, "must be a length"),
+        ({"distance": 10.0}, "must be a length"),
+        ({"distance": -3 * u.kpc}, "must be a length"),
+        ({"distance": [1, 2] * u.kpc}, "must be a length"),
+        ({"distance": 10 * u.kpc, "distance_error": 1 * u.s}, "has not the unit of the distance"),
+        ({"distance": 10 * u.kpc, "distance_error": -1 * u.kpc}, "must be one positive length"),
+        ({"rest": 5000 * u.AA}, "no wavelengths, frequencies or energies"),
+        ({"rest": 5000.0}, "a positive Quantity"),
+        ({"rest": np.inf * u.AA}, "a positive Quantity"),
+        ({"convention": "foo"}, "must be one of optical"),
+        ({"samples": 3}, "uses none"),
+        ({"samples": 3, "method": "bootstrap"}, "needs BootstrapSamples"),
+        ({"level": "a"}, "must be between 0 and 1"),
+        ({"rest": 5000 * u.AA, "convention": "classical"}, "must be one of optical, radio, relativistic"),
+    ],
+)
+def test_velocities_that_cannot_be_are_one_sentence(options, message):
+    motions = Observations.with_standard_errors(np.arange(20.0) * u.mas / u.yr, 0.3 * u.mas / u.yr)
+    model = XDGMM().fit(motions)
+    with pytest.raises(InputError, match=message):
+        model.widths(motions, **options)
+
+
+# --- Methods ----------------------------------------------------------------------------------------------------------
+
+
+def test_methods_agree_where_there_are_many_objects():
+    rng = np.random.default_rng(9)
+    x, e = rng.normal(0, 2, 3000), rng.uniform(0.5, 1.5, 3000)
+    model = XDGMM().fit(x, Xerr=e)
+    rows = {m: model.widths(x, Xerr=e, method=m)[0] for m in ("information", "sandwich", "profile")}
+    samples = bootstrap(
+        model.result_, Observations.with_standard_errors(x, e), n_resamples=300, rng=0, progress="never"
+    )
+    rows["bootstrap"] = model.widths(x, Xerr=e, method="bootstrap", samples=samples)[0]
+    for method, row in rows.items():
+        # The bootstrap's error is known to 1/sqrt(2 * 300) = 4%.
+        assert row["sigma_error"] == pytest.approx(rows["information"]["sigma_error"], rel=0.12), method
+        assert row["mean_error"] == pytest.approx(rows["information"]["mean_error"], rel=0.12), method
+
+
+def test_profile_intervals_are_asymmetric_and_printed_so(hydrus):
+    stars, model = hydrus
+    report = model.widths(stars, method="profile")
+    row = report[0]
+    up, down = row["sigma_high"] - row["sigma"], row["sigma"] - row["sigma_low"]
+    assert up > 1.1 * down
+    assert up.value == pytest.approx(0.51, abs=0.05)  # published 2.69 +0.51 -0.43
+    assert down.value == pytest.approx(0.43, abs=0.05)
+    assert f"2.73+{up.value:.2f}-{down.value:.2f}" in str(report)
+
+
+def test_methods_without_what_they_need_are_refused(hydrus):
+    stars, model = hydrus
+    for method in ("bootstrap", "mcmc"):
+        with pytest.raises(InputError, match="needs the result of the fit"):
+            widths(model.mixture_, stars, method=method)
+
+
+# --- Printing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_prints_itself_everywhere(hydrus, tmp_path):
+    stars, model = hydrus
+    report = model.widths(stars)
+    for text in (str(report), report._repr_html_()):
+        assert "80.53±0.57" in text
+        assert "3.15±0.41" in text
+    assert "mean" in str(report["mean", "sigma"])  # columns taken away: an ordinary table
+    report.write(tmp_path / "report.tex", format="latex")
+    report.write(tmp_path / "report.ecsv")
+    assert "sigma" in (tmp_path / "report.tex").read_text()
+    assert QTable.read(tmp_path / "report.ecsv").meta["method"] == "information"
+
+
+def test_both_tables_fit_eighty_columns_with_asymmetric_errors():
+    masses = Observations.from_table(datasets.load("neutron_stars"), "m")
+    report = XDGMM(2, random_state=0).fit(masses).widths(masses, method="profile")
+    for table in (rich_table(report), comparison_table(report)):
+        stream = io.StringIO()
+        Console(file=stream, width=90).print(table)
+        assert "…" not in stream.getvalue()
+
+
+def test_what_is_held_and_what_is_background_is_said():
+    rng = np.random.default_rng(10)
+    x = np.concatenate([rng.normal(0, 1, 300), rng.uniform(-30, 30, 20)])
+    model = XDGMM(1, means_init=[[0.0]], fixed=Fixed(means=(0,)), background=Background(-30.0, 30.0)).fit(x, Xerr=0.2)
+    text = str(model.widths(x, Xerr=0.2))
+    assert "background: " in text
+    assert "held fixed, so without errors: means of 0" in text
+
+
+def test_lines_of_two_columns_have_no_principal_axes_in_velocity():
+    rng = np.random.default_rng(11)
+    x = rng.normal([5000.0, 10000.0], 2.0, (80, 2))
+    lines = Observations.with_standard_errors(x * u.AA, np.full((80, 2), 0.3) * u.AA)
+    model = XDGMM().fit(lines)
+    assert model.widths(lines, rest=5000 * u.AA)["axis"].tolist() == ["x1", "x2"]
+    offsets = Observations.with_standard_errors((x[:, 0] - 5001.0) * u.AA, 0.3 * u.AA)
+    model = XDGMM().fit(offsets)
+    with pytest.raises(InputError, match="not offsets"):
+        model.widths(offsets, rest=5000 * u.AA)
+
+
+def test_an_axis_that_may_have_no_width_is_a_limit_even_where_the_best_one_is_not_zero():
+    table = datasets.load("tully_fisher")
+    galaxies = Observations.from_table(table, ["logW20", "B"])
+    report = XDGMM().fit(galaxies).widths(galaxies)
+    narrow = report[3]
+    assert narrow["axis"] == "principal 2"
+    assert narrow["is_limit"]
+    assert narrow["sigma_limit"] == pytest.approx(0.0492, abs=5e-4)
+
+
+def test_intervals_stay_where_a_number_can_be():
+    rng = np.random.default_rng(12)
+    x = np.concatenate([rng.normal(0, 1, 60), rng.normal(12, 1, 2)])
+    model = XDGMM(2, covariance_type="tied", means_init=[[0.0], [12.0]]).fit(x, Xerr=0.3)
+    report = model.widths(x, Xerr=0.3, level=0.95)
+    assert report["weight_low"].min() >= 0.0
+    assert report["weight_high"].max() <= 1.0
+    assert report["weight"][1] - report["weight_error"][1] < 0.0  # the symmetric interval would leave it
+
+
+# --- Posterior samples -----------------------------------------------------------------------------------------------
+
+
+def test_a_report_of_the_posterior_holds_its_medians_and_quantiles():
+    observations = turned(13, N=60)
+    model = XDGMM().fit(observations)
+    samples = refine(model.result_, observations, n_steps=2500, rng=0, progress="never")
+    report = model.widths(observations, method="mcmc", samples=samples)
+    sigmas = samples.sigmas[:, 0, 0]
+    row = report[0]
+    assert row["sigma"].value == pytest.approx(np.median(sigmas), rel=1e-12)
+    low, high = np.quantile(sigmas, [0.5 - 0.5 * 0.6827, 0.5 + 0.5 * 0.6827])
+    assert row["sigma_low"].value == pytest.approx(low, rel=1e-12)
+    assert row["sigma_high"].value == pytest.approx(high, rel=1e-12)
+    slopes = samples.covariances[:, 0, 0, 1] / samples.covariances[:, 0, 0, 0]
+    found = {r["quantity"]: r for r in model.relations(observations, samples=samples)}["slope of y given x"]
+    assert found["value"] == pytest.approx(np.median(slopes), rel=1e-6)
+    assert found["low"] == pytest.approx(np.quantile(slopes, 0.5 - 0.5 * 0.6827), rel=1e-9)
+    assert "half-Cauchy" in str(report)
+    other = XDGMM().fit(turned(14, N=60))
+    with pytest.raises(InputError, match="of another fit"):
+        other.widths(turned(14, N=60), method="mcmc", samples=samples)
+
+
+def test_the_limit_of_a_posterior_is_its_quantile(schools):
+    effects, model = schools
+    samples = refine(model.result_, effects, n_steps=1500, rng=0, progress="never")
+    row = model.widths(effects, method="mcmc", samples=samples)[0]
+    assert row["is_limit"]
+    assert row["sigma_limit"] == pytest.approx(np.quantile(samples.sigmas, 0.95), rel=1e-12)

@@ -1,10 +1,14 @@
 """How wide intrinsically?
 
-`widths` makes the report that most people come for: weight, mean, intrinsic sigma and FWHM of every component, with
-errors, limits and units, beside the raw scatter and the naive correction.  `rich_table` prints it.
+`widths` makes the report that most people come for: weight, mean, intrinsic sigma and FWHM of every component along
+every column and principal axis, with errors, limits and units, beside the raw scatter and the naive correction.
+`relations` gives correlations, the linear relation behind two columns, and how far components are apart.  `rich_table`
+prints.
 """
 
-from .rendering import rich_table
+from .relations import relations
+from .rendering import comparison_table, relations_table, rich_table
 from .report import widths
+from .table import WidthReport
 
-__all__ = ["rich_table", "widths"]
+__all__ = ["WidthReport", "comparison_table", "relations", "relations_table", "rich_table", "widths"]

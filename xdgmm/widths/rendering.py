@@ -1,67 +1,135 @@
-"""The width report as people read it: a rich table for the terminal."""
+"""The width report as people read it: rich tables for the terminal, and the same as text."""
 
 import numpy as np
 
 LONGEST_UNIT = 14  # a longer one stands below the table
-HEADINGS = ("\nmean", "intrinsic\nσ", "intrinsic\nFWHM", "observed\ns", "naive\nσ")
+ASYMMETRIC = 0.02  # difference of the two errors, relative to their sum, from which both are printed
+TEXT_WIDTH = 120
+ONE_SIGMA = 0.6827
 
 
 def rich_table(report, title=None):
     """A `rich.table.Table` of a width report: value and error side by side, limits as limits, each with its unit.
 
-    Columns: component, axis, effective number of objects, weight, mean, intrinsic sigma and FWHM, then the standard
-    deviation s of the values as measured, and the naive sqrt(s^2 - mean squared error).
+    Columns: component, axis, effective number of objects, weight, mean, intrinsic sigma and FWHM.
     """
+    headings = ("\nmean", "intrinsic\nσ", "intrinsic\nFWHM")
+    table, captions, one_unit = _table(report, headings, title, ("\nN", "\nweight"))
+    table.caption = "\n".join([*captions, *_errors_from(report.meta), *report.meta.get("remarks", ())]) or None
+    for row in report:
+        numbers, label = _numbers(row), _label(row, one_unit=one_unit)
+        table.add_row(
+            *label,
+            f"{numbers['n_effective']:.4g}",
+            _interval(numbers, "weight"),
+            _interval(numbers, "mean"),
+            _width(numbers, "sigma", report.meta["limit_level"]),
+            _width(numbers, "fwhm", report.meta["limit_level"]),
+        )
+    return table
+
+
+def _errors_from(meta):
+    """Where the errors come from, if that is not the usual, and what they stand for."""
+    methods = {"profile": "profile likelihood (of the sigmas)", "bootstrap": "bootstrap", "sandwich": "sandwich"}
+    level, method = meta.get("level", ONE_SIGMA), meta.get("method", "information")
+    if method in methods or abs(level - ONE_SIGMA) > 1e-3:
+        source = f", from the {methods[method]}" if method in methods else ""
+        yield f"errors stand for {100 * level:.4g}%{source}"
+
+
+def comparison_table(report, title=None):
+    """A `rich.table.Table` of what the widths are without deconvolution, and how far off that is.
+
+    Columns: component, axis, median error of measurement, standard deviation s as measured, naive
+    ``sqrt(s^2 - mean squared error)``; the last two with their distance from the intrinsic sigma in standard errors.
+    """
+    headings = ("median\nerror", "observed\ns", "naive\nσ")
+    table, captions, one_unit = _table(report, headings, title, ())
+    table.add_column("s off by\n\\[errors]", justify="right", no_wrap=True)
+    table.add_column("naive off by\n\\[errors]", justify="right", no_wrap=True)
+    table.caption = "\n".join(captions) or None
+    for row in report:
+        numbers = _numbers(row)
+        widths = (f"{name}_sigma" for name in ("instrumental", "observed", "naive"))
+        off = (f"{numbers[name]:+.1f}" if np.isfinite(numbers[name]) else "" for name in ("observed_off", "naive_off"))
+        shown = (
+            with_error(numbers[name], numbers[f"{name}_error"]) if np.isfinite(numbers[name]) else "none"
+            for name in widths
+        )
+        table.add_row(*_label(row, one_unit=one_unit), *shown, *off)
+    return table
+
+
+def relations_table(relations):
+    """A `rich.table.Table` of what `relations` returned."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("comp.", "quantity", "of", "value"):
+        table.add_column(heading, justify="right" if heading in ("comp.", "value") else "left", no_wrap=True)
+    for row in relations:
+        unit = f" {_compact(row['unit'])}" if row["unit"] else ""
+        value = with_error(_number(row["value"]), _number(row["error"]))
+        table.add_row(str(row["component"]), row["quantity"], escape(row["of"]), escape(value + unit))
+    return table
+
+
+def as_text(report):
+    """Both tables as text."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    console = Console(file=stream, width=TEXT_WIDTH, highlight=False, emoji=False, color_system=None)
+    console.print(rich_table(report), comparison_table(report))
+    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
+
+
+def _table(report, headings, title, between):
+    """An empty table with its headings, captions below it, and whether all rows have one unit."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     one_unit = "unit" not in report.colnames
-    unit = getattr(report["mean"], "unit", None)
-    label = f"\n\\[{_compact(unit)}]" if one_unit and unit is not None else ""
-    captions = list(report.meta.get("remarks", ()))
+    unit = getattr(report["sigma"], "unit", None)
+    label, captions = f"\n\\[{_compact(unit)}]" if one_unit and unit is not None else "", []
     if len(label) > LONGEST_UNIT:
         label = ""
-        captions.insert(0, f"means and widths in {_compact(unit)}")
+        captions.append(f"means and widths in {_compact(unit)}")
     table = Table(
         title=title,
         title_justify="left",
         title_style="bold",
-        caption="\n".join(captions) or None,
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
-    for heading in ("\ncomp.", "\naxis", "\nN", "\nweight"):
+    for heading in ("\ncomp.", "\naxis", *between):
         table.add_column(heading, justify="left" if heading == "\naxis" else "right", no_wrap=True)
-    for heading in HEADINGS:
+    for heading in headings:
         table.add_column(heading + label, justify="right", no_wrap=True)
-    for row in report:
-        own_unit = "" if one_unit or not row["unit"] else f" \\[{_compact(row['unit'])}]"
-        table.add_row(*_cells(row, report.meta["limit_level"], own_unit))
-    return table
+    return table, captions, one_unit
+
+
+def _label(row, *, one_unit):
+    from rich.markup import escape
+
+    own_unit = "" if one_unit or not row["unit"] else f" \\[{_compact(row['unit'])}]"
+    return str(row["component"]), escape(str(row["axis"])) + own_unit
+
+
+def _numbers(row):
+    return {name: _number(row[name]) for name in row.colnames if name not in ("axis", "unit")}
 
 
 def _compact(unit):
     """'km/s' rather than 'km / s'."""
     return str(unit).replace(" / ", "/")
-
-
-def _cells(row, limit_level, own_unit):
-    from rich.markup import escape
-
-    numbers = {name: _number(row[name]) for name in row.colnames if name not in ("axis", "unit")}
-    return [
-        str(row["component"]),
-        escape(str(row["axis"])) + own_unit,
-        f"{numbers['n_effective']:.4g}",
-        with_error(numbers["weight"], numbers["weight_error"]),
-        with_error(numbers["mean"], numbers["mean_error"]),
-        _width(numbers, "sigma", limit_level),
-        _width(numbers, "fwhm", limit_level),
-        plain(numbers["observed_sigma"]),
-        plain(numbers["naive_sigma"]),
-    ]
 
 
 def _number(value):
@@ -73,11 +141,25 @@ def _number(value):
 
 def _width(numbers, name, limit_level):
     if not numbers["is_limit"]:
-        return with_error(numbers[name], numbers[f"{name}_error"])
+        return _interval(numbers, name)
     limit = numbers[f"{name}_limit"]
     if not np.isfinite(limit):
         return "no limit"
     return f"<{limit:.3g} ({100 * limit_level:g}%)"
+
+
+def _interval(numbers, name):
+    """Value and error; both errors where they differ; nothing where there is no value."""
+    value, error = numbers[name], numbers[f"{name}_error"]
+    if not np.isfinite(value):
+        return ""
+    up, down = numbers[f"{name}_high"] - value, value - numbers[f"{name}_low"]
+    if not np.isfinite(error) or abs(up - down) <= ASYMMETRIC * (up + down):
+        return with_error(value, error)
+    decimals = 1 - int(np.floor(np.log10(max(min(up, down), 0.1 * max(up, down)))))
+    if not 0 <= decimals <= 6:
+        return f"{value:.3g}+{up:.2g}-{down:.2g}"
+    return f"{value:.{decimals}f}+{up:.{decimals}f}-{down:.{decimals}f}"
 
 
 def with_error(value, error):

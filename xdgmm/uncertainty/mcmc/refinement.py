@@ -6,6 +6,7 @@ import numpy as np
 
 from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, watching
+from xdgmm.observations import Observations
 
 from . import labels
 from .chain import Plan, run
@@ -105,14 +106,30 @@ def refine(
     prior = prior.resolved(observations, result.mixture.n_components, result.model)
     posterior = Posterior(result, observations, prior)
     _check_same_data(result, observations, posterior)
-    storage = None
+    storage, rng = None, _generator(rng)
+    _check_moves(moves)
     if backend is not None:
         storage = Storage(backend, existing, fingerprint(result, observations, prior), str(prior))
-    sampler, state = _sampler(posterior, n_walkers, moves, storage, np.random.default_rng(rng))
+    sampler, state = _sampler(posterior, n_walkers, moves, storage, rng)
     with watching.progress_bar(progress, "steps") as bar:
         save = (lambda _: None) if storage is None else storage.save
         chain = run(sampler, state, plan, save, _Told(bar))
     return _samples(chain, posterior, result, prior, relabel)
+
+
+def _generator(rng):
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"`rng` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
+        ) from None
+
+
+def _check_moves(moves):
+    single = hasattr(moves, "get_proposal") or hasattr(moves, "propose")
+    if moves is not None and not single and (isinstance(moves, str) or not len(moves)):
+        raise InputError(f"`moves` is {moves!r}, but it must be moves of emcee, alone or in a list with their shares")
 
 
 def _same_columns(result, observations):
@@ -121,6 +138,8 @@ def _same_columns(result, observations):
         raise InputError(
             f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"
         )
+    if not isinstance(observations, Observations):
+        raise InputError(f"`observations` is a {type(observations).__name__}, but Observations are needed")
     mixture = result.mixture
     if observations.names != mixture.names:
         raise InputError(

@@ -1,7 +1,7 @@
 """`PosteriorSamples`: what sampling returns, with names and units."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,6 +85,16 @@ class PosteriorSamples(SampledMixtures):
         """One line: how many samples, of what, from how long a chain."""
         of = f"{len(self)} samples from {self.n_steps} steps of {self.n_walkers} walkers"
         return f"<PosteriorSamples: {of}, {self.outcome.name.lower().replace('_', ' ')}>"
+
+    def propagate(self, function, level=0.6827):
+        """`Estimate` of any function of the mixture: its median over the posterior, and quantiles.
+
+        All is as in `SampledMixtures.propagate`, but for the value: the fit is no property of a posterior, and may lie
+        outside its intervals where a width is zero.
+        """
+        estimate = super().propagate(function, level)
+        middle = super().propagate(function, 1e-9)
+        return replace(estimate, value=0.5 * (middle.low + middle.high))
 
     @property
     def outcome(self):

@@ -90,7 +90,8 @@ class Storage:
             raise InputError(f"`backend` '{self.path}' is no chain of xdgmm, or it is damaged ({error})") from None
         if written_for != self.hash or content["chain"].shape[2] != size:
             raise InputError(
-                f"`backend` '{self.path}' holds the chain of other data, another model, fit or prior; give another name"
+                f"`backend` '{self.path}' holds the chain of other data, another model, fit or prior; give "
+                "another name (fits from random starts differ in their last digits: set `random_state`)"
             )
         n_steps, n_walkers, _ = content["chain"].shape
         backend.reset(n_walkers, size)
