@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
-from xdgmm.uncertainty import bootstrap, laplace, refine
-from xdgmm.widths import comparison_table, relations_table, rich_table, widths
+from xdgmm.uncertainty import background_limit, bootstrap, laplace, profile_interval, refine
+from xdgmm.widths import comparison_table, relations, relations_table, rich_table, widths
 from xdgmm.widths.rendering import with_error
 
 
@@ -514,3 +514,32 @@ def test_the_limit_of_a_posterior_is_its_quantile(schools):
     row = model.widths(effects, method="mcmc", samples=samples)[0]
     assert row["is_limit"]
     assert row["sigma_limit"] == pytest.approx(np.quantile(samples.sigmas, 0.95), rel=1e-12)
+
+
+def test_relations_of_a_bare_mixture_are_those_of_its_covariance_type():
+    observations = turned(15)
+    model = XDGMM(covariance_type="diag").fit(observations)
+    of_fit, of_mixture = (relations(fitted, observations) for fitted in (model.result_, model.mixture_))
+    # Free correlations would give the correlation an error, and the scatter of y given x a larger one.
+    np.testing.assert_allclose(plain(of_mixture["error"].filled(-1)), plain(of_fit["error"].filled(-1)), rtol=1e-9)
+    assert of_mixture["error"][0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m, o: m.relations(o, samples=3), "needs SampledMixtures"),
+        (lambda m, o: m.relations(o, pivot="a"), "`pivot` is 'a'"),
+        (lambda m, o: m.widths(o, limit_level="x"), "`limit_level` is 'x', but it must be between 0.5 and 1"),
+        (lambda m, o: m.widths(o, method="bootstrap", rng="a"), "`rng` is 'a'"),
+        (lambda m, o: bootstrap(m.mixture_, o), "a FitResult is needed"),
+        (lambda m, o: background_limit(m.mixture_, o), "has no background"),
+        (lambda m, o: profile_interval(m.mixture_, o, 0, 0.5), "`axis` is 0.5"),
+    ],
+)
+def test_arguments_that_cannot_be_are_one_sentence(call, message):
+    observations = turned(16, N=30)
+    model = XDGMM().fit(observations)
+    with pytest.raises(InputError) as raised:
+        call(model, observations)
+    assert message in str(raised.value)

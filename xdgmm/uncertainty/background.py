@@ -6,9 +6,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from xdgmm.errors import InputError
 from xdgmm.fitting import Model, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
+
+from .estimates import check_level
 
 TOLERANCE = 1e-7  # nats to which each point of the profile is maximised
 PASSES = 2000
@@ -34,7 +37,15 @@ def background_limit(mixture, observations, level=0.95, model=None):
     Returns
     -------
     float
+
+    Raises
+    ------
+    InputError
+        If `level` is not between 0.5 and 1, or the mixture has no background.
     """
+    check_level(level, least=0.5)
+    if mixture.background is None:
+        raise InputError("the mixture has no background, so it has no limit; fit with `background=Background()`")
     quantile = chi2.ppf(2 * level - 1, 1)
     model = Model(background=mixture.background) if model is None else model
     scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")

@@ -15,14 +15,14 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
-from xdgmm.fitting import solvers
+from xdgmm.fitting import FitResult, solvers
 from xdgmm.fitting.optimality import Point
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood, responsibilities
 from xdgmm.fitting.watching import check as check_progress
 from xdgmm.fitting.watching import progress_bar
 
-from .estimates import SampledMixtures
+from .estimates import SampledMixtures, generator
 
 TOLERANCE = 1e-6  # nats: a thousandth of a standard error
 PASSES = 2000
@@ -92,7 +92,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     True
     """
     _check(result, observations, n_resamples, n_jobs, progress)
-    seeds = np.random.default_rng(rng).integers(2**63, size=n_resamples)
+    seeds = generator(rng).integers(2**63, size=n_resamples)
     problem = _Problem(result, observations)
     with progress_bar(progress, "resamples", n_resamples) as bar:
         found = []
@@ -113,6 +113,10 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
 
 def _check(result, observations, n_resamples, n_jobs, progress):
     check_progress(progress, None)
+    if not isinstance(result, FitResult):
+        raise InputError(
+            f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"
+        )
     for name, value, fine in (("n_resamples", n_resamples, lambda n: n >= 2), ("n_jobs", n_jobs, lambda n: n != 0)):
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
         if not (whole and fine(value)):

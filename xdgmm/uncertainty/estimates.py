@@ -60,10 +60,21 @@ def numbers(value):
     return value if hasattr(value, "unit") else np.asarray(value, dtype=float)
 
 
-def check_level(level):
-    """Refuse a level that is no probability."""
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
-        raise InputError(f"`level` is {level!r}, but it must be between 0 and 1 (0.6827 for one standard error)")
+def check_level(level, name="level", least=0):
+    """Refuse a level that is no probability above the least."""
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not least < level < 1:
+        usual = " (0.6827 for one standard error)" if least == 0 else ""
+        raise InputError(f"`{name}` is {level!r}, but it must be between {least} and 1{usual}")
+
+
+def generator(rng):
+    """The numpy Generator of a seed, or the one given."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"`rng` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)

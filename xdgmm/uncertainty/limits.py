@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from xdgmm.errors import InputError
-
+from .estimates import check_level
 from .profile import Profile, checked_model, crossing, warn_of_local_maximum
 
 
@@ -60,8 +59,7 @@ def width_limit(mixture, observations, component, axis, level=0.95, model=None):
         from zero, and any makes the profile one of the posterior, for which the quantile does not hold), or the
         covariance was fixed.
     """
-    if not 0.5 < level < 1:
-        raise InputError(f"`limit_level` is {level!r}, but it must be between 0.5 and 1")
+    check_level(level, "limit_level", 0.5)
     model = checked_model(mixture, component, axis, model)
     profile = Profile(mixture, observations, component, axis, model)
     quantile = chi2.ppf(2 * level - 1, 1)

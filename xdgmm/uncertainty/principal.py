@@ -15,6 +15,7 @@ from xdgmm.fitting import Model, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
 
+from .estimates import check_level
 from .limits import WidthLimit
 
 TOLERANCE = 1e-6  # nats to which each point is maximised
@@ -67,8 +68,7 @@ def _upper(floored, quantile):
 
 
 def _check(mixture, component, level, model):
-    if not 0.5 < level < 1:
-        raise InputError(f"`level` is {level!r}, but it must be between 0.5 and 1")
+    check_level(level, least=0.5)
     if not 0 <= component < mixture.n_components:
         raise InputError(f"there is no component {component}; the mixture has {mixture.n_components}, from 0 on")
     if model.prior is not None:

@@ -86,7 +86,7 @@ def checked_model(mixture, component, axis, model):
     """The model of a width that has a profile; InputError where it has none."""
     model = Model(background=mixture.background) if model is None else model
     for name, index, size in (("component", component, mixture.n_components), ("axis", axis, mixture.n_dimensions)):
-        if not 0 <= index < size:
+        if not isinstance(index, (int, np.integer)) or not 0 <= index < size:
             raise InputError(f"`{name}` is {index!r}, but the mixture has those from 0 to {size - 1}")
     if model.prior is not None:
         raise InputError("with a prior there is no limit from the likelihood; fit without it, or sample the posterior")

@@ -5,9 +5,10 @@ from itertools import combinations
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, Model
 from xdgmm.observations.validation import difference_unit
-from xdgmm.uncertainty import laplace
+from xdgmm.uncertainty import SampledMixtures, laplace
+
+from .fitted import check_samples, parts
 
 QUANTITIES = {
     "correlation": "correlation of the two columns within the component",
@@ -55,8 +56,11 @@ def relations(fitted, observations, *, pivot=0.0, kind="information", level=0.68
     variance ``V_yy - V_xy^2 / V_xx``.  Two components are ``sqrt(d' W^-1 d)`` apart, d the difference of their means
     and W the mean of their covariances: in one dimension Ashman's D (Ashman, Bird & Zepf 1994, AJ 108, 2348).
     """
-    mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, None)
-    model = Model(background=mixture.background) if model is None else model
+    mixture, model = parts(fitted)
+    if samples is not None:
+        check_samples(samples, mixture, SampledMixtures)
+    if not np.isscalar(pivot) or isinstance(pivot, (str, bool)) or not np.isfinite(pivot):
+        raise InputError(f"`pivot` is {pivot!r}, but it must be one number, in the unit of the first column")
     observations = observations.in_units(mixture.units)
     K, D = mixture.means.shape
     if K == 1 and D == 1:

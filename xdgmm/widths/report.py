@@ -5,19 +5,22 @@ import warnings
 import numpy as np
 
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import FitResult, Model, responsibilities
+from xdgmm.fitting import FitResult, responsibilities
 from xdgmm.uncertainty import (
     BootstrapSamples,
     PosteriorSamples,
     background_limit,
+    bootstrap,
     check_level,
     laplace,
     parameter_errors,
     principal_limit,
     profile_interval,
+    refine,
     width_limit,
 )
 
+from .fitted import check_samples, parts
 from .observed import observed_along
 from .quantities import Quantities, principal_axes
 from .rendering import with_error
@@ -94,8 +97,8 @@ def widths(
     membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
     inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.
     """
-    mixture, model = _parts(fitted)
-    _check(mixture, observations, method, level)
+    mixture, model = parts(fitted)
+    _check(mixture, observations, method, level, limit_level)
     _check_options(mixture, method, samples, convention)
     observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, information, model)
@@ -132,12 +135,6 @@ def widths(
     return assembled(rows.every(principal=straight), mixture, meta, velocity)
 
 
-def _parts(fitted):
-    if isinstance(fitted, FitResult):
-        return fitted.mixture, fitted.model
-    return fitted, Model.shown_by(fitted)
-
-
 def _check_options(mixture, method, samples, convention):
     if convention not in CONVENTIONS:
         raise InputError(f"`convention` is {convention!r}, but it must be one of {', '.join(CONVENTIONS)}")
@@ -145,13 +142,7 @@ def _check_options(mixture, method, samples, convention):
         return
     if method not in SAMPLED:
         raise InputError(f"`samples` were given, but `method='{method}'` uses none; say 'bootstrap' or 'mcmc'")
-    kind = BootstrapSamples if method == "bootstrap" else PosteriorSamples
-    if not isinstance(samples, kind):
-        raise InputError(f"`samples` is {samples!r}, but `method='{method}'` needs {kind.__name__}")
-    of = samples.mixture
-    same = of.means.shape == mixture.means.shape and of.names == mixture.names
-    if not (same and np.allclose(of.means, mixture.means) and np.allclose(of.covariances, mixture.covariances)):
-        raise InputError("`samples` are those of another fit; give this fit's own")
+    check_samples(samples, mixture, BootstrapSamples if method == "bootstrap" else PosteriorSamples)
 
 
 def _velocity(mixture, **settings):
@@ -179,7 +170,7 @@ class _Spread:
     """Value, error and interval of every quantity, by the method asked for: dicts of arrays by name."""
 
     def __init__(self, fitted, observations, model, method, information, level, samples, rng):
-        mixture = _parts(fitted)[0]
+        mixture = parts(fitted)[0]
         self.remarks = []
         quantities = Quantities(mixture)
         self.drawn = None
@@ -222,13 +213,7 @@ class _Spread:
 def _sampled(fitted, observations, method, rng):
     if not isinstance(fitted, FitResult):
         raise InputError(f"`method='{method}'` needs the result of the fit (`model.result_`), or `samples`")
-    if method == "bootstrap":
-        from xdgmm.uncertainty import bootstrap
-
-        return bootstrap(fitted, observations, rng=rng)
-    from xdgmm.uncertainty import refine
-
-    return refine(fitted, observations, rng=rng)
+    return (bootstrap if method == "bootstrap" else refine)(fitted, observations, rng=rng)
 
 
 def _background_limit(mixture, observations, model, limit_level):
@@ -260,10 +245,11 @@ def _remarks(model):
         yield f"held fixed, so without errors: {listed}"
 
 
-def _check(mixture, observations, method, level):
+def _check(mixture, observations, method, level, limit_level):
     if method not in METHODS:
         raise InputError(f"`method` is {method!r}, but it must be one of {', '.join(METHODS)}")
     check_level(level)
+    check_level(limit_level, "limit_level", 0.5)
     if mixture.n_dimensions != observations.n_dimensions:
         raise InputError(
             f"the mixture has {mixture.n_dimensions} coordinates, but the observations have {observations.n_dimensions}"

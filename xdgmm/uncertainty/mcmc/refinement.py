@@ -7,6 +7,7 @@ import numpy as np
 from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, watching
 from xdgmm.observations import Observations
+from xdgmm.uncertainty.estimates import generator
 
 from . import labels
 from .chain import Plan, run
@@ -106,7 +107,7 @@ def refine(
     prior = prior.resolved(observations, result.mixture.n_components, result.model)
     posterior = Posterior(result, observations, prior)
     _check_same_data(result, observations, posterior)
-    storage, rng = None, _generator(rng)
+    storage, rng = None, generator(rng)
     _check_moves(moves)
     if backend is not None:
         storage = Storage(backend, existing, fingerprint(result, observations, prior), str(prior))
@@ -115,15 +116,6 @@ def refine(
         save = (lambda _: None) if storage is None else storage.save
         chain = run(sampler, state, plan, save, _Told(bar))
     return _samples(chain, posterior, result, prior, relabel)
-
-
-def _generator(rng):
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"`rng` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
-        ) from None
 
 
 def _check_moves(moves):
