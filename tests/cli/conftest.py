@@ -1,0 +1,56 @@
+"""The command line, run as users run it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from xdgmm import datasets
+
+
+def run(*arguments, cwd):
+    """Run the command with warnings as errors, in a process of its own."""
+    code = "from xdgmm.cli import main; main()"
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "200"}
+    )
+
+
+def was_refused(done, *parts):
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    sentence = " ".join(done.stderr.split())
+    for part in parts:
+        assert part in sentence, sentence
+    return sentence
+
+
+@pytest.fixture(scope="session")
+def xdgmm():
+    """The command: called with arguments and a folder."""
+    return run
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """Checks that a run ended with exit code 2 and a sentence with these parts."""
+    return was_refused
+
+
+@pytest.fixture
+def outputs():
+    """Options that ask for every file."""
+    return ["--output", "model.fits", "--report", "widths.ecsv", "--plot", "fit.png"]
+
+
+@pytest.fixture
+def stars(tmp_path):
+    """A user's catalogue: velocities, errors and membership probabilities, as FITS with units."""
+    table = datasets.load("hydrus1")
+    table["p_mem"] = np.ones(len(table))
+    table.meta = {}
+    table.write(tmp_path / "stars.fits")
+    return tmp_path

@@ -1,0 +1,35 @@
+"""The commands gathered, and what happens to an error: one sentence and the exit code 2."""
+
+import sys
+import warnings
+
+import typer
+
+from xdgmm.errors import XdgmmError
+
+from .consoles import asides, escaped, show_warning
+from .demo import demo
+from .fit import fit
+from .widths import widths
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
+)
+for command in (fit, widths, demo):
+    app.command()(command)
+
+
+def main():
+    """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
+    warnings.showwarning = show_warning
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
+    try:
+        app()
+    except (XdgmmError, OSError) as error:
+        asides().print(f"[red]error:[/red] {escaped(error)}", soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,65 @@
+"""`xdgmm demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdgmm.errors import OutputError
+
+from .consoles import escaped, results
+from .options import Overwrite
+from .outputs import Outputs
+from .reporting import run
+
+
+def demo(
+    output: Annotated[
+        Path | None, typer.Option(help="Folder to write to; a new one, xdgmm-demo, by default.", metavar="DIR")
+    ] = None,
+    *,
+    overwrite: Overwrite = False,
+):
+    """Fit two bundled tables: stars of the Hydrus I dwarf galaxy, and neutron-star masses.
+
+    Example: xdgmm demo --output my-folder
+    """
+    folder = _new_folder() if output is None else output
+    _make(folder)
+    jobs = {
+        "hydrus1": ("v", [1], "Hydrus I: line-of-sight velocities (Koposov et al. 2018)"),
+        "neutron_stars": ("m", [1, 2, 3, 4], "Neutron-star masses (Alsing, Silva & Berti 2018)"),
+    }
+    every = {
+        name: Outputs(
+            folder / f"{name}_model.fits", folder / f"{name}_widths.ecsv", folder / f"{name}.png", overwrite=overwrite
+        )
+        for name in jobs
+    }
+    for outputs in every.values():
+        outputs.check()
+    from xdgmm import datasets
+    from xdgmm.observations import Observations
+
+    converged = [
+        run(Observations.from_table(datasets.load(name), column), candidates, every[name], None, 0, title)
+        for name, (column, candidates, title) in jobs.items()
+    ]
+    results().print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]", soft_wrap=True)
+    raise typer.Exit(0 if all(converged) else 1)
+
+
+def _new_folder():
+    """xdgmm-demo, or xdgmm-demo-2, ... where it exists already."""
+    folder, number = Path("xdgmm-demo"), 1
+    while folder.exists():
+        number += 1
+        folder = Path(f"xdgmm-demo-{number}")
+    return folder
+
+
+def _make(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder '{folder}': {error.strerror}; choose another") from None

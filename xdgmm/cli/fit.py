@@ -1,0 +1,69 @@
+"""`xdgmm fit`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    CovarianceType,
+    Errors,
+    OnBad,
+    OnBadChoice,
+    Overwrite,
+    Report,
+    Weights,
+    errors_of,
+    names_of,
+    parse_components,
+)
+from .outputs import Outputs
+from .reporting import run
+
+
+def fit(
+    table: Annotated[Path, typer.Argument(help="Table to fit: FITS, ECSV, CSV, anything astropy reads.")],
+    columns: Annotated[str, typer.Option(help="Columns to fit, separated by commas.", metavar="NAME[,NAME...]")],
+    errors: Errors = "auto",
+    weights: Weights = None,
+    components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
+    covariance_type: Annotated[
+        CovarianceType, typer.Option(help="Each component its own, one for all, no correlations, or round.")
+    ] = CovarianceType.FULL,
+    on_bad: OnBadChoice = OnBad.RAISE,
+    output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
+    report: Report = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
+    starts: Annotated[int, typer.Option(help="How many random starts are compared.", min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
+    *,
+    background: Annotated[
+        bool, typer.Option("--background", help="Add a uniform component over the box of the data, for outliers.")
+    ] = False,
+    mcmc: Annotated[
+        bool, typer.Option("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
+    ] = False,
+    overwrite: Overwrite = False,
+):
+    """Fit a table's columns and report their intrinsic widths.
+
+    Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
+    """
+    outputs = Outputs(output, report, plot, overwrite=overwrite)
+    outputs.check(table)
+    candidates = parse_components(components)
+    from xdgmm.fitting import Model, Settings
+    from xdgmm.mixture import Background
+    from xdgmm.observations import Observations
+    from xdgmm.tables import read_table
+
+    names = names_of(columns)
+    observations = Observations.from_table(
+        read_table(table), names, errors=errors_of(errors), weights=weights, on_bad=on_bad.value
+    )
+    outputs.check_picture(observations)
+    model = Model(covariance_type.value, background=Background() if background else None)
+    settings = Settings(model=model, n_init=starts, progress="auto")
+    options = {"method": "mcmc", "rng": seed} if mcmc else {}
+    converged = run(observations, candidates, outputs, settings, seed, table.name, options)
+    raise typer.Exit(0 if converged else 1)

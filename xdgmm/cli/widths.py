@@ -1,0 +1,99 @@
+"""`xdgmm widths`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdgmm.errors import InputError, OutputError
+
+from .options import (
+    Convention,
+    Errors,
+    Method,
+    OnBad,
+    OnBadChoice,
+    Overwrite,
+    Report,
+    Weights,
+    errors_of,
+    names_of,
+    quantity_of,
+)
+from .outputs import Outputs
+from .reporting import report_widths
+
+SAME_MAXIMUM = 1e-3  # nats
+
+
+def widths(
+    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits).")],
+    table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
+    ] = None,
+    errors: Errors = "auto",
+    weights: Weights = None,
+    on_bad: OnBadChoice = OnBad.RAISE,
+    method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
+    level: Annotated[float, typer.Option(help="Probability of an error bar.")] = 0.6827,
+    limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
+    distance: Annotated[str | None, typer.Option(help="Proper motions in km/s, at this distance: '30 kpc'.")] = None,
+    distance_error: Annotated[str | None, typer.Option(help="Its error: '1 kpc'.")] = None,
+    rest: Annotated[str | None, typer.Option(help="Lines in km/s, from this rest value: '6562.8 AA'.")] = None,
+    convention: Annotated[Convention, typer.Option(help="Doppler formula for --rest.")] = Convention.OPTICAL,
+    report: Report = None,
+    seed: Annotated[int, typer.Option(help="Seed of bootstrap and posterior samples.", min=0)] = 0,
+    *,
+    overwrite: Overwrite = False,
+):
+    """Report the intrinsic widths of a fitted model, with errors found in another way.
+
+    Example: xdgmm widths model.fits stars.fits --method profile
+    """
+    outputs = Outputs(None, report, None, overwrite=overwrite)
+    outputs.check(table)
+    if report is not None and report.resolve() == model.resolve():
+        raise OutputError(f"'{model}' is the model; write the report to another file")
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+    from xdgmm.tables import read_table
+
+    mixture = GaussianMixture.read(model)
+    names = list(mixture.names) if columns is None else names_of(columns)
+    observations = Observations.from_table(
+        read_table(table), names, errors=errors_of(errors), weights=weights, on_bad=on_bad.value
+    )
+    options = {
+        "method": method.value,
+        "level": level,
+        "limit_level": limit_level,
+        "rng": seed,
+        "distance": quantity_of(distance, "--distance"),
+        "distance_error": quantity_of(distance_error, "--distance-error"),
+        "rest": quantity_of(rest, "--rest"),
+        "convention": convention.value,
+    }
+    fitted = mixture if method.value not in ("bootstrap", "mcmc") else _found_again(mixture, observations)
+    converged = report_widths(fitted, observations, outputs, f"{model.name}, {table.name}", options)
+    raise typer.Exit(0 if converged else 1)
+
+
+def _found_again(mixture, observations):
+    """The result of a fit that starts at its own maximum; refused where it leads elsewhere."""
+    from xdgmm import objects
+    from xdgmm.fitting import Model, Settings, fit
+
+    result = fit(observations, mixture.n_components, Settings(start=mixture, model=Model.shown_by(mixture)))
+    before = (
+        observations.object_weights[observations.counts]
+        @ (objects.log_likelihoods(mixture, observations)[observations.counts])
+    )
+    if result.log_likelihood - before > SAME_MAXIMUM:
+        raise InputError(
+            f"the model is not the maximum for this table: fitting raises the log-likelihood by "
+            f"{result.log_likelihood - before:.3g} nats; give the table it was fitted to (models with priors or fixed "
+            "parameters need Python for this method)"
+        )
+    return result
