@@ -67,9 +67,9 @@ def test_columns_are_given_by_name(arguments):
         observations_from_table(Table({"v": VALUES, "e_v": VALUES}), **arguments)
 
 
-@pytest.mark.parametrize("table", [{"v": VALUES}, "stars.fits", np.ones(3), None])
+@pytest.mark.parametrize("table", ["stars.fits", np.ones(3), None, [VALUES]])
 def test_only_a_table_is_a_table(table):
-    with pytest.raises(InputError, match="an astropy Table is needed"):
+    with pytest.raises(InputError, match=r"an astropy Table, a pandas or polars frame, .* is needed"):
         observations_from_table(table, "v")
 
 

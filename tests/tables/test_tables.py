@@ -275,7 +275,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, share):
         ("t.dat", np.random.default_rng(0).bytes(9000), "cannot be read"),
         ("t.csv", b"v,e_v\n", "no rows"),
         ("t.ecsv", b"# %ECSV 1.0\n# ---\n# datatype:\n", "cannot be read"),
-        ("t.vot", b"<VOTABLE>", "no rows"),
+        ("t.vot", b"<VOTABLE>", "cannot be read"),
         ("t.fits.gz", b"\x1f\x8b\x08not gzip", "cannot be read"),
     ],
 )

@@ -126,11 +126,13 @@ class Observations:
         return _build(cls, checked, covariances, weights, names, units, remarks, projections)
 
     @classmethod
-    def from_table(cls, table, columns=None, *, errors="auto", weights=None, on_bad="raise"):
-        """Columns of an astropy Table or QTable; see `xdgmm.tables.observations_from_table`."""
+    def from_table(cls, table, columns=None, *, errors="auto", correlations="auto", weights=None, on_bad="raise"):
+        """Columns of a table, whose errors and correlations are found; see `xdgmm.tables.observations_from_table`."""
         from xdgmm.tables import observations_from_table
 
-        return observations_from_table(table, columns, errors=errors, weights=weights, on_bad=on_bad)
+        return observations_from_table(
+            table, columns, errors=errors, correlations=correlations, weights=weights, on_bad=on_bad
+        )
 
     def __len__(self):
         """Number of rows, those without any value included."""

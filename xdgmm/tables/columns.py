@@ -1,67 +1,75 @@
-"""Find columns by name, and the error columns that belong to them."""
+"""Find columns by name, and read one as numbers with a unit."""
 
 from difflib import get_close_matches
 
-from xdgmm.errors import InputError
+import numpy as np
 
-PATTERNS = ("e_{}", "{}_err", "{}_error")
+from xdgmm.errors import InputError
+from xdgmm.observations.validation import plain
+
 SHOWN = 20
 
 
-def find(table, name, what="column"):
+def find(catalogue, name, what="column"):
     """The name, if the table has such a column; otherwise a sentence with the columns and the nearest name."""
     if not isinstance(name, str):
-        raise InputError(f"a {what} is given by its name, not by {name!r}; the columns are {_listed(table.colnames)}")
-    if name in table.colnames:
+        raise InputError(f"a {what} is given by its name, not by {name!r}; the columns are {listed(catalogue.names)}")
+    if name in catalogue.exact:
         return name
-    folded = {column.lower(): column for column in table.colnames}
-    near = get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    hint = f"; did you mean '{folded[near[0]]}'?" if near else ";"
-    raise InputError(f"the table has no {what} '{name}'{hint} its columns are {_listed(table.colnames)}")
+    near = get_close_matches(name.lower(), catalogue.folded, n=1, cutoff=0.5)
+    hint = f"; did you mean '{catalogue.folded[near[0]][0]}'?" if near else ";"
+    raise InputError(f"the table has no {what} '{name}'{hint} its columns are {listed(catalogue.names)}")
 
 
-def _listed(names):
+def listed(names):
+    """The first names, and how many there are."""
     shown = ", ".join(names[:SHOWN])
     return shown if len(names) <= SHOWN else f"{shown}, ... ({len(names)} in all)"
 
 
-def error_candidates(table, name):
-    """Columns that may hold the 1-sigma errors of a column: exact names, or else the same in another case."""
-    wanted = [pattern.format(name) for pattern in PATTERNS]
-    exact = [column for column in wanted if column in table.colnames]
-    if exact:
-        return exact
-    folded = {column.lower() for column in wanted}
-    return [column for column in table.colnames if column.lower() in folded and column != name]
+def numbers(catalogue, name):
+    """A column as float64 (N,), NaN where masked, and its unit as the table has it."""
+    column = catalogue.column(name)
+    if not hasattr(column, "dtype"):
+        raise InputError(f"column '{name}' holds {type(column).__name__} values, but numbers belong there")
+    if column.ndim != 1:
+        raise InputError(f"column '{name}' holds arrays of shape {column.shape[1:]} in each row; one number is needed")
+    if column.dtype.kind in "SUO":
+        _refuse_text(column, name)
+    try:
+        values, _ = plain(getattr(column, "value", column), f"column '{name}'")
+    except InputError as error:
+        raise InputError(str(error).replace("`", "")) from None
+    return values, getattr(column, "unit", None)
 
 
-def find_errors(table, name):
-    """The one error column of a column, by its name."""
-    found = error_candidates(table, name)
-    if len(found) == 1:
-        return found[0]
-    wanted = ", ".join(pattern.format(name) for pattern in PATTERNS)
-    if found:
-        raise InputError(
-            f"'{' and '.join(found)}' may both hold the errors of '{name}'; choose one (--errors NAME, or errors=)"
-        )
-    raise InputError(
-        f"no error column found for '{name}' (looked for {wanted}); name it (--errors NAME, or errors=), or say that "
-        "the values are exact (--errors none, or errors=None)"
-    )
+def holds_numbers(catalogue, name):
+    """Whether a column has one number in each row."""
+    try:
+        column = catalogue.column(name)
+    except InputError:
+        return False
+    dtype = getattr(column, "dtype", None)
+    return dtype is not None and dtype.kind in "iuf" and column.ndim == 1
 
 
-def columns_with_errors(table, weights=None):
-    """Every column of numbers for which an error column is found, the weights left out."""
-    names = [
-        name
-        for name in table.colnames
-        if name != weights and getattr(table[name], "dtype", None) is not None
-        if table[name].dtype.kind in "iuf" and table[name].ndim == 1 and error_candidates(table, name)
-    ]
-    if not names:
-        raise InputError(
-            "no column has an error column beside it (e_NAME, NAME_err, NAME_error); name the columns to fit with "
-            f"Observations.from_table(table, columns, ...); the columns are {_listed(table.colnames)}"
-        )
-    return names
+def _refuse_text(column, name):
+    """Text in a column is mostly one cell that is no number: say which."""
+    for row, cell in enumerate(column):
+        if isinstance(cell, (str, bytes)):
+            try:
+                float(cell)
+            except ValueError:
+                raise InputError(
+                    f"column '{name}' holds strings (row {row}: {str(cell)!r}), but numbers belong there; correct "
+                    "the cell, or leave it empty where the value is missing"
+                ) from None
+
+
+def numbers_of_all(catalogue, names):
+    """Several columns side by side (N, D), and their units."""
+    result, units = np.empty((catalogue.n_rows, len(names))), []
+    for i, name in enumerate(names):
+        result[:, i], unit = numbers(catalogue, name)
+        units.append(unit)
+    return result, units

@@ -1,20 +1,29 @@
-"""Read a table from any file that astropy's unified I/O reads, or say in one sentence why not."""
+"""Read a table from a file or a pipe, or say in one sentence why not."""
 
+import shutil
+import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 from xdgmm.errors import InputError
 
+from .formats import head_of, is_text, read_any
+
 TRUNCATED = ".*truncated.*"
+NAMES = 10_000_000  # bytes at the start of a text within which its names stand
 
 
-def read_table(path):
+def read_table(path, hdu=None):
     """Read a table.
 
     Parameters
     ----------
     path : str or Path
-        FITS, ECSV, CSV, VOTable, or anything else that astropy reads; also gzipped.
+        FITS, ECSV, CSV (separated by commas, semicolons, tabs or |), VOTable, Parquet, or anything else that astropy
+        reads; also gzipped, and from a pipe such as /dev/stdin.
+    hdu : int or str, optional
+        Number (as FITS counts them, in a VOTable from 0) or name of the table, where a file holds several.
 
     Returns
     -------
@@ -24,7 +33,8 @@ def read_table(path):
     Raises
     ------
     InputError
-        If the file is missing, is a folder, cannot be read as a table, is cut off, or has no rows.
+        If the file is missing, is a folder, cannot be read as a table, is cut off, has no rows, or holds several
+        tables of which none is chosen (the message lists them).
 
     Examples
     --------
@@ -34,6 +44,18 @@ def read_table(path):
     31
     """
     path = Path(path)
+    _check_path(path)
+    with _file(path) as file:
+        if file.stat().st_size == 0:
+            raise InputError(f"'{path}' is empty; give the file of a table")
+        table = _read(file, path, hdu)
+        _check_names(table, file, path)
+    if len(table) == 0:
+        raise InputError(f"the table in '{path}' has no rows, so there is nothing to fit")
+    return table
+
+
+def _check_path(path):
     try:
         path.stat()
     except FileNotFoundError:
@@ -42,22 +64,30 @@ def read_table(path):
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; give the file of a table")
-    if path.is_file() and path.stat().st_size == 0:
-        raise InputError(f"'{path}' is empty; give the file of a table")
-    table = _read(path)
-    _check_names(table, path)
-    if len(table) == 0:
-        raise InputError(f"the table in '{path}' has no rows, so there is nothing to fit")
-    return table
 
 
-def _read(path):
+@contextmanager
+def _file(path):
+    """The file itself; a copy of what comes through a pipe, which can be read only once."""
+    if path.is_file():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "table"
+        with path.open("rb") as source, copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        yield copy
+
+
+def _read(file, path, hdu):
     try:
         with warnings.catch_warnings():
             # What astropy warns about (odd units, extra header cards) does no harm, but a file that ends early does.
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=TRUNCATED)
-            return _guessed(path)
+            return read_any(file, hdu)
+    except InputError as error:
+        raise InputError(str(error).replace(str(file), str(path))) from None
     except OSError as error:
         if error.strerror:
             raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
@@ -74,48 +104,18 @@ def _not_a_table(path, error):
     )
 
 
-def _guessed(path):
-    """By what astropy recognises, else as a table in plain text."""
-    from astropy.io.registry import IORegistryError
-    from astropy.table import QTable
-
-    try:
-        return QTable.read(path)
-    except IORegistryError:
-        return _plain_text(path)
-
-
-def _plain_text(path):
-    """Text in columns whose separator astropy guesses; a guess without any number is no table."""
-    from astropy.table import QTable
-
-    if "\0" in _text(path):
-        raise ValueError("it is not text")
-    table = QTable.read(path, format="ascii")
-    if len(table) and not any(column.dtype.kind in "iuf" for column in table.itercols()):
-        raise ValueError("it has no column of numbers")
-    return table
-
-
-def _text(path):
-    """The text of a file, decompressed where it is compressed."""
-    from astropy.utils.data import get_readable_fileobj
-
-    with get_readable_fileobj(path, encoding="binary") as stream:
-        return stream.read().decode("utf-8")
-
-
-def _check_names(table, path):
+def _check_names(table, file, path):
     """Spreadsheets put a mark before the first name; astropy renames a repeated name to name_1, silently."""
     if table.colnames and table.colnames[0].startswith("\ufeff"):
         table.rename_column(table.colnames[0], table.colnames[0].removeprefix("\ufeff"))
-    made_up = [name for name in table.colnames if _base(name) in table.colnames]
+    there = set(table.colnames)
+    made_up = [name for name in table.colnames if _base(name) in there]
     if not made_up:
         return
-    try:
-        text = _text(path)
-    except UnicodeDecodeError:  # a binary format, which numbers no names
+    start = head_of(file, NAMES)
+    if not is_text(start):  # a binary format, which numbers no names
         return
+    text = start.decode("utf-8", errors="replace")
     for name in made_up:
         if name not in text:
             raise InputError(f"'{path}' has several columns named '{_base(name)}'; give each its own name")

@@ -1,0 +1,162 @@
+"""Formats of files, told by what stands in them: FITS, VOTable, Parquet, text; whatever else astropy recognises."""
+
+from xdgmm.errors import InputError
+
+LISTED = 20
+SEPARATORS = ";|\t"
+
+
+def read_any(path, hdu=None):
+    """The one table of a file, or the one that `hdu` names, as a QTable."""
+    start = head_of(path)
+    if start.startswith(b"SIMPLE  ="):
+        return _fits(path, hdu)
+    if _is_votable(start):
+        return _votable(path, hdu)
+    if hdu is not None:
+        raise InputError(f"`hdu` (--hdu) is {hdu!r}, but '{path}' is neither FITS nor VOTable, and holds one table")
+    return _parquet(path) if start.startswith(b"PAR1") else _text_or_else(path, start)
+
+
+def head_of(path, size=10_000):
+    """The first bytes of a file, decompressed where it is compressed."""
+    with _binary(path) as stream:
+        return stream.read(size)
+
+
+def _binary(path):
+    from astropy.utils.data import get_readable_fileobj
+
+    return get_readable_fileobj(path, encoding="binary")
+
+
+def is_text(start):
+    """Whether names stand as text in a file that starts so."""
+    return b"\0" not in start and not start.startswith((b"SIMPLE  =", b"PAR1"))
+
+
+def _is_votable(start):
+    return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VOTABLE" in start.upper()
+
+
+def _fits(path, hdu):
+    from astropy.io import fits
+    from astropy.table import QTable
+
+    with _binary(path) as stream, fits.open(stream) as file:
+        tables = {
+            number: each.name
+            for number, each in enumerate(file)
+            if isinstance(each, fits.BinTableHDU | fits.TableHDU) and not isinstance(each, fits.CompImageHDU)
+        }
+        return QTable.read(file, hdu=_chosen(tables, hdu, path))
+
+
+def _votable(path, hdu):
+    from astropy.io.votable import parse
+    from astropy.table import QTable
+
+    found = list(parse(path).iter_tables())
+    tables = {number: table.ID or table.name or "" for number, table in enumerate(found)}
+    return QTable(found[_chosen(tables, hdu, path)].to_table(use_names_over_ids=True), copy=False)
+
+
+def _chosen(tables, hdu, path):
+    """The number of the only table, or of the one that is asked for by number or name."""
+    if not tables:
+        raise ValueError("it holds no table")
+    if hdu is None and len(tables) == 1:
+        return next(iter(tables))
+    if hdu is None:
+        raise InputError(f"'{path}' holds several tables; choose one with --hdu (hdu=): {_listed(tables)}")
+    wanted = [number for number, name in tables.items() if str(hdu) == str(number)] or [
+        number for number, name in tables.items() if name and str(hdu).lower() == name.lower()
+    ]
+    if len(wanted) == 1:
+        return wanted[0]
+    what = "no table" if not wanted else "several tables"
+    raise InputError(f"'{path}' holds {what} {hdu!r}; choose one with --hdu (hdu=): {_listed(tables)}")
+
+
+def _listed(tables):
+    shown = [f"{number} ({name})" if name else str(number) for number, name in list(tables.items())[:LISTED]]
+    return ", ".join(shown) + (f", ... ({len(tables)} in all)" if len(tables) > LISTED else "")
+
+
+def _parquet(path):
+    """A Parquet file: with units where astropy wrote it, otherwise its columns of numbers with nulls masked."""
+    from astropy.table import QTable
+
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(
+            f"'{path}' is a Parquet file; reading it needs pyarrow: pip install 'xdgmm[parquet]'"
+        ) from None
+    if b"table_meta_yaml" in (parquet.read_schema(path).metadata or {}):
+        return QTable.read(path, format="parquet")
+    return _masked(parquet.read_table(path))
+
+
+def _masked(frame):
+    """A QTable of a frame; what is no number stays as it is."""
+    import narwhals
+    from astropy.table import MaskedColumn, QTable
+
+    frame = narwhals.from_native(frame, eager_only=True)
+    result = QTable()
+    for series in frame.iter_columns():
+        nulls = series.is_null().to_numpy()
+        filled = series.fill_null(0) if series.dtype.is_numeric() else series
+        result[series.name] = MaskedColumn(filled.to_numpy(), mask=nulls) if nulls.any() else filled.to_numpy()
+    return result
+
+
+def _text_or_else(path, start):
+    """Text whose separator stands in its first line; or what astropy recognises or guesses."""
+    from astropy.io.registry import IORegistryError
+    from astropy.table import QTable
+
+    if start.startswith(b"# %ECSV"):
+        return QTable.read(path, format="ascii.ecsv")
+    options = _separated(start) if is_text(start) else None
+    if options is not None:
+        return QTable.read(path, **options)
+    if start.startswith(b"#"):  # comments, which the reader that a name in .csv calls for takes for names
+        return _guessed(path, start)
+    try:
+        return QTable.read(path)
+    except IORegistryError:
+        return _guessed(path, start)
+
+
+def _separated(start):
+    """How to read text whose lines have a separator that astropy does not guess, or None."""
+    lines = [line for line in start.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), "")
+    found = [separator for separator in SEPARATORS if separator in first.strip(" ")]
+    if len(found) != 1 or first.startswith("|") or "," in first:
+        return None
+    if first is not lines[0] and all(_is_number(cell) for cell in first.split(found[0])):
+        return {"format": "ascii.commented_header", "delimiter": found[0], "header_start": -1}
+    return {"format": "ascii.csv", "delimiter": found[0], "comment": "#"}
+
+
+def _is_number(cell):
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _guessed(path, start):
+    """Text in columns whose separator astropy guesses; a guess without any number is no table."""
+    from astropy.table import QTable
+
+    if not is_text(start):
+        raise ValueError("it is not text")
+    table = QTable.read(path, format="ascii")
+    if len(table) and not any(column.dtype.kind in "iuf" for column in table.itercols()):
+        raise ValueError("it has no column of numbers")
+    return table
