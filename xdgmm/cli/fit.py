@@ -6,8 +6,11 @@ from typing import Annotated
 import typer
 
 from .options import (
+    Correlations,
+    CorrelationsChoice,
     CovarianceType,
     Errors,
+    Hdu,
     OnBad,
     OnBadChoice,
     Overwrite,
@@ -25,12 +28,14 @@ def fit(
     table: Annotated[Path, typer.Argument(help="Table to fit: FITS, ECSV, CSV, anything astropy reads.")],
     columns: Annotated[str, typer.Option(help="Columns to fit, separated by commas.", metavar="NAME[,NAME...]")],
     errors: Errors = "auto",
+    correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
     components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
     covariance_type: Annotated[
         CovarianceType, typer.Option(help="Each component its own, one for all, no correlations, or round.")
     ] = CovarianceType.FULL,
     on_bad: OnBadChoice = OnBad.RAISE,
+    hdu: Hdu = None,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
     report: Report = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
@@ -59,7 +64,12 @@ def fit(
 
     names = names_of(columns)
     observations = Observations.from_table(
-        read_table(table), names, errors=errors_of(errors), weights=weights, on_bad=on_bad.value
+        read_table(table, hdu),
+        names,
+        errors=errors_of(errors),
+        correlations=correlations.value,
+        weights=weights,
+        on_bad=on_bad.value,
     )
     outputs.check_picture(observations)
     model = Model(covariance_type.value, background=Background() if background else None)

@@ -47,7 +47,23 @@ class OnBad(StrEnum):
     EXACT = "exact"
 
 
-Errors = Annotated[str, typer.Option(help="Columns of the 1-sigma errors, one for each; [b]none[/b] for exact values.")]
+class Correlations(StrEnum):
+    """Whether correlations of errors are looked for."""
+
+    AUTO = "auto"
+    NONE = "none"
+
+
+Errors = Annotated[
+    str,
+    typer.Option(
+        help="Error columns, one for each: NAME, var:NAME, ivar:NAME, pair:UPPER:LOWER; [b]none[/b] for exact values."
+    ),
+]
+CorrelationsChoice = Annotated[Correlations, typer.Option(help="Find the correlations of errors, or ignore them.")]
+Hdu = Annotated[
+    str | None, typer.Option(help="Number or name of the table, in a file that holds several.", metavar="N|NAME")
+]
 Weights = Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")]
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]

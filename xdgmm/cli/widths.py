@@ -9,7 +9,10 @@ from xdgmm.errors import InputError, OutputError
 
 from .options import (
     Convention,
+    Correlations,
+    CorrelationsChoice,
     Errors,
+    Hdu,
     Method,
     OnBad,
     OnBadChoice,
@@ -34,8 +37,10 @@ def widths(
         typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
     ] = None,
     errors: Errors = "auto",
+    correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
     on_bad: OnBadChoice = OnBad.RAISE,
+    hdu: Hdu = None,
     method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
     level: Annotated[float, typer.Option(help="Probability of an error bar.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
@@ -63,7 +68,12 @@ def widths(
     mixture = GaussianMixture.read(model)
     names = list(mixture.names) if columns is None else names_of(columns)
     observations = Observations.from_table(
-        read_table(table), names, errors=errors_of(errors), weights=weights, on_bad=on_bad.value
+        read_table(table, hdu),
+        names,
+        errors=errors_of(errors),
+        correlations=correlations.value,
+        weights=weights,
+        on_bad=on_bad.value,
     )
     options = {
         "method": method.value,
