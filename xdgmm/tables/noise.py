@@ -79,7 +79,7 @@ def _all_negative(lower):
 
 def _say_unequal(name, columns, upper, lower, usable, remarks):
     mean = 0.5 * (upper + lower)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         difference = np.where(usable & np.isfinite(mean), np.abs(upper - lower) / mean, 0.0)
     unequal = int((difference > UNEQUAL).sum())
     if unequal == 0:

@@ -62,8 +62,9 @@ def converted(catalogue, name, belonging):
     if own is None or [str(own)] == [str(unit) for unit in belonging.units]:
         return values
     if None in belonging.units:
+        none = "has none" if len(set(belonging.owners)) == 1 else "have no product of units"
         raise InputError(
-            f"{belonging.what} '{name}' has the unit {own}, but {belonging.described} has none; give both or neither"
+            f"{belonging.what} '{name}' has the unit {own}, but {belonging.described} {none}; give both or neither"
         )
     wanted = belonging.wanted()
     factor = None if wanted is None else _factor(difference_unit(own), wanted)
