@@ -12,6 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from xdgmm import Observations, datasets
 from xdgmm.fitting import fit
+from xdgmm.tables import read_table
 
 
 def column(table, name):
@@ -133,15 +134,8 @@ def test_hydrus1_has_the_exact_and_the_published_dispersion():
     assert 2.69 - 0.43 < sigma < 2.69 + 0.51
 
 
-def berkey():
-    table = datasets.load("berkey")
-    pd, al, covariance = (column(table, name) for name in ("var_pd", "var_al", "cov_pd_al"))
-    noise = np.array([[pd, covariance], [covariance, al]]).transpose(2, 0, 1)
-    return Observations.with_covariances(np.stack([column(table, "pd"), column(table, "al")], axis=1), noise)
-
-
 def test_berkey_has_the_exact_and_the_published_covariance():
-    result = fit(berkey())
+    result = fit(Observations.from_table(datasets.load("berkey"), ["pd", "al"]))
     V = result.mixture.covariances[0]
     assert result.converged
     assert result.mixture.means[0, 0] == half_a_unit("0.3448392")
@@ -310,18 +304,13 @@ def test_a_dwarf_galaxy_has_the_exact_and_the_published_dispersion(
 
 
 def test_praesepe_has_a_core_and_a_halo(test_data):
-    with (test_data / "praesepe" / "praesepe_gaia_dr2.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = ("parallax", "pmra", "pmdec")
-    values, errors = (
-        np.array([[float(row[name + kind]) for name in names] for row in rows]) for kind in ("", "_error")
+    praesepe = read_table(test_data / "praesepe" / "praesepe_gaia_dr2.csv")
+    observations = Observations.from_table(praesepe, ["parallax", "pmra", "pmdec"])
+    assert observations.remarks == (
+        "errors of parallax, pmra, pmdec taken from X_error",
+        "correlations taken from X_Y_corr",
     )
-    noise = np.tile(np.eye(3), (len(rows), 1, 1))
-    for i in range(3):
-        for j in range(i + 1, 3):
-            noise[:, i, j] = noise[:, j, i] = [float(row[f"{names[i]}_{names[j]}_corr"]) for row in rows]
-    noise *= errors[:, :, None] * errors[:, None, :]
-    result = fit(Observations.with_covariances(values, noise, names=names), 2, rng=0)
+    result = fit(observations, 2, rng=0)
     core = np.argmin(result.mixture.sigmas[:, 0])
     assert result.converged
     assert result.mixture.weights[core] == half_a_unit("0.709")
@@ -329,4 +318,4 @@ def test_praesepe_has_a_core_and_a_halo(test_data):
         assert found == half_a_unit(expected)
     for found, expected in zip(result.mixture.sigmas[core], ("0.069", "0.935", "0.840"), strict=True):
         assert found == half_a_unit(expected)
-    assert result.log_likelihood / len(rows) == half_a_unit("-2.5094063")
+    assert result.log_likelihood / len(observations) == half_a_unit("-2.5094063")
