@@ -216,3 +216,19 @@ def test_posteriors_are_printed_with_their_prior(xdgmm, stars):
     assert report.meta["method"] == "mcmc"
     # Median and interval by integration on a grid: the tests of the posterior hold that; here to its Monte Carlo error.
     assert report["sigma"][0].value == pytest.approx(2.81, abs=0.06)
+
+
+def test_a_table_of_several_and_its_correlations_can_be_chosen(xdgmm, refused, tmp_path):
+    rng = np.random.default_rng(0)
+    stars = Table({name: rng.normal(size=30) for name in ("a", "b")})
+    for name, numbers in (("e_a", 0.1), ("e_b", 0.1), ("a_b_corr", 0.5)):
+        stars[name] = np.full(30, numbers)
+    hdus = [fits.PrimaryHDU(), fits.BinTableHDU(stars, name="STARS"), fits.BinTableHDU(stars[:3], name="GAL")]
+    fits.HDUList(hdus).writeto(tmp_path / "t.fits")
+    refused(xdgmm("fit", "t.fits", "--columns", "a,b", cwd=tmp_path), "--hdu", "1 (STARS), 2 (GAL)")
+    command = ["t.fits", "--columns", "a,b", "--hdu", "stars", "--correlations"]
+    found = xdgmm("fit", *command, "auto", "--output", "model.fits", cwd=tmp_path)
+    assert "30 objects; errors of a, b taken from e_X; correlations taken from a_b_corr" in found.stdout
+    assert xdgmm("widths", "model.fits", *command, "auto", cwd=tmp_path).returncode == 0
+    ignored = xdgmm("fit", *command, "none", cwd=tmp_path)
+    assert "30 objects; errors of a, b taken from e_X\n" in ignored.stdout

@@ -50,7 +50,9 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     assert (namespace["same"].covariances == namespace["model"].covariances_).all()
 
 
-@pytest.mark.parametrize(("page", "blocks"), [("intrinsic_widths.md", 7), ("models.md", 6), ("posterior.md", 3)])
+@pytest.mark.parametrize(
+    ("page", "blocks"), [("intrinsic_widths.md", 7), ("models.md", 6), ("posterior.md", 3), ("tables.md", 6)]
+)
 def test_pages_print_what_they_say(page, blocks):
     namespace, printed, compared = {}, "", 0
     for language, text in BLOCK.findall((ROOT / "docs" / page).read_text(encoding="utf-8")):

@@ -1,8 +1,9 @@
 """Where from, where to?
 
-`read_table` reads whatever astropy reads; `observations_from_table` finds the columns, their errors and their units and
-makes `Observations`; `write_table` writes a report.  A new convention for error columns is one line in
-`columns.PATTERNS`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
+`read_table` reads whatever astropy reads; `observations_from_table` finds the columns, their errors, correlations and
+units, and makes `Observations`; `write_table` writes a report.  A new convention for the names of columns is one line
+in `conventions`; a new kind of table is one function in `catalogue`; a new format for reports is one suffix in
+`writing.REPORT_SUFFIXES`.
 """
 
 from .observing import observations_from_table
