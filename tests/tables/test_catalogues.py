@@ -52,6 +52,7 @@ HOLDERS = {
     "pandas with another index": lambda: pd.DataFrame(columns(), index=[7, 7, 3]),
     "pandas nullable": lambda: pd.DataFrame(columns()).convert_dtypes().assign(v=pd.array([1, None, 4], dtype="Int64")),
     "pandas of arrow": lambda: pd.DataFrame(columns()).assign(v=pd.array([1, None, 4], dtype="int64[pyarrow]")),
+    "pandas of objects": lambda: pd.DataFrame({**columns(), "v": pd.Series([1, None, 4.0], dtype=object)}),
     "polars": lambda: pl.DataFrame(columns()),
     "polars with nulls": lambda: pl.DataFrame({**columns(), "v": [1, None, 4]}),
     "polars decimals": lambda: pl.DataFrame({**columns(), "v": pl.Series(["1.0", None, "4.0"]).cast(pl.Decimal(9, 2))}),
@@ -68,7 +69,7 @@ def test_every_holder_of_columns_gives_the_same(holder):
     assert observations.n_objects == 2
 
 
-@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("holder", sorted(HOLDERS.keys() - {"pandas of objects"}))  # which may hold anything
 def test_without_columns_those_with_errors_are_found_in_every_holder(holder):
     assert observations_from_table(HOLDERS[holder]()).names == ("v",)
 

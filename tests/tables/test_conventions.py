@@ -226,7 +226,7 @@ def test_the_kind_of_a_named_column_follows_from_its_name_or_is_said_before_it(e
     assert observations_from_table(table, "v", errors=errors).noise[0, 0] == expected
 
 
-@pytest.mark.parametrize("errors", ["var:", "pair:w", "pair:w:y:y", "ivar:w:y", "ivar:nothing", "odd:w", 3])
+@pytest.mark.parametrize("errors", ["var:", "pair:w", "pair:w:y:y", "ivar:w:y", "ivar:nothing", "odd:w", 3, {"v": "w"}])
 def test_an_error_that_is_not_said_right_is_refused(errors):
     with pytest.raises(InputError, match=r"must have the form|no error column|given by its name"):
         observations_from_table(Table({"v": [1.0], "w": [4.0], "y": [5.0]}), "v", errors=errors)

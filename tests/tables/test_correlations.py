@@ -46,6 +46,23 @@ def test_exact_values_have_no_correlations():
     assert observations_from_table(three(), NAMES, errors=None).noise is None
 
 
+def test_a_column_that_is_taken_as_exact_has_no_correlations_either():
+    table = three()
+    table["cov_a_b"] = 1.0
+    table.remove_column("a_b_corr")
+    observations = observations_from_table(table, NAMES, errors=["auto", None, "auto"])
+    assert observations.noise[0].tolist() == pytest.approx(np.array([[4, 0, 0.8], [0, 0, 0], [0.8, 0, 4]]))
+    assert observations.remarks[-1] == "correlations taken from c_a_corr"
+
+
+def test_a_named_column_holds_covariances_where_its_name_says_so():
+    table = three()
+    table["cov_ab"], table["discovery"] = 0.4, 0.4
+    named = {("a", "b"): "cov_ab", ("b", "c"): "discovery"}
+    noise = observations_from_table(table, NAMES, correlations=named).noise
+    assert noise[0, [0, 1], [1, 2]] == pytest.approx([0.4, 1.6], rel=1e-15)
+
+
 def test_correlations_can_be_named():
     table = three()
     table["rho"], table["c_bc"] = 0.5, 0.4

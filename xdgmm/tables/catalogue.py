@@ -116,4 +116,7 @@ def array_of_series(series):
 
     if isinstance(series.dtype, (narwhals.Categorical, narwhals.Enum)):
         raise InputError(f"column '{series.name}' holds categories, but numbers belong there; convert it to float")
-    return series.cast(narwhals.Float64).to_numpy() if series.dtype.is_numeric() else series.to_numpy()
+    if series.dtype.is_numeric():
+        return series.cast(narwhals.Float64).to_numpy()
+    nulls = series.is_null().to_numpy()
+    return np.where(nulls, np.nan, series.to_numpy()) if series.dtype == narwhals.Object else series.to_numpy()

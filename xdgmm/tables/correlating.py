@@ -11,7 +11,7 @@ from .conventions import Match, correlation_matches
 WORDS = ("cor", "cov", "rho")  # one of them is in every name that a convention gives
 
 
-def correlation_columns(catalogue, names, correlations):
+def correlation_columns(catalogue, names, errors, correlations):
     """What holds the correlation of which columns: a `Match` for each pair of positions (i, j), i < j.
 
     Parameters
@@ -19,8 +19,11 @@ def correlation_columns(catalogue, names, correlations):
     catalogue : Catalogue
     names : sequence of str
         The columns of the values.
+    errors : sequence of Match
+        What holds their errors: exact values have no correlations.
     correlations : "auto", "none", None, or dict
-        Found by name; ignored; or named, ``{("x", "y"): "column"}``, covariances as "cov:column".
+        Found by name; ignored; or named, ``{("x", "y"): "column"}``, covariances as "cov:column" where the word cov is
+        not in the name.
     """
     if correlations is None or (isinstance(correlations, str) and correlations == "none"):
         return {}
@@ -33,7 +36,7 @@ def correlation_columns(catalogue, names, correlations):
         )
     if not any(word in name for name in catalogue.folded for word in WORDS):
         return {}
-    pairs = combinations(range(len(names)), 2)
+    pairs = combinations([i for i, match in enumerate(errors) if match.kind != "exact"], 2)
     found = {(i, j): _found(catalogue, names[i], names[j]) for i, j in pairs}
     return {pair: match for pair, match in found.items() if match is not None}
 
@@ -52,7 +55,7 @@ def _found(catalogue, name, other):
 def _named(catalogue, column):
     kind, colon, name = str(column).partition(":")
     if column in catalogue.exact or not colon or kind not in ("corr", "cov"):
-        kind, name = "cov" if "cov" in str(column).lower() else "corr", column
+        kind, name = "cov" if "cov" in str(column).lower().split("_") else "corr", column
     return Match(kind, (find(catalogue, name, "correlation column"),))
 
 

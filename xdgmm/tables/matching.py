@@ -69,7 +69,7 @@ def _found(catalogue, name, names):
 def _named(catalogue, name, error):
     """The column that the user names, with its kind before a colon where that does not follow from the name."""
     kind, *columns = error.split(":") if isinstance(error, str) else (None,)
-    if error in catalogue.exact or kind not in FORMS or not columns:
+    if not columns or kind not in FORMS or error in catalogue.exact:
         return Match(_kind(find(catalogue, error, "error column"), name), (error,))
     if len(columns) != FORMS[kind].count(":"):
         raise InputError(f"`errors` is '{error}' for '{name}', but it must have the form {FORMS[kind]}")

@@ -38,7 +38,8 @@ def observations_from_table(table, columns=None, *, errors="auto", correlations=
         otherwise 1-sigma), or is said before it: "sigma:NAME", "var:NAME", "ivar:NAME", "pair:UPPER:LOWER".
     correlations : "auto", None, or dict
         "auto" finds correlations and covariances by their names, see Notes; None or "none" ignores them; a dict names
-        them, ``{("x", "y"): "rho"}``, covariances as "cov:NAME".  Pairs without a column are uncorrelated.
+        them, ``{("x", "y"): "rho"}``, covariances as "cov:NAME" where the word cov is not in the name.  Pairs without
+        a column are uncorrelated.
     weights : str, optional
         Column of frequency weights.
     on_bad : {"raise", "drop", "missing", "exact"}
@@ -89,14 +90,14 @@ def observations_from_table(table, columns=None, *, errors="auto", correlations=
         raise InputError("the table has no rows, so there is nothing to fit")
     names = _value_names(catalogue, columns, errors, weights)
     matches = error_columns(catalogue, names, errors)
-    exact = all(match.kind == "exact" for match in matches)
-    pairs = {} if exact else correlation_columns(catalogue, names, correlations)
+    n_noisy = sum(match.kind != "exact" for match in matches)
+    pairs = {} if n_noisy == 0 else correlation_columns(catalogue, names, matches, correlations)
     values, units = numbers_of_all(catalogue, names)
     _check_finite(values, names)
     known_units, unknown = _known_units(names, units)
-    remarks = [*of_errors(names, matches), *of_correlations(pairs, len(names)), *unknown, *of_missing(values, names)]
+    remarks = [*of_errors(names, matches), *of_correlations(pairs, n_noisy), *unknown, *of_missing(values, names)]
     options = {"weights": _weights(catalogue, weights, remarks), "names": names, "units": known_units}
-    if exact:
+    if n_noisy == 0:
         observations = Observations.exact(values, **options)
     else:
         source = Source(catalogue, tuple(names), tuple(units), matches, pairs, on_bad)
