@@ -93,17 +93,19 @@ def widths(
 def _found_again(mixture, observations):
     """The result of a fit that starts at its own maximum; refused where it leads elsewhere."""
     from xdgmm import objects
-    from xdgmm.fitting import Model, Settings, fit
+    from xdgmm.fitting import Settings, fit, model_of
 
-    result = fit(observations, mixture.n_components, Settings(start=mixture, model=Model.shown_by(mixture)))
-    before = (
+    model = model_of(mixture)
+    result = fit(observations, mixture.n_components, Settings(start=mixture, model=model))
+    before = sum(model.log_priors(mixture).values()) + (
         observations.object_weights[observations.counts]
         @ (objects.log_likelihoods(mixture, observations)[observations.counts])
     )
-    if result.log_likelihood - before > SAME_MAXIMUM:
+    gain = result.log_posterior - before
+    if gain > SAME_MAXIMUM:
+        climbed = "log-likelihood" if model.prior is None else "log-posterior"
         raise InputError(
-            f"the model is not the maximum for this table: fitting raises the log-likelihood by "
-            f"{result.log_likelihood - before:.3g} nats; give the table it was fitted to (models with priors or fixed "
-            "parameters need Python for this method)"
+            f"the model is not the maximum for this table: fitting raises the {climbed} by {gain:.3g} nats; give the "
+            "table it was fitted to"
         )
     return result

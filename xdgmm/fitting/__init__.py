@@ -4,7 +4,7 @@
 `newton`, one file each) turn statistics into better mixtures; `fit` starts them, compares them and reports.  To add
 a solver, write a module with ``advance(mixture, statistics, likelihood)`` and name it in `solvers`.  What is fitted
 (covariance type, what is fixed, priors, a background) is a `Model`; the solvers meet it as `Constraints`, in
-`coordinates`, `em` and `implicit`.
+`coordinates`, `em` and `implicit`.  `recording` keeps what was fitted with the mixture.
 """
 
 from .covariance_types import COVARIANCE_TYPES
@@ -12,6 +12,7 @@ from .fit import Settings, fit
 from .initialisation import STARTS, label_start, start_from
 from .model import Fixed, Model
 from .priors import Dirichlet, InverseWishart, Normal, Prior
+from .recording import model_of
 from .result import FitResult, Outcome, StoppingRule
 from .statistics import Statistics, expect, log_likelihoods, responsibilities
 from .watching import Progress
@@ -35,6 +36,7 @@ __all__ = [
     "fit",
     "label_start",
     "log_likelihoods",
+    "model_of",
     "responsibilities",
     "start_from",
 ]

@@ -15,6 +15,7 @@ from .identification import unmeasured_pairs
 from .initialisation import STARTS, Points
 from .model import Model, with_background
 from .optimality import Point
+from .recording import recorded
 from .result import FitResult, Outcome, StoppingRule
 from .standardisation import Standardisation, unseen_coordinates
 from .statistics import Likelihood
@@ -126,9 +127,9 @@ def fit(observations, n_components=1, settings=None, rng=None):
     point = _in_order(solution, problem)
     mixture = problem.original(point.mixture)
     log_likelihood = solution.statistics.log_likelihood + problem.jacobian
-    log_priors = problem.log_priors(mixture)
+    log_priors = problem.model.log_priors(mixture)
     ended = log_likelihood + sum(log_priors.values())
-    return FitResult(
+    result = FitResult(
         mixture=mixture,
         log_likelihood=log_likelihood,
         log_priors=log_priors,
@@ -146,6 +147,7 @@ def fit(observations, n_components=1, settings=None, rng=None):
         n_passes=likelihood.passes,
         n_starts=1 if settings.start is not None or n_components == 1 else settings.n_init,
     )
+    return recorded(result, observations)
 
 
 class _Problem:
@@ -244,14 +246,6 @@ class _Problem:
     def pack(self):
         """The blocks of all objects."""
         return self.scaling.pack(self.observations, self.model.background)
-
-    def log_priors(self, mixture):
-        """Log-density of each part of the prior at a mixture in the caller's units; empty without a prior."""
-        terms = self.caller_constraints.prior
-        if terms is None:
-            return {}
-        constants = terms.log_constants(self.model.prior)
-        return {name: value + constants[name] for name, value in terms.log_densities(mixture).items()}
 
 
 def _check_everything_seen(observations, model, constraints):

@@ -123,7 +123,8 @@ class Model:
 
     def n_parameters(self, n_components, n_dimensions):
         """Number of free parameters: what AIC and BIC count."""
-        return self.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
+        unhindered = replace(self, prior=None)  # which fixes nothing, and whose units are not known here
+        return unhindered.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
 
     def constraints(self, n_components, n_dimensions, units=None):
         """What the solvers ask, for K components in D dimensions, in the caller's units.
@@ -144,6 +145,14 @@ class Model:
             n_components, n_dimensions, units, background=background, tied=self.covariance_type == "tied"
         )
         return Constraints(self.type, *masks, prior)
+
+    def log_priors(self, mixture):
+        """Log-density of each part of the prior at a mixture, in its units; empty without a prior."""
+        if self.prior is None:
+            return {}
+        terms = self.constraints(*mixture.means.shape, mixture.units).prior
+        constants = terms.log_constants(self.prior)
+        return {name: value + constants[name] for name, value in terms.log_densities(mixture).items()}
 
     def check_start(self, start):
         """Refuse a start that fixed parameters or the covariance type contradict."""

@@ -1,11 +1,16 @@
 """What is a model?
 
 `GaussianMixture` is the one noun: a frozen value with weights, means, covariances, names and units, closed under
-its verbs.  `Background` is a uniform density beside the Gaussians.  `storage` writes a mixture to FITS and reads it
-back.
+its verbs.  `Background` is a uniform density beside the Gaussians, `FitRecord` what a mixture was fitted to.
+`storage` says what a file of a mixture holds, `fits_file` and `ecsv_file` how, and `connecting` joins them to astropy's
+unified reading and writing.
 """
 
+from . import connecting
 from .background import Background
 from .mixture import GaussianMixture
+from .record import FitRecord
 
-__all__ = ["Background", "GaussianMixture"]
+connecting.register(GaussianMixture)
+
+__all__ = ["Background", "FitRecord", "GaussianMixture"]

@@ -1,14 +1,17 @@
 """`GaussianMixture`: a mixture of Gaussians with names and units, as a frozen value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from astropy.io.registry import UnifiedReadWriteMethod
 
 from xdgmm.errors import InputError
 from xdgmm.observations.affine import AffineMap
 from xdgmm.observations.validation import check_names, check_units, plain, read_only, unit_factors
 
 from .background import Background
+from .connecting import MixtureRead, MixtureWrite
+from .record import FitRecord
 
 ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, weights summing to 1 within ROUNDING
 
@@ -35,6 +38,11 @@ class GaussianMixture:
     background : Background, optional
         A uniform density over a box, for objects that belong to no component.
 
+    Attributes
+    ----------
+    record : FitRecord or None
+        What the mixture was fitted to, and how; what is made from a mixture has none.
+
     Raises
     ------
     InputError
@@ -54,6 +62,7 @@ class GaussianMixture:
     names: tuple | None = None
     units: tuple | None = None
     background: Background | None = None
+    record: FitRecord | None = field(default=None, init=False)
 
     def __post_init__(self):
         """Check, and freeze the arrays."""
@@ -63,7 +72,7 @@ class GaussianMixture:
         _check_shapes(weights, means, covariances)
         _check_background(self.background)
         _check_weights(weights, self.background)
-        _check_covariances(covariances)
+        covariances = _checked_covariances(covariances)
         n_dimensions = means.shape[1]
         for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
             object.__setattr__(self, name, read_only(array))
@@ -187,11 +196,12 @@ class GaussianMixture:
             background, shares = background.with_fraction(shares[-1]), shares[:-1]
         new = object.__new__(GaussianMixture)
         arrays = {"weights": shares, "means": means, "covariances": covariances}
-        for field, array in arrays.items():
-            object.__setattr__(new, field, read_only(array))
+        for name, array in arrays.items():
+            object.__setattr__(new, name, read_only(array))
         object.__setattr__(new, "names", self.names)
         object.__setattr__(new, "units", self.units)
         object.__setattr__(new, "background", background)
+        object.__setattr__(new, "record", None)
         return new
 
     def ordered(self, order):
@@ -242,18 +252,14 @@ class GaussianMixture:
         targets = tuple(new or old for old, new in zip(self.units, units, strict=True))
         return self.rescaled(np.zeros_like(factors), factors, self.names, targets)
 
-    def write(self, path, *, overwrite=False):
-        """Write to a FITS file (see `xdgmm.mixture.storage`); `GaussianMixture.read` gets the same bits back."""
-        from . import storage
+    def with_record(self, record):
+        """The same mixture with the `FitRecord` of its fit."""
+        new = self.with_parameters(self.shares, self.means, self.covariances)
+        object.__setattr__(new, "record", record)
+        return new
 
-        storage.write(self, path, overwrite=overwrite)
-
-    @classmethod
-    def read(cls, path):
-        """Read what `write` wrote; one sentence (InputError) if the file is missing, damaged or something else."""
-        from . import storage
-
-        return storage.read(path)
+    read = UnifiedReadWriteMethod(MixtureRead)
+    write = UnifiedReadWriteMethod(MixtureWrite)
 
 
 def _square_root(covariance):
@@ -315,10 +321,14 @@ def _lowest_eigenvalues(covariances):
     return np.linalg.eigvalsh(_scaled(covariances))[:, 0]
 
 
-def _check_covariances(covariances):
+def _checked_covariances(covariances):
+    """The covariances, symmetric to the last bit."""
     scaled = _scaled(covariances)
     if (np.abs(scaled - scaled.transpose(0, 2, 1)) > ROUNDING).any():
         raise InputError("`covariances` must be symmetric; average each with its transpose")
     for k, lowest in enumerate(_lowest_eigenvalues(covariances)):
         if lowest < -ROUNDING:
             raise InputError(f"the covariance of component {k} has a negative eigenvalue; it must be a covariance")
+    transposed = covariances.transpose(0, 2, 1)
+    mean = np.where(covariances == transposed, covariances, 0.5 * covariances + 0.5 * transposed)
+    return np.where(np.tri(covariances.shape[1], dtype=bool), mean, mean.transpose(0, 2, 1))

@@ -1,67 +1,141 @@
-"""A mixture as a FITS file: one binary table, one row per component, readable in any FITS browser.
+"""What a file of a mixture holds, whatever its format.
 
-Columns, each with its unit: ``weight``, ``mean_<name>`` for every coordinate, ``cov_<name>_<name>`` for the lower
-triangle of the covariance.  The header says what it is (``XDGMMFMT``, the format's version) and keeps the names
-and units of the coordinates as JSON, since FITS columns restrict characters and length.  Numbers are stored as
-64-bit floats: the round trip is exact.
+A table with one row per component, readable in any browser of tables: ``weight``; for every coordinate ``mean_<name>``
+and ``sigma_<name>``; for every pair ``corr_<name>_<name>``; and ``cov_<name>_<name>``, the lower triangle of the
+covariance.  Weights, means and covariances are the model; sigmas and correlations follow from them, for readers.
+Beside the table stand cards, short keys with a number or JSON text: the format's version (``XDGMMFMT``), names and
+units of the coordinates, the box of a background, and the record of the fit.  ``DIGEST`` is a hash of all that is read
+back, so that a file that was cut or changed is never taken for a model.  The covariance of the parameters, where it is
+known, is a matrix of its own.
 
-A mixture with a background has format 2: the header keeps the box (``BGLOW``, ``BGHIGH``, in the units of the
-coordinates) and the fraction (``BGFRAC``) as JSON too.  All others have format 1, which older versions of xdgmm read.
+Formats 1 and 2 (the latter with a background), which earlier versions wrote, had neither record nor digest.
 """
 
-import io
+import hashlib
 import json
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.files import check_output, written_whole
 from xdgmm.kernels import unpack
 from xdgmm.observations.validation import difference_unit
 
 from .background import Background
-from .mixture import GaussianMixture
+from .record import FitRecord
 
-FORMAT, WITH_BACKGROUND = 1, 2
-LONGEST_LABEL = 30  # two of them and "cov_" fit into a FITS column name of 68 characters
+FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD = 3, 1, 2
+LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
+RECORD_CARDS = {
+    "model": "MODEL",
+    "n_objects": "NOBJECTS",
+    "total_weight": "TOTWEIGH",
+    "log_likelihood": "LNLIKE",
+    "log_priors": "LNPRIORS",
+    "n_parameters": "NPARAMS",
+    "outcome": "OUTCOME",
+    "converged": "CONVERGD",
+    "remarks": "REMARKS",
+    "data_hash": "DATAHASH",
+    "version": "CREATOR",
+    "date": "FITDATE",
+}
 
 
-def write(mixture, path, *, overwrite=False):
-    """Write a mixture to `path`, which must end in .fits."""
-    check_output(path, overwrite=overwrite, suffixes=(".fits",))
-    with written_whole(path, overwrite=overwrite) as temporary:
-        _table(mixture).writeto(temporary, overwrite=True)
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds.
+
+    Attributes
+    ----------
+    cards : dict of str to str or int
+    labels, units : tuple of str
+        Of the columns; None where there is no unit.
+    rows : ndarray (K, columns)
+    covariance : ndarray (P, P) or None
+        Of the parameters.
+    """
+
+    cards: dict
+    labels: tuple
+    units: tuple
+    rows: np.ndarray
+    covariance: np.ndarray | None = None
 
 
-def _table(mixture):
-    from astropy.io import fits
+def contents_of(mixture):
+    """The `Contents` of a file for this mixture."""
+    cards = {
+        "XDGMMFMT": FORMAT,
+        "NDIM": mixture.n_dimensions,
+        "NAMES": json.dumps(mixture.names),
+        "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
+        **_background_cards(mixture.background),
+        **_record_cards(mixture.record),
+    }
+    labels, units, columns = zip(*_columns(mixture), strict=True)
+    covariance = None if mixture.record is None else mixture.record.covariance
+    contents = Contents(cards, labels, units, np.stack(columns, axis=1), covariance)
+    return replace(contents, cards={**cards, "DIGEST": _digest(contents)})
 
-    labels = _labels(mixture.names)
-    columns = [fits.Column("weight", "D", array=mixture.weights)]
+
+def mixture_of(contents, path):
+    """The mixture in what was read from `path`.
+
+    Raises
+    ------
+    InputError
+        If the format is newer than this version knows, or the parts contradict each other.
+    """
+    version = contents.cards["XDGMMFMT"]
+    if isinstance(version, int) and version > FORMAT:
+        raise InputError(f"'{path}' has format {version}, newer than this xdgmm knows; upgrade xdgmm")
+    try:
+        return _mixture(contents, version)
+    except Exception as error:
+        raise InputError(f"'{path}' is damaged ({error}); write it again") from error
+
+
+def _mixture(contents, version):
+    from .mixture import GaussianMixture
+
+    cards, rows = contents.cards, contents.rows
+    if version not in (FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD):
+        raise ValueError(f"format {version!r} does not exist")
+    D = int(cards["NDIM"])
+    triangle = D * (D + 1) // 2
+    if rows.shape[1] != 1 + D + triangle + (triangle if version == FORMAT else 0):
+        raise ValueError(f"{rows.shape[1]} columns do not fit {D} coordinates")
+    if version == FORMAT and cards["DIGEST"] != _digest(contents):
+        raise ValueError("its numbers are not those that were written")
+    names, units = json.loads(cards["NAMES"]), json.loads(cards["UNITS"])
+    if not (isinstance(names, list) and isinstance(units, list)):
+        raise TypeError("names and units are no lists")
+    background = _background(cards) if version == WITHOUT_RECORD or "BGLOW" in cards else None
+    covariances = unpack(rows[:, rows.shape[1] - triangle :], D)
+    mixture = GaussianMixture(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background)
+    return mixture.with_record(_record(cards, contents.covariance)) if "MODEL" in cards else mixture
+
+
+def _columns(mixture):
+    """Label, unit and numbers (K,) of each column."""
+    labels, units, sigmas = labels_of(mixture.names), mixture.units, mixture.sigmas
+    yield "weight", None, mixture.weights
     for i, label in enumerate(labels):
-        columns.append(fits.Column(f"mean_{label}", "D", _text(mixture.units[i]), array=mixture.means[:, i]))
-    for i, j in zip(*np.tril_indices(mixture.n_dimensions), strict=True):
-        unit = _product(mixture.units[i], mixture.units[j])
-        columns.append(fits.Column(f"cov_{labels[j]}_{labels[i]}", "D", unit, array=mixture.covariances[:, i, j]))
-    hdu = fits.BinTableHDU.from_columns(columns, name="MIXTURE")
-    number = FORMAT if mixture.background is None else WITH_BACKGROUND
-    hdu.header["XDGMMFMT"] = (number, "version of this file format")
-    hdu.header["NDIM"] = (mixture.n_dimensions, "number of coordinates")
-    hdu.header["NAMES"] = json.dumps(mixture.names)
-    hdu.header["UNITS"] = json.dumps([_text(unit) for unit in mixture.units])
-    if mixture.background is not None:
-        hdu.header.update(_background_cards(mixture.background))
-    return hdu
+        yield f"mean_{label}", _text(units[i]), mixture.means[:, i]
+    for i, label in enumerate(labels):
+        yield f"sigma_{label}", _difference(units[i]), sigmas[:, i]
+    rows, columns = np.tril_indices(mixture.n_dimensions)
+    for i, j in zip(rows, columns, strict=True):
+        if i != j:
+            with np.errstate(all="ignore"):
+                correlations = mixture.covariances[:, i, j] / sigmas[:, i] / sigmas[:, j]
+            yield f"corr_{labels[j]}_{labels[i]}", None, correlations
+    for i, j in zip(rows, columns, strict=True):
+        yield f"cov_{labels[j]}_{labels[i]}", _product(units[i], units[j]), mixture.covariances[:, i, j]
 
 
-def _background_cards(background):
-    low, high = background.box
-    cards = {"BGLOW": low.tolist(), "BGHIGH": high.tolist(), "BGFRAC": background.fraction}
-    return {key: json.dumps(value) for key, value in cards.items()}
-
-
-def _labels(names):
+def labels_of(names):
     """Column labels of letters, digits and underscores; x1, x2, ... where names do not give distinct short ones."""
     labels = ["".join(c if c.isascii() and c.isalnum() else "_" for c in name) for name in names]
     columns = [f"{a}_{b}".lower() for i, b in enumerate(labels) for a in labels[: i + 1]]
@@ -81,6 +155,10 @@ def _text(unit):
         return unit.to_string()
 
 
+def _difference(unit):
+    return None if unit is None else _text(difference_unit(unit))
+
+
 def _product(one, other):
     """Unit of a covariance; None where there is none, or astropy does not know one of the two."""
     from astropy.units import UnrecognizedUnit
@@ -90,76 +168,41 @@ def _product(one, other):
     return _text(difference_unit(one) * difference_unit(other))
 
 
-def read(path):
-    """Read a mixture from `path`.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is damaged, was not written by xdgmm, or has a newer format.
-    """
-    path = Path(path)
-    try:
-        header, rows = _contents(path.read_bytes())
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"there is no file '{path}'; check the name") from None
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
-    except Exception as error:
-        raise InputError(f"'{path}' cannot be read as FITS: it is damaged, or something else ({error})") from error
-    if header is None:
-        raise InputError(f"'{path}' is a FITS file, but not a mixture written by xdgmm; fit one with `xdgmm fit`")
-    try:
-        _refuse_newer(header["XDGMMFMT"], path)
-        return _mixture(header, rows)
-    except _NewerFormatError:
-        raise
-    except Exception as error:
-        raise InputError(f"'{path}' is damaged ({error}); write it again") from error
+def _background_cards(background):
+    if background is None:
+        return {}
+    low, high = background.box
+    cards = {"BGLOW": low.tolist(), "BGHIGH": high.tolist(), "BGFRAC": background.fraction}
+    return {key: json.dumps(value) for key, value in cards.items()}
 
 
-class _NewerFormatError(InputError):
-    """The file was written by a later version of xdgmm."""
-
-
-def _refuse_newer(version, path):
-    if isinstance(version, int) and version > WITH_BACKGROUND:
-        raise _NewerFormatError(f"'{path}' has format {version}, newer than this xdgmm knows; upgrade xdgmm")
-
-
-def _contents(content):
-    """Header and rows (K, columns) of the mixture's table; (None, None) where there is none."""
-    import warnings
-
-    from astropy.io import fits
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # astropy only warns of a file that ends too early
-        with fits.open(io.BytesIO(content)) as hdus:
-            for hdu in hdus:
-                if "XDGMMFMT" in hdu.header:
-                    columns = [np.asarray(hdu.data.field(i), dtype=float) for i in range(len(hdu.columns))]
-                    return hdu.header.copy(), np.stack(columns, axis=1)
-    return None, None
-
-
-def _mixture(header, rows):
-    if header["XDGMMFMT"] not in (FORMAT, WITH_BACKGROUND):
-        raise ValueError(f"format {header['XDGMMFMT']!r} does not exist")
-    n_dimensions = int(header["NDIM"])
-    if rows.shape[1] != 1 + n_dimensions + n_dimensions * (n_dimensions + 1) // 2:
-        raise ValueError(f"{rows.shape[1]} columns do not fit {n_dimensions} coordinates")
-    names, units = json.loads(header["NAMES"]), json.loads(header["UNITS"])
-    if not (isinstance(names, list) and isinstance(units, list)):
-        raise TypeError("names and units are no lists")
-    means = rows[:, 1 : 1 + n_dimensions]
-    covariances = unpack(rows[:, 1 + n_dimensions :], n_dimensions)
-    background = _background(header) if header["XDGMMFMT"] == WITH_BACKGROUND else None
-    return GaussianMixture(rows[:, 0], means, covariances, names, units, background)
-
-
-def _background(header):
-    low, high, fraction = (json.loads(header[key]) for key in ("BGLOW", "BGHIGH", "BGFRAC"))
+def _background(cards):
+    low, high, fraction = (json.loads(cards[key]) for key in ("BGLOW", "BGHIGH", "BGFRAC"))
     if not (isinstance(low, list) and isinstance(high, list) and isinstance(fraction, float)):
         raise TypeError("the background is no box with a fraction")
     return Background(low, high).with_fraction(fraction)
+
+
+def _record_cards(record):
+    if record is None:
+        return {}
+    return {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
+
+
+def _record(cards, covariance):
+    return FitRecord(**{name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}, covariance=covariance)
+
+
+def _digest(contents):
+    """Hash of all that is read back."""
+    digest = hashlib.blake2b(digest_size=16)
+    cards = {key: value for key, value in contents.cards.items() if key != "DIGEST"}
+    digest.update(json.dumps(cards, sort_keys=True).encode())
+    for array in (contents.rows, contents.covariance):
+        if array is not None:
+            exact = np.where(np.isnan(array), np.nan, array)  # there are many NaN, and formats keep only that it is one
+            digest.update(np.ascontiguousarray(exact, dtype="<f8"))
+    return digest.hexdigest()
+
+
+CARDS = {"XDGMMFMT", "NDIM", "NAMES", "UNITS", "BGLOW", "BGHIGH", "BGFRAC", "DIGEST", *RECORD_CARDS.values()}

@@ -4,15 +4,16 @@
 (rows resampled) say how far the truth may be from a fitted mixture, and `refine` samples its posterior with emcee (see
 `mcmc`); `width_limit` says whether a width is consistent with zero, and how large it may be, `principal_limit` the same
 of a direction without width, and `background_limit` of a background that was not found; `parameter_errors` are the
-standard errors of weights, means and covariances.  What `laplace`, `bootstrap` and `refine` return carries its
-uncertainty to any function of the mixture: ``propagate(function)``, an `Estimate`.  To add a method, write a function
-of a mixture and its observations whose result has that one.
+standard errors of weights, means and covariances, and `with_errors` puts them into the record of the mixture.  What
+`laplace`, `bootstrap` and `refine` return carries its uncertainty to any function of the mixture:
+``propagate(function)``, an `Estimate`.  To add a method, write a function of a mixture and its observations whose
+result has that one.
 """
 
 from .background import background_limit
 from .bootstrap import BootstrapSamples, bootstrap
 from .estimates import Estimate, SampledMixtures, check_level
-from .information import Laplace, ParameterErrors, laplace, parameter_errors
+from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
 from .limits import WidthLimit, width_limit
 from .mcmc import LKJ, HalfCauchy, LogUniform, PosteriorPrior, PosteriorSamples, SamplingOutcome, Uniform, refine
 from .principal import principal_limit
@@ -41,4 +42,5 @@ __all__ = [
     "profile_interval",
     "refine",
     "width_limit",
+    "with_errors",
 ]

@@ -261,6 +261,32 @@ def parameter_errors(mixture, observations, information="observed", model=None, 
     return errors_of(laplace(mixture, observations, kind=kind, information=information, model=model))
 
 
+def with_errors(result, observations):
+    """The mixture of a fit with the covariance of its parameters in its record, to be written with it.
+
+    Parameters
+    ----------
+    result : FitResult
+    observations : Observations
+        Those that were fitted.
+
+    Returns
+    -------
+    GaussianMixture
+        Its ``record.covariance`` is the one of `ParameterErrors`.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, Observations, datasets, uncertainty
+    >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+    >>> mixture = uncertainty.with_errors(XDGMM().fit(stars).result_, stars)
+    >>> mixture.record.covariance.shape  # of weight, mean and variance
+    (3, 3)
+    """
+    errors = parameter_errors(result.mixture, observations, model=result.model)
+    return result.mixture.with_record(result.mixture.record.with_covariance(errors.covariance))
+
+
 def errors_of(approximation):
     """The `ParameterErrors` of a `Laplace`."""
     mixture, covariance = approximation.mixture, approximation.covariance

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from xdgmm.errors import InputError
-from xdgmm.fitting import Model, solvers
+from xdgmm.fitting import model_of, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
 
@@ -47,7 +47,7 @@ def principal_limit(mixture, observations, component, level=0.95, model=None):
     InputError
         If `level` is not between 0.5 and 1, there is no such component, or the fit had a prior.
     """
-    model = Model.shown_by(mixture) if model is None else model
+    model = model_of(mixture) if model is None else model
     _check(mixture, component, level, model)
     quantile = chi2.ppf(2 * level - 1, 1)
     floored = _Floored(mixture, observations, component, model)

@@ -3,14 +3,14 @@
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, Model
+from xdgmm.fitting import FitResult, model_of
 
 
 def parts(fitted):
-    """Mixture and model of a fit; a bare mixture is taken for what it looks like."""
+    """Mixture and model of a fit; of a bare mixture its record tells, or else its looks."""
     if isinstance(fitted, FitResult):
         return fitted.mixture, fitted.model
-    return fitted, Model.shown_by(fitted)
+    return fitted, model_of(fitted)
 
 
 def check_samples(samples, mixture, kind):

@@ -54,8 +54,9 @@ def widths(
     Parameters
     ----------
     fitted : FitResult or GaussianMixture
-        The maximum-likelihood (with a prior, maximum-posterior) mixture of these observations.  A bare mixture is
-        taken for what it looks like (its background, the narrowest covariance type), nothing fixed, and no prior.
+        The maximum-likelihood (with a prior, maximum-posterior) mixture of these observations.  Of a bare mixture the
+        record of its fit tells what was fitted; without one it is taken for what it looks like (its background, the
+        narrowest covariance type), nothing fixed, and no prior.
     observations : Observations
     method : {"information", "sandwich", "profile", "bootstrap", "mcmc"}
         Where the errors come from: the curvature of the likelihood; the same, robust against a wrong model; for the

@@ -1,0 +1,79 @@
+"""`FitRecord`: what a mixture was fitted to, how, and how well, in plain values that a file can keep."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.observations.validation import plain, read_only
+
+
+@dataclass(frozen=True, eq=False)
+class FitRecord:
+    """The record of the fit that a mixture came from; `mixture.record` of a fitted one.
+
+    It plays no part in the density, and what is made from a mixture (a marginal, an affine map, ...) has none.
+
+    Attributes
+    ----------
+    model : dict
+        What was fitted: "covariance_type", "fixed" and "prior" in plain values, in the units of the mixture.
+    n_objects : int
+        Objects that took part.
+    total_weight : float
+        Sum of their weights.
+    log_likelihood : float
+        Total, in nats.
+    log_priors : dict
+        Log-density of each part of the prior at the mixture; empty without one.
+    n_parameters : int
+        Free parameters.
+    outcome : str
+        Why the fit ended, in a sentence.
+    converged : bool
+        Was a maximum reached?
+    remarks : tuple of str
+        What was decided while the data were read: which error columns, what was missing.
+    data_hash : str
+        Tells the data from all others (`xdgmm.observations.fingerprint`).
+    version : str
+        Of the package that made the fit.
+    date : str
+        When, in UTC (ISO 8601).
+    covariance : ndarray (P, P) or None
+        Of the parameters, where it was found (`xdgmm.uncertainty.with_errors`): weights, the background's fraction if
+        there is one, means, packed lower triangles of the covariances.
+    """
+
+    model: dict
+    n_objects: int
+    total_weight: float
+    log_likelihood: float
+    log_priors: dict
+    n_parameters: int
+    outcome: str
+    converged: bool
+    remarks: tuple
+    data_hash: str
+    version: str
+    date: str
+    covariance: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Freeze what is a list or an array."""
+        object.__setattr__(self, "remarks", tuple(self.remarks))
+        if self.covariance is not None:
+            object.__setattr__(self, "covariance", read_only(np.array(self.covariance, dtype=float)))
+
+    def with_covariance(self, covariance):
+        """The same record with the covariance (P, P) of the parameters.
+
+        Raises
+        ------
+        InputError
+            If it is no square matrix of numbers.
+        """
+        covariance = plain(covariance, "covariance")[0]
+        if covariance.ndim != 2 or len(set(covariance.shape)) != 1:
+            raise InputError(f"`covariance` of the parameters has shape {covariance.shape}, but it must be square")
+        return replace(self, covariance=covariance)
