@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 from xdgmm import datasets
+from xdgmm.cli import main
 
 
 def run(*arguments, cwd):
@@ -32,6 +34,23 @@ def was_refused(done, *parts):
 def xdgmm():
     """The command: called with arguments and a folder."""
     return run
+
+
+@pytest.fixture
+def here(monkeypatch, capsys, tmp_path):
+    """The command in this process: called with arguments; returns exit code, standard output and standard error."""
+
+    def run_here(*arguments):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which `main` replaces
+        monkeypatch.setattr(sys, "argv", ["xdgmm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code or 0, said.out, said.err
+
+    return run_here
 
 
 @pytest.fixture(scope="session")

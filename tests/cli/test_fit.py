@@ -141,7 +141,7 @@ def test_overwriting_is_possible_when_asked_for(xdgmm, stars):
     (stars / "model.fits").write_text("old")
     done = xdgmm("fit", "stars.fits", "--columns", "v", "--output", "model.fits", "--overwrite", cwd=stars)
     assert done.returncode == 0, done.stderr
-    assert fits.getheader(stars / "model.fits", 1)["XDGMMFMT"] == 1
+    assert fits.getheader(stars / "model.fits", 1)["XDGMMFMT"] == 3
 
 
 @pytest.mark.parametrize("last", ["--report widths.fits", "--report WIDTHS.ECSV"])

@@ -3,6 +3,8 @@
 import numpy as np
 from astropy.table import QTable, Table
 
+from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior
+
 
 def test_widths_are_found_in_another_way_for_a_model_that_was_written(xdgmm, refused, stars):
     assert xdgmm("fit", "stars.fits", "--columns", "v", "--output", "model.fits", cwd=stars).returncode == 0
@@ -29,13 +31,41 @@ def test_a_model_is_reported_as_it_is_and_never_overwritten(xdgmm, refused, star
     refused(xdgmm("widths", "model.fits", "other.csv", "--method", "bootstrap", cwd=stars), "not the maximum for this")
 
 
-def test_models_other_than_full_are_recognised(xdgmm, tmp_path):
+def test_models_other_than_full_are_recognised(here, tmp_path):
     rng = np.random.default_rng(6)
     x = np.concatenate([rng.normal(0, 1, (100, 2)), rng.normal(9, 1, (100, 2))])
     Table({"a": x[:, 0], "b": x[:, 1], "e_a": np.full(200, 0.2), "e_b": np.full(200, 0.2)}).write(tmp_path / "t.csv")
     for kind in ("full", "tied", "diag", "spherical"):
         options = ("--components", "2", "--covariance-type", kind, "--output", f"{kind}.fits")
-        assert xdgmm("fit", "t.csv", "--columns", "a,b", *options, cwd=tmp_path).returncode == 0
-        done = xdgmm("widths", f"{kind}.fits", "t.csv", "--report", f"{kind}.ecsv", cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        assert here("fit", "t.csv", "--columns", "a,b", *options)[0] == 0
+        assert here("widths", f"{kind}.fits", "t.csv", "--report", f"{kind}.ecsv")[0] == 0
         assert QTable.read(tmp_path / f"{kind}.ecsv").meta["covariance_type"] == kind
+
+
+def test_widths_say_what_was_read_and_whether_it_is_what_was_fitted(here, stars):
+    table = QTable.read(stars / "stars.fits")
+    table["v"][3] = np.nan
+    table.write(stars / "cut.ecsv")
+    assert here("fit", "cut.ecsv", "--columns", "v", "--output", "m.fits", "-q")[0] == 0
+    _, out, _ = here("widths", "m.fits", "cut.ecsv")
+    assert "30 objects; errors of v taken from e_v; 1 of 31 values of v missing" in out
+    assert "these are not" not in out
+    table["v"][4] += 1e-4 * table["v"].unit
+    table.write(stars / "other.ecsv")
+    code, out, _ = here("widths", "m.fits", "other.ecsv")
+    assert code == 0
+    assert "these are not the values, errors and weights that the model was fitted to (30 objects" in out
+
+
+def test_a_prior_and_what_was_fixed_are_known_from_the_file(here, tmp_path):
+    rng = np.random.default_rng(2)
+    x = np.concatenate([rng.normal(0, 1, 60), rng.normal(9, 1, 40)])
+    table = QTable({"v": x, "e_v": np.full(100, 0.5)})
+    table.write(tmp_path / "t.ecsv")
+    start = GaussianMixture([0.6, 0.4], [[0.0], [8.0]], [[[1.0]], [[1.0]]], ["v"])
+    model = XDGMM(2, init=start, fixed=Fixed(means=(1,)), prior=Prior(covariances=InverseWishart(5.0)))
+    model.fit(Observations.from_table(table, "v")).mixture_.write(tmp_path / "m.fits")
+    for method in ("information", "bootstrap"):
+        code, out, err = here("widths", "m.fits", "t.ecsv", "--method", method)
+        assert (code, err) == (0, "")  # without a record it would not be a maximum
+        assert "held fixed, so without errors: means of 1" in out

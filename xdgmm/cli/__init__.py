@@ -1,7 +1,8 @@
 """The command line.  No mathematics here: it reads, calls, prints and writes.
 
 One module for each command; `options` is what is parsed from the line, `outputs` the files that are written,
-`reporting` what is said about a fit, `consoles` where it is said, and `app` brings them together.
+`reporting` what is said about a fit, `consoles` where it is said, `documents` the same for machines, and `app` brings
+them together.
 """
 
 from .app import main

@@ -10,16 +10,16 @@ from xdgmm.errors import XdgmmError
 from .consoles import asides, escaped, show_warning
 from .demo import demo
 from .fit import fit
+from .info import info
 from .widths import widths
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
 )
-for command in (fit, widths, demo):
+for command in (fit, widths, info, demo):
     app.command()(command)
 
 

@@ -1,6 +1,46 @@
 """Where text goes: results to standard output, progress and complaints to standard error."""
 
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import dataclass
+
 from xdgmm.errors import XdgmmWarning
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How a command speaks.
+
+    Attributes
+    ----------
+    as_json : bool
+        Results are one JSON object on standard output, and nothing else is there.
+    quiet : bool
+        No progress, and no results as text.
+    """
+
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def progress(self):
+        """What `Settings.progress` should be."""
+        return "never" if self.quiet else "auto"
+
+    def say(self, *printed):
+        """Print results for people: text with markup, or rich tables."""
+        if not (self.as_json or self.quiet):
+            results().print(*printed, soft_wrap=all(isinstance(each, str) for each in printed))
+
+    def status(self, text):
+        """Context in which something is said to be under way, on a terminal."""
+        return nullcontext() if self.quiet else asides().status(text)
+
+    def tell(self, document):
+        """Print the results for machines, where they are wanted so."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
 def results():

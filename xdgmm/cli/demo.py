@@ -7,8 +7,8 @@ import typer
 
 from xdgmm.errors import OutputError
 
-from .consoles import escaped, results
-from .options import Overwrite
+from .consoles import Voice, escaped
+from .options import Overwrite, Quiet
 from .outputs import Outputs
 from .reporting import run
 
@@ -19,6 +19,7 @@ def demo(
     ] = None,
     *,
     overwrite: Overwrite = False,
+    quiet: Quiet = False,
 ):
     """Fit two bundled tables: stars of the Hydrus I dwarf galaxy, and neutron-star masses.
 
@@ -39,13 +40,18 @@ def demo(
     for outputs in every.values():
         outputs.check()
     from xdgmm import datasets
+    from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
 
+    voice = Voice(quiet=quiet)
+    settings = Settings(progress=voice.progress)
     converged = [
-        run(Observations.from_table(datasets.load(name), column), candidates, every[name], None, 0, title)
+        run(
+            Observations.from_table(datasets.load(name), column), candidates, every[name], settings, 0, title, {}, voice
+        )
         for name, (column, candidates, title) in jobs.items()
     ]
-    results().print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]", soft_wrap=True)
+    voice.say(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
     raise typer.Exit(0 if all(converged) else 1)
 
 

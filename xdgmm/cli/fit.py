@@ -5,15 +5,18 @@ from typing import Annotated
 
 import typer
 
+from .consoles import Voice
 from .options import (
     Correlations,
     CorrelationsChoice,
     CovarianceType,
     Errors,
     Hdu,
+    Json,
     OnBad,
     OnBadChoice,
     Overwrite,
+    Quiet,
     Report,
     Weights,
     errors_of,
@@ -36,7 +39,7 @@ def fit(
     ] = CovarianceType.FULL,
     on_bad: OnBadChoice = OnBad.RAISE,
     hdu: Hdu = None,
-    output: Annotated[Path | None, typer.Option(help="Write the model here (.fits).")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
     report: Report = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
     starts: Annotated[int, typer.Option(help="How many random starts are compared.", min=1)] = 10,
@@ -49,11 +52,14 @@ def fit(
         bool, typer.Option("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
     ] = False,
     overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ):
     """Fit a table's columns and report their intrinsic widths.
 
     Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
     """
+    voice = Voice(json, quiet)
     outputs = Outputs(output, report, plot, overwrite=overwrite)
     outputs.check(table)
     candidates = parse_components(components)
@@ -73,7 +79,7 @@ def fit(
     )
     outputs.check_picture(observations)
     model = Model(covariance_type.value, background=Background() if background else None)
-    settings = Settings(model=model, n_init=starts, progress="auto")
+    settings = Settings(model=model, n_init=starts, progress=voice.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    converged = run(observations, candidates, outputs, settings, seed, table.name, options)
+    converged = run(observations, candidates, outputs, settings, seed, table.name, options, voice)
     raise typer.Exit(0 if converged else 1)

@@ -68,6 +68,8 @@ Weights = Annotated[str | None, typer.Option(help="Column of the object weights.
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, and no results but those of --json.")]
 
 
 def parse_components(text):

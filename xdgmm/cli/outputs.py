@@ -17,7 +17,7 @@ class Outputs:
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
 
-        wanted = [(self.model, (".fits",)), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
+        wanted = [(self.model, (".fits", ".ecsv")), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
         wanted = [(path, suffixes) for path, suffixes in wanted if path is not None]
         for path, suffixes in wanted:
             check_output(path, overwrite=self.overwrite, suffixes=suffixes)
@@ -36,13 +36,15 @@ class Outputs:
                 f"a picture shows at most {LARGEST} coordinates; choose fewer columns, or leave --plot out"
             )
 
-    def write(self, mixture, table, observations, title):
-        """Write what was asked for; returns the paths."""
+    def write(self, fitted, table, observations, title):
+        """Write what was asked for, the model of a fit with the covariance of its parameters; returns the paths."""
         from xdgmm.plotting import plot_fit, save
         from xdgmm.tables import write_table
+        from xdgmm.uncertainty import with_errors
 
+        mixture = getattr(fitted, "mixture", fitted)
         writers = {
-            self.model: lambda path: mixture.write(path, overwrite=True),
+            self.model: lambda path: with_errors(fitted, observations).write(path, overwrite=True),
             self.report: lambda path: write_table(table, path, overwrite=True),
             self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),
         }

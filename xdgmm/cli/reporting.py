@@ -1,72 +1,87 @@
 """Fitting and reporting, said on the console: what `fit`, `widths` and `demo` share."""
 
-from .consoles import asides, escaped, results
+from .consoles import escaped
+from .documents import finite, of_mixture, of_record, of_table
 
 
-def run(observations, candidates, outputs, settings, seed, title, options=None):
+def run(observations, candidates, outputs, settings, seed, title, options, voice):
     """Fit, print, write; returns whether the fit converged.  `options` are those of `xdgmm.widths.widths`."""
-    from xdgmm import widths as reports
     from xdgmm.selection import search
 
-    console = results()
-    console.print(f"[b]{escaped(title)}[/b]", soft_wrap=True)
-    plural = "" if observations.n_objects == 1 else "s"
-    console.print(
-        f"{observations.n_objects} object{plural}; " + "; ".join(map(escaped, observations.remarks)), soft_wrap=True
-    )
+    introduce(voice, title, observations)
     selection = search(observations, candidates, settings, seed)
     result = selection.result
-    options = with_samples(result, observations, options or {})
-    with asides().status("errors and limits"):
-        report = reports.widths(result, observations, **options)
-    report.meta.update(log_likelihood=result.log_likelihood, outcome=result.outcome.value, title=title)
     if len(candidates) > 1:
-        console.print(_bic_sentence(selection), soft_wrap=True)
-    console.print(reports.rich_table(report))
-    console.print(reports.comparison_table(report))
-    if sum(result.mixture.means.shape) > 2:
-        console.print(reports.relations_table(reports.relations(result, observations, **_of_relations(options))))
-    console.print(f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}", soft_wrap=True)
-    for sentence in (*result.remarks, *_cautions(report, observations)):
-        console.print(sentence, soft_wrap=True)
-    for path in outputs.write(result.mixture, report, observations, title):
-        console.print(f"wrote {escaped(path)}", soft_wrap=True)
-    console.print()
-    return result.converged and getattr(options.get("samples"), "converged", True)
+        voice.say(_bic_sentence(selection))
+    fit = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
+    meta = {"log_likelihood": result.log_likelihood, "outcome": result.outcome.value}
+    document, sampled = _reported(result, observations, outputs, title, options, voice, meta, (fit, *result.remarks))
+    criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
+    converged = result.converged and sampled
+    voice.tell({**document, "bic": finite(dict(criteria)), "converged": converged})
+    return converged
 
 
-def report_widths(fitted, observations, outputs, title, options):
+def report_widths(fitted, observations, outputs, title, options, voice, remarks=()):
     """Print and write the widths of a model that was fitted before; returns whether samples converged."""
+    document, converged = _reported(fitted, observations, outputs, title, options, voice, sentences=remarks)
+    voice.tell({**document, "converged": converged})
+    return converged
+
+
+def introduce(voice, title, observations):
+    """Say what was read: how many objects, which errors, what is missing."""
+    voice.say(f"[b]{escaped(title)}[/b]")
+    plural = "" if observations.n_objects == 1 else "s"
+    voice.say("; ".join([f"{observations.n_objects} object{plural}", *map(escaped, observations.remarks)]))
+
+
+def _reported(fitted, observations, outputs, title, options, voice, meta=None, sentences=()):
+    """Print and write a report; returns it as a document, and whether its samples, if any, converged."""
     from xdgmm import widths as reports
 
-    console = results()
-    console.print(f"[b]{escaped(title)}[/b]", soft_wrap=True)
-    options = with_samples(fitted, observations, options)
-    with asides().status("errors and limits"):
+    options = with_samples(fitted, observations, options, voice)
+    with voice.status("errors and limits"):
         report = reports.widths(fitted, observations, **options)
-    report.meta.update(title=title)
-    console.print(reports.rich_table(report))
-    console.print(reports.comparison_table(report))
-    mixture = getattr(fitted, "mixture", fitted)
-    if sum(mixture.means.shape) > 2:
-        console.print(reports.relations_table(reports.relations(fitted, observations, **_of_relations(options))))
-    for sentence in _cautions(report, observations):
-        console.print(sentence, soft_wrap=True)
-    for path in outputs.write(mixture, report, observations, title):
-        console.print(f"wrote {escaped(path)}", soft_wrap=True)
-    return getattr(options.get("samples"), "converged", True)
+        mixture = getattr(fitted, "mixture", fitted)
+        relations = None
+        if sum(mixture.means.shape) > 2:
+            relations = reports.relations(fitted, observations, **_of_relations(options))
+    report.meta.update(meta or {}, title=title)
+    voice.say(reports.rich_table(report))
+    voice.say(reports.comparison_table(report))
+    if relations is not None:
+        voice.say(reports.relations_table(relations))
+    sentences = (*sentences, *_cautions(report, observations))
+    for sentence in sentences:
+        voice.say(escaped(sentence))
+    written = outputs.write(fitted, report, observations, title)
+    for path in written:
+        voice.say(f"wrote {escaped(path)}")
+    document = {
+        "title": title,
+        "n_objects": observations.n_objects,
+        "data": list(observations.remarks),
+        "model": of_mixture(mixture),
+        "record": of_record(mixture.record),
+        "widths": {**of_table(report), "meta": finite(dict(report.meta))},
+        "relations": None if relations is None else of_table(relations),
+        "remarks": list(sentences),
+        "written": [str(path) for path in written],
+    }
+    return document, getattr(options.get("samples"), "converged", True)
 
 
-def with_samples(result, observations, options):
+def with_samples(result, observations, options, voice):
     """The options of a report with the samples that its method needs, if it needs some."""
     from xdgmm import uncertainty
 
     method, options = options.get("method"), dict(options)
     rng = options.pop("rng", None)
     if method == "bootstrap":
-        return {**options, "samples": uncertainty.bootstrap(result, observations, rng=rng)}
+        return {**options, "samples": uncertainty.bootstrap(result, observations, rng=rng, progress=voice.progress)}
     if method == "mcmc":
-        return {**options, "samples": uncertainty.refine(result, observations, rng=rng)}
+        return {**options, "samples": uncertainty.refine(result, observations, rng=rng, progress=voice.progress)}
     return options
 
 

@@ -7,16 +7,19 @@ import typer
 
 from xdgmm.errors import InputError, OutputError
 
+from .consoles import Voice
 from .options import (
     Convention,
     Correlations,
     CorrelationsChoice,
     Errors,
     Hdu,
+    Json,
     Method,
     OnBad,
     OnBadChoice,
     Overwrite,
+    Quiet,
     Report,
     Weights,
     errors_of,
@@ -24,13 +27,13 @@ from .options import (
     quantity_of,
 )
 from .outputs import Outputs
-from .reporting import report_widths
+from .reporting import introduce, report_widths
 
 SAME_MAXIMUM = 1e-3  # nats
 
 
 def widths(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits).")],
+    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
     table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
     columns: Annotated[
         str | None,
@@ -52,11 +55,14 @@ def widths(
     seed: Annotated[int, typer.Option(help="Seed of bootstrap and posterior samples.", min=0)] = 0,
     *,
     overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
 ):
     """Report the intrinsic widths of a fitted model, with errors found in another way.
 
     Example: xdgmm widths model.fits stars.fits --method profile
     """
+    voice = Voice(json, quiet)
     outputs = Outputs(None, report, None, overwrite=overwrite)
     outputs.check(table)
     if report is not None and report.resolve() == model.resolve():
@@ -85,9 +91,25 @@ def widths(
         "rest": quantity_of(rest, "--rest"),
         "convention": convention.value,
     }
+    title = f"{model.name}, {table.name}"
+    introduce(voice, title, observations)
     fitted = mixture if method.value not in ("bootstrap", "mcmc") else _found_again(mixture, observations)
-    converged = report_widths(fitted, observations, outputs, f"{model.name}, {table.name}", options)
+    converged = report_widths(fitted, observations, outputs, title, options, voice, _other_data(mixture, observations))
     raise typer.Exit(0 if converged else 1)
+
+
+def _other_data(mixture, observations):
+    """What to say where the model was fitted to other data: one sentence or none."""
+    from xdgmm.observations import fingerprint
+
+    record = mixture.record
+    if record is None or record.data_hash == fingerprint(observations):
+        return ()
+    sentence = (
+        f"these are not the values, errors and weights that the model was fitted to ({record.n_objects} objects, "
+        f"{record.date[:10]}), or not in their order: the report is on the model with the data given"
+    )
+    return (sentence,)
 
 
 def _found_again(mixture, observations):

@@ -69,6 +69,19 @@ class ParameterErrors:
     singular: np.ndarray
     residual: float
 
+    @classmethod
+    def of(cls, mixture, covariance, singular, residual):
+        """The errors in a covariance (P, P) of all parameters."""
+        K, D = mixture.means.shape
+        rows, columns = kernels.triangle(D)
+        S = mixture.shares.size
+        shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
+        variances = packed.reshape(K, -1)[:, rows == columns]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
+        background = shares[K] if S > K else None
+        return cls(shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, residual)
+
 
 @dataclass(frozen=True, eq=False)
 class Laplace:
@@ -289,17 +302,8 @@ def with_errors(result, observations):
 
 def errors_of(approximation):
     """The `ParameterErrors` of a `Laplace`."""
-    mixture, covariance = approximation.mixture, approximation.covariance
-    K, D = mixture.means.shape
-    rows, columns = kernels.triangle(D)
-    S = mixture.shares.size
-    shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
-    variances = packed.reshape(K, -1)[:, rows == columns]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
-    background = shares[K] if S > K else None
     held, residual = approximation.singular, approximation.residual
-    return ParameterErrors(shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, held, residual)
+    return ParameterErrors.of(approximation.mixture, approximation.covariance, held, residual)
 
 
 def _check(mixture, kind, information, model):
