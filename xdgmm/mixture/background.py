@@ -83,6 +83,29 @@ class Background:
         low, high = self.box
         return -float(np.log(high - low).sum())
 
+    @property
+    def mean(self):
+        """Centre of the box (D,)."""
+        low, high = self.box
+        return 0.5 * (low + high)
+
+    @property
+    def variances(self):
+        """Variance along each coordinate (D,)."""
+        low, high = self.box
+        return (high - low) ** 2 / 12.0
+
+    def log_density_of_seen(self, values):
+        """Log-density of what is seen of each object (N,), NaN being missing: minus infinity outside the box."""
+        from xdgmm.kernels.reference import uniform
+
+        return uniform(values, *self.box)
+
+    def marginal(self, places):
+        """The background of some coordinates, given by their places."""
+        low, high = self.box
+        return _settled(low[places], high[places], self.fraction)
+
     def contains(self, x):
         """Which points (N, D) lie in the box, edges included: boolean (N,)."""
         low, high = self.box
@@ -99,11 +122,7 @@ class Background:
             If the observations are projections, the corners do not fit their coordinates, a value lies outside (rows
             are listed), or the data have no width to make a box of.
         """
-        if observations.projections is not None:
-            raise InputError(
-                "a background is uniform in the measured coordinates, which projections do not give; use a wide "
-                "component with fixed mean and covariance instead"
-            )
+        self.check_measured(observations)
         if self.low is None:
             return _settled(*_box_of(observations), self.fraction)
         background = self.in_coordinates(observations.names, observations.units)
@@ -114,6 +133,14 @@ class Background:
                 "these objects out"
             )
         return background
+
+    def check_measured(self, observations):
+        """Refuse observations that are projections, of which a background has no density."""
+        if observations.projections is not None:
+            raise InputError(
+                "a background is uniform in the measured coordinates, which projections do not give; use a wide "
+                "component with fixed mean and covariance instead"
+            )
 
     def in_coordinates(self, names, units):
         """The background with plain corners (D,) in these coordinates.

@@ -178,7 +178,7 @@ class GaussianMixture:
         rng = np.random.default_rng(rng)
         labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
         white = rng.standard_normal((n_samples, self.n_dimensions))
-        roots = np.array([_square_root(V) for V in self.covariances])
+        roots = square_roots(self.covariances)
         component = np.minimum(labels, self.n_components - 1)
         points = self.means[component] + np.einsum("nij,nj->ni", roots[component], white)
         if self.background is not None:
@@ -246,6 +246,68 @@ class GaussianMixture:
         means = affine.points(self.means)
         return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background)
 
+    def marginal(self, names):
+        """The mixture of some of the coordinates, in the order of these names (one, or several).
+
+        Raises
+        ------
+        InputError
+            If a name is not one of a coordinate, or stands there twice.
+
+        Examples
+        --------
+        >>> from xdgmm import GaussianMixture
+        >>> mixture = GaussianMixture([1.0], [[0.0, 1.0]], [[[4.0, 1.0], [1.0, 9.0]]], names=["a", "b"])
+        >>> mixture.marginal("b").covariances
+        array([[[9.]]])
+        """
+        from .given import chosen
+
+        places = chosen(self.names, names)
+        background = self.background and self.background.marginal(places)
+        covariances = self.covariances[:, places][:, :, places]
+        called = (tuple(of[i] for i in places) for of in (self.names, self.units))
+        return GaussianMixture(self.weights, self.means[:, places], covariances, *called, background)
+
+    def condition(self, given):
+        """The mixture of the other coordinates, where some are given, exactly or with an error.
+
+        Parameters
+        ----------
+        given : dict
+            Of each coordinate that is known its value, or a tuple of its value and its 1-sigma error: numbers, in
+            `units`, or Quantities.  Arrays (N,) are those of N objects; NaN or an infinite error: not known.
+
+        Returns
+        -------
+        GaussianMixture, or ConditionalMixtures where arrays are given
+
+        Raises
+        ------
+        InputError
+            If a name is not one of a coordinate, no coordinate is left, a value or error cannot be used, or no
+            component can have the values exactly as given (rows are listed).
+
+        Notes
+        -----
+        With b given, of component k: weight ``alpha_k N(b | m_b, V_bb + S)``, mean ``m_a + V_ab T^-1 (b - m_b)`` and
+        covariance ``V_aa - V_ab T^-1 V_ba`` with ``T = V_bb + S`` and S the squared errors.  A background keeps the
+        rest of its box, where b lies inside, whatever its error.  A value given exactly decides for the components
+        that have no width there, if one can have it.
+
+        Examples
+        --------
+        >>> from xdgmm import GaussianMixture
+        >>> mixture = GaussianMixture([1.0], [[0.8, 0.5]], [[[0.05, 0.03], [0.03, 0.04]]], names=["g_r", "redshift"])
+        >>> mixture.condition({"redshift": 0.7}).means.round(3)
+        array([[0.95]])
+        >>> mixture.condition({"redshift": (0.7, 0.2)}).means.round(3)
+        array([[0.875]])
+        """
+        from .given import condition
+
+        return condition(self, given)
+
     def in_units(self, units):
         """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
         factors = unit_factors(self.units, units, self.names)
@@ -262,10 +324,10 @@ class GaussianMixture:
     write = UnifiedReadWriteMethod(MixtureWrite)
 
 
-def _square_root(covariance):
-    """Symmetric square root; a singular covariance is allowed."""
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+def square_roots(covariances):
+    """Symmetric square roots of covariances (..., D, D); singular ones are allowed."""
+    values, vectors = np.linalg.eigh(covariances)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
 
 
 def _transformed(covariance, affine):
@@ -273,7 +335,7 @@ def _transformed(covariance, affine):
     result = affine.covariances(covariance)
     if (np.diagonal(result) >= 0).all() and _lowest_eigenvalues(result[None])[0] >= -ROUNDING:
         return result
-    return affine.covariances_of_factors(_square_root(covariance))
+    return affine.covariances_of_factors(square_roots(covariance))
 
 
 def _numbers(array, name, n_axes):

@@ -1,9 +1,12 @@
 """What about each object?
 
-`memberships` says which component an object belongs to, `log_likelihoods` how likely it is; both take its own noise
-into account and keep the order of the rows.
+`memberships` says which component an object belongs to, `log_likelihoods` how likely it is, `distances` how many sigmas
+it lies from its component, `outlyingness` how unusual that is, and `denoise` where its true value lies.  All take its
+own noise into account and keep the order of the rows.
 """
 
+from .denoising import Denoised, denoise
 from .memberships import log_likelihoods, memberships
+from .outlyingness import distances, outlyingness
 
-__all__ = ["log_likelihoods", "memberships"]
+__all__ = ["Denoised", "denoise", "distances", "log_likelihoods", "memberships", "outlyingness"]

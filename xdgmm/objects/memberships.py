@@ -5,6 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from xdgmm import fitting
+from xdgmm.errors import InputError
+
+AT_ONCE = 16_384  # objects: their arrays stay in the cache
 
 
 def memberships(mixture, observations):
@@ -27,5 +30,29 @@ def log_likelihoods(mixture, observations):
 
 
 def _packed(mixture, observations):
-    unweighted = replace(observations.in_units(mixture.units), weights=None)
-    return unweighted.pack(background=mixture.background and mixture.background.box)
+    return comparable(mixture, observations).pack(background=mixture.background and mixture.background.box)
+
+
+def comparable(mixture, observations):
+    """The observations in the mixture's units, each object counting once.
+
+    Raises
+    ------
+    InputError
+        If the numbers of coordinates differ, a unit does not convert, or there are projections beside a background.
+    """
+    if observations.n_dimensions != mixture.n_dimensions:
+        raise InputError(
+            f"the observations have {observations.n_dimensions} coordinates, but the mixture has "
+            f"{mixture.n_dimensions}; choose the columns it was fitted to"
+        )
+    if mixture.background is not None:
+        mixture.background.check_measured(observations)
+    return replace(observations.in_units(mixture.units), weights=None)
+
+
+def in_blocks(observations):
+    """Slices of rows that are computed at once, and the observations of each."""
+    for start in range(0, len(observations), AT_ONCE):
+        rows = slice(start, min(start + AT_ONCE, len(observations)))
+        yield rows, observations.select(rows)

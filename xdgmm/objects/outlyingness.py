@@ -1,0 +1,133 @@
+"""How unusual is an object, under the mixture and with its own noise?"""
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.fitting.watching import progress_bar
+
+from .drawing import drawn
+from .memberships import comparable, in_blocks, log_likelihoods, memberships
+from .posteriors import distances as distances_from_components
+
+DRAWS_AT_ONCE = 200_000
+
+
+def distances(mixture, observations):
+    """How many sigmas each object lies from its most probable component, its noise taken in (N,).
+
+    That is the Mahalanobis distance ``sqrt(d' T^-1 d)``, ``T = R V R' + S``, ``d = w - R m``: in one dimension the
+    number of sigmas, in M dimensions about sqrt(M) for a typical object.  With one component and no background
+    `outlyingness` is the probability of a greater one.  With more it is still defined, and cheap, but an object in a
+    broad component can be nearer in sigmas, and less probable, than one at the edge of a narrow one: `outlyingness`
+    ranks them rightly.  A background has no sigmas, and is not among the components.  0 for a row without any value,
+    infinite for one that the component cannot have made.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.objects import distances
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [9.0]], [[[3.0]], [[16.0]]])
+    >>> distances(mixture, Observations.with_standard_errors([3.0, 19.0], [1.0, 3.0]))
+    array([1.5, 2. ])
+    """
+    observations = comparable(mixture, observations)
+    result = np.empty(len(observations))
+    for rows, block in in_blocks(observations):
+        probable = memberships(mixture, block)[:, : mixture.n_components].argmax(axis=1)
+        from_each = distances_from_components(mixture, block)
+        result[rows] = from_each[np.arange(len(block)), probable]
+    return result
+
+
+def outlyingness(mixture, observations, *, n_samples=None, rng=None, progress="auto"):
+    """Probability that an object with the same noise is no more likely than this one (N,): small for outliers.
+
+    Under the mixture this is uniform between 0 and 1, whatever the noise, which values are missing, and the
+    projections.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+    n_samples : int, optional
+        Draws for each object where there is no exact answer: several components, or a background.  The smallest answer
+        is then ``1 / (1 + n_samples)``, and the standard error of an answer p ``sqrt(p (1 - p) / n_samples)``.
+    rng : numpy Generator, int or None
+        Source of the draws; an int is a seed.
+    progress : {"auto", "always", "never"}
+        Whether a progress bar is shown; "auto": on a terminal, where it takes more than a second.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, or `n_samples` is needed and missing, or is no positive integer.
+
+    Notes
+    -----
+    For one component without a background ``p(chi^2_M > d' T^-1 d)``, M being the number of values seen, exactly.
+    Otherwise ``(1 + #{draws with p(w') <= p(w)}) / (1 + n_samples)``, the p-value of a Monte Carlo test (Davison &
+    Hinkley 1997, *Bootstrap Methods and their Application*, ch. 4).  The density includes the background, whose
+    objects are drawn from its box.  1 for a row without any value, of which nothing can be unlikely.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.objects import outlyingness
+    >>> observations = Observations.with_standard_errors([1.0, 4.0], [0.0, 1.0])
+    >>> outlyingness(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), observations).round(4)
+    array([0.3173, 0.0047])
+    >>> mixture = GaussianMixture([0.5, 0.5], [[0.0], [3.0]], [[[1.0]], [[1.0]]])
+    >>> outlyingness(mixture, observations, n_samples=999, rng=0).round(2)
+    array([0.37, 0.24])
+    """
+    if n_samples is None and not has_exact_outlyingness(mixture):
+        raise InputError(
+            "with several components or a background outlyingness has no exact answer; say how many draws to make for "
+            "each object, as n_samples=1000"
+        )
+    if has_exact_outlyingness(mixture):
+        return _exact(mixture, observations)
+    if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
+        raise InputError(f"`n_samples` is {n_samples!r}, but a positive integer is needed")
+    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, np.random.default_rng(rng), progress)
+
+
+def has_exact_outlyingness(mixture):
+    """Whether one Gaussian is all that there is."""
+    return mixture.n_components == 1 and mixture.background is None
+
+
+def _exact(mixture, observations):
+    from scipy.special import chdtrc
+
+    seen = observations.present.sum(axis=1)
+    return np.where(seen > 0, chdtrc(np.maximum(seen, 1), distances(mixture, observations) ** 2), 1.0)
+
+
+def _monte_carlo(mixture, observations, n_samples, rng, progress):
+    """Every object is compared with draws of its own, some objects and some draws at a time."""
+    likelihoods = log_likelihoods(mixture, observations)
+    counts = np.zeros(len(observations), int)
+    at_once = max(1, DRAWS_AT_ONCE // n_samples)
+    with progress_bar(progress, "objects", len(observations)) as bar:
+        for start in range(0, len(observations), at_once):
+            rows = slice(start, start + at_once)
+            counts[rows] = _count(mixture, observations.select(rows), likelihoods[rows], n_samples, rng)
+            if bar is not None:
+                bar.update(len(counts[rows]))
+    return (1.0 + counts) / (1.0 + n_samples)
+
+
+def _count(mixture, observations, likelihoods, n_samples, rng):
+    """How many of so many draws are no more likely than each object (N,)."""
+    counts = np.zeros(len(observations), int)
+    for start in range(0, n_samples, DRAWS_AT_ONCE):
+        n_draws = min(DRAWS_AT_ONCE, n_samples - start)
+        others = log_likelihoods(mixture, drawn(mixture, observations, n_draws, rng))
+        counts += (others.reshape(-1, n_draws) <= likelihoods[:, None]).sum(axis=1)
+    return counts
