@@ -15,22 +15,22 @@ def memberships(mixture, observations):
 
     With a background there is one column more, the background's.  A row without any value has the mixture's weights.
     """
-    blocks = _packed(mixture, observations)
-    result = np.tile(mixture.shares, (len(observations), 1))
-    result[blocks.rows] = fitting.responsibilities(mixture, blocks)
-    return result
+    unknown = np.tile(mixture.shares, (len(observations), 1))
+    return _filled(unknown, fitting.responsibilities, mixture, observations)
 
 
 def log_likelihoods(mixture, observations):
     """``ln p(w_i)`` of each object under the noise-convolved mixture (N,), in nats; 0 for a row without any value."""
-    blocks = _packed(mixture, observations)
-    result = np.zeros(len(observations))
-    result[blocks.rows] = fitting.log_likelihoods(mixture, blocks)
+    return _filled(np.zeros(len(observations)), fitting.log_likelihoods, mixture, observations)
+
+
+def _filled(result, answer, mixture, observations):
+    """The result (N, ...) with the answers of the rows that have a value."""
+    observations = comparable(mixture, observations)
+    if observations.present.any():
+        blocks = observations.pack(background=mixture.background and mixture.background.box)
+        result[blocks.rows] = answer(mixture, blocks)
     return result
-
-
-def _packed(mixture, observations):
-    return comparable(mixture, observations).pack(background=mixture.background and mixture.background.box)
 
 
 def comparable(mixture, observations):

@@ -111,23 +111,33 @@ def _exact(mixture, observations):
 
 def _monte_carlo(mixture, observations, n_samples, rng, progress):
     """Every object is compared with draws of its own, some objects and some draws at a time."""
-    likelihoods = log_likelihoods(mixture, observations)
+    own = _likelihoods(mixture, observations)
     counts = np.zeros(len(observations), int)
     at_once = max(1, DRAWS_AT_ONCE // n_samples)
     with progress_bar(progress, "objects", len(observations)) as bar:
         for start in range(0, len(observations), at_once):
             rows = slice(start, start + at_once)
-            counts[rows] = _count(mixture, observations.select(rows), likelihoods[rows], n_samples, rng)
+            counts[rows] = _count(mixture, observations.select(rows), own[:, rows], n_samples, rng)
             if bar is not None:
                 bar.update(len(counts[rows]))
     return (1.0 + counts) / (1.0 + n_samples)
 
 
-def _count(mixture, observations, likelihoods, n_samples, rng):
+def _count(mixture, observations, own, n_samples, rng):
     """How many of so many draws are no more likely than each object (N,)."""
     counts = np.zeros(len(observations), int)
     for start in range(0, n_samples, DRAWS_AT_ONCE):
         n_draws = min(DRAWS_AT_ONCE, n_samples - start)
-        others = log_likelihoods(mixture, drawn(mixture, observations, n_draws, rng))
-        counts += (others.reshape(-1, n_draws) <= likelihoods[:, None]).sum(axis=1)
+        others = _likelihoods(mixture, drawn(mixture, observations, n_draws, rng)).reshape(len(own), -1, n_draws)
+        less, even = others[0] < own[0, :, None], others[0] == own[0, :, None]
+        counts += (less | even & (others[-1] <= own[-1, :, None])).sum(axis=1)
     return counts
+
+
+def _likelihoods(mixture, observations):
+    """Log-likelihoods (1, N); with a background (2, N), the second without it.
+
+    Far from all Gaussians their part is lost in the sum, but still says which of two objects is less likely.
+    """
+    models = (mixture,) if mixture.background is None else (mixture, mixture.gaussians)
+    return np.stack([log_likelihoods(model, observations) for model in models])
