@@ -7,7 +7,7 @@ from scipy.stats import norm
 from sklearn.base import clone
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from xdgmm import XDGMM, ConvergenceWarning, GaussianMixture, InputError, Observations, datasets
+from xdgmm import XDGMM, ConvergenceWarning, GaussianMixture, InputError, Observations, datasets, objects
 from xdgmm.errors import NotFittedError
 
 
@@ -78,7 +78,9 @@ def test_labels_by_position_are_ignored_as_scikit_learn_does():
     assert XDGMM().fit(X, np.zeros(30)).means_ == pytest.approx(XDGMM().fit(X).means_)
 
 
-@pytest.mark.parametrize("method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths"])
+@pytest.mark.parametrize(
+    "method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "denoise"]
+)
 def test_a_model_fitted_with_errors_refuses_bare_arrays(table, fitted, method):
     v = table["v"].value
     with pytest.raises(InputError, match="give those of X too"):
@@ -87,7 +89,9 @@ def test_a_model_fitted_with_errors_refuses_bare_arrays(table, fitted, method):
         getattr(fitted, method)(v, Xerr=0)  # zero is allowed and means exact
 
 
-@pytest.mark.parametrize("method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths"])
+@pytest.mark.parametrize(
+    "method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "denoise"]
+)
 def test_an_unfitted_model_says_so(method):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(XDGMM(), method)([1.0, 2.0])
@@ -296,3 +300,13 @@ def test_columns_of_a_data_frame_like_object_are_arrays():
 
     v, e = [1.0, 2.0, 4.0, 8.0], [0.1, 0.1, 0.2, 0.2]
     assert XDGMM().fit(Series(v), Xerr=Series(e)).means_ == pytest.approx(XDGMM().fit(v, Xerr=e).means_)
+
+
+def test_answers_for_each_object_are_those_of_the_fitted_mixture(table, fitted):
+    stars = Observations.from_table(table, "v")
+    assert (fitted.denoise(stars).means == objects.denoise(fitted.mixture_, stars).means).all()
+    assert (fitted.outlyingness(stars) == objects.outlyingness(fitted.mixture_, stars)).all()
+    two = XDGMM(2, random_state=0).fit(stars)
+    with pytest.raises(InputError, match="say how many draws"):
+        two.outlyingness(stars)
+    assert (two.outlyingness(stars, n_samples=20) == two.outlyingness(stars, n_samples=20)).all()

@@ -289,6 +289,22 @@ class XDGMM(DensityMixin, BaseEstimator):
         """Most probable component of each object (N,); K stands for the background."""
         return self.predict_proba(X, Xerr=Xerr).argmax(axis=1)
 
+    def denoise(self, X, *, Xerr=None):
+        """True values of each object, missing ones imputed: means, covariances, samples, quantiles.
+
+        See `xdgmm.objects.denoise`, and `xdgmm.objects.Denoised` for what comes back.
+        """
+        return objects.denoise(self._fitted, self._measured(X, Xerr), progress=self.progress)
+
+    def outlyingness(self, X, *, Xerr=None, n_samples=None):
+        """Probability that an object with the same noise is no more likely than this one (N,): small for outliers.
+
+        Exact for one component; with more, or a background, `n_samples` draws are made for each object.  See
+        `xdgmm.objects.outlyingness`.
+        """
+        options = {"n_samples": n_samples, "rng": self._rng(), "progress": self.progress}
+        return objects.outlyingness(self._fitted, self._measured(X, Xerr), **options)
+
     def sample(self, n_samples=1):
         """Draw intrinsic (noise-free) points: values (n_samples, D) and component labels (n_samples,)."""
         return self._fitted.sample(n_samples, self._rng())
