@@ -10,6 +10,8 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from xdgmm import XDGMM, ConvergenceWarning, GaussianMixture, InputError, Observations, datasets, objects
 from xdgmm.errors import NotFittedError
 
+JUDGING = ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "denoise", "outlyingness"]
+
 
 @pytest.fixture(scope="module")
 def table():
