@@ -7,6 +7,7 @@ import typer
 
 from xdgmm.errors import XdgmmError
 
+from .apply import apply
 from .consoles import asides, escaped, show_warning
 from .demo import demo
 from .fit import fit
@@ -19,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
 )
-for command in (fit, widths, info, demo):
+for command in (fit, widths, apply, info, demo):
     app.command()(command)
 
 

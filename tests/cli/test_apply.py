@@ -1,0 +1,110 @@
+"""`xdgmm apply`: a user's table comes back with its answers, and is otherwise as it was."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import QTable, Table
+
+from xdgmm import Background, GaussianMixture, Observations
+from xdgmm.cli.apply import apply
+from xdgmm.errors import InputError
+from xdgmm.objects import denoise, log_likelihoods, memberships, outlyingness
+
+
+@pytest.fixture
+def masses(tmp_path):
+    """A catalogue with bad and missing values, in other units than the model's, and a model with a background."""
+    v = np.array([1000.0, 5000.0, np.nan, 2000.0, 90_000.0])
+    table = Table({"name": list("abcde"), "v": v, "e_v": [200.0, 0.0, 1.0, 500.0, 100.0]}, meta={"survey": "one"})
+    table["v"].unit = table["e_v"].unit = "m/s"
+    table.write(tmp_path / "masses.ecsv")
+    box = Background(-100.0, 100.0, fraction=0.1)
+    mixture = GaussianMixture([0.6, 0.3], [[1.0], [4.0]], [[[0.5]], [[2.0]]], ["v"], ["km/s"], box)
+    mixture.write(tmp_path / "model.fits")
+    return tmp_path
+
+
+def test_the_answers_are_those_of_the_library(xdgmm, masses):
+    options = ("--on-bad", "drop", "--outlyingness", "50", "--seed", "3")
+    done = xdgmm("apply", "model.fits", "masses.ecsv", "--output", "out.ecsv", *options, cwd=masses)
+    assert done.returncode == 0, done.stderr
+    assert "2 without any usable value: their new columns are masked" in done.stdout
+    assert "errors of v taken from e_v" in done.stdout
+    before, after = QTable.read(masses / "masses.ecsv"), QTable.read(masses / "out.ecsv")
+    assert after.colnames[:3] == before.colnames
+    assert after.meta["survey"] == "one"
+    mixture = GaussianMixture.read(masses / "model.fits")
+    observations = Observations.from_table(before, "v", on_bad="drop")
+    known = observations.present[:, 0]
+    assert known.tolist() == [True, False, False, True, True]
+    of_each = memberships(mixture, observations)
+    expected = {
+        "xd_membership_0": of_each[:, 0],
+        "xd_membership_1": of_each[:, 1],
+        "xd_membership_background": of_each[:, 2],
+        "xd_component": of_each.argmax(axis=1),
+        "xd_log_likelihood": log_likelihoods(mixture, observations),
+        "xd_outlyingness": outlyingness(mixture, observations, n_samples=50, rng=3),
+        "xd_v": denoise(mixture, observations).means[:, 0],
+        "xd_v_err": denoise(mixture, observations).standard_deviations[:, 0],
+    }
+    for name, values in expected.items():
+        column = after[name]
+        assert (column.mask == ~known).all()
+        plain = np.asarray(
+            getattr(column.unmasked, "value", column.unmasked) if hasattr(column, "unmasked") else column
+        )
+        assert plain[known] == pytest.approx(values[known], rel=1e-12)
+        assert column.info.description
+    assert after["xd_v"].unit == after["xd_v_err"].unit == "km/s"
+
+
+@pytest.fixture
+def judged(stars, monkeypatch):
+    """The command as a function, run where a model and a table of stars are."""
+    GaussianMixture([1.0], [[80.5]], [[[7.4]]], ["v"], ["km/s"]).write(stars / "model.fits")
+    monkeypatch.chdir(stars)
+
+    def run(table, output, **options):
+        apply(Path("model.fits"), Path(table), Path(output), **options)
+        return QTable.read(stars / output)
+
+    return run
+
+
+def test_a_fits_table_comes_back_and_can_be_judged_again(judged, stars):
+    before, after = QTable.read(stars / "stars.fits"), judged("stars.fits", "out.fits")
+    assert all((after[name] == before[name]).all() for name in before.colnames)
+    assert "xd_outlyingness" in after.colnames
+    assert "xd_membership_1" not in after.colnames
+    with pytest.raises(InputError, match=r"names already: .*--overwrite-columns"):
+        judged("out.fits", "two.fits")
+    assert not (stars / "two.fits").exists()
+    assert judged("out.fits", "two.fits", overwrite_columns=True).colnames == after.colnames
+    assert (judged("out.fits", "three.ecsv", prefix="b_")["b_v"] == after["xd_v"]).all()
+    denoised = Observations.from_table(after, "xd_v")
+    assert denoised.remarks == ("errors of xd_v taken from xd_v_err",)
+
+
+@pytest.mark.parametrize(
+    ("output", "options", "sentence"),
+    [
+        ("stars.fits", {"overwrite": True}, "'stars.fits' is the table that is read"),
+        ("model.fits", {"overwrite": True}, "'model.fits' is the model that is read"),
+        ("out.csv", {}, "must end in .ecsv or .fits"),
+        ("out.fits", {"columns": "v,e_v", "errors": "none"}, "have 2 coordinates, but the mixture has 1"),
+        ("out.fits", {"columns": "w"}, "no column 'w'"),
+        ("taken.fits", {}, "it exists already"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(judged, stars, output, options, sentence):
+    (stars / "taken.fits").write_text("precious")
+    before = {path.name: path.read_bytes() for path in stars.iterdir()}
+    with pytest.raises(InputError, match=sentence):
+        judged("stars.fits", output, **options)
+    assert {path.name: path.read_bytes() for path in stars.iterdir()} == before
+
+
+def test_a_missing_model_ends_with_a_sentence(xdgmm, refused, stars):
+    refused(xdgmm("apply", "none.fits", "stars.fits", "--output", "out.fits", cwd=stars), "there is no file")

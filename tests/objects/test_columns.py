@@ -1,0 +1,46 @@
+"""The columns of a catalogue: one for each answer, masked where nothing was measured, in any number of blocks."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from xdgmm import Background, GaussianMixture, Observations
+from xdgmm.errors import InputError
+from xdgmm.objects import Answers
+from xdgmm.tables import MISSING
+
+MIXTURE = GaussianMixture([0.4, 0.5], [[0.0], [4.0]], [[[1.0]], [[0.3]]], ["m"], ["mag"], Background(-9.0, 9.0, 0.1))
+
+
+def whole(answers):
+    """Every column, its blocks joined."""
+    return [np.concatenate(parts) for parts in zip(*answers.blocks("never"), strict=True)]
+
+
+def test_blocks_join_into_one_value_of_each_column_for_each_row(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(40) < 0.2, np.nan, rng.uniform(-8, 8, 40))
+    observations = Observations.with_standard_errors(x, 0.5, names="m")
+    answers = Answers(MIXTURE, observations)
+    at_once = whole(answers)
+    monkeypatch.setattr(sys.modules["xdgmm.objects.memberships"], "AT_ONCE", 7)
+    for column, one, other in zip(answers.columns, at_once, whole(answers), strict=True):
+        assert one == pytest.approx(other, rel=1e-12, nan_ok=True)
+        assert ((one == MISSING if column.whole else np.isnan(one)) == np.isnan(x)).all()
+    assert answers.n_masked == np.isnan(x).sum()
+
+
+def test_outlyingness_is_a_column_where_it_is_exact_or_asked_for():
+    observations = Observations.with_standard_errors([1.0], 0.5, names="m")
+    alone = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    named = [
+        "xd_outlyingness" in [column.name for column in Answers(*given).columns]
+        for given in ((alone, observations), (MIXTURE, observations), (MIXTURE, observations, "xd_", 9))
+    ]
+    assert named == [True, False, True]
+
+
+def test_observations_of_something_else_are_refused():
+    with pytest.raises(InputError, match="have 2 coordinates"):
+        Answers(MIXTURE, Observations.exact([[0.0, 1.0]]))

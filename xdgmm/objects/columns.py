@@ -1,0 +1,111 @@
+"""The answers as columns of a catalogue, some rows at a time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xdgmm.fitting.watching import progress_bar
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.observations.validation import difference_unit
+from xdgmm.tables import MISSING, NewColumn
+
+from .memberships import comparable, in_blocks, log_likelihoods
+from .outlyingness import distances, has_exact_outlyingness, outlyingness
+from .posteriors import posteriors
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What `xdgmm apply` appends to a table: memberships, likelihood, outlyingness, denoised values.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+        Row for row with the table; rows without any value get masked values.
+    prefix : str
+        What the names of the columns begin with.
+    n_samples : int, optional
+        Draws for the outlyingness of each object, where it is not exact; none: no such column.
+    rng : numpy Generator, int or None
+        Source of the draws; an int is a seed.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.objects import Answers
+    >>> stars = Observations.with_standard_errors([83.1, 76.0], 1.5, names="v", units="km/s")
+    >>> answers = Answers(GaussianMixture([1.0], [[80.5]], [[[7.3]]], units="km/s"), stars)
+    >>> [column.name for column in answers.columns]
+    ['xd_membership_0', 'xd_component', 'xd_log_likelihood', 'xd_distance', 'xd_outlyingness', 'xd_v', 'xd_v_err']
+    """
+
+    mixture: GaussianMixture
+    observations: Observations
+    prefix: str = "xd_"
+    n_samples: int | None = None
+    rng: object = None
+
+    def __post_init__(self):
+        """Check that mixture and observations fit."""
+        comparable(self.mixture, self.observations.select(slice(0, 1)))
+
+    @property
+    def columns(self):
+        """The columns in their order: list of `NewColumn`."""
+        return [NewColumn(self.prefix + name, *rest) for name, *rest in (*self._of_objects(), *self._denoised())]
+
+    @property
+    def n_masked(self):
+        """Number of rows without any value, whose answers are masked."""
+        return len(self.observations) - int(self.observations.present.any(axis=1).sum())
+
+    @property
+    def _judges(self):
+        return self.n_samples is not None or has_exact_outlyingness(self.mixture)
+
+    def _of_objects(self):
+        K = self.mixture.n_components
+        for k in range(K):
+            yield f"membership_{k}", f"Probability that the object belongs to component {k}"
+        beside = ""
+        if self.mixture.background is not None:
+            yield "membership_background", "Probability that the object belongs to the background"
+            beside = f" ({K}: the background)"
+        yield "component", f"Most probable component{beside}", None, True
+        yield "log_likelihood", "Natural logarithm of the likelihood, noise taken in"
+        yield "distance", "Sigmas from the most probable component, noise taken in"
+        if self._judges:
+            yield "outlyingness", "Probability that an object with this noise is no more likely"
+
+    def _denoised(self):
+        for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
+            yield name, f"Posterior mean of the true {name}", unit
+            yield f"{name}_err", f"Posterior standard deviation of the true {name}", difference_unit(unit)
+
+    def blocks(self, progress="auto"):
+        """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
+        rng = np.random.default_rng(self.rng)
+        with progress_bar(progress, "objects", len(self.observations)) as bar:
+            for _, block in in_blocks(self.observations):
+                yield self._values(comparable(self.mixture, block), rng)
+                if bar is not None:
+                    bar.update(len(block))
+
+    def _values(self, block, rng):
+        of_block = posteriors(self.mixture, block)
+        component = of_block.weights.argmax(axis=1)
+        values = [*of_block.weights.T, component, log_likelihoods(self.mixture, block), distances(self.mixture, block)]
+        if self._judges:
+            options = {"n_samples": self.n_samples, "rng": rng, "progress": "never"}
+            values.append(outlyingness(self.mixture, block, **options))
+        for pair in zip(of_block.mean.T, of_block.standard_deviation.T, strict=True):
+            values.extend(pair)
+        known = block.present.any(axis=1)
+        return [np.where(known, each, MISSING if each is component else np.nan) for each in values]
