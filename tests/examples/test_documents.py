@@ -51,7 +51,8 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("page", "blocks"), [("intrinsic_widths.md", 7), ("models.md", 6), ("posterior.md", 3), ("tables.md", 6)]
+    ("page", "blocks"),
+    [("intrinsic_widths.md", 7), ("models.md", 6), ("objects.md", 5), ("posterior.md", 3), ("tables.md", 6)],
 )
 def test_pages_print_what_they_say(page, blocks):
     namespace, printed, compared = {}, "", 0
