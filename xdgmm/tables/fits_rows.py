@@ -32,7 +32,9 @@ def is_binary_table(path):
 
 def _first_table(hdus):
     """Number of the part of the file that holds a table: that which astropy reads."""
-    return next(i for i, hdu in enumerate(hdus) if hdu.header.get("XTENSION", "").strip() in ("BINTABLE", "TABLE"))
+    from astropy.io import fits
+
+    return next(i for i, hdu in enumerate(hdus) if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)))
 
 
 def append_to_fits(source, target, columns, blocks):
