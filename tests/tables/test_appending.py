@@ -135,10 +135,11 @@ def test_nothing_is_left_behind_by_what_fails(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["source.fits"]
 
 
-def test_more_columns_than_fits_allows_are_refused(tmp_path):
-    Table({f"c{i}": [1, 2, 3] for i in range(998)}).write(tmp_path / "wide.fits")
+@pytest.mark.parametrize("suffix", [".fits", ".ecsv"])
+def test_more_columns_than_fits_allows_are_refused(tmp_path, suffix):
+    Table({f"c{i}": [1, 2, 3] for i in range(998)}).write(tmp_path / f"wide{suffix}")
     with pytest.raises(OutputError, match="1000 columns are more than the 999"):
-        append_columns(tmp_path / "wide.fits", tmp_path / "target.fits", NEW, PARTS)
+        append_columns(tmp_path / f"wide{suffix}", tmp_path / "target.fits", NEW, PARTS)
 
 
 def test_names_that_exist_are_refused_unless_they_are_to_be_replaced():

@@ -11,7 +11,7 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.files import written_whole
 
-from .fits_rows import MISSING, append_to_fits, is_binary_table
+from .fits_rows import MISSING, append_to_fits, check_number, is_binary_table
 from .writing import write_table
 
 
@@ -61,14 +61,15 @@ def append_columns(source, path, columns, blocks, *, overwrite=False):
     OutputError
         If the path cannot be written, or its format cannot hold the table.
     """
-    if path.suffix.lower() != ".fits" or not is_binary_table(source):
-        write_table(_with_columns(source, columns, blocks), path, overwrite=overwrite)
+    fits = path.suffix.lower() == ".fits"
+    if not (fits and is_binary_table(source)):
+        write_table(_with_columns(source, columns, blocks, fits=fits), path, overwrite=overwrite)
         return
     with written_whole(path, overwrite=overwrite) as temporary:
         append_to_fits(source, temporary, columns, blocks)
 
 
-def _with_columns(source, columns, blocks):
+def _with_columns(source, columns, blocks, *, fits):
     from astropy.table import MaskedColumn, Table
 
     from .reading import read_table
@@ -80,4 +81,6 @@ def _with_columns(source, columns, blocks):
         named = {"unit": column.unit, "description": column.description}
         called = [name for name in table.colnames if name.casefold() == column.name.casefold()] or [column.name]
         table[called[0]] = MaskedColumn(values, mask=mask, **named)
+    if fits:
+        check_number(len(table.colnames))
     return table

@@ -69,9 +69,14 @@ def _numbers(header, columns):
     for column in columns:
         numbers.append(known.get(column.name.casefold(), n_columns + 1))
         n_columns = max(n_columns, numbers[-1])
+    check_number(n_columns)
+    return numbers
+
+
+def check_number(n_columns):
+    """Refuse more columns than FITS allows."""
     if n_columns > MOST_COLUMNS:
         raise OutputError(f"{n_columns} columns are more than the {MOST_COLUMNS} that FITS allows; write .ecsv instead")
-    return numbers
 
 
 def _layout(record, columns, numbers):
