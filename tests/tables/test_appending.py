@@ -77,6 +77,18 @@ def test_new_columns_have_units_descriptions_and_masks(tmp_path):
     assert fits.getheader(tmp_path / "target.fits", "STARS")["TCOMM12"] == "Which one"
 
 
+def test_one_of_several_tables_is_chosen_and_the_other_kept(tmp_path):
+    first, second = (fits.BinTableHDU(Table({"v": np.arange(3.0) + i}), name=f"T{i}") for i in (1, 2))
+    fits.HDUList([fits.PrimaryHDU(), first, second]).writeto(tmp_path / "two.fits")
+    append_columns(tmp_path / "two.fits", tmp_path / "target.fits", NEW, PARTS, hdu="T2")
+    with fits.open(tmp_path / "target.fits") as after:
+        assert after["T1"].columns.names == ["v"]
+        assert after["T2"].columns.names == ["v", "new", "kind"]
+        assert after["T2"].data["v"].tolist() == [2.0, 3.0, 4.0]
+    with pytest.raises(InputError, match="holds several tables"):
+        append_columns(tmp_path / "two.fits", tmp_path / "other.fits", NEW, PARTS)
+
+
 def mixed():
     """A table of astropy's, with what it holds beyond plain columns."""
     table = QTable({"v": [1.0, 2.0, 3.0] * u.km / u.s, "name": ["α", "b", "c"]}, meta={"survey": "all sky"})

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from xdgmm.errors import OutputError
+from xdgmm.errors import InputError, OutputError
 from xdgmm.files import check_output
 
 from .consoles import escaped, results
-from .options import Errors, OnBad, OnBadChoice, Overwrite, errors_of, names_of
+from .options import Correlations, CorrelationsChoice, Errors, Hdu, OnBad, OnBadChoice, Overwrite, errors_of, names_of
 
 
 def apply(
@@ -21,7 +21,9 @@ def apply(
         typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
     ] = None,
     errors: Errors = "auto",
+    correlations: CorrelationsChoice = Correlations.AUTO,
     on_bad: OnBadChoice = OnBad.RAISE,
+    hdu: Hdu = None,
     prefix: Annotated[str, typer.Option(help="What the names of the new columns begin with.")] = "xd_",
     outlyingness: Annotated[
         int | None,
@@ -44,27 +46,25 @@ def apply(
     """
     from xdgmm.mixture import GaussianMixture
     from xdgmm.objects import Answers
+    from xdgmm.observations import Observations
     from xdgmm.tables import REPORT_SUFFIXES, append_columns, check_new_names, read_table
 
     check_output(output, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
     for path, what in ((table, "the table"), (model, "the model")):
         if output.resolve() == path.resolve():
             raise OutputError(f"'{path}' is {what} that is read; write to another file")
+    if table.exists() and not (table.is_file() or table.is_dir()):
+        raise InputError(f"'{table}' can be read only once, but is needed twice; save it to a file first")
     mixture = GaussianMixture.read(model)
-    catalogue = read_table(table)
+    catalogue = read_table(table, hdu)
     names = list(mixture.names) if columns is None else names_of(columns)
-    observations = _observations(catalogue, names, errors_of(errors), on_bad.value)
+    how = {"errors": errors_of(errors), "correlations": correlations.value, "on_bad": on_bad.value}
+    observations = Observations.from_table(catalogue, names, **how)
     answers = Answers(mixture, observations, prefix, outlyingness, seed)
     check_new_names(catalogue.colnames, answers.columns, replace=overwrite_columns)
     del catalogue  # a large one is not needed again
-    append_columns(table, output, answers.columns, answers.blocks(), overwrite=overwrite)
+    append_columns(table, output, answers.columns, answers.blocks(), hdu=hdu, overwrite=overwrite)
     _report(answers, table, output)
-
-
-def _observations(catalogue, names, errors, on_bad):
-    from xdgmm.observations import Observations
-
-    return Observations.from_table(catalogue, names, errors=errors, on_bad=on_bad)
 
 
 def _report(answers, table, output):

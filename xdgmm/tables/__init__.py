@@ -1,9 +1,9 @@
 """Where from, where to?
 
 `read_table` reads whatever astropy reads; `observations_from_table` finds the columns, their errors, correlations and
-units, and makes `Observations`; `write_table` writes a report, `append_columns` a user's table with more columns.  A new
-convention for the names of columns is one line in `conventions`; a new kind of table is one function in `catalogue`; a
-new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
+units, and makes `Observations`; `write_table` writes a report, `append_columns` a user's table with more columns.  A
+new convention for the names of columns is one line in `conventions`; a new kind of table is one function in
+`catalogue`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 """
 
 from .appending import MISSING, NewColumn, append_columns, check_new_names

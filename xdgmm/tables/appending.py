@@ -12,6 +12,7 @@ from xdgmm.errors import InputError
 from xdgmm.files import written_whole
 
 from .fits_rows import MISSING, append_to_fits, check_number, is_binary_table
+from .reading import read_table
 from .writing import write_table
 
 
@@ -42,7 +43,7 @@ def check_new_names(names, columns, *, replace=False):
         )
 
 
-def append_columns(source, path, columns, blocks, *, overwrite=False):
+def append_columns(source, path, columns, blocks, *, hdu=None, overwrite=False):
     """Write the table in the file `source`, with more columns, to `path`, whole or not at all.
 
     Parameters
@@ -53,6 +54,8 @@ def append_columns(source, path, columns, blocks, *, overwrite=False):
         One of a name that the table has, in upper or lower case, takes its place and its spelling.
     blocks : iterable of sequence of ndarray
         Values of each column, for some rows after the other.
+    hdu : int or str, optional
+        Which table, as `read_table` takes it.
     overwrite : bool
         Whether a file at `path` is replaced.
 
@@ -62,19 +65,17 @@ def append_columns(source, path, columns, blocks, *, overwrite=False):
         If the path cannot be written, or its format cannot hold the table.
     """
     fits = path.suffix.lower() == ".fits"
-    if not (fits and is_binary_table(source)):
-        write_table(_with_columns(source, columns, blocks, fits=fits), path, overwrite=overwrite)
+    if not (fits and is_binary_table(source, hdu)):
+        write_table(_with_columns(read_table(source, hdu), columns, blocks, fits=fits), path, overwrite=overwrite)
         return
     with written_whole(path, overwrite=overwrite) as temporary:
-        append_to_fits(source, temporary, columns, blocks)
+        append_to_fits(source, temporary, columns, blocks, hdu)
 
 
-def _with_columns(source, columns, blocks, *, fits):
+def _with_columns(table, columns, blocks, *, fits):
     from astropy.table import MaskedColumn, Table
 
-    from .reading import read_table
-
-    table = Table(read_table(source), copy=False)
+    table = Table(table, copy=False)
     arrays = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     for column, values in zip(columns, arrays, strict=True):
         mask = values == MISSING if column.whole else np.isnan(values)

@@ -9,6 +9,7 @@ import numpy as np
 from xdgmm.errors import OutputError
 
 from .fits_descriptions import describe_for_astropy
+from .formats import head_of, number_of_table
 
 BLOCK = 2880  # bytes: what everything in a FITS file fills whole
 MOST_COLUMNS = 999
@@ -18,33 +19,25 @@ OF_A_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "TNULL", "TSCAL", "TZERO", "T
 FORMATS = {True: ("I", ">i2"), False: ("D", ">f8")}  # of whole numbers, and of others
 
 
-def is_binary_table(path):
-    """Is the first table of this file, if it is a FITS file, a binary one with rows of the length that it says?"""
+def is_binary_table(path, hdu=None):
+    """Is this a FITS file with a binary table (that which `hdu` names), whose rows have the length that it says?"""
     from astropy.io import fits
 
-    try:
-        with fits.open(path) as hdus:
-            hdu = hdus[_first_table(hdus)]
-            return type(hdu) is fits.BinTableHDU and hdu.columns.dtype.itemsize == hdu.header["NAXIS1"]
-    except (OSError, StopIteration):
+    if not head_of(path).startswith(b"SIMPLE  ="):
         return False
+    with fits.open(path) as hdus:
+        table = hdus[number_of_table(hdus, hdu, path)]
+        return type(table) is fits.BinTableHDU and table.columns.dtype.itemsize == table.header["NAXIS1"]
 
 
-def _first_table(hdus):
-    """Number of the part of the file that holds a table: that which astropy reads."""
-    from astropy.io import fits
-
-    return next(i for i, hdu in enumerate(hdus) if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU)))
-
-
-def append_to_fits(source, target, columns, blocks):
-    """Write the FITS file `source` to `target`, with more columns in its first table; see `append_columns`."""
+def append_to_fits(source, target, columns, blocks, hdu=None):
+    """Write the FITS file `source` to `target`, with more columns in one of its tables; see `append_columns`."""
     from astropy.io import fits
     from astropy.utils.data import get_readable_fileobj
 
     with fits.open(source) as hdus:
-        hdu = hdus[_first_table(hdus)]
-        places, header, record = hdu.fileinfo(), hdu.header.copy(), hdu.columns.dtype
+        table = hdus[number_of_table(hdus, hdu, source)]
+        places, header, record = table.fileinfo(), table.header.copy(), table.columns.dtype
     numbers = _numbers(header, columns)
     layout = _layout(record, columns, numbers)
     old_width, n_rows = header["NAXIS1"], header["NAXIS2"]

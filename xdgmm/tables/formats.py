@@ -44,12 +44,19 @@ def _fits(path, hdu):
     from astropy.table import QTable
 
     with _binary(path) as stream, fits.open(stream) as file:
-        tables = {
-            number: each.name
-            for number, each in enumerate(file)
-            if isinstance(each, fits.BinTableHDU | fits.TableHDU) and not isinstance(each, fits.CompImageHDU)
-        }
-        return QTable.read(file, hdu=_chosen(tables, hdu, path))
+        return QTable.read(file, hdu=number_of_table(file, hdu, path))
+
+
+def number_of_table(file, hdu, path):
+    """The number of the part of an open FITS file that holds the only table, or the one that `hdu` names."""
+    from astropy.io import fits
+
+    tables = {
+        number: each.name
+        for number, each in enumerate(file)
+        if isinstance(each, fits.BinTableHDU | fits.TableHDU) and not isinstance(each, fits.CompImageHDU)
+    }
+    return _chosen(tables, hdu, path)
 
 
 def _votable(path, hdu):
