@@ -6,6 +6,7 @@ import pytest
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Settings, expect, fit
 from xdgmm.fitting.split_merge import _examined, _moved, improved
+from xdgmm.fitting.standardisation import location_and_spread
 
 
 def three_in_a_row(N=1500, seed=0):
@@ -170,3 +171,27 @@ def test_errors_that_hide_the_width_are_remarked_upon():
     assert result.singular[0] or any(
         "errors are more than 3 times the intrinsic width in v" in r for r in result.remarks
     )
+
+
+@pytest.mark.parametrize("N", [7, 8])
+def test_location_and_spread_count_weights_as_repeated_rows(N):
+    rng = np.random.default_rng(N)
+    for _ in range(30):
+        values, errors = np.round(rng.standard_normal((N, 2)), 1), rng.uniform(0.1, 1.0, (N, 2))
+        w = rng.integers(0, 4, N)
+        w[0] += 1
+        weighted = Observations.with_standard_errors(values, errors, weights=w)
+        repeated = Observations.with_standard_errors(values.repeat(w, axis=0), errors.repeat(w, axis=0))
+        for mine, its in zip(location_and_spread(weighted), location_and_spread(repeated), strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-14)  # standard deviations are summed in another order
+
+
+def test_integer_weights_give_the_fit_of_repeated_rows():
+    rng = np.random.default_rng(6)
+    values, w = rng.uniform(size=(15, 8)), rng.integers(0, 5, 15)  # a different local maximum behind every start
+    weighted, repeated = (
+        XDGMM(2, random_state=0).fit(values, Xerr=0.2, sample_weight=w),
+        XDGMM(2, random_state=0).fit(values.repeat(w, axis=0), Xerr=0.2),
+    )
+    np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-7)
+    assert weighted.result_.log_likelihood == pytest.approx(repeated.result_.log_likelihood, rel=1e-12)

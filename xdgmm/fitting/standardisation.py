@@ -86,24 +86,41 @@ def _seen_weight(observations, i):
 
 def _location_and_spread(observations, i):
     """Of one column at a time, so that nothing of the size of the data is held."""
-    counts = np.isfinite(observations.values[:, i])
+    counts, weights = np.isfinite(observations.values[:, i]), None
     if observations.weights is not None:
         counts &= observations.weights > 0
+        weights = observations.weights[counts]
     values = observations.values[counts, i]
-    location = np.percentile(values, 50, method="lower")
-    return location, _spread(values - location, observations.variances_of(i)[counts])
+    location = _middle(values, weights)[1]
+    return location, _spread(values - location, observations.variances_of(i)[counts], weights)
 
 
-def _spread(centred, variances):
+def _spread(centred, variances, weights=None):
     """Robust spread of one column; where values repeat their standard deviation, then their noise, then one."""
     largest = np.abs(centred).max()
     if largest > 0:
         relative = centred / largest
-        for spread in (GAUSSIAN_MAD * np.median(np.abs(relative)), relative.std()):
+        about = relative - np.average(relative, weights=weights)
+        for spread in (GAUSSIAN_MAD * _middle(np.abs(relative), weights)[0], _root_mean_square(about, weights)):
             if spread > 0:
                 return spread * largest
-    noisy = variances[variances > 0]
-    return np.sqrt(np.median(noisy)) if noisy.size else 1.0
+    noisy = variances > 0
+    return np.sqrt(_middle(variances[noisy], weights if weights is None else weights[noisy])[0]) if noisy.any() else 1.0
+
+
+def _middle(values, weights):
+    """The median and the one of the values just below it; weights are frequencies: they do what repeated rows do."""
+    if weights is None:
+        return np.median(values), np.percentile(values, 50, method="lower")
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    below, above = (np.searchsorted(reached, 0.5 * reached[-1], side) for side in ("left", "right"))
+    lower, upper = values[order[below]], values[order[min(above, order.size - 1)]]
+    return 0.5 * (lower + upper), lower
+
+
+def _root_mean_square(values, weights):
+    return np.sqrt(np.average(values**2, weights=weights))
 
 
 def some_rows(observations, enough=ENOUGH):
