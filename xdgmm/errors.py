@@ -5,6 +5,7 @@
     Exception
     └── XdgmmError                      anything xdgmm raises on purpose
         ├── InputError (ValueError)     what was passed in cannot be used; the message says what to do
+        │   ├── KindError (TypeError)   something of another kind belongs there
         │   ├── NotFittedError (AttributeError)  a fitted model was asked for before ``fit``
         │   └── OutputError             a result cannot be written where it was asked to go
         └── DegenerateError             the likelihood has no maximum for this model and these data
@@ -17,6 +18,7 @@ __all__ = [
     "ConvergenceWarning",
     "DegenerateError",
     "InputError",
+    "KindError",
     "NotFittedError",
     "OutputError",
     "XdgmmError",
@@ -30,6 +32,10 @@ class XdgmmError(Exception):
 
 class InputError(XdgmmError, ValueError):
     """What was passed in cannot be used; the message says what, where, and what to do."""
+
+
+class KindError(InputError, TypeError):
+    """What was passed is of a kind that cannot be used, or stands in another argument's place."""
 
 
 class NotFittedError(InputError, AttributeError):

@@ -1,12 +1,14 @@
 """`XDGMM`: the face in scikit-learn's style.  No mathematics here."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
 from xdgmm import objects, selection
-from xdgmm.errors import ConvergenceWarning, InputError, NotFittedError
+from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
     COVARIANCE_TYPES,
     STARTS,
@@ -17,11 +19,22 @@ from xdgmm.fitting import (
     StoppingRule,
     fit,
     label_start,
+    shrinkage_prior,
     start_from,
 )
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
+from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
 from xdgmm.widths import relations, widths
+
+MISSING_ERRORS = (
+    "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact "
+    "(scikit-learn's tools pass it on after sklearn.set_config(enable_metadata_routing=True))"
+)
+WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
+
+
+class NoFitError(NotFittedError, SklearnNotFittedError):
+    """The same for those who catch scikit-learn's."""
 
 
 class XDGMM(DensityMixin, BaseEstimator):
@@ -80,10 +93,22 @@ class XDGMM(DensityMixin, BaseEstimator):
         Passes over the data.
     lower_bound_ : float
         Mean log-likelihood per object, in nats (a prior is no part of it).
+    n_features_in_ : int
+        Number of coordinates D.
+    feature_names_in_ : ndarray of str (D,)
+        Their names, where X had some: Observations, tables, data frames.  What is judged later must have the same.
 
     Notes
     -----
     Model and likelihood: Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657.  Missing values are NaN or masked.
+
+    In scikit-learn's tools Xerr and sample_weight go to `fit`, `score` and the other methods by themselves once
+    ``sklearn.set_config(enable_metadata_routing=True)`` is said: ``cross_val_score(model, X, params={"Xerr": e})``.
+    Do not put a scaler before this estimator in a Pipeline: it would scale X and not Xerr.  None is needed, since every
+    fit is standardised inside.
+
+    One Gaussian for exact values that lie in a plane (fewer objects than columns, say) has a covariance without width
+    across it, and an infinite likelihood; it is shrunk to its diagonal by one part in a million, with a warning.
 
     Examples
     --------
@@ -93,6 +118,11 @@ class XDGMM(DensityMixin, BaseEstimator):
     >>> model.means_.round(3), model.mixture_.sigmas.round(3)
     (array([[80.526]]), array([[2.725]]))
     """
+
+    __metadata_request__fit = WITH_ALL
+    __metadata_request__score = WITH_ALL
+    __metadata_request__predict = WITH_ERRORS
+    __metadata_request__predict_proba = WITH_ERRORS
 
     def __init__(
         self,
@@ -138,8 +168,9 @@ class XDGMM(DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Observations, Table, Quantity or array (N,) or (N, D)
-            What was measured.  Of a table, every column for which an error column is found.
+        X : Observations, Table, data frame, Quantity or array (N,) or (N, D)
+            What was measured.  Of a table, every column for which an error column is found; a data frame is an array
+            with names (`Observations.from_table` finds error columns).
         y : None
             Ignored, for scikit-learn.
         Xerr : array or Quantity, optional
@@ -154,14 +185,13 @@ class XDGMM(DensityMixin, BaseEstimator):
 
         Raises
         ------
-        TypeError
-            If errors were passed by position, as `y`.
         InputError
-            If the data or a parameter of the model cannot be used; the message says what to do.
+            If the data or a parameter of the model cannot be used; the message says what to do.  It is a TypeError too
+            if errors were passed by position, as `y`.
         DegenerateError
             If the likelihood has no maximum.
         """
-        _refuse_errors_as_labels(X, y)
+        refuse_errors_as_labels(X, y)
         observations = as_observations(X, Xerr, sample_weight)
         fixed = Fixed() if self.fixed is None else self.fixed
         model = Model(self.covariance_type, fixed, self.prior, self.background)
@@ -175,7 +205,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             progress=self.progress,
             callback=self.callback,
         )
-        result = fit(observations, self.n_components, settings, self._rng())
+        result = self._fit(observations, settings)
         if not (result.converged or result.outcome is Outcome.ALL_PASSES):
             warnings.warn(
                 f"{result.outcome.value} (at least {result.predicted_gain:.2g} nats are predicted to remain)",
@@ -185,8 +215,36 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.result_ = result
         self.mixture_ = result.mixture
         self.n_features_in_ = observations.n_dimensions
+        self._remember_names(column_names(X, observations))
         self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
         return self
+
+    def _fit(self, observations, settings):
+        try:
+            return fit(observations, self.n_components, settings, self._rng())
+        except DegenerateError:
+            prior = shrinkage_prior(observations, self.n_components, settings.model)
+            if observations.n_objects == 1:
+                raise InputError(
+                    "X has only 1 sample that counts, and one object without errors has no width to fit; give more, or "
+                    "its error as Xerr="
+                ) from None
+            if prior is None:
+                raise
+        warnings.warn(
+            f"{observations.n_objects} exact values do not scatter in all {observations.n_dimensions} directions, so "
+            "that the likelihood has no maximum: the covariance was shrunk to its diagonal by one part in a million; "
+            "give errors (Xerr=), or choose a prior or another covariance_type",
+            XdgmmWarning,
+            stacklevel=3,
+        )
+        return fit(observations, 1, replace(settings, model=replace(settings.model, prior=prior)))
+
+    def _remember_names(self, names):
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def _rng(self):
         if isinstance(self.random_state, np.random.RandomState):
@@ -214,7 +272,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     @property
     def _fitted(self):
         if not hasattr(self, "mixture_"):
-            raise NotFittedError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
+            raise NoFitError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
         return self.mixture_
 
     @property
@@ -256,17 +314,25 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def _measured(self, X, Xerr, sample_weight=None):
         """Observations to be judged by the fitted model; bare arrays need errors if the fit had some."""
-        mixture = self._fitted
-        if Xerr is None and self.fitted_with_errors_ and not isinstance(X, Observations) and not _is_table(X):
-            raise InputError(
-                "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact"
-            )
+        fitted = self._fitted.n_dimensions
+        if Xerr is None and self.fitted_with_errors_ and not holds_errors(X):
+            raise InputError(MISSING_ERRORS)
         observations = as_observations(X, Xerr, sample_weight)
-        if observations.n_dimensions != mixture.n_dimensions:
+        if observations.n_dimensions != fitted:
             raise InputError(
-                f"X has {observations.n_dimensions} columns, but the model was fitted to {mixture.n_dimensions}"
+                f"X has {observations.n_dimensions} features, but XDGMM is expecting {fitted} features as input, as in "
+                "fit; if X is a single object, Reshape your data to one row"
             )
+        self._check_names(column_names(X, observations))
         return observations
+
+    def _check_names(self, names):
+        fitted = getattr(self, "feature_names_in_", None)
+        if names is not None and fitted is not None and tuple(fitted) != tuple(names):
+            raise InputError(
+                "The feature names should match those that were passed during fit: X has the columns "
+                f"{', '.join(names)}, but the model was fitted to {', '.join(fitted)}; give these, in this order"
+            )
 
     def score_samples(self, X, *, Xerr=None):
         """Log-likelihood of each object (N,), its noise taken into account, in nats."""
@@ -274,7 +340,7 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def score(self, X, y=None, *, Xerr=None, sample_weight=None):
         """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out."""
-        _refuse_errors_as_labels(X, y)
+        refuse_errors_as_labels(X, y)
         observations = self._measured(X, Xerr, sample_weight)
         return self._log_likelihood(observations) / observations.total_weight
 
@@ -304,6 +370,15 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         options = {"n_samples": n_samples, "rng": self._rng(), "progress": self.progress}
         return objects.outlyingness(self._fitted, self._measured(X, Xerr), **options)
+
+    def __sklearn_tags__(self):
+        """What scikit-learn's tools may pass: missing values too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _more_tags(self):
+        return {"allow_nan": True}  # the same for scikit-learn 1.5
 
     def sample(self, n_samples=1):
         """Draw intrinsic (noise-free) points: values (n_samples, D) and component labels (n_samples,)."""
@@ -339,32 +414,3 @@ class XDGMM(DensityMixin, BaseEstimator):
     def relations(self, X, *, Xerr=None, sample_weight=None, **options):
         """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
         return relations(self.result_, self._measured(X, Xerr, sample_weight), **options)
-
-
-def as_observations(X, Xerr=None, sample_weight=None):
-    """`Observations` from what users pass: Observations, a table, a Quantity or an array, with errors and weights."""
-    if isinstance(X, Observations) or _is_table(X):
-        for name, given in (("Xerr", Xerr), ("sample_weight", sample_weight)):
-            if given is not None:
-                kind = type(X).__name__
-                raise InputError(
-                    f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
-                )
-        return X if isinstance(X, Observations) else Observations.from_table(X)
-    if Xerr is None:
-        return Observations.exact(X, weights=sample_weight)
-    if np.ndim(Xerr) == 3:
-        return Observations.with_covariances(X, Xerr, weights=sample_weight)
-    return Observations.with_standard_errors(X, Xerr, weights=sample_weight)
-
-
-def _is_table(X):
-    return hasattr(X, "colnames") and hasattr(X, "columns")
-
-
-def _refuse_errors_as_labels(X, y):
-    if y is not None and (np.ndim(y) == 0 or isinstance(X, Observations) or _is_table(X)):
-        raise TypeError("the second argument is y, which is ignored: pass errors as Xerr=")
-    one_column = np.ndim(X) == 1 or (np.ndim(X) == 2 and np.shape(X)[1] == 1)
-    if y is not None and (np.ndim(y) >= 2 or np.ndim(X) == 1 or (one_column and np.asarray(y).dtype.kind == "f")):
-        raise TypeError("the second argument is y, which is ignored: pass errors as Xerr=")

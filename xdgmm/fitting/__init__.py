@@ -14,6 +14,7 @@ from .model import Fixed, Model
 from .priors import Dirichlet, InverseWishart, Normal, Prior
 from .recording import model_of
 from .result import FitResult, Outcome, StoppingRule
+from .shrinkage import shrinkage_prior
 from .statistics import Statistics, expect, log_likelihoods, responsibilities
 from .watching import Progress
 
@@ -38,5 +39,6 @@ __all__ = [
     "log_likelihoods",
     "model_of",
     "responsibilities",
+    "shrinkage_prior",
     "start_from",
 ]

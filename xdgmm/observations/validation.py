@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError
 
 FIRST = 5  # how many offending rows a message lists
 ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
@@ -78,22 +78,35 @@ def unit_factors(units, targets, names):
 
 
 def _as_float(array, name):
+    if hasattr(array, "toarray"):
+        raise KindError(f"`{name}` is sparse, and sparse data are not supported; give a dense array: .toarray()")
     try:
         raw = np.asarray(array)
     except ValueError:
         raise InputError(f"`{name}` is ragged: its rows have different lengths; make them equal") from None
-    if raw.dtype.kind not in "fiu" and not (raw.dtype.kind == "O" and _all_real(raw)):
-        raise InputError(f"`{name}` holds {_kind(raw)}, but numbers belong there; convert it to float")
+    if raw.dtype.kind == "O":
+        _refuse_objects(raw, name)
+    elif raw.dtype.kind not in "fiu":
+        raise InputError(f"{_kind(raw, name)}, but numbers belong there; convert it to float")
     return np.ascontiguousarray(raw, dtype=np.float64).reshape(raw.shape)
 
 
-def _all_real(raw):
-    return all(isinstance(element, (int, float, np.floating, np.integer)) for element in raw.flat)
+def _refuse_objects(raw, name):
+    """Python objects that are all numbers may pass."""
+    others = {type(each).__name__ for each in raw.flat if not isinstance(each, (int, float, np.floating, np.integer))}
+    if others:
+        raise KindError(
+            f"`{name}` holds values of type object ({', '.join(sorted(others))}); the argument must be numeric: "
+            "without strings and other objects, a number each; convert it to float"
+        )
 
 
-def _kind(raw):
-    kinds = {"U": "strings", "S": "strings", "b": "booleans", "c": "complex numbers", "M": "dates"}
-    return kinds.get(raw.dtype.kind, f"values of type {raw.dtype}")
+def _kind(raw, name):
+    """What is not supported, in words that scikit-learn's users know."""
+    if raw.dtype.kind == "c":
+        return f"Complex data not supported: `{name}` holds complex numbers"
+    kinds = {"U": "strings", "S": "strings", "b": "booleans", "M": "dates"}
+    return f"`{name}` holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
 
 
 def read_only(array):
@@ -111,6 +124,8 @@ def as_columns(values, name="values"):
         values = values[:, None]
     if values.ndim != 2:
         raise InputError(f"`{name}` has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
+    if values.shape[1] == 0 < values.shape[0]:
+        raise InputError(f"`{name}` is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
     if values.shape[0] == 0 or values.shape[1] == 0:
         raise InputError(f"`{name}` is empty (shape {values.shape}); give at least one row and one column")
     return values

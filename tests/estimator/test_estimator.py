@@ -213,7 +213,7 @@ def test_data_that_cannot_be_used_are_refused_in_one_sentence(arguments, sentenc
 
 
 def test_other_numbers_of_columns_are_refused(fitted):
-    with pytest.raises(InputError, match="2 columns"):
+    with pytest.raises(InputError, match="X has 2 features, but XDGMM is expecting 1"):
         fitted.score([[1.0, 2.0]], Xerr=0)
 
 

@@ -1,0 +1,98 @@
+"""What users pass becomes `Observations`: Observations, tables, data frames, Quantity or arrays, with their errors."""
+
+import numpy as np
+
+from xdgmm.errors import InputError, KindError
+
+from .observations import Observations
+
+
+def as_observations(X, Xerr=None, sample_weight=None):
+    """`Observations` from whatever holds values, with errors and weights where it does not hold its own.
+
+    Raises
+    ------
+    InputError
+        If something cannot be used, or errors or weights stand beside an X that holds its own.
+    """
+    if holds_errors(X):
+        for name, given in (("Xerr", Xerr), ("sample_weight", sample_weight)):
+            if given is not None:
+                kind = type(X).__name__
+                raise InputError(
+                    f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
+                )
+        return X if isinstance(X, Observations) else Observations.from_table(X)
+    names = frame_names(X)
+    _check_order(names, frame_names(Xerr))
+    if Xerr is None:
+        return Observations.exact(X, sample_weight, names)
+    if _shape(Xerr)[2:]:
+        return Observations.with_covariances(X, Xerr, weights=sample_weight, names=names)
+    return Observations.with_standard_errors(X, Xerr, sample_weight, names)
+
+
+def holds_errors(X):
+    """Does X come with its errors, as Observations and astropy tables do?"""
+    return isinstance(X, Observations) or (hasattr(X, "colnames") and hasattr(X, "columns"))
+
+
+def column_names(X, observations):
+    """Names that somebody gave to the columns of X (D,), or None; `observations` is what became of it."""
+    if not holds_errors(X):
+        return frame_names(X)
+    made_up = tuple(f"x{i + 1}" for i in range(observations.n_dimensions))
+    return None if observations.names == made_up else observations.names
+
+
+def frame_names(X):
+    """Column names of a data frame (pandas, polars, ...), or None where there are none, or not all are strings.
+
+    Raises
+    ------
+    KindError
+        If some names are strings and others are not.
+    """
+    if not (hasattr(X, "columns") and hasattr(X, "to_numpy")):
+        return None
+    names = tuple(X.columns)
+    strings = [isinstance(name, str) for name in names]
+    if any(strings) and not all(strings):
+        raise KindError(f"only some column names are strings: {', '.join(map(repr, names))}; make all of them strings")
+    return names if names and all(strings) else None
+
+
+def refuse_errors_as_labels(X, y):
+    """Errors passed by position would land in `y`, which is ignored: refuse whatever looks like them.
+
+    Raises
+    ------
+    KindError
+        If y is a number, has several columns, stands beside what holds its errors or one row of values, or holds
+        fractions beside one column.
+    """
+    if y is None:
+        return
+    shape = _shape(y)
+    looks_like = shape == () or len(shape) > 1 or holds_errors(X)
+    if not looks_like:
+        columns = _shape(X)
+        fractions = np.asarray(y).dtype.kind == "f"
+        looks_like = len(columns) == 1 or (columns[1:] == (1,) and fractions)
+    if looks_like:
+        raise KindError("the second argument is y, which is ignored: pass errors as Xerr=")
+
+
+def _shape(array):
+    """Shape of an array, or of what becomes one."""
+    shape = getattr(array, "shape", None)
+    return np.asarray(array).shape if shape is None else tuple(shape)
+
+
+def _check_order(names, error_names):
+    """Frames of values and of errors with the same column names must have them in the same order."""
+    if names and error_names and names != error_names and set(names) == set(error_names):
+        raise InputError(
+            f"the columns of X are {', '.join(names)}, but those of Xerr are {', '.join(error_names)}; put both in the "
+            "same order"
+        )
