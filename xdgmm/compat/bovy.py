@@ -1,0 +1,259 @@
+"""`extreme_deconvolution` as its authors call it: arrays in, the same arrays changed, plain EM in between."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from xdgmm.errors import DegenerateError, InputError
+from xdgmm.fitting import em, split_merge
+from xdgmm.fitting.model import Constraints
+from xdgmm.fitting.optimality import collapsed
+from xdgmm.fitting.standardisation import Standardisation
+from xdgmm.fitting.statistics import expect
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.observations.validation import listed, plain
+
+SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
+JUDGED = 10_000  # objects on which candidates of split and merge are ranked
+
+
+def extreme_deconvolution(
+    ydata,
+    ycovar,
+    xamp,
+    xmean,
+    xcovar,
+    projection=None,
+    weight=None,
+    fixamp=None,
+    fixmean=None,
+    fixcovar=None,
+    tol=1e-6,
+    maxiter=1e9,
+    w=0.0,
+    splitnmerge=0,
+    maxsnm=False,  # noqa: FBT002 - the signature is the original's
+    likeonly=False,  # noqa: FBT002
+    logweight=False,  # noqa: FBT002
+):
+    """Fit a Gaussian mixture to noisy data by plain EM, with the arguments of the `extreme-deconvolution` package.
+
+    Parameters
+    ----------
+    ydata : array (N, M)
+        Measured values.  NaN is missing.
+    ycovar : array (N, M) or (N, M, M)
+        Noise **variances**, or covariances: (N, M) are squares of the 1-sigma errors that the rest of xdgmm takes.
+    xamp, xmean, xcovar : ndarray of float (K,), (K, D), (K, D, D)
+        Where to start; **overwritten** with the result, component by component.
+    projection : array (N, M, D), optional
+        What was measured of each object: ``w = R v + noise``.
+    weight : array (N,), optional
+        Weights of the objects.
+    fixamp, fixmean, fixcovar : bool or sequence of bool (K,), optional
+        What keeps its starting value; one bool counts for all components.
+    tol : float
+        EM ends when a step raised the mean log-likelihood by no more than this.
+    maxiter : int or float
+        Most EM steps.
+    w : float
+        Regularisation: the covariance of a component with q objects becomes ``(q V + w I) / (q + 1)``, in the units of
+        the data squared.
+    splitnmerge : int
+        If positive, poor maxima are left by split and merge, by xdgmm's own candidates rather than that many of the
+        original's list.
+    maxsnm : bool
+        The same as a positive `splitnmerge`.
+    likeonly : bool
+        Only compute the mean log-likelihood; change nothing.
+    logweight : bool
+        Whether `weight` holds logarithms of the weights.
+
+    Returns
+    -------
+    float
+        ``sum weight ln p / N`` in nats, N the number of rows: that before the last step, as in the original.
+
+    Raises
+    ------
+    InputError
+        If arguments do not fit together, the three arrays cannot be changed in place, or the start is no mixture.
+    DegenerateError
+        If a component collapses on values without noise; the three arrays are then as they were.
+
+    See Also
+    --------
+    xdgmm.XDGMM : starts by itself, and stops at a maximum rather than where EM has become slow.
+
+    Notes
+    -----
+    Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657: the steps are their eqs 16-17, w that of their sec. 3.2.
+    `logfile` and `assignments` of newer versions do not exist here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdgmm.compat import extreme_deconvolution
+    >>> ydata, ycovar = np.array([[-2.0], [0.0], [3.0]]), np.array([[1.0], [1.0], [1.0]])  # variances
+    >>> xamp, xmean, xcovar = np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))
+    >>> round(extreme_deconvolution(ydata, ycovar, xamp, xmean, xcovar, tol=1e-12), 6)
+    -2.139119
+    >>> xmean.round(4), xcovar.round(4)  # the variance of the values is 38 / 9, less 1 for the noise
+    (array([[0.3333]]), array([[[3.2222]]]))
+    """
+    observations = _observed(ydata, ycovar, projection, _weights(weight, logarithms=logweight))
+    start = _start(xamp, xmean, xcovar, observations)
+    constraints = _held(start, fixamp, fixmean, fixcovar)
+    problem = _Problem.of(
+        observations, constraints, _checked(w, "w"), _checked(tol, "tol"), _checked(maxiter, "maxiter")
+    )
+    mixture = problem.scaling.mixture(start)
+    if likeonly:
+        return problem.per_row(expect(mixture, problem.blocks).log_likelihood)
+    log_likelihood, mixture = problem.climbed(mixture)
+    if splitnmerge > 0 or maxsnm:
+        mixture, log_likelihood = split_merge.improved(
+            mixture, log_likelihood, problem.judged, problem.tried, constraints
+        )
+    fitted = problem.scaling.original(mixture, start.names, start.units)
+    for array, new, fixed in (
+        (xamp, fitted.weights, constraints.fixed_shares),
+        (xmean, fitted.means, constraints.fixed_means),
+        (xcovar, fitted.covariances, constraints.fixed_covariances),
+    ):
+        array[~fixed] = new[~fixed]
+    return problem.per_row(log_likelihood)
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """EM on standardised coordinates, where its steps are the same ones."""
+
+    observations: Observations
+    scaling: Standardisation
+    blocks: object
+    constraints: Constraints
+    floor: np.ndarray
+    tol: float
+    maxiter: float
+
+    @classmethod
+    def of(cls, observations, constraints, w, tol, maxiter):
+        if maxiter < 1:
+            raise InputError(f"`maxiter` is {maxiter}, but one step at least is needed; `likeonly=True` makes none")
+        scaling = Standardisation.of(observations)
+        floor = np.diag(w / scaling.scale**2)
+        return cls(observations, scaling, scaling.pack(observations), constraints, floor, tol, maxiter)
+
+    def per_row(self, log_likelihood):
+        """The mean log-likelihood of the values, from the total of the standardised ones."""
+        return float((log_likelihood + self.scaling.log_jacobian(self.observations)) / len(self.observations))
+
+    def climbed(self, mixture):
+        """Log-likelihood before the last step, and the mixture after it."""
+        steps, before, rise = 0, -np.inf, np.inf
+        while rise > self.tol and steps < self.maxiter:
+            statistics = expect(mixture, self.blocks)
+            self._refuse_collapse(mixture, statistics)
+            mixture = self._step(mixture, statistics)
+            rise = (statistics.log_likelihood - before) / len(self.observations)
+            before, steps = statistics.log_likelihood, steps + 1
+        return before, mixture
+
+    def _step(self, mixture, statistics):
+        following = em.step(mixture, statistics, self.constraints)
+        if not self.floor.any():
+            return following
+        q = statistics.q[:, None, None]
+        V = np.where(q > 0, (q * following.covariances + self.floor) / (q + 1.0), following.covariances)
+        V = self.constraints.covariances(mixture.covariances, V, statistics.q)
+        return following.with_parameters(following.weights, following.means, V)
+
+    def _refuse_collapse(self, mixture, statistics):
+        component = collapsed(mixture, statistics, self.constraints)
+        if component is not None and not (self.floor.any() and np.isfinite(statistics.log_likelihood)):
+            raise DegenerateError(
+                f"component {component} collapses on values without noise, so the likelihood has no maximum; give "
+                "`ycovar` for them, fewer components, or `w` above zero"
+            )
+
+    @property
+    def judged(self):
+        """Some objects, standardised, on which split and merge ranks its candidates."""
+        rows = np.flatnonzero(self.observations.counts)
+        if rows.size > JUDGED:
+            rows = np.sort(np.random.default_rng(0).choice(rows, JUDGED, replace=False))
+        return self.scaling.observations(self.observations.select(rows))
+
+    def tried(self, mixture):
+        """What split and merge asks: log-likelihood and mixture from another start, None where that collapses."""
+        try:
+            return self.climbed(mixture)
+        except DegenerateError:
+            return None
+
+
+def _observed(ydata, ycovar, projection, weights):
+    ycovar, _ = plain(ycovar, "ycovar")
+    if ycovar.ndim == 3:
+        return Observations.with_covariances(ydata, ycovar, projection, weights)
+    if np.shape(ydata) != ycovar.shape:
+        raise InputError(
+            f"`ycovar` has shape {ycovar.shape}, but `ydata` has shape {np.shape(ydata)}; give variances of its "
+            "shape, or covariances (N, M, M)"
+        )
+    negative = np.flatnonzero((ycovar < 0).any(axis=tuple(range(1, ycovar.ndim))))
+    if negative.size:
+        raise InputError(f"`ycovar` is negative in {listed(negative)}; give variances, or covariances (N, M, M)")
+    return Observations.with_standard_errors(ydata, np.sqrt(ycovar), weights, projections=projection)
+
+
+def _weights(weight, *, logarithms):
+    if weight is None:
+        return None
+    weight, _ = plain(weight, "weight")
+    return np.exp(weight) if logarithms else weight
+
+
+def _start(xamp, xmean, xcovar, observations):
+    """The mixture to start from; its arrays must be such as can take the result."""
+    for name, array in (("xamp", xamp), ("xmean", xmean), ("xcovar", xcovar)):
+        if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable):
+            raise InputError(f"`{name}` must be a writeable array of floats, since the result is written into it")
+    total = xamp.sum(dtype=np.float64)
+    if not abs(total - 1.0) <= SUM:
+        raise InputError(f"`xamp` sums to {total:g}, but amplitudes sum to 1; divide by their sum")
+    try:
+        start = GaussianMixture(xamp.astype(np.float64) / total, xmean, xcovar, observations.names)
+    except InputError as error:
+        names = {"`weights`": "`xamp`", "`means`": "`xmean`", "`covariances`": "`xcovar`"}
+        sentence = str(error)
+        for ours, theirs in names.items():
+            sentence = sentence.replace(ours, theirs)
+        raise InputError(sentence) from None
+    return start
+
+
+def _held(start, fixamp, fixmean, fixcovar):
+    """What keeps its value, as the solvers ask."""
+    K = start.n_components
+    return replace(
+        Constraints.none(start),
+        fixed_shares=_mask(fixamp, "fixamp", K),
+        fixed_means=_mask(fixmean, "fixmean", K),
+        fixed_covariances=_mask(fixcovar, "fixcovar", K),
+    )
+
+
+def _mask(fix, name, n_components):
+    given = np.atleast_1d(np.asarray(False if fix is None else fix)).astype(bool)
+    if given.shape not in ((1,), (n_components,)):
+        raise InputError(f"`{name}` has shape {given.shape}, but one bool, or one for each of {n_components} is needed")
+    return np.broadcast_to(given, n_components).copy()
+
+
+def _checked(number, name):
+    if isinstance(number, bool) or not isinstance(number, (int, float, np.number)) or not number >= 0:
+        raise InputError(f"`{name}` is {number!r}, but it must be a number, zero or positive")
+    return float(number)
