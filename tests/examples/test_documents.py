@@ -53,6 +53,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 PAGES = [
     ("intrinsic_widths.md", 7),
+    ("migrating.md", 6),
     ("models.md", 6),
     ("objects.md", 5),
     ("posterior.md", 3),
