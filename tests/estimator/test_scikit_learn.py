@@ -212,6 +212,15 @@ def test_columns_without_names_of_their_own_get_none(correlated):
         XDGMM().fit(Frame(X, ["a", 1]), Xerr=e)
 
 
+def test_nulls_of_a_data_frame_are_missing(correlated):
+    pandas = pytest.importorskip("pandas")
+    X, e = correlated[0].copy(), correlated[1]
+    X[::5, 1] = np.nan
+    nullable = pandas.DataFrame(X, columns=["a", "b"]).convert_dtypes()
+    assert nullable.isna().to_numpy().sum() == 80
+    assert (XDGMM().fit(nullable, Xerr=e).means_ == XDGMM().fit(X, Xerr=e).means_).all()
+
+
 def test_errors_in_another_order_than_the_values_are_refused(correlated):
     X, e = correlated
     with pytest.raises(InputError, match="columns of X are a, b, but those of Xerr are b, a"):

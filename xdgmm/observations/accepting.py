@@ -25,6 +25,7 @@ def as_observations(X, Xerr=None, sample_weight=None):
         return X if isinstance(X, Observations) else Observations.from_table(X)
     names = frame_names(X)
     _check_order(names, frame_names(Xerr))
+    X, Xerr = _without_nulls(X), _without_nulls(Xerr)
     if Xerr is None:
         return Observations.exact(X, sample_weight, names)
     if _shape(Xerr)[2:]:
@@ -53,7 +54,7 @@ def frame_names(X):
     KindError
         If some names are strings and others are not.
     """
-    if not (hasattr(X, "columns") and hasattr(X, "to_numpy")):
+    if not _is_frame(X):
         return None
     names = tuple(X.columns)
     strings = [isinstance(name, str) for name in names]
@@ -87,6 +88,18 @@ def _shape(array):
     """Shape of an array, or of what becomes one."""
     shape = getattr(array, "shape", None)
     return np.asarray(array).shape if shape is None else tuple(shape)
+
+
+def _is_frame(X):
+    return hasattr(X, "columns") and hasattr(X, "to_numpy")
+
+
+def _without_nulls(X):
+    """A data frame whose nulls are objects (pandas' NA, None) as an array with NaN for them; anything else as it is."""
+    if not (_is_frame(X) and hasattr(X, "isna")):
+        return X
+    values = X.to_numpy()
+    return np.where(X.isna().to_numpy(), np.nan, values) if values.dtype.kind == "O" else values
 
 
 def _check_order(names, error_names):
