@@ -1,9 +1,9 @@
-"""Command line: ``python -m benchmarks`` with ``pass``, ``optimum``, ``peers``, ``coverage`` or ``calibration``."""
+"""Command line: ``python -m benchmarks WHAT``; ``--help`` lists what there is."""
 
 import argparse
 from pathlib import Path
 
-from . import calibration, coverage, optimum, passes, peers
+from . import calibration, coverage, lines, optimum, passes, peers
 from .report import write
 
 WHAT = {
@@ -13,6 +13,7 @@ WHAT = {
         calibration.measure,
         "ranks of true parameters among samples of their posteriors",
     ),
+    "lines": (lines.measure, "intrinsic widths of simulated spectral lines: bias of averages, coverage of intervals"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "coverage": (
         coverage.measure,

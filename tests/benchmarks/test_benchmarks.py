@@ -53,6 +53,14 @@ def test_the_ranks_of_true_parameters_are_all_counted(tmp_path):
     assert all(row["p"] > 1e-4 for row in table["rows"])
 
 
+def test_the_tables_of_lines_hold_ratios_and_percents(tmp_path):
+    populations, coverage = tables("lines", tmp_path)
+    assert [row["S/N"] for row in populations["rows"]] == [15, 30, 60]
+    assert all(0.5 < float(row["population"]) < 1.5 for row in populations["rows"])
+    assert len(coverage["rows"]) == 12
+    assert all(float(row["known"]) > 88 for row in coverage["rows"])  # 400 lines each
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("astroML"), reason="the peers are not installed")
 def test_all_engines_walk_the_same_path_from_the_same_start(tmp_path):
     with_noise, to_the_end, without = tables("peers", tmp_path)

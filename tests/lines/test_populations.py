@@ -1,0 +1,163 @@
+"""Many lines: mean and scatter of the intrinsic variance, unbiased, with the instrument's own error."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from scipy.optimize import brentq, minimize_scalar
+from scipy.stats import chi2, norm
+
+from xdgmm import InputError, lines
+from xdgmm.lines.roots import SignedRoot
+
+
+def sample(rng, n, intrinsic=0.41, spread=0.0, r=0.07, lsf=1.0):
+    """Observed widths and errors of lines whose relative error is r."""
+    true = np.hypot(np.abs(intrinsic * (1 + spread * rng.normal(size=n))), lsf)
+    observed = true * (1 + r * rng.normal(size=n))
+    return observed, r * observed
+
+
+def profile_of_mean(V, E, mean):
+    """Log-likelihood of a normal population at a mean, its variance left to choose: SciPy's own densities."""
+
+    def minus(scatter):
+        return -norm.logpdf(V, mean, np.hypot(scatter, E)).sum()
+
+    found = minimize_scalar(minus, bounds=(0, 5 * np.abs(V - mean).max()), method="bounded", options={"xatol": 1e-10})
+    return -min(found.fun, minus(0.0))
+
+
+def _beyond(V, E, top, quantile):
+    """How far twice the profile has fallen beyond a quantile."""
+    return lambda mean: 2 * (top - profile_of_mean(V, E, mean)) - quantile
+
+
+@pytest.mark.parametrize(("peak", "allowed", "missed"), [(15, 0.02, 0.08), (30, 0.01, 0.025)])
+def test_the_mean_of_fitted_lines_is_right_where_errors_as_reported_are_not(simulation, peak, allowed, missed):
+    answers = simulation.population_answers(peak, 20_000)
+    found, plug_in = answers["population"] / 0.41, answers["plug-in"] / 0.41
+    assert abs(found - 1) < allowed  # four standard errors are 1.8% and 1%
+    assert plug_in < 1 - missed
+
+
+def test_scatter_is_found_too():
+    rng = np.random.default_rng(1)
+    observed, errors = sample(rng, 20_000, intrinsic=1.0, spread=0.3, r=0.05)
+    true = np.var((1 + 0.3 * rng.normal(size=10**6)) ** 2) ** 0.5
+    found = lines.population(lines.deconvolve(observed, errors, lsf=1.0))
+    assert found.scatter == pytest.approx(true, rel=0.04)  # the variances are not quite normal
+    low, high = found.scatter_interval(0.9999)
+    assert low < true < high
+
+
+def test_intervals_are_those_of_a_brute_force_profile():
+    observed, errors = sample(np.random.default_rng(3), 25, spread=0.5)
+    found = lines.population(lines.deconvolve(observed, errors, lsf=1.0))
+    V, E = found.observations.values[:, 0], np.sqrt(found.observations.variances[:, 0])
+    best = minimize_scalar(lambda m: -profile_of_mean(V, E, m), bounds=(-1, 2), method="bounded")
+    assert found.mean_variance == pytest.approx(best.x, abs=1e-5)
+    for level in (0.6827, 0.95):
+        quantile = chi2.ppf(level, 1)
+        end = brentq(_beyond(V, E, -best.fun, quantile), best.x, best.x + 2, xtol=1e-9)
+        assert found.interval(level)[1] == pytest.approx(np.sqrt(end), rel=1e-3)  # a curve through 13 nodes
+    at_zero = -best.fun - profile_of_mean(V, E, 0.0)
+    assert found.resolved_pvalue == pytest.approx(norm.sf(np.sqrt(2 * at_zero)), rel=0.01)
+
+
+def test_below_the_instrument_there_is_a_limit_by_the_rule():
+    observed, errors = sample(np.random.default_rng(8), 30, intrinsic=0.0)
+    found = lines.population(lines.deconvolve(observed * 0.985, errors, lsf=1.0))
+    assert found.mean_variance < 0
+    assert found.sigma == 0
+    assert found.is_limit
+    V, E = found.observations.values[:, 0], np.sqrt(found.observations.variances[:, 0])
+    at_zero = profile_of_mean(V, E, 0.0)
+    end = brentq(_beyond(V, E, at_zero, chi2.ppf(0.90, 1)), 0.0, 2.0)
+    assert found.upper_limit() == pytest.approx(np.sqrt(end), rel=2e-3)
+    assert found.interval()[0] == 0
+    assert "<" in repr(found)
+
+
+def test_a_shared_error_of_the_instrument_does_not_average_out_and_one_for_each_line_does():
+    observed, errors = sample(np.random.default_rng(5), 900, r=0.05)
+    known, shared, each = (
+        lines.population(lines.deconvolve(observed, errors, lsf=1.0, lsf_error=error))
+        for error in (0.0, 0.03, np.full(900, 0.03))
+    )
+    assert shared.mean_shift == pytest.approx(2 * 0.03, rel=0.01)
+    assert shared.mean_variance_err == pytest.approx(np.hypot(known.mean_variance_err, 0.06), rel=0.01)
+    # Each line's own: 2 L^2 f beside 2 s^2 r, over all lines.
+    s2 = 1 + 0.41**2
+    assert each.mean_variance_err == pytest.approx(2 * np.hypot(s2 * 0.05, 0.03) / 30, rel=0.05)
+
+
+def test_a_shift_is_profiled_out_of_any_profile():
+    """Against the infimal convolution on a grid, for a profile that is no parabola."""
+
+    def profile(m):
+        return -((m - 1.0) ** 2) / (1 + 0.2 * m**2)
+
+    root = SignedRoot(profile, 1.0, 0.8, shift=0.5)
+    shifts = np.linspace(-4, 4, 200_001)
+    for m in (-0.5, 0.3, 2.0):
+        least = np.min(-2 * profile(m - shifts) + (shifts / 0.5) ** 2)
+        assert root.at(m) == pytest.approx(np.sign(m - 1) * np.sqrt(least), rel=5e-3)  # a curve through 13 nodes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "lsf_error"), [(20, 0.0), (60, 0.02)])
+def test_intervals_of_populations_cover(n, lsf_error):
+    rng = np.random.default_rng([n, round(1000 * lsf_error)])
+    tries, held, rms = 100, 0, 0.41 * np.sqrt(1 + 0.3**2)
+    for _ in range(tries):
+        observed, errors = sample(rng, n, spread=0.3, lsf=1 + lsf_error * rng.normal())
+        low, high = lines.population(lines.deconvolve(observed, errors, lsf=1.0, lsf_error=lsf_error)).interval(0.95)
+        held += low <= rms <= high
+    assert held / tries > 0.88  # three binomial errors are 6.5%
+
+
+def test_order_and_units_do_not_matter():
+    observed, errors = sample(np.random.default_rng(6), 40, r=0.1)
+    errors *= np.random.default_rng(7).uniform(0.5, 1.5, 40)
+    here = lines.population(lines.deconvolve(observed, errors, lsf=1.0, lsf_error=0.02))
+    backwards = lines.population(lines.deconvolve(observed[::-1], errors[::-1], lsf=1.0, lsf_error=0.02))
+    scaled = lines.population(
+        lines.deconvolve(60 * observed * u.km / u.s, 60 * errors * u.km / u.s, lsf=60 * u.km / u.s, lsf_error=0.02)
+    )
+    assert backwards.sigma == pytest.approx(here.sigma, rel=1e-6)
+    assert scaled.sigma.to_value("km/s") == pytest.approx(60 * here.sigma, rel=1e-6)
+    assert scaled.scatter.to_value("km2/s2") == pytest.approx(3600 * here.scatter, rel=1e-4, abs=1e-3)
+    assert scaled.upper_limit().to_value("m/s") == pytest.approx(60_000 * here.upper_limit(), rel=1e-4)
+
+
+def test_missing_widths_are_left_out():
+    observed, errors = sample(np.random.default_rng(9), 30)
+    with_gaps = np.append(observed, [np.nan, np.nan])
+    found = lines.population(lines.deconvolve(with_gaps, np.append(errors, [0.1, np.nan]), lsf=1.0))
+    assert len(found) == 30
+    assert found.sigma == lines.population(lines.deconvolve(observed, errors, lsf=1.0)).sigma
+
+
+def test_what_is_no_population_gets_one_sentence():
+    with pytest.raises(InputError, match=r"is a list, but what lines\.deconvolve"):
+        lines.population([1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="at least 3 widths"):
+        lines.population(lines.deconvolve([70.0, 65.0], 2.0, lsf=60.0))
+    with pytest.raises(InputError, match="between"):
+        lines.population(lines.deconvolve([70.0, 65.0, 66.0], 2.0, lsf=60.0)).interval(2)
+
+
+def test_the_sentences_say_observed_instrumental_and_intrinsic():
+    observed, errors = sample(np.random.default_rng(2), 200, r=0.05)
+    widths = lines.deconvolve(60 * observed * u.km / u.s, 60 * errors * u.km / u.s, lsf=60 * u.km / u.s, lsf_error=0.02)
+    text = repr(lines.population(widths))
+    for part in (
+        "200 lines",
+        "observed sigma",
+        "instrumental sigma  median 60 km/s",
+        "intrinsic sigma",
+        "FWHM",
+        "scatter",
+    ):
+        assert part in text
+    assert "of the squared error of the mean" in text

@@ -1,0 +1,12 @@
+"""Is a spectral line resolved, and how wide is it by itself?
+
+`deconvolve` takes the instrument out of observed widths, one line at a time; `population` fits the mean and the
+intrinsic scatter of many of them; `measure_lsf` measures the instrument on lines that have no width of their own.
+"""
+
+from .deconvolution import IntrinsicWidths, deconvolve
+from .instrument import InstrumentWidth, measure_lsf
+from .populations import Population, population
+from .report import rich_table
+
+__all__ = ["InstrumentWidth", "IntrinsicWidths", "Population", "deconvolve", "measure_lsf", "population", "rich_table"]

@@ -1,0 +1,148 @@
+"""Widths, errors and the instrument's width as users give them: numbers or Quantity, sigma, FWHM or R, one unit."""
+
+import warnings
+
+import numpy as np
+
+from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.observations.validation import dimensionless, listed, plain
+from xdgmm.widths.table import FWHM
+
+LIKE_FWHM = (1.8, 2.9)  # instrument over observed width, where one of them is a full width at half maximum
+BELOW = 3.0  # errors by which every width is below the instrument's, before something is taken for wrong
+MEASURES = {"sigma": 1.0, "fwhm": 1.0 / FWHM}
+
+
+def width_numbers(width, name, unit):
+    """Float64 array of widths in a unit (their own, where None), and the unit; NaN where missing."""
+    if width is None:
+        raise InputError(f"`{name}` is missing; give the observed widths and their 1-sigma errors")
+    if unit is None and getattr(width, "unit", None) is not None and name != "sigma_obs":
+        raise InputError(f"`{name}` has the unit {width.unit}, but `sigma_obs` has none; give both or neither a unit")
+    return plain(width, name, unit)
+
+
+def check_widths(widths, errors, names=("sigma_obs", "sigma_err")):
+    """Refuse widths and errors that are no positive numbers; missing widths (NaN) need no error."""
+    seen = ~np.isnan(widths)
+    _refuse(seen & ~((widths > 0) & (widths < np.inf)), names[0], _NOT_POSITIVE)
+    _refuse(seen & ~((errors > 0) & (errors < np.inf)), names[1], _NO_ERROR)
+    if not seen.any():
+        raise InputError(f"every value of `{names[0]}` is missing (NaN or masked), so there is nothing to work on")
+
+
+_NOT_POSITIVE = (
+    "zero, negative or infinite",
+    "an observed width has the instrument's in it and is positive, so leave such rows out, or make them NaN",
+)
+_NO_ERROR = (
+    "zero, negative, infinite or missing",
+    "give each width its 1-sigma error, or make the width NaN",
+)
+
+
+def _refuse(bad, name, reasons):
+    if bad.any():
+        what, way_out = reasons
+        where = f" in {listed(np.flatnonzero(bad))}" if bad.ndim else ""
+        raise InputError(f"`{name}` is {what}{where}; {way_out}")
+
+
+def instrument_numbers(unit, *, lsf, fwhm, R, rest, measure):
+    """The instrument's sigma in a unit, from sigma (or what `measure` says), FWHM, or resolving power."""
+    given = {"lsf": lsf, "fwhm": fwhm, "R": R}
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        came = f"{' and '.join(named)} were given" if named else "none was given"
+        raise InputError(f"give the instrument's width once, as lsf= (sigma), fwhm= or R= (resolving power); {came}")
+    (name,) = named
+    if name == "R":
+        return _from_resolving_power(dimensionless(R, "R"), unit, rest)
+    numbers = _in_unit(given[name], name, unit, rest)
+    _refuse(~((numbers > 0) & (numbers < np.inf)), name, ("not positive and finite", "give the instrument's width"))
+    return numbers * (MEASURES["fwhm"] if name == "fwhm" else MEASURES[measure])
+
+
+def _in_unit(width, name, unit, rest):
+    """Numbers in the unit of the widths; from km/s to wavelengths and back with the rest value."""
+    own = getattr(width, "unit", None)
+    if own is None or unit is None or own.is_equivalent(unit):
+        return width_numbers(width, name, unit)[0]
+    if rest is None:
+        raise InputError(
+            f"`{name}` is in {own} and `sigma_obs` in {unit}, which convert only at a wavelength or energy: give rest="
+        )
+    in_velocity = plain(width, name)[0] * velocity_scale(own, rest)
+    return in_velocity / velocity_scale(unit, rest)
+
+
+def _from_resolving_power(R, unit, rest):
+    _refuse(~((R > 0) & (np.inf > R)), "R", ("not positive and finite", "R is wavelength over FWHM"))
+    if unit is None or (rest is None and not is_velocity(unit)):
+        raise InputError(
+            "R= gives a width in km/s, or at a wavelength or energy: give `sigma_obs` a unit of these, and rest= "
+            "unless it is a velocity"
+        )
+    return _LIGHT / (FWHM * R) / velocity_scale(unit, rest)
+
+
+_LIGHT = 299792.458  # km/s, exact
+
+
+def is_velocity(unit):
+    """Is it a unit of velocities?"""
+    return unit is not None and unit.is_equivalent("km/s")
+
+
+def velocity_scale(unit, rest):
+    """How many km/s a width of one unit is at a rest wavelength, frequency or energy (any shape).
+
+    At the centre of a line the optical, radio and relativistic conventions agree: ``c / rest``.
+    """
+    from astropy.units import spectral
+
+    if is_velocity(unit):
+        return unit.to("km/s")
+    centre = rest.to_value(unit, spectral())
+    return _LIGHT / centre
+
+
+def check_rest(rest, unit):
+    """Refuse a rest value that is no positive wavelength, frequency or energy, or beside widths that are none."""
+    from astropy.units import Quantity, UnitConversionError, spectral
+
+    if unit is None or is_velocity(unit):
+        has = "no unit" if unit is None else f"the unit {unit}"
+        raise InputError(f"`rest` turns widths in wavelength, frequency or energy into km/s, but `sigma_obs` has {has}")
+    try:
+        numbers = rest.to_value(unit, spectral()) if isinstance(rest, Quantity) else None
+    except UnitConversionError:
+        numbers = None
+    if numbers is None or not np.all((numbers > 0) & (numbers < np.inf)):
+        raise InputError(f"`rest` is {rest!r}, but beside widths in {unit} it must be a positive wavelength or energy")
+
+
+def check_fraction(lsf_error):
+    """Fractional error of the instrument's width: 0 or more, below 1."""
+    numbers = dimensionless(lsf_error, "lsf_error")
+    bad = ~((numbers >= 0) & (numbers < 1))
+    _refuse(bad, "lsf_error", ("not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"))
+    return numbers
+
+
+def warn_if_mistaken(widths, errors, lsf, fraction):
+    """Warn where the instrument is wider than every line: a full width for a sigma, mostly."""
+    seen = ~np.isnan(widths)
+    ratio = (lsf / widths)[seen]
+    if not (widths + BELOW * np.hypot(errors, fraction * lsf) < lsf)[seen].all():
+        return
+    typical = np.median(ratio)
+    hint = "check the instrument's width, and that the widths are as observed"
+    if LIKE_FWHM[0] < typical < LIKE_FWHM[1]:
+        hint = f"a ratio near {FWHM:.3f} looks like a FWHM given for a sigma; if so, say fwhm= for lsf="
+    many = "the width is" if ratio.size == 1 else f"all {ratio.size} widths are"
+    warnings.warn(
+        f"{many} below that of the instrument, which is {typical:.3g} times as wide: {hint}",
+        XdgmmWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,281 @@
+"""`population`: the mean intrinsic width of many lines and its scatter, lines that are not resolved included."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.stats import norm
+
+from xdgmm.errors import InputError
+from xdgmm.fitting import Fixed, Model, Settings, fit
+from xdgmm.observations import Observations
+from xdgmm.uncertainty import profile_interval, width_limit
+from xdgmm.uncertainty.estimates import check_level
+from xdgmm.widths.table import FWHM
+
+from .deconvolution import LEVEL, LIMIT_LEVEL, IntrinsicWidths
+from .roots import SignedRoot
+
+FEWEST = 3
+MOST_ROUNDS = 100
+SETTLED = 1e-6  # change of the mean, in its own error, below which errors are taken as settled
+
+
+def population(widths):
+    """Fit the mean and the intrinsic scatter of the intrinsic variances of many lines.
+
+    Parameters
+    ----------
+    widths : IntrinsicWidths
+        What `deconvolve` returned for at least three lines; those without a width are left out.
+
+    Returns
+    -------
+    Population
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three widths, or something else than widths is given.
+
+    Notes
+    -----
+    Extreme deconvolution of the signed variances ``V_i = s_i^2 - L_i^2 - e_i^2`` with their errors ``E_i``
+    (one Gaussian, Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657).  A line that comes out too wide comes out with
+    too large an error, so errors as reported give the narrow ones too much weight, and the mean is too small.  The
+    relative error ``r_i`` of a fitted width does not depend on its fluctuation; so ``e_i = r_i s`` and
+    ``E_i = 2 r_i s^2`` are computed at the pooled width s of the fit, ``s^2 = mean + L_i^2``, again and again until
+    nothing changes; ``e_i^2`` is what the square of a noisy width is too large by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdgmm import lines
+    >>> rng = np.random.default_rng(1)
+    >>> observed = np.hypot(25.0, 60.0) * (1 + 0.05 * rng.normal(size=400))
+    >>> every = lines.population(lines.deconvolve(observed, 0.05 * observed, lsf=60.0))
+    >>> print(f"{every.sigma:.1f}, from {every.interval()[0]:.1f} to {every.interval()[1]:.1f}")
+    24.3, from 23.8 to 24.7
+    """
+    if not isinstance(widths, IntrinsicWidths):
+        raise InputError(
+            f"`widths` is a {type(widths).__name__}, but what lines.deconvolve(...) returns is needed, which knows the "
+            "instrument's width"
+        )
+    number = int(widths.seen.sum())
+    if number < FEWEST:
+        raise InputError(
+            f"a population needs at least {FEWEST} widths, but there {'is' if number == 1 else 'are'} {number}"
+        )
+    lines = _Lines.of(widths)
+    observations, result = lines.fitted()
+    shift = np.zeros(2)
+    if widths.shared and lines.lsf_error.any():
+        ends = [lines.with_instrument(1.0 + sign * lines.lsf_error).fitted()[1] for sign in (1.0, -1.0)]
+        shift = 0.5 * np.abs(np.subtract(*(_mean_and_scatter(end) for end in ends)))
+    return Population(widths, observations, result, *shift)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """Numbers of the lines that have a width."""
+
+    width: np.ndarray
+    relative_error: np.ndarray
+    lsf: np.ndarray
+    lsf_error: np.ndarray
+    shared: bool
+
+    @classmethod
+    def of(cls, widths):
+        seen = widths.seen
+        width, error, lsf, lsf_error = (
+            array[seen]
+            for array in (
+                widths.observed_sigma, widths.observed_sigma_error, widths.instrumental_sigma, widths.lsf_error
+            )
+        )  # fmt: skip
+        return cls(width, error / width, lsf, lsf_error, widths.shared)
+
+    def with_instrument(self, factor):
+        return _Lines(self.width, self.relative_error, self.lsf * factor, self.lsf_error, self.shared)
+
+    def fitted(self):
+        """Observations of V with errors at the pooled width of their own fit, and that fit."""
+        mean, scatter, result = max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0, None
+        for _ in range(MOST_ROUNDS):
+            observations = self._observations(mean, scatter)
+            result = fit(observations, 1, Settings(start=None if result is None else result.mixture))
+            before, (mean, scatter) = mean, _mean_and_scatter(result)
+            if abs(mean - before) < SETTLED * np.sqrt(1.0 / np.sum(1.0 / observations.variances)):
+                return observations, result
+        raise InputError("the errors at the pooled width do not settle; are some errors as large as the widths?")
+
+    def _observations(self, mean, scatter):
+        r2, pooled = self.relative_error**2, max(mean, 0.0) + self.lsf**2
+        variances = self.width**2 - self.lsf**2 - r2 * pooled
+        # Mean square over lines of true variance V ~ N(mean, scatter^2) of the noise of their squared widths.
+        noise = 4.0 * r2 * (1.0 + 0.5 * r2) * (pooled**2 + scatter**2)
+        if not self.shared:
+            noise = noise + (2.0 * self.lsf**2 * self.lsf_error) ** 2
+        return Observations.with_standard_errors(variances, np.sqrt(noise), names=["variance"])
+
+
+def _mean_and_scatter(result):
+    return np.array([result.mixture.means[0, 0], result.mixture.sigmas[0, 0]])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Population:
+    """Mean and intrinsic scatter of the intrinsic variances V of many lines; made by `population`.
+
+    Numbers have the unit of the widths (squared for variances) where they have one.  An error of the instrument's width
+    that all lines share does not average out: it is part of every error and interval.
+
+    Attributes
+    ----------
+    widths : IntrinsicWidths
+    observations : Observations
+        The V that were fitted, with their errors at the pooled width.
+    result : FitResult
+    mean_shift, scatter_shift : float
+        What an instrument wrong by its (shared) 1-sigma error changes.
+    """
+
+    widths: IntrinsicWidths
+    observations: Observations
+    result: object
+    mean_shift: float = 0.0
+    scatter_shift: float = 0.0
+
+    def __len__(self):
+        """Number of lines that were fitted."""
+        return self.observations.n_objects
+
+    @property
+    def mean_variance(self):
+        """Mean of the signed intrinsic variances: negative where the lines are, by chance or mistake, too narrow."""
+        return self._with_unit(self._mean, 2)
+
+    @property
+    def mean_variance_err(self):
+        """Half its 68.27% interval."""
+        low, high = self._root.interval(LEVEL)
+        return self._with_unit(0.5 * (high - low), 2)
+
+    @property
+    def sigma(self):
+        """Intrinsic sigma of the mean variance; 0 where that is negative (see `upper_limit`)."""
+        return self._with_unit(np.sqrt(max(self._mean, 0.0)))
+
+    @property
+    def fwhm(self):
+        """Its full width at half maximum."""
+        return FWHM * self.sigma
+
+    @property
+    def resolved_pvalue(self):
+        """Probability of widths at least as large as these, if the mean intrinsic variance were zero (one-sided)."""
+        return float(norm.cdf(self._root.at(0.0)))
+
+    @property
+    def is_limit(self):
+        """Are the lines together consistent with no width of their own: is `resolved_pvalue` above 5%?"""
+        return self.resolved_pvalue >= 1.0 - LIMIT_LEVEL
+
+    def interval(self, level=LEVEL):
+        """Ends (low, high) of the profile-likelihood interval of `sigma`.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0 and 1.
+        """
+        check_level(level)
+        return tuple(self._with_unit(np.sqrt(end)) for end in self._root.interval(level, 0.0))
+
+    def upper_limit(self, level=LIMIT_LEVEL):
+        """Upper limit on `sigma`, one-sided.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0.5 and 1.
+        """
+        check_level(level, least=0.5)
+        return self._with_unit(np.sqrt(self._root.upper_limit(level, 0.0)))
+
+    @property
+    def scatter(self):
+        """Intrinsic standard deviation of the variances V; 0 where the errors explain all of it."""
+        return self._with_unit(self._scatter, 2)
+
+    def scatter_interval(self, level=LEVEL):
+        """Ends of its profile-likelihood interval; low is 0 where zero cannot be excluded.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0 and 1.
+        """
+        found = profile_interval(self.result.mixture, self.observations, 0, 0, level)
+        shift = norm.ppf(0.5 + 0.5 * level) * self.scatter_shift
+        low = self._scatter - np.hypot(self._scatter - found.low, shift)
+        high = self._scatter + np.hypot(found.high - self._scatter, shift)
+        return tuple(self._with_unit(end, 2) for end in (max(low, 0.0), high))
+
+    def scatter_limit(self, level=LIMIT_LEVEL):
+        """Upper limit on `scatter`, one-sided.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0.5 and 1.
+        """
+        limit = width_limit(self.result.mixture, self.observations, 0, 0, level)
+        if not limit.consistent_with_zero:
+            return self.scatter_interval(2.0 * level - 1.0)[1]
+        above = np.hypot(limit.upper - self._scatter, norm.ppf(level) * self.scatter_shift)
+        return self._with_unit(self._scatter + above, 2)
+
+    @property
+    def sigma_scatter(self):
+        """The scatter in sigma: half the range between the sigmas of V one `scatter` above and below the mean."""
+        ends = np.sqrt(np.maximum([self._mean - self._scatter, self._mean + self._scatter], 0.0))
+        return self._with_unit(0.5 * (ends[1] - ends[0]))
+
+    def __repr__(self):
+        """What was found, in a few lines."""
+        from .report import population_text
+
+        return population_text(self)
+
+    @property
+    def _mean(self):
+        return float(self.result.mixture.means[0, 0])
+
+    @property
+    def _scatter(self):
+        return float(self.result.mixture.sigmas[0, 0])
+
+    @cached_property
+    def _root(self):
+        """Profile of the mean variance, the common error of the instrument put in."""
+        variances = self.observations.variances[:, 0] + self._scatter**2
+        return SignedRoot(self._profile, self._mean, np.sqrt(1.0 / np.sum(1.0 / variances)), self.mean_shift)
+
+    def _profile(self, mean):
+        held = self.result.mixture.with_parameters(np.ones(1), np.full((1, 1), mean), self._start(mean))
+        settings = Settings(start=held, model=Model(fixed=Fixed(means=(0,))))
+        return fit(self.observations, 1, settings).log_likelihood
+
+    def _start(self, mean):
+        """A covariance that is not at the boundary, which a fit can leave but need not know."""
+        return np.full((1, 1, 1), self._scatter**2 + (mean - self._mean) ** 2)
+
+    def _with_unit(self, number, power=1):
+        if self.widths.unit is None:
+            return number
+        from astropy.units import Quantity
+
+        return Quantity(number, self.widths.unit**power)
