@@ -12,6 +12,7 @@ from .consoles import asides, escaped, show_warning
 from .demo import demo
 from .fit import fit
 from .info import info
+from .lines import lines
 from .widths import widths
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for command in (fit, widths, apply, info, demo):
     app.command()(command)
+app.add_typer(lines, name="lines")
 
 
 def main():

@@ -1,0 +1,103 @@
+"""`xdgmm lines deconvolve`: a user's table with intrinsic widths appended."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import MaskedColumn, QTable, Table
+
+from xdgmm import lines
+
+
+@pytest.fixture
+def galaxies(tmp_path):
+    rng = np.random.default_rng(1)
+    observed = np.hypot(30.0, 60.0) * (1 + 0.05 * rng.normal(size=12))
+    table = QTable(
+        {"name": [f"g{i}" for i in range(12)], "s": observed * u.km / u.s, "e_s": 0.05 * observed * u.km / u.s}
+    )
+    table["s"][3] = np.nan * u.km / u.s
+    table["flag"] = MaskedColumn(np.arange(12), mask=np.arange(12) == 5)
+    table["lsf"] = np.full(12, 60.0) * u.km / u.s
+    table.meta["SURVEY"] = "mine"
+    table.write(tmp_path / "galaxies.fits")
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv"])
+def test_columns_are_appended_and_the_table_kept(xdgmm, galaxies, ending):
+    command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", "--error", "e_s", "--lsf", "60")
+    done = xdgmm(*command, "--lsf-error", "0.03", "--output", f"out.{ending}", "--population", cwd=galaxies)
+    assert done.returncode == 0, done.stderr
+    for part in ("observed", "instrumental", "intrinsic", "none", "1 of 12 values of s missing", f"wrote out.{ending}"):
+        assert part in done.stdout
+    assert "11 lines" in done.stdout
+    before, after = QTable.read(galaxies / "galaxies.fits"), QTable.read(galaxies / f"out.{ending}")
+    assert after.colnames[: len(before.colnames)] == before.colnames
+    assert (after["name"] == before["name"]).all()
+    assert after["flag"].mask.tolist() == before["flag"].mask.tolist()
+    assert after.meta["SURVEY"] == "mine"
+    kept = np.arange(12) != 3
+    widths = lines.deconvolve(before["s"][kept], before["e_s"][kept], lsf=60.0, lsf_error=0.03)
+    assert after["xd_intrinsic_sigma_limit"][kept].value == pytest.approx(widths.upper_limit().value)
+    assert after["xd_intrinsic_variance"].unit == u.km**2 / u.s**2
+    assert after["xd_intrinsic_sigma"].mask.tolist() == (~kept).tolist()
+    assert after["xd_is_limit"][kept].tolist() == widths.is_limit.tolist()
+
+
+def test_the_instrument_may_be_a_column_a_quantity_a_fwhm_or_a_resolving_power(xdgmm, galaxies):
+    fwhm = 60 * np.sqrt(8 * np.log(2))
+    ways = [
+        ("--lsf", "lsf"),
+        ("--lsf", "60000 m/s"),
+        ("--lsf-fwhm", str(fwhm)),
+        ("--resolving-power", str(299792.458 / fwhm)),
+    ]
+    tables = []
+    for i, way in enumerate(ways):
+        command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", *way, "--output", f"{i}.fits", "-q")
+        done = xdgmm(*command, cwd=galaxies)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        tables.append(QTable.read(galaxies / f"{i}.fits")["xd_intrinsic_sigma_high"].unmasked.value)
+    for other in tables[1:]:
+        assert other == pytest.approx(tables[0], rel=1e-9, nan_ok=True)
+
+
+def test_wavelengths_become_velocities(xdgmm, tmp_path):
+    Table({"w": [4.0, 5.0], "w_err": [0.1, 0.1]}, units={"w": "Angstrom", "w_err": "Angstrom"}).write(
+        tmp_path / "l.ecsv"
+    )
+    command = ("lines", "deconvolve", "l.ecsv", "--fwhm", "w", "--lsf-fwhm", "3", "--rest", "6562.8 AA")
+    done = xdgmm(*command, "--output", "o.ecsv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = QTable.read(tmp_path / "o.ecsv")
+    assert table["xd_intrinsic_fwhm"].value == pytest.approx([np.sqrt(7), 4.0])
+    assert table["xd_intrinsic_fwhm_kms"].value == pytest.approx(np.array([np.sqrt(7), 4.0]) / 6562.8 * 299792.458)
+    assert "optical convention" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--lsf", "60"), ["--sigma NAME, or --fwhm NAME"]),
+        (("--sigma", "s"), ["give the instrument's width once", "none was given"]),
+        (("--sigma", "S_obs", "--lsf", "60"), ["no column 'S_obs'"]),
+        (("--sigma", "s", "--lsf", "wide"), ["--lsf is 'wide'", "neither a column"]),
+        (("--sigma", "s", "--lsf", "60 AA"), ["`lsf` is in Angstrom", "rest="]),
+        (("--sigma", "s", "--lsf", "60", "--output", "galaxies.fits", "--overwrite"), ["is the table that is read"]),
+        (("--sigma", "s", "--lsf", "60", "--output", "o.xlsx"), ["must end in"]),
+        (("--sigma", "s", "--lsf", "60", "--error", "flag"), ["flag"]),
+    ],
+)
+def test_what_cannot_be_used_gets_one_sentence(xdgmm, refused, galaxies, options, parts):
+    before = (galaxies / "galaxies.fits").read_bytes()
+    refused(xdgmm("lines", "deconvolve", "galaxies.fits", *options, cwd=galaxies), *parts)
+    assert (galaxies / "galaxies.fits").read_bytes() == before
+    assert [path.name for path in galaxies.iterdir()] == ["galaxies.fits"]
+
+
+def test_names_that_exist_are_not_replaced(xdgmm, refused, galaxies):
+    command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", "--lsf", "60", "--prefix", "", "--output")
+    assert xdgmm(*command, "one.fits", cwd=galaxies).returncode == 0
+    again = ("lines", "deconvolve", "one.fits", *command[3:])
+    refused(xdgmm(*again, "two.fits", cwd=galaxies), "observed_sigma", "--overwrite-columns")
+    assert xdgmm(*again, "two.fits", "--overwrite-columns", cwd=galaxies).returncode == 0

@@ -1,0 +1,181 @@
+"""`xdgmm lines`: spectral lines."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xdgmm.errors import InputError, OutputError
+from xdgmm.files import check_output
+
+from .consoles import Voice, escaped
+from .options import Convention, Hdu, OnBad, OnBadChoice, Overwrite, Quiet, quantity_of
+
+lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a line resolved, and how wide is it?")
+
+
+@lines.callback()
+def group():
+    """Widths of spectral lines."""
+
+
+@lines.command()
+def deconvolve(
+    table: Annotated[Path, typer.Argument(help="Table of lines: FITS, ECSV, CSV, anything astropy reads.")],
+    sigma: Annotated[str | None, typer.Option(help="Column of the observed widths, as sigma.", metavar="NAME")] = None,
+    fwhm: Annotated[str | None, typer.Option(help="Or as full width at half maximum.", metavar="NAME")] = None,
+    error: Annotated[
+        str, typer.Option(help="Column of their 1-sigma errors; found by its name if not given.", metavar="NAME")
+    ] = "auto",
+    lsf: Annotated[
+        str | None,
+        typer.Option(
+            help="Width of the instrument, as sigma: 60 (in the unit of the widths), '60 km/s', or a column.",
+            metavar="WIDTH",
+        ),
+    ] = None,
+    lsf_fwhm: Annotated[
+        str | None, typer.Option("--lsf-fwhm", help="Or as full width at half maximum.", metavar="WIDTH")
+    ] = None,
+    resolving_power: Annotated[
+        str | None, typer.Option("--resolving-power", help="Or as wavelength over FWHM.", metavar="R")
+    ] = None,
+    lsf_error: Annotated[
+        str,
+        typer.Option(
+            "--lsf-error", help="Fractional error of it: 0.03, shared by all lines, or a column.", metavar="FRACTION"
+        ),
+    ] = "0",
+    rest: Annotated[
+        str | None,
+        typer.Option(help="Wavelength or energy of the lines, for km/s: '6562.8 AA', or a column.", metavar="VALUE"),
+    ] = None,
+    convention: Annotated[Convention, typer.Option(help="Doppler convention of km/s.")] = Convention.OPTICAL,
+    on_bad: OnBadChoice = OnBad.RAISE,
+    hdu: Hdu = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="What the names of the new columns begin with.")] = "xd_",
+    level: Annotated[float, typer.Option(help="Probability of an interval.")] = 0.6827,
+    limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
+    *,
+    population: Annotated[
+        bool, typer.Option("--population", help="Fit mean and scatter of all lines together too.")
+    ] = False,
+    overwrite_columns: Annotated[
+        bool, typer.Option("--overwrite-columns", help="Replace columns of the table that have the new names.")
+    ] = False,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+):
+    """Take the instrument out of observed line widths; append intrinsic widths, intervals and limits to the table.
+
+    Example: xdgmm lines deconvolve galaxies.fits --sigma s --error e_s --lsf 60 --lsf-error 0.03 --output out.fits
+    """
+    voice = Voice(quiet=quiet)
+    _check(table, output, overwrite=overwrite)
+    from xdgmm import lines as spectral
+    from xdgmm.tables import append_columns, check_new_names, read_table
+
+    if (sigma is None) == (fwhm is None):
+        raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
+    catalogue = read_table(table, hdu)
+    observed, errors, remarks = _measured(catalogue, sigma or fwhm, error, on_bad.value)
+    widths = spectral.deconvolve(
+        observed,
+        errors,
+        lsf=_value(catalogue, lsf, "--lsf"),
+        fwhm=_value(catalogue, lsf_fwhm, "--lsf-fwhm"),
+        R=_value(catalogue, resolving_power, "--resolving-power"),
+        lsf_error=_value(catalogue, lsf_error, "--lsf-error"),
+        rest=_value(catalogue, rest, "--rest"),
+        convention=convention.value,
+        measure="sigma" if fwhm is None else "fwhm",
+    )
+    answers = widths.table(level, limit_level)
+    new = _new_columns(answers, prefix)
+    if output is not None:
+        check_new_names(catalogue.colnames, new, replace=overwrite_columns)
+        append_columns(
+            table, output, new, [[_plain(answers[name]) for name in answers.colnames]], hdu=hdu, overwrite=overwrite
+        )
+    voice.say(f"[b]{escaped(table.name)}[/b]: {len(catalogue)} rows; {escaped('; '.join(remarks))}")
+    voice.say(spectral.rich_table(widths))
+    if population:
+        voice.say(escaped(repr(spectral.population(widths))))
+    if output is not None:
+        voice.say(f"appended {escaped(', '.join(column.name for column in new))}")
+        voice.say(f"wrote {escaped(output)}")
+
+
+def _check(table, output, *, overwrite):
+    """Refuse an output that could not be written, and what could not be read twice."""
+    if output is None:
+        return
+    from xdgmm.tables import REPORT_SUFFIXES
+
+    check_output(output, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
+    if output.resolve() == table.resolve():
+        raise OutputError(f"'{table}' is the table that is read; write to another file")
+    if table.exists() and not (table.is_file() or table.is_dir()):
+        raise InputError(f"'{table}' can be read only once, but is needed twice; save it to a file first")
+
+
+def _measured(catalogue, name, error, on_bad):
+    """Widths and errors with the unit of their column, and what was decided about them."""
+    import numpy as np
+
+    from xdgmm.observations import Observations
+
+    errors = error if error == "auto" else [error]
+    observations = Observations.from_table(catalogue, [name], errors=errors, on_bad=on_bad)
+    unit = 1 if observations.units[0] is None else observations.units[0]
+    return observations.values[:, 0] * unit, np.sqrt(observations.variances[:, 0]) * unit, observations.remarks
+
+
+def _value(catalogue, text, option):
+    """A column, where there is one of that name; otherwise a number with or without a unit."""
+    if text is None:
+        return None
+    if text in catalogue.colnames:
+        return catalogue[text]
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return quantity_of(text, option)
+    except InputError:
+        raise InputError(
+            f"{option} is '{text}', which is neither a column of the table nor a number with a unit, as '60 km/s'"
+        ) from None
+
+
+def _new_columns(answers, prefix):
+    """What is to be appended, with units and descriptions."""
+    from xdgmm.tables import NewColumn
+
+    return [
+        NewColumn(
+            prefix + name,
+            answers[name].info.description,
+            getattr(answers[name], "unit", None),
+            whole=answers[name].dtype.kind == "b",
+        )
+        for name in answers.colnames
+    ]
+
+
+def _plain(column):
+    """Numbers as `append_columns` takes them: NaN, or a negative whole number, where masked."""
+    import numpy as np
+
+    from xdgmm.tables import MISSING
+
+    mask = np.broadcast_to(getattr(column, "mask", False), column.shape)
+    numbers = getattr(column, "unmasked", getattr(column, "data", column))
+    numbers = np.ma.getdata(getattr(numbers, "value", numbers))
+    if numbers.dtype.kind == "b":
+        return np.where(mask, MISSING, numbers).astype(np.int16)
+    return np.where(mask, np.nan, numbers)
