@@ -52,6 +52,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 
 PAGES = [
+    ("lines.md", 5),
     ("intrinsic_widths.md", 7),
     ("migrating.md", 6),
     ("models.md", 6),
@@ -96,6 +97,15 @@ def test_ellipsoids_are_found_from_tangential_velocities(tmp_path):
     assert abs(pulls).max() < 3.3  # six numbers of unit variance
     assert (pulls**2).mean() > 0.1  # and errors that are not far too large
     assert (tmp_path / "ellipsoids.png").stat().st_size > 10_000
+
+
+def test_pictures_of_line_widths_are_drawn(tmp_path):
+    found = runpy.run_path(str(ROOT / "examples" / "line_widths.py"))["main"](tmp_path)
+    population, *others = found.values()
+    assert abs(population - 1) < 0.02
+    assert min(abs(other - 1) for other in others) > 0.05
+    for name in ("one_line", "instrument_error", "population"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", NAMES)
