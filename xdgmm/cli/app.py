@@ -32,7 +32,7 @@ def main():
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
     try:
-        app()
+        app(prog_name="xdgmm")  # however it was started, so that completion names the command itself
     except (XdgmmError, OSError) as error:
         asides().print(f"[red]error:[/red] {escaped(error)}", soft_wrap=True)
         sys.exit(2)
