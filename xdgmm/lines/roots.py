@@ -1,11 +1,11 @@
 """The profile likelihood of one number as a signed root: errors from the maximum, with a common shift put in.
 
 Where D(m) is twice the fall of the profile likelihood, ``z = sign(m - best) sqrt(D)`` is nearly a straight line, so a
-few nodes and a smooth curve through them are as good as D itself.
+few nodes and a cubic spline through them are as good as D itself.
 """
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import CubicSpline
 from scipy.stats import norm
 
 NODES = np.linspace(-6.0, 6.0, 13)  # errors from the maximum
@@ -28,7 +28,7 @@ class SignedRoot:
     def __init__(self, profile, best, error, shift=0.0):
         nodes = best + error * NODES
         fall = profile(best) - np.array([profile(node) for node in nodes])
-        curve = PchipInterpolator(nodes, np.sign(NODES) * np.sqrt(2.0 * np.maximum(fall, 0.0)))
+        curve = CubicSpline(nodes, np.sign(NODES) * np.sqrt(2.0 * np.maximum(fall, 0.0)))
         fine = np.linspace(nodes[0], nodes[-1], FINE)
         z, slope = curve(fine), curve(fine, 1)
         # D(m) = min_a z(a)^2 + ((m - a) / shift)^2 is least where m - a = shift^2 z z'
