@@ -161,3 +161,33 @@ def test_the_sentences_say_observed_instrumental_and_intrinsic():
     ):
         assert part in text
     assert "of the squared error of the mean" in text
+
+
+def test_the_table_of_a_population_holds_what_its_properties_do_with_units_and_velocities():
+    observed, errors = sample(np.random.default_rng(2), 200, r=0.05)
+    at = {"lsf": 2 * u.AA, "lsf_error": 0.01, "rest": 6562.8 * u.AA}
+    every = lines.population(lines.deconvolve(2 * observed * u.AA, 2 * errors * u.AA, **at))
+    row = every.table(0.9, 0.99)[0]
+    assert (row["n_lines"], row["n_resolved"]) == (200, every.widths.n_resolved)
+    assert (row["intrinsic_sigma_low"], row["intrinsic_sigma_high"]) == every.interval(0.9)
+    assert row["intrinsic_sigma_limit"] == every.upper_limit(0.99)
+    assert row["intrinsic_fwhm"] == every.fwhm
+    assert (row["scatter_low"], row["scatter_high"]) == every.scatter_interval(0.9)
+    assert row["scatter_limit"] == every.scatter_limit(0.99)
+    assert row["mean_variance"].unit == u.AA**2
+    assert row["intrinsic_fwhm_kms"].to_value("km/s") == pytest.approx(every.fwhm.value / 6562.8 * 299792.458)
+    plain = lines.population(lines.deconvolve(observed, errors, lsf=1.0)).table()
+    assert plain["intrinsic_sigma"].unit is None
+    assert "intrinsic_sigma_kms" not in plain.colnames
+    with pytest.raises(InputError, match="limit_level"):
+        every.table(limit_level=0.3)
+
+
+def test_no_scatter_is_printed_as_a_limit():
+    observed, errors = sample(np.random.default_rng(3), 50, r=0.05)
+    every = lines.population(lines.deconvolve(observed, errors, lsf=1.0))
+    assert every.scatter_interval()[0] == 0
+    low, high = every.mean_variance - every.scatter_limit(), every.mean_variance + every.scatter_limit()
+    expected = 0.5 * (np.sqrt(high) - np.sqrt(max(low, 0.0)))
+    assert every.sigma_scatter_limit() == pytest.approx(expected)
+    assert f"intrinsic scatter   <{expected:.3g} (95%); of the variances <" in repr(every)

@@ -241,8 +241,38 @@ class Population:
     @property
     def sigma_scatter(self):
         """The scatter in sigma: half the range between the sigmas of V one `scatter` above and below the mean."""
-        ends = np.sqrt(np.maximum([self._mean - self._scatter, self._mean + self._scatter], 0.0))
+        return self._in_sigma(self._scatter)
+
+    def sigma_scatter_limit(self, level=LIMIT_LEVEL):
+        """Upper limit on `sigma_scatter`, one-sided.
+
+        Raises
+        ------
+        InputError
+            If the level is not between 0.5 and 1.
+        """
+        limit = self.scatter_limit(level)
+        return self._in_sigma(getattr(limit, "value", limit))
+
+    def _in_sigma(self, scatter):
+        ends = np.sqrt(np.maximum([self._mean - scatter, self._mean + scatter], 0.0))
         return self._with_unit(0.5 * (ends[1] - ends[0]))
+
+    def table(self, level=LEVEL, limit_level=LIMIT_LEVEL):
+        """A QTable of one row: observed, instrumental and intrinsic sigma and FWHM, mean and scatter of the variances.
+
+        With one `rest` for all lines, widths are there in km/s too.
+
+        Raises
+        ------
+        InputError
+            If a level is not a probability.
+        """
+        from .report import population_table
+
+        check_level(level)
+        check_level(limit_level, "limit_level", least=0.5)
+        return population_table(self, level, limit_level)
 
     def __repr__(self):
         """What was found, in a few lines."""

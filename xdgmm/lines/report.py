@@ -19,6 +19,16 @@ DESCRIPTIONS = {
     "intrinsic_{}_high": "upper end of the {level}% interval of the intrinsic {}",
     "intrinsic_{}_limit": "{limit_level}% upper limit on the intrinsic {}",
 }
+DESCRIPTIONS_TOGETHER = {
+    "observed_{}": "median {} as observed",
+    "instrumental_{}": "median {} of the instrument",
+    "intrinsic_{}": "{} of the mean intrinsic variance; 0 where that is not positive",
+    "intrinsic_{}_low": "lower end of the {level}% interval of the intrinsic {}",
+    "intrinsic_{}_high": "upper end of the {level}% interval of the intrinsic {}",
+    "intrinsic_{}_limit": "{limit_level}% upper limit on the intrinsic {}",
+    "intrinsic_{}_scatter": "scatter of the intrinsic {} between lines",
+    "intrinsic_{}_scatter_limit": "{limit_level}% upper limit on this scatter",
+}
 WIDTHS = {"sigma": ("standard deviation", 1.0), "fwhm": ("full width at half maximum", FWHM)}
 
 
@@ -39,7 +49,7 @@ def table_of(widths, level, limit_level):
     _add(table, "resolved_pvalue", np.atleast_1d(widths.resolved_pvalue).ravel(), _PVALUE)
     _add(table, "is_limit", np.atleast_1d(widths.is_limit).ravel(), "is the line consistent with no width of its own?")
     if widths.rest is not None:
-        _add_velocities(table, widths)
+        _add_velocities(table, DESCRIPTIONS, _velocity_scales(widths), widths.convention)
     return table
 
 
@@ -71,17 +81,21 @@ def _add(table, name, column, description):
     table[name].info.description = description
 
 
-def _add_velocities(table, widths):
-    """Every sigma and FWHM once more, in km/s."""
+def _velocity_scales(widths):
+    """How many km/s a width of one unit is, for each line."""
     from astropy.units import Unit
 
     scale = np.ravel(np.broadcast_to(inputs.velocity_scale(widths.unit, widths.rest), widths.observed_sigma.shape))
-    scale = scale * (Unit("km/s") / widths.unit)
+    return scale * (Unit("km/s") / widths.unit)
+
+
+def _add_velocities(table, names, scales, convention):
+    """Every sigma and FWHM once more, in km/s."""
     for measure in WIDTHS:
-        for name in DESCRIPTIONS:
+        for name in names:
             column = table[name.format(measure)]
-            description = f"{column.info.description}, {widths.convention} velocities"
-            _add(table, f"{name.format(measure)}_kms", (column * scale).to("km/s"), description)
+            description = f"{column.info.description}, {convention} velocities"
+            _add(table, f"{name.format(measure)}_kms", (column * scales).to("km/s"), description)
 
 
 def sentence(widths):
@@ -171,6 +185,54 @@ def _intrinsic(value, error, limit, *, is_limit):
     return f"<{limit:.3g} (95%)" if is_limit else with_error(value, error)
 
 
+def population_table(population, level, limit_level):
+    """The QTable of `Population.table`."""
+    from astropy.table import QTable
+
+    widths = population.widths
+    percent = {"level": f"{100 * level:.4g}", "limit_level": f"{100 * limit_level:.4g}"}
+    counts = {"n_lines": len(population), "n_resolved": widths.n_resolved}
+    table = QTable(rows=[counts], meta={"level": level, "limit_level": limit_level, "sentence": sentence(widths)})
+    for measure, (words, factor) in WIDTHS.items():
+        for name, number in _of_population(population, level, limit_level).items():
+            described = DESCRIPTIONS_TOGETHER[name].format(words, **percent)
+            _add(table, name.format(measure), np.atleast_1d(factor * number), described)
+    scatter = population.scatter, *population.scatter_interval(level), population.scatter_limit(limit_level)
+    others = {
+        "mean_variance": (population.mean_variance, "mean of the intrinsic variances, signed"),
+        "mean_variance_error": (population.mean_variance_err, "its 1-sigma error"),
+        "resolved_pvalue": (population.resolved_pvalue, "probability of widths as large as these from lines of none"),
+        "is_limit": (population.is_limit, "are the lines together consistent with no width of their own?"),
+        "scatter": (scatter[0], "intrinsic standard deviation of the variances"),
+        "scatter_low": (scatter[1], f"lower end of its {percent['level']}% interval"),
+        "scatter_high": (scatter[2], f"upper end of its {percent['level']}% interval"),
+        "scatter_limit": (scatter[3], f"{percent['limit_level']}% upper limit on it"),
+    }
+    for name, (number, described) in others.items():
+        _add(table, name, np.atleast_1d(number), described)
+    if widths.rest is not None and np.ptp(np.atleast_1d(widths.rest).value) == 0:
+        _add_velocities(table, DESCRIPTIONS_TOGETHER, _velocity_scales(widths)[:1], widths.convention)
+    return table
+
+
+def _of_population(population, level, limit_level):
+    """Sigmas by the names of their columns."""
+    widths = population.widths
+    low, high = population.interval(level)
+    seen = widths.seen
+    unit = 1 if widths.unit is None else widths.unit
+    return {
+        "observed_{}": np.median(widths.observed_sigma[seen]) * unit,
+        "instrumental_{}": np.median(widths.instrumental_sigma[seen]) * unit,
+        "intrinsic_{}": population.sigma,
+        "intrinsic_{}_low": low,
+        "intrinsic_{}_high": high,
+        "intrinsic_{}_limit": population.upper_limit(limit_level),
+        "intrinsic_{}_scatter": population.sigma_scatter,
+        "intrinsic_{}_scatter_limit": population.sigma_scatter_limit(limit_level),
+    }
+
+
 def population_text(population):
     """A `Population` in a few lines: observed, instrumental, intrinsic."""
     widths = population.widths
@@ -184,14 +246,16 @@ def population_text(population):
     fwhm = _intrinsic(FWHM * sigma, FWHM * 0.5 * (high - low), FWHM * limit, is_limit=population.is_limit)
     low, high = (_plain(end) for end in population.scatter_interval())
     scatter = f"{_plain(population.scatter):.3g} (68%: {low:.3g} to {high:.3g})"
+    in_sigma = f"{_plain(population.sigma_scatter):.3g}{unit}"
     if low == 0:
         scatter = f"<{_plain(population.scatter_limit()):.3g} (95%)"
+        in_sigma = f"<{_plain(population.sigma_scatter_limit()):.3g}{unit} (95%)"
     said = [
         f"{len(population)} lines, {widths.n_resolved} of them resolved one by one",
         f"observed sigma      median {np.median(widths.observed_sigma[seen]):.4g}{unit}",
         f"instrumental sigma  median {np.median(widths.instrumental_sigma[seen]):.4g}{unit}",
         f"intrinsic sigma     {mean}{unit}, FWHM {fwhm}{unit} (of the mean variance; p {p})",
-        f"intrinsic scatter   {_plain(population.sigma_scatter):.3g}{unit}; of the variances {scatter}{squared}",
+        f"intrinsic scatter   {in_sigma}; of the variances {scatter}{squared}",
     ]
     if population.mean_shift:
         part = population.mean_shift / _plain(population.mean_variance_err)
