@@ -7,7 +7,7 @@ import pytest
 
 from xdgmm import Background, GaussianMixture, Observations
 from xdgmm.errors import InputError
-from xdgmm.objects import Answers
+from xdgmm.objects import Answers, denoise
 from xdgmm.tables import MISSING
 
 MIXTURE = GaussianMixture([0.4, 0.5], [[0.0], [4.0]], [[[1.0]], [[0.3]]], ["m"], ["mag"], Background(-9.0, 9.0, 0.1))
@@ -44,3 +44,26 @@ def test_outlyingness_is_a_column_where_it_is_exact_or_asked_for():
 def test_observations_of_something_else_are_refused():
     with pytest.raises(InputError, match="have 2 coordinates"):
         Answers(MIXTURE, Observations.exact([[0.0, 1.0]]))
+
+
+def test_correlations_of_denoised_values_are_found_with_them():
+    """The columns appended are a catalogue: read as one, they are the posteriors' means and covariances."""
+    rng = np.random.default_rng(1)
+    root = rng.normal(size=(3, 3))
+    mixture = GaussianMixture([1.0], [[0.0, 1.0, 2.0]], [root @ root.T], ["a", "b", "c"])
+    x = rng.normal(size=(20, 3))
+    x[4, 1] = np.nan
+    observations = Observations.with_standard_errors(x, rng.uniform(0.1, 2.0, x.shape), names=["a", "b", "c"])
+    answers = Answers(mixture, observations)
+    table = {column.name: values for column, values in zip(answers.columns, whole(answers), strict=True)}
+    read = Observations.from_table(table, ["xd_a", "xd_b", "xd_c"])
+    expected = denoise(mixture, observations)
+    assert read.values == pytest.approx(expected.means, rel=1e-12)
+    assert read.noise == pytest.approx(expected.covariances, rel=1e-9, abs=1e-12)
+
+
+def test_what_is_known_exactly_has_no_correlation():
+    mixture = GaussianMixture([1.0], [[0.0, 1.0]], [[[1.0, 0.8], [0.8, 1.0]]], ["a", "b"])
+    answers = Answers(mixture, Observations.with_standard_errors([[0.3, 0.2]], [[0.0, 0.5]], names=["a", "b"]))
+    assert answers.columns[-1].name == "xd_a_xd_b_corr"
+    assert whole(answers)[-1][0] == pytest.approx(0.0, abs=1e-6)

@@ -1,6 +1,7 @@
 """The answers as columns of a catalogue, some rows at a time."""
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -88,6 +89,9 @@ class Answers:
         for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
             yield name, f"Posterior mean of the true {name}", unit
             yield f"{name}_err", f"Posterior standard deviation of the true {name}", difference_unit(unit)
+        for one, other in combinations(self.observations.names, 2):
+            name = f"{one}_{self.prefix}{other}_corr"  # both columns are named, so that the errors are found again
+            yield name, f"Posterior correlation of the true {one} and {other}"
 
     def blocks(self, progress="auto"):
         """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
@@ -105,7 +109,15 @@ class Answers:
         if self._judges:
             options = {"n_samples": self.n_samples, "rng": rng, "progress": "never"}
             values.append(outlyingness(self.mixture, block, **options))
-        for pair in zip(of_block.mean.T, of_block.standard_deviation.T, strict=True):
-            values.extend(pair)
+        mean, covariance = of_block.mean, of_block.covariance
+        for i, of_one in enumerate(mean.T):
+            values.extend((of_one, np.sqrt(covariance[:, i, i])))
+        values.extend(_correlation(covariance, *pair) for pair in combinations(range(mean.shape[1]), 2))
         known = block.present.any(axis=1)
         return [np.where(known, each, MISSING if each is component else np.nan) for each in values]
+
+
+def _correlation(covariance, i, j):
+    """Correlations (N); 0 where one of the two is known exactly."""
+    scale = np.sqrt(covariance[:, i, i] * covariance[:, j, j])
+    return np.clip(np.divide(covariance[:, i, j], scale, out=np.zeros(len(scale)), where=scale > 0), -1.0, 1.0)
