@@ -1,5 +1,6 @@
 """`xdgmm apply`: a user's table comes back with its answers, and is otherwise as it was."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,18 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(judged, stars, o
 
 def test_a_missing_model_ends_with_a_sentence(xdgmm, refused, stars):
     refused(xdgmm("apply", "none.fits", "stars.fits", "--output", "out.fits", cwd=stars), "there is no file")
+
+
+def test_results_are_for_machines_or_for_nobody_where_that_is_asked_for(here, masses):
+    command = ("apply", "model.fits", "masses.ecsv", "--on-bad", "drop", "--output")
+    code, out, err = here(*command, "out.ecsv", "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert (document["title"], document["n_rows"], document["n_masked"]) == ("masses.ecsv", 5, 2)
+    assert "errors of v taken from e_v" in document["data"]
+    after = QTable.read(masses / "out.ecsv")
+    assert [each["name"] for each in document["appended"]] == after.colnames[3:]
+    assert document["appended"][-1]["unit"] == "km / s"
+    assert document["written"] == ["out.ecsv"]
+    assert here(*command, "two.ecsv", "--quiet") == (0, "", "")
+    assert (masses / "two.ecsv").exists()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior
@@ -73,3 +74,10 @@ def test_what_is_neither_is_one_sentence(here, tmp_path, name):
     code, out, err = here("info", name)
     assert (code, out) == (2, "")
     assert name in err
+
+
+def test_one_table_of_several_is_shown(here, tmp_path):
+    parts = [fits.BinTableHDU(Table({"x": np.arange(2.0 + n)}), name=f"T{n}") for n in range(2)]
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "t.fits")
+    assert "holds several tables" in " ".join(here("info", "t.fits")[2].split())
+    assert json.loads(here("info", "t.fits", "--hdu", "T1", "--json")[1])["n_rows"] == 3

@@ -1,5 +1,7 @@
 """`xdgmm lines deconvolve`: a user's table with intrinsic widths appended."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -101,3 +103,24 @@ def test_names_that_exist_are_not_replaced(xdgmm, refused, galaxies):
     again = ("lines", "deconvolve", "one.fits", *command[3:])
     refused(xdgmm(*again, "two.fits", cwd=galaxies), "observed_sigma", "--overwrite-columns")
     assert xdgmm(*again, "two.fits", "--overwrite-columns", cwd=galaxies).returncode == 0
+
+
+def test_the_document_for_machines_holds_every_line_and_the_population(here, galaxies):
+    command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", "--lsf", "60", "--lsf-error", "0.03", "--json")
+    code, out, err = here(*command, "--population", "--output", "o.fits", "--level", "0.9")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    table = QTable.read(galaxies / "galaxies.fits")
+    kept = np.arange(12) != 3
+    widths = lines.deconvolve(table["s"][kept], table["e_s"][kept], lsf=60.0, lsf_error=0.03)
+    rows = document["lines"]["rows"]
+    assert (document["n_rows"], document["n_resolved"], len(rows)) == (12, widths.n_resolved, 12)
+    assert rows[3]["intrinsic_sigma"] is None
+    assert [row["intrinsic_sigma_high"] for row in rows[4:]] == pytest.approx(widths.interval(0.9)[1].value[3:])
+    assert document["lines"]["units"]["intrinsic_variance"] == "km2 / s2"
+    (together,) = document["population"]["rows"]
+    assert together["intrinsic_sigma_limit"] == pytest.approx(lines.population(widths).upper_limit().value)
+    assert [each["name"] for each in document["appended"]] == QTable.read(galaxies / "o.fits").colnames[5:]
+    assert document["written"] == ["o.fits"]
+    code, out, _ = here(*command, "--quiet")
+    assert json.loads(out)["population"] is None

@@ -7,12 +7,13 @@ import typer
 
 from .consoles import Voice, escaped
 from .model_info import tell_model
-from .options import Json
+from .options import Hdu, Json
 from .table_info import tell_table
 
 
 def info(
     file: Annotated[Path, typer.Argument(help="A model that `xdgmm fit` wrote, or a table.")],
+    hdu: Hdu = None,
     *,
     json: Json = False,
 ):
@@ -30,7 +31,7 @@ def info(
     except InputError:
         if _says_it_is_a_model(file):
             raise
-        voice.tell(tell_table(file, title, voice))
+        voice.tell(tell_table(file, hdu, title, voice))
     else:
         voice.tell(tell_model(mixture, title, voice))
 

@@ -5,11 +5,23 @@ from typing import Annotated
 
 import typer
 
-from xdgmm.errors import InputError, OutputError
-from xdgmm.files import check_output
+from xdgmm.errors import InputError
 
+from .appending import Appended
 from .consoles import Voice, escaped
-from .options import Convention, Hdu, OnBad, OnBadChoice, Overwrite, Quiet, quantity_of
+from .documents import of_table
+from .options import (
+    Convention,
+    Hdu,
+    Json,
+    OnBad,
+    OnBadChoice,
+    Overwrite,
+    OverwriteColumns,
+    Prefix,
+    Quiet,
+    quantity_of,
+)
 
 lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a line resolved, and how wide is it?")
 
@@ -56,27 +68,27 @@ def deconvolve(
     output: Annotated[
         Path | None, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")
     ] = None,
-    prefix: Annotated[str, typer.Option(help="What the names of the new columns begin with.")] = "xd_",
+    prefix: Prefix = "xd_",
     level: Annotated[float, typer.Option(help="Probability of an interval.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
     *,
     population: Annotated[
         bool, typer.Option("--population", help="Fit mean and scatter of all lines together too.")
     ] = False,
-    overwrite_columns: Annotated[
-        bool, typer.Option("--overwrite-columns", help="Replace columns of the table that have the new names.")
-    ] = False,
+    overwrite_columns: OverwriteColumns = False,
     overwrite: Overwrite = False,
+    json: Json = False,
     quiet: Quiet = False,
 ):
     """Take the instrument out of observed line widths; append intrinsic widths, intervals and limits to the table.
 
     Example: xdgmm lines deconvolve galaxies.fits --sigma s --error e_s --lsf 60 --lsf-error 0.03 --output out.fits
     """
-    voice = Voice(quiet=quiet)
-    _check(table, output, overwrite=overwrite)
+    voice = Voice(json, quiet)
+    appended = Appended(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    appended.check()
     from xdgmm import lines as spectral
-    from xdgmm.tables import append_columns, check_new_names, read_table
+    from xdgmm.tables import read_table
 
     if (sigma is None) == (fwhm is None):
         raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
@@ -95,31 +107,24 @@ def deconvolve(
     )
     answers = widths.table(level, limit_level)
     new = _new_columns(answers, prefix)
-    if output is not None:
-        check_new_names(catalogue.colnames, new, replace=overwrite_columns)
-        append_columns(
-            table, output, new, [[_plain(answers[name]) for name in answers.colnames]], hdu=hdu, overwrite=overwrite
-        )
+    appended.check_names(catalogue.colnames, new)
     voice.say(f"[b]{escaped(table.name)}[/b]: {len(catalogue)} rows; {escaped('; '.join(remarks))}")
     voice.say(spectral.rich_table(widths))
+    together = spectral.population(widths) if population else None
     if population:
-        voice.say(escaped(repr(spectral.population(widths))))
-    if output is not None:
-        voice.say(f"appended {escaped(', '.join(column.name for column in new))}")
-        voice.say(f"wrote {escaped(output)}")
-
-
-def _check(table, output, *, overwrite):
-    """Refuse an output that could not be written, and what could not be read twice."""
-    if output is None:
-        return
-    from xdgmm.tables import REPORT_SUFFIXES
-
-    check_output(output, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
-    if output.resolve() == table.resolve():
-        raise OutputError(f"'{table}' is the table that is read; write to another file")
-    if table.exists() and not (table.is_file() or table.is_dir()):
-        raise InputError(f"'{table}' can be read only once, but is needed twice; save it to a file first")
+        voice.say(escaped(repr(together)))
+    written = appended.write(new, [[_plain(answers[name]) for name in answers.colnames]], voice)
+    voice.tell(
+        {
+            "title": table.name,
+            "n_rows": len(catalogue),
+            "n_resolved": widths.n_resolved,
+            "data": list(remarks),
+            "lines": {**of_table(answers), "meta": dict(answers.meta)},
+            "population": None if together is None else of_table(together.table(level, limit_level)),
+            **written,
+        }
+    )
 
 
 def _measured(catalogue, name, error, on_bad):

@@ -67,6 +67,10 @@ Hdu = Annotated[
 Weights = Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")]
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
+Prefix = Annotated[str, typer.Option(help="What the names of the new columns begin with.")]
+OverwriteColumns = Annotated[
+    bool, typer.Option("--overwrite-columns", help="Replace columns of the table that have the new names.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, and no results but those of --json.")]

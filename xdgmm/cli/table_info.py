@@ -6,14 +6,14 @@ MOST_COLUMNS = 500  # for which error columns are looked for
 ROWS = 100  # which tell how a column is read
 
 
-def tell_table(file, title, voice):
+def tell_table(file, hdu, title, voice):
     """Say what the columns of a table are; returns it as a document."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from xdgmm.tables import read_table
 
-    table = read_table(file)
+    table = read_table(file, hdu)
     columns = [_column(table, name) for name in table.colnames[:MOST_COLUMNS]]
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("column", "unit", "type", "missing", "errors"):
