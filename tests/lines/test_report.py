@@ -57,3 +57,9 @@ def test_print_stays_short_for_many_lines():
     assert len(text.splitlines()) < 32
     assert "99999" in text
     assert "100000 of 100000 lines" in text
+
+
+def test_numbers_of_thousands_are_printed_in_full():
+    text = repr(lines.deconvolve([1000.0, 61_000.0, 4e7], [500.0, 2000.0, 1e6], lsf=[1000.0, 60_000.0, 3e7]))
+    for part in ("1000±500", "61000±2000", "<2040 (95%)", "<23300 (95%)", "2.65e+07±1.5e+06"):
+        assert part in text

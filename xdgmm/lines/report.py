@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from xdgmm.widths.rendering import TEXT_WIDTH, with_error
+from xdgmm.widths.rendering import TEXT_WIDTH, brief, with_error
 from xdgmm.widths.table import FWHM
 
 from . import inputs
@@ -182,7 +182,7 @@ def _plain(quantity):
 
 
 def _intrinsic(value, error, limit, *, is_limit):
-    return f"<{limit:.3g} (95%)" if is_limit else with_error(value, error)
+    return f"<{brief(limit)} (95%)" if is_limit else with_error(value, error)
 
 
 def population_table(population, level, limit_level):
@@ -245,11 +245,11 @@ def population_text(population):
     squared = unit and f" ({unit.strip()})^2"
     fwhm = _intrinsic(FWHM * sigma, FWHM * 0.5 * (high - low), FWHM * limit, is_limit=population.is_limit)
     low, high = (_plain(end) for end in population.scatter_interval())
-    scatter = f"{_plain(population.scatter):.3g} (68%: {low:.3g} to {high:.3g})"
-    in_sigma = f"{_plain(population.sigma_scatter):.3g}{unit}"
+    scatter = f"{brief(_plain(population.scatter))} (68%: {brief(low)} to {brief(high)})"
+    in_sigma = f"{brief(_plain(population.sigma_scatter))}{unit}"
     if low == 0:
-        scatter = f"<{_plain(population.scatter_limit()):.3g} (95%)"
-        in_sigma = f"<{_plain(population.sigma_scatter_limit()):.3g}{unit} (95%)"
+        scatter = f"<{brief(_plain(population.scatter_limit()))} (95%)"
+        in_sigma = f"<{brief(_plain(population.sigma_scatter_limit()))}{unit} (95%)"
     said = [
         f"{len(population)} lines, {widths.n_resolved} of them resolved one by one",
         f"observed sigma      median {np.median(widths.observed_sigma[seen]):.4g}{unit}",
@@ -275,10 +275,10 @@ def instrument_text(lsf):
     said = [
         f"{lsf.observations.n_objects} lines, polynomial of degree {lsf.order}",
         f"instrumental width  {', '.join(at)}",
-        f"scatter of lines    {_plain(lsf.scatter):.3g}{unit}",
+        f"scatter of lines    {brief(_plain(lsf.scatter))}{unit}",
     ]
     fraction, excess, scatter = lsf.blends
     if fraction:
-        wider = f"wider by {_plain(excess):.3g}{unit}, scatter {_plain(scatter):.3g}{unit}"
+        wider = f"wider by {brief(_plain(excess))}{unit}, scatter {brief(_plain(scatter))}{unit}"
         said.append(f"blends              {100 * fraction:.0f}% of the lines, {wider}")
     return "\n".join(said)

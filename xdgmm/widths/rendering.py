@@ -6,6 +6,8 @@ LONGEST_UNIT = 14  # a longer one stands below the table
 ASYMMETRIC = 0.02  # difference of the two errors, relative to their sum, from which both are printed
 TEXT_WIDTH = 120
 ONE_SIGMA = 0.6827
+LEAST_DECIMALS, MOST_DECIMALS = -5, 6  # between which numbers are printed without powers of ten
+LARGEST_IN_FULL = 1e6
 
 
 def rich_table(report, title=None):
@@ -145,7 +147,7 @@ def _width(numbers, name, limit_level):
     limit = numbers[f"{name}_limit"]
     if not np.isfinite(limit):
         return "no limit"
-    return f"<{limit:.3g} ({100 * limit_level:g}%)"
+    return f"<{brief(limit)} ({100 * limit_level:g}%)"
 
 
 def _interval(numbers, name):
@@ -157,9 +159,9 @@ def _interval(numbers, name):
     if not np.isfinite(error) or abs(up - down) <= ASYMMETRIC * (up + down):
         return with_error(value, error)
     decimals = 1 - int(np.floor(np.log10(max(min(up, down), 0.1 * max(up, down)))))
-    if not 0 <= decimals <= 6:
+    if not LEAST_DECIMALS <= decimals <= MOST_DECIMALS:
         return f"{value:.3g}+{up:.2g}-{down:.2g}"
-    return f"{value:.{decimals}f}+{up:.{decimals}f}-{down:.{decimals}f}"
+    return f"{_rounded(value, decimals)}+{_rounded(up, decimals)}-{_rounded(down, decimals)}"
 
 
 def with_error(value, error):
@@ -167,11 +169,21 @@ def with_error(value, error):
     if not np.isfinite(error) or error <= 0:
         return f"{value:.6g}"
     decimals = 1 - int(np.floor(np.log10(error)))
-    if 0 <= decimals <= 6:
-        return f"{value:.{decimals}f}±{error:.{decimals}f}"
     largest = max(abs(value), error)
+    if LEAST_DECIMALS <= decimals <= MOST_DECIMALS and largest < LARGEST_IN_FULL:
+        return f"{_rounded(value, decimals)}±{_rounded(error, decimals)}"
     digits = max(2, int(np.floor(np.log10(largest))) + decimals + 1)
     return f"{value:.{min(digits, 16)}g}±{error:.2g}"
+
+
+def _rounded(value, decimals):
+    """A number to so many decimals; negative ones are zeros before the point."""
+    return f"{round(float(value), decimals):.{max(decimals, 0)}f}"
+
+
+def brief(number):
+    """Three digits, and no power of ten before a million."""
+    return f"{float(f'{number:.3g}'):g}"
 
 
 def plain(value):
