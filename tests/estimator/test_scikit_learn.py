@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from xdgmm import XDGMM, DegenerateError, InputError, InverseWishart, Observations, Prior
+from xdgmm import XDGMM, Background, DegenerateError, InputError, InverseWishart, Observations, Prior
 from xdgmm.errors import XdgmmWarning
 
 WEAK = Prior(covariances=InverseWishart(0.01))  # the checks fit several components to a few repeated exact values
@@ -155,6 +155,14 @@ def test_a_copy_is_the_same(correlated, copy, tmp_path):
     assert same.result_.outcome is model.result_.outcome
     assert same.widths(X, Xerr=e)["sigma_error"].tolist() == model.widths(X, Xerr=e)["sigma_error"].tolist()
     assert same.feature_names_in_.tolist() == ["a", "b"]
+
+
+def test_a_model_whose_arrays_stay_in_the_file_is_the_same(correlated, tmp_path):
+    X, e = correlated
+    model = XDGMM(background=Background()).fit(X, Xerr=e)
+    joblib.dump(model, tmp_path / "model.joblib")
+    same = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert (same.predict_proba(X, Xerr=e) == model.predict_proba(X, Xerr=e)).all()
 
 
 class Frame:

@@ -54,7 +54,7 @@ class Background:
         if self.low is None:
             return
         low, high = _edge(self.low, "low"), _edge(self.high, "high")
-        if type(low) is type(high) is np.ndarray:
+        if _is_plain(low) and _is_plain(high):
             _check_box(low, high)
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
@@ -73,7 +73,7 @@ class Background:
         InputError
             If they are not known yet, because the coordinates are not.
         """
-        if not (type(self.low) is type(self.high) is np.ndarray and self.low.ndim == self.high.ndim == 1):
+        if not all(_is_plain(edge) and edge.ndim == 1 for edge in (self.low, self.high)):
             raise InputError("the background has no box in plain coordinates yet; `resolved` gives it one")
         return self.low, self.high
 
@@ -179,8 +179,8 @@ class Background:
 def _settled(low, high, fraction):
     """A background of corners and a fraction that were checked already."""
     new = object.__new__(Background)
-    object.__setattr__(new, "low", read_only(low) if type(low) is np.ndarray else low)
-    object.__setattr__(new, "high", read_only(high) if type(high) is np.ndarray else high)
+    object.__setattr__(new, "low", read_only(low) if _is_plain(low) else low)
+    object.__setattr__(new, "high", read_only(high) if _is_plain(high) else high)
     object.__setattr__(new, "fraction", fraction)
     return new
 
@@ -202,6 +202,11 @@ def _edge(edge, which):
     if edge.ndim > 1:
         raise InputError(f"`{which}` of the background has shape {edge.shape}, but one number per coordinate is needed")
     return read_only(edge)
+
+
+def _is_plain(edge):
+    """Whether a corner is an array of numbers (mapped from a file, maybe), and none with units."""
+    return isinstance(edge, np.ndarray) and getattr(edge, "unit", None) is None
 
 
 def _plain(edge, which, names, units):
