@@ -413,4 +413,5 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def relations(self, X, *, Xerr=None, sample_weight=None, **options):
         """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
-        return relations(self.result_, self._measured(X, Xerr, sample_weight), **options)
+        observations = self._measured(X, Xerr, sample_weight)
+        return relations(self.result_, observations, **options)

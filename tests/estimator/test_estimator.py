@@ -92,7 +92,7 @@ def test_a_model_fitted_with_errors_refuses_bare_arrays(table, fitted, method):
 
 
 @pytest.mark.parametrize(
-    "method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "denoise"]
+    "method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "relations", "denoise"]
 )
 def test_an_unfitted_model_says_so(method):
     with pytest.raises(NotFittedError, match="not fitted yet"):
