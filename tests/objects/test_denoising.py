@@ -139,6 +139,13 @@ def test_true_values_lie_below_a_quantile_as_often_as_it_says():
     assert (truth < raw)[at_the_edge].mean() > 0.15
 
 
+def test_a_value_with_an_infinite_error_is_imputed():
+    endless = Observations.with_standard_errors([[1.0, 5.0], [0.5, 1.0]], [[0.2, np.inf], [np.inf, 0.3]])
+    missing = Observations.with_standard_errors([[1.0, np.nan], [np.nan, 1.0]], [[0.2, 1.0], [1.0, 0.3]])
+    mixture = GaussianMixture([1.0], [[0.0, 1.0]], [[[1.0, 0.5], [0.5, 2.0]]])
+    assert (denoise(mixture, endless).means == denoise(mixture, missing).means).all()
+
+
 def test_samples_have_the_moments_of_the_posterior():
     _, observations = measured(TWO, 5, np.random.default_rng(7), missing=0.3)
     result, n = denoise(TWO, observations), 100_000

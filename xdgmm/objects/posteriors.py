@@ -50,7 +50,12 @@ def _noise(observations):
     if noise is None:
         return np.zeros((1, observations.n_measured, observations.n_measured))
     noise = noise[:1] if (noise == noise[:1]).all() else noise
-    return noise if noise.ndim == 3 else np.eye(noise.shape[1]) * noise[:, :, None] ** 2
+    if noise.ndim == 3:
+        return noise
+    covariances = np.zeros((*noise.shape, noise.shape[1]))
+    places = np.arange(noise.shape[1])
+    covariances[:, places, places] = noise**2
+    return covariances
 
 
 def _of_the_background(background, observations, noise):
