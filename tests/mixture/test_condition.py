@@ -45,7 +45,7 @@ def test_the_order_of_conditioning_is_irrelevant():
             assert getattr(one, name) == pytest.approx(getattr(together, name), rel=1e-10)
 
 
-@pytest.mark.parametrize("unknown", [np.nan, (1.0, np.inf), (1.0, 1e9)])
+@pytest.mark.parametrize("unknown", [np.nan, (1.0, np.inf), (1.0, 1e160), (1.0, 1e9)])
 def test_knowing_nothing_leaves_the_marginal(unknown):
     mixture = make(background=BOX)
     if unknown == (1.0, 1e9):  # a background has no noise: it would gain
@@ -175,6 +175,7 @@ def test_an_exact_value_that_no_component_can_have_is_refused_with_its_rows():
         ({}, "name at least one coordinate"),
         ({"a": 1, "b": 1, "c": 1}, "none is left to describe"),
         ({"a": np.inf}, "the given 'a' is infinite in row 0"),
+        ({"a": [0.5, -1e160]}, "the given 'a' is beyond 1e+150 in row 1"),
         ({"a": ([1.0, 2.0], [0.1, -0.1])}, "negative or NaN in row 1"),
         ({"a": (1.0, np.nan)}, "negative or NaN in row 0"),
         ({"a": [1.0, 2.0], "b": [1.0, 2.0, 3.0]}, "different lengths (a: 2 and 1, b: 3 and 1)"),
@@ -192,6 +193,9 @@ def test_what_cannot_be_given_is_said_in_one_sentence(given, sentence):
 def test_a_marginal_of_nothing_or_of_something_twice_is_refused():
     for names in ([], ["a", "a"]):
         with pytest.raises(InputError, match="name at least one coordinate, and each once"):
+            make().marginal(names)
+    for names in (0, None):
+        with pytest.raises(InputError, match=f"{names} is no name of a coordinate; name some of a, b, c"):
             make().marginal(names)
     with pytest.raises(InputError, match="no coordinate 'x'"):
         make().marginal("x")

@@ -219,6 +219,12 @@ def test_an_infinite_error_means_a_missing_value_and_is_counted():
     assert one.n_objects == 1
 
 
+def test_an_error_too_large_to_be_squared_is_infinite():
+    obs = Observations.with_standard_errors([1.0, 2.0, 3.0], [0.1, 1e155, 1e300])
+    assert obs.remarks[0] == "2 values with an infinite error count as missing"
+    assert np.isfinite(obs.variances[obs.present]).all()
+
+
 def test_an_infinite_variance_means_a_missing_value_and_is_counted():
     covariances = COVARIANCES.copy()
     covariances[1] = [[np.inf, np.nan], [np.nan, 2.0]]
@@ -255,6 +261,12 @@ def test_infinite_values_are_refused(infinity):
     values = VALUES.copy()
     values[1, 0] = infinity
     refused(r"`values` is infinite in row 1; use NaN or a mask for missing values", values=values)
+
+
+@pytest.mark.parametrize("value", [1e155, -1e300])
+def test_a_value_too_large_to_be_squared_is_refused(value):
+    with pytest.raises(InputError, match=r"`values` is beyond 1e\+150 in row 1; use NaN or a mask for missing values"):
+        Observations.with_standard_errors([1.0, value], 1.0)
 
 
 def test_a_message_lists_the_first_rows_and_how_many_there_are():

@@ -109,6 +109,20 @@ def test_an_infinite_error_is_a_missing_value(stars):
     assert "1 value with an infinite error counts as missing" in observations.remarks
 
 
+@pytest.mark.parametrize("correlated", [False, True])
+def test_an_error_too_large_to_be_squared_is_infinite(correlated):
+    table = Table({"a": [1.0, 2.0, 3.0], "b": [1.0, 3.0, 2.0], "e_a": [0.1, 1e200, 0.3], "e_b": [0.2, 0.2, 0.2]})
+    if correlated:
+        table["a_b_corr"] = 0.5
+    observations = observations_from_table(table, ["a", "b"])
+    assert observations.present.tolist() == [[True, True], [False, True], [True, True]]
+
+
+def test_a_value_too_large_to_be_squared_is_refused():
+    with pytest.raises(InputError, match=r"column 'a' is beyond 1e\+150 in row 1; mask missing values"):
+        observations_from_table(Table({"a": [1.0, 1e200], "e_a": [0.1, 0.2]}), "a")
+
+
 @pytest.fixture
 def poor():
     return Table({"v": [1.0, 2.0, 3.0, 4.0, np.nan], "e_v": [0.0, -1.0, np.nan, 1.0, 0.0]})

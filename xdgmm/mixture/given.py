@@ -3,7 +3,7 @@
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import difference_unit, listed, plain
+from xdgmm.observations.validation import LARGEST, difference_unit, listed, plain, too_large
 
 from .conditional import ConditionalMixtures
 from .conditioning import component_weights, conditioned
@@ -77,14 +77,16 @@ def _value_and_error(name, entry, unit):
 def _checked(names, values, errors):
     """Values and errors (N, M); NaN and 0 where a value is missing, by its own mark or an infinite error."""
     for name, value, error in zip(names, values.T, errors.T, strict=True):
-        if np.isinf(value).any():
-            raise InputError(f"the given '{name}' is infinite in {_rows(np.isinf(value))}; use NaN if it is not known")
+        infinite = np.abs(value) > LARGEST
+        if infinite.any():
+            what = f"the given '{name}' is {too_large(value)} in {_rows(infinite)}"
+            raise InputError(f"{what}; use NaN if it is not known")
         bad = np.isfinite(value) & ~(error >= 0)
         if bad.any():
             raise InputError(
                 f"the error of the given '{name}' is negative or NaN in {_rows(bad)}; give its 1-sigma error"
             )
-    missing = np.isnan(values) | np.isinf(errors)
+    missing = np.isnan(values) | (errors > LARGEST)
     return np.where(missing, np.nan, values), np.where(missing, 0.0, errors)
 
 
@@ -110,6 +112,8 @@ def chosen(names, wanted):
     InputError
         If one is not there, is repeated, or there is none.
     """
+    if not np.iterable(wanted):
+        raise InputError(f"{wanted!r} is no name of a coordinate; name some of {', '.join(names)}")
     wanted = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     for name in wanted:
         if name not in names:

@@ -7,6 +7,7 @@ from xdgmm.errors import InputError, KindError
 FIRST = 5  # how many offending rows a message lists
 ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
 CHUNK = 100_000  # rows checked at a time
+LARGEST = 1e150  # so that squares and their sums are finite
 
 
 def listed(rows):
@@ -132,12 +133,16 @@ def as_columns(values, name="values"):
 
 
 def check_values(values, name="values"):
-    """Infinite values and columns without any value are refused; NaN is missing."""
-    infinite = np.isinf(values).any(axis=1)
+    """Infinite values, and values that cannot be squared, are refused; NaN is missing."""
+    infinite = (np.abs(values) > LARGEST).any(axis=1)
     if infinite.any():
-        raise InputError(
-            f"`{name}` is infinite in {listed(np.flatnonzero(infinite))}; use NaN or a mask for missing values"
-        )
+        what = f"`{name}` is {too_large(values)} in {listed(np.flatnonzero(infinite))}"
+        raise InputError(f"{what}; use NaN or a mask for missing values")
+
+
+def too_large(values):
+    """What is wrong with values of which some are beyond LARGEST."""
+    return "infinite" if np.isinf(values).any() else f"beyond {LARGEST:g}"
 
 
 def check_something_seen(values):
@@ -188,7 +193,10 @@ def check_standard_errors(standard_errors, values):
             f"`standard_errors` is negative or NaN for a value that is present in "
             f"{listed(np.flatnonzero(bad.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
         )
-    return _drop_infinite(standard_errors, values, np.isposinf(standard_errors) & present)
+    infinite = standard_errors > LARGEST
+    if infinite.any():
+        standard_errors = np.where(infinite, np.inf, standard_errors)
+    return _drop_infinite(standard_errors, values, infinite & present)
 
 
 def check_covariances(covariances, values):

@@ -6,7 +6,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import listed
+from xdgmm.observations.validation import LARGEST, listed, too_large
 
 from .catalogue import Catalogue, as_catalogue
 from .columns import find, numbers, numbers_of_all
@@ -130,7 +130,7 @@ def _errors(source, present, remarks):
     result = np.empty(present.shape)
     for i, column in enumerate(zip(source.names, source.units, source.errors, strict=True)):
         result[:, i] = standard_errors(source.catalogue, *column, present[:, i], remarks)
-    return result
+    return np.where(result > LARGEST, np.inf, result)
 
 
 def _correlated(source, values, errors, remarks):
@@ -166,9 +166,10 @@ def _known_units(names, units):
 
 def _check_finite(values, names):
     for values_of, name in zip(values.T, names, strict=True):
-        infinite = np.flatnonzero(np.isinf(values_of))
+        infinite = np.flatnonzero(np.abs(values_of) > LARGEST)
         if infinite.size:
-            raise InputError(f"column '{name}' is infinite in {listed(infinite)}; mask missing values, or use NaN")
+            what = too_large(values_of)
+            raise InputError(f"column '{name}' is {what} in {listed(infinite)}; mask missing values, or use NaN")
 
 
 def _weights(catalogue, name, remarks):
