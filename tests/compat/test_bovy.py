@@ -149,7 +149,7 @@ def test_a_long_run_ends_at_the_maximum_that_the_model_finds():
     assert xcovar[0, 0, 0] == pytest.approx(model.covariances_[0, 0, 0], rel=1e-4)
 
 
-@pytest.mark.parametrize("how", [{"splitnmerge": 1}, {"maxsnm": True}])
+@pytest.mark.parametrize("how", [{"splitnmerge": 1}, {"splitnmerge": True}, {"maxsnm": True}])
 def test_split_and_merge_leaves_a_poor_maximum(how):
     rng = np.random.default_rng(3)
     y = np.concatenate([rng.normal(m, 1.0, (200, 1)) for m in (-3.0, 3.0, 30.0)])
@@ -198,7 +198,10 @@ def changed(position, value):
     [
         (changed(4, lambda V: V), {"fixamp": [True] * 3}, "`fixamp` has shape"),
         (changed(1, lambda S: S[:, 0, :1]), {}, "`ycovar` has shape"),
-        (changed(1, lambda S: -np.diagonal(S, axis1=1, axis2=2)), {}, "`ycovar` is negative in rows 0, 1"),
+        (changed(1, lambda S: -np.diagonal(S, axis1=1, axis2=2)), {}, "`ycovar` is negative or NaN in rows 0, 1"),
+        (changed(1, lambda S: np.nan * S[:, 0]), {}, "`ycovar` is negative or NaN in rows 0, 1"),
+        (changed(3, lambda mean: mean[:, :1]), {}, "`xmean` has shape .*, but the objects have 2 coordinates"),
+        (changed(4, lambda V: V), {"splitnmerge": "3"}, "`splitnmerge` is '3'"),
         (changed(2, lambda amp: 2 * amp), {}, "`xamp` sums to 2"),
         (changed(2, list), {}, "`xamp` must be a writeable array of floats"),
         (changed(3, lambda mean: mean.astype(int)), {}, "`xmean` must be a writeable array of floats"),

@@ -108,11 +108,12 @@ def extreme_deconvolution(
     problem = _Problem.of(
         observations, constraints, _checked(w, "w"), _checked(tol, "tol"), _checked(maxiter, "maxiter")
     )
+    improving = maxsnm or splitnmerge is True or (splitnmerge is not False and _checked(splitnmerge, "splitnmerge") > 0)
     mixture = problem.scaling.mixture(start)
     if likeonly:
         return problem.per_row(expect(mixture, problem.blocks).log_likelihood)
     log_likelihood, mixture = problem.climbed(mixture)
-    if splitnmerge > 0 or maxsnm:
+    if improving:
         mixture, log_likelihood = split_merge.improved(
             mixture, log_likelihood, problem.judged, problem.tried, constraints
         )
@@ -203,10 +204,11 @@ def _observed(ydata, ycovar, projection, weights):
             f"`ycovar` has shape {ycovar.shape}, but `ydata` has shape {np.shape(ydata)}; give variances of its "
             "shape, or covariances (N, M, M)"
         )
-    negative = np.flatnonzero((ycovar < 0).any(axis=tuple(range(1, ycovar.ndim))))
-    if negative.size:
-        raise InputError(f"`ycovar` is negative in {listed(negative)}; give variances, or covariances (N, M, M)")
-    return Observations.with_standard_errors(ydata, np.sqrt(ycovar), weights, projections=projection)
+    bad = np.isfinite(plain(ydata, "ydata")[0]) & ~(ycovar >= 0)
+    if bad.any():
+        rows = listed(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)))
+        raise InputError(f"`ycovar` is negative or NaN in {rows}; give variances, or covariances (N, M, M)")
+    return Observations.with_standard_errors(ydata, np.sqrt(np.maximum(ycovar, 0.0)), weights, projections=projection)
 
 
 def _weights(weight, *, logarithms):
@@ -221,6 +223,11 @@ def _start(xamp, xmean, xcovar, observations):
     for name, array in (("xamp", xamp), ("xmean", xmean), ("xcovar", xcovar)):
         if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable):
             raise InputError(f"`{name}` must be a writeable array of floats, since the result is written into it")
+    if xmean.shape[1:] != (observations.n_dimensions,):
+        raise InputError(
+            f"`xmean` has shape {xmean.shape}, but the objects have {observations.n_dimensions} coordinates; give (K, "
+            f"{observations.n_dimensions})"
+        )
     total = xamp.sum(dtype=np.float64)
     if not abs(total - 1.0) <= SUM:
         raise InputError(f"`xamp` sums to {total:g}, but amplitudes sum to 1; divide by their sum")
