@@ -1,15 +1,36 @@
 """How does a result get to disk?  Whole or not at all.
 
-`check_output` says before the work starts whether a path can be written; `written_whole` writes to a temporary name
-in the same folder and renames it, so an interrupted run leaves either the old file or the new one.
+`unpacked` reads what may be gzipped.  `check_output` says before the work starts whether a path can be written;
+`written_whole` writes to a temporary name in the same folder and renames it, so an interrupted run leaves either the
+old file or the new one.
 """
 
+import gzip
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import OutputError
+
+GZIPPED = b"\x1f\x8b"
+
+
+def unpacked(path, size=-1):
+    """The first bytes of a file, or all of them; decompressed where it is gzipped.
+
+    Raises
+    ------
+    OSError or EOFError
+        If it cannot be read, or is cut off.
+    """
+    with Path(path).open("rb") as stream:
+        start = stream.read(len(GZIPPED))
+        stream.seek(0)
+        if start != GZIPPED:
+            return stream.read(size)
+        with gzip.open(stream) as inside:
+            return inside.read(size)
 
 
 def check_output(path, *, overwrite=False, suffixes=()):

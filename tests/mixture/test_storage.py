@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import gzip
 import io
 import json
 import os
@@ -227,6 +228,22 @@ def test_the_format_is_what_is_asked_for_or_what_the_file_is(tmp_path):
     (tmp_path / "model.txt").write_text("weight mean")
     with pytest.raises(InputError, match=r"model\.txt' is neither FITS nor ECSV"):
         GaussianMixture.read(tmp_path / "model.txt")
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv"])
+def test_a_gzipped_file_is_read_or_refused_where_it_is_cut_off(tmp_path, ending):
+    MODEL.write(tmp_path / f"model.{ending}")
+    path, content = tmp_path / f"model.{ending}.gz", gzip.compress((tmp_path / f"model.{ending}").read_bytes())
+    path.write_bytes(content)
+    assert_same(GaussianMixture.read(path), MODEL)
+    assert_same(GaussianMixture.read(path.rename(tmp_path / "model")), MODEL)
+    for end in (2, 12, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:end])
+        with pytest.raises(InputError, match=r"model\.(fits|ecsv)\.gz' cannot be read"):
+            GaussianMixture.read(path)
+    path.write_bytes(content[:12] + b"\xff" * 99)
+    with pytest.raises(InputError, match=r"model\.(fits|ecsv)\.gz' cannot be read"):
+        GaussianMixture.read(path)
 
 
 def test_a_truncated_ecsv_file_is_refused_wherever_it_ends(tmp_path):

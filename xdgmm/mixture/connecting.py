@@ -3,25 +3,26 @@
 To add a format, write a module with ``read(path)`` and ``write(contents, path)`` and name it in `FORMATS`.
 """
 
+import zlib
 from pathlib import Path
 
 from astropy.io import registry
 
 from xdgmm.errors import InputError
-from xdgmm.files import check_output, written_whole
+from xdgmm.files import check_output, unpacked, written_whole
 
 from . import ecsv_file, fits_file
 from .storage import contents_of, mixture_of
 
 FORMATS = {"fits": fits_file, "ascii.ecsv": ecsv_file}
 SUFFIXES = {".fits": "fits", ".ecsv": "ascii.ecsv"}
-READ_TOO = {".fits.gz": "fits", ".fit": "fits"}
+READ_TOO = {".fits.gz": "fits", ".fit": "fits", ".ecsv.gz": "ascii.ecsv"}
 SAID = {"fits": "a FITS file", "ascii.ecsv": "an ECSV file"}
 SIGNATURES = {b"SIMPLE  =": "fits", b"# %ECSV": "ascii.ecsv"}
 
 
 class MixtureRead(registry.UnifiedReadWrite):
-    """Read a mixture from a FITS or ECSV file that `write` wrote.
+    """Read a mixture from a FITS or ECSV file that `write` wrote, gzipped or not.
 
     Parameters
     ----------
@@ -148,12 +149,11 @@ def _by_name(path):
 
 def _beginning(path):
     try:
-        with path.open("rb") as stream:
-            return stream.read(80)
+        return unpacked(path, 80)
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"there is no file '{path}'; check the name") from None
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _format_of(beginning, path):

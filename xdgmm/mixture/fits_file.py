@@ -9,6 +9,8 @@ import warnings
 
 import numpy as np
 
+from xdgmm.files import unpacked
+
 from .storage import CARDS, Contents
 
 COMMENTS = {"XDGMMFMT": "version of this file format", "NDIM": "number of coordinates"}
@@ -58,7 +60,7 @@ def read(path):
     """`Contents` of a file; None where it holds no mixture."""
     from astropy.io import fits
 
-    content = path.read_bytes()
+    content = unpacked(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # astropy only warns of a file that ends too early
         with fits.open(io.BytesIO(content)) as hdus:
