@@ -119,6 +119,14 @@ def test_a_sample_with_slightly_wrong_moments_would_be_noticed():
     assert squared_distance(points + 0.1, labels, model) > 35.6
 
 
+@pytest.mark.parametrize("n_samples", [-1, 1.5, "3", None, True])
+def test_a_number_of_samples_that_is_none_is_refused(n_samples):
+    model = mixture()
+    for sample in (model.sample, model.condition({model.names[0]: [0.0, 1.0]}).sample):
+        with pytest.raises(InputError, match=r"`n_samples` is .*, but it must be a whole number, zero or positive"):
+            sample(n_samples, 1)
+
+
 def test_a_sample_follows_the_density():
     model = GaussianMixture([0.3, 0.7], [[0.0], [3.0]], [[[1.0]], [[0.25]]])
     points, _ = model.sample(5000, 3)

@@ -168,6 +168,7 @@ def test_blocks_and_the_order_of_rows_do_not_matter(monkeypatch):
     assert parts.quantiles(0.2) == pytest.approx(quantiles[order], rel=1e-10)
     assert parts.posteriors([3, 4]).means == pytest.approx(whole.posteriors(order[3:5]).means, rel=1e-12)
     assert len(parts.posteriors(slice(2, 9))) == 7
+    assert len(parts.posteriors(slice(0, 0))) == len(parts.posteriors([])) == 0
 
 
 def test_weights_of_objects_change_nothing():

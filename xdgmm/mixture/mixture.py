@@ -7,7 +7,7 @@ from astropy.io.registry import UnifiedReadWriteMethod
 
 from xdgmm.errors import InputError
 from xdgmm.observations.affine import AffineMap
-from xdgmm.observations.validation import check_names, check_units, plain, read_only, unit_factors
+from xdgmm.observations.validation import check_count, check_names, check_units, plain, read_only, unit_factors
 
 from .background import Background
 from .connecting import MixtureRead, MixtureWrite
@@ -174,8 +174,14 @@ class GaussianMixture:
         points : ndarray (n_samples, D)
         labels : ndarray of int (n_samples,)
             Which component each point comes from; K is the background.
+
+        Raises
+        ------
+        InputError
+            If `n_samples` is no whole number, or negative.
         """
         rng = np.random.default_rng(rng)
+        n_samples = check_count(n_samples)
         labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
         white = rng.standard_normal((n_samples, self.n_dimensions))
         roots = square_roots(self.covariances)

@@ -8,7 +8,7 @@ from xdgmm.fitting.watching import progress_bar
 from xdgmm.mixture import GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import read_only
+from xdgmm.observations.validation import check_count, read_only
 
 from .memberships import comparable, in_blocks
 from .posteriors import posteriors
@@ -68,13 +68,13 @@ class Denoised:
 
         One takes about ``8 K D (D + 1)`` bytes per object.
         """
-        rows = slice(None) if rows is None else np.atleast_1d(rows) if not isinstance(rows, slice) else rows
+        rows = slice(None) if rows is None else rows if isinstance(rows, slice) else _indices(rows)
         return posteriors(self.mixture, self.observations.select(rows))
 
     def sample(self, n_samples, rng=None):
         """Draw from each posterior: true values (N, n_samples, D); `rng` is a Generator, or a seed."""
         rng = np.random.default_rng(rng)
-        result = np.empty((len(self), n_samples, len(self.names)))
+        result = np.empty((len(self), check_count(n_samples), len(self.names)))
         for rows, block in in_blocks(self.observations):
             result[rows] = posteriors(self.mixture, block).sample(n_samples, rng)
         return result
@@ -91,6 +91,11 @@ class Denoised:
         for rows, block in in_blocks(self.observations):
             result[..., rows, :] = posteriors(self.mixture, block).quantiles(q)
         return result
+
+
+def _indices(rows):
+    rows = np.atleast_1d(rows)
+    return rows if rows.size else rows.astype(int)
 
 
 def denoise(mixture, observations, *, progress="auto"):

@@ -110,6 +110,13 @@ def _kind(raw, name):
     return f"`{name}` holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
 
 
+def check_count(n_samples):
+    """How many draws are asked for; InputError if that is no whole number, or negative."""
+    if isinstance(n_samples, (bool, np.bool_)) or not isinstance(n_samples, (int, np.integer)) or n_samples < 0:
+        raise InputError(f"`n_samples` is {n_samples!r}, but it must be a whole number, zero or positive")
+    return n_samples
+
+
 def read_only(array):
     """A view whose elements cannot be set."""
     if array is None:
