@@ -229,6 +229,15 @@ def test_nulls_of_a_data_frame_are_missing(correlated):
     assert (XDGMM().fit(nullable, Xerr=e).means_ == XDGMM().fit(X, Xerr=e).means_).all()
 
 
+def test_rows_of_errors_in_another_order_are_refused(correlated):
+    frames = as_pandas(*correlated)
+    with pytest.raises(InputError, match=r"put both in the same order: Xerr\.loc\[X\.index\]"):
+        XDGMM().fit(frames["X"], Xerr=frames["Xerr"][::-1])
+    with pytest.raises(InputError, match="same labels in another order"):
+        XDGMM().fit(frames["X"]["a"], Xerr=frames["Xerr"]["a"][::-1])
+    XDGMM().fit(frames["X"][50:], Xerr=frames["Xerr"][50:].reset_index(drop=True))  # other labels say nothing
+
+
 def test_errors_in_another_order_than_the_values_are_refused(correlated):
     X, e = correlated
     with pytest.raises(InputError, match="columns of X are a, b, but those of Xerr are b, a"):

@@ -25,6 +25,7 @@ def as_observations(X, Xerr=None, sample_weight=None):
         return X if isinstance(X, Observations) else Observations.from_table(X)
     names = frame_names(X)
     _check_order(names, frame_names(Xerr))
+    _check_rows(X, Xerr)
     X, Xerr = _without_nulls(X), _without_nulls(Xerr)
     if Xerr is None:
         return Observations.exact(X, sample_weight, names)
@@ -100,6 +101,18 @@ def _without_nulls(X):
         return X
     values = X.to_numpy()
     return np.where(X.isna().to_numpy(), np.nan, values) if values.dtype.kind == "O" else values
+
+
+def _check_rows(X, Xerr):
+    """Pandas' objects of values and of errors with the same labels of rows must have them in the same order."""
+    labels, error_labels = (getattr(each, "index", None) for each in (X, Xerr))
+    if not (hasattr(labels, "equals") and hasattr(error_labels, "equals")) or labels.equals(error_labels):
+        return
+    if len(labels) == len(error_labels) and set(labels) == set(error_labels):
+        raise InputError(
+            "the rows of X and Xerr have the same labels in another order, but rows are taken as they stand; put both "
+            "in the same order: Xerr.loc[X.index]"
+        )
 
 
 def _check_order(names, error_names):
