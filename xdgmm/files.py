@@ -63,7 +63,7 @@ def _problem(path, suffixes, *, overwrite):
     if not _can_create_in(path.parent):
         return f"the folder '{path.parent}' is not writable; choose another"
     if path.exists() and not overwrite:
-        return "it exists already; choose another name, or allow overwriting it (--overwrite)"
+        return "it exists already; choose another name, or allow overwriting it (--overwrite, overwrite=True)"
     return None
 
 

@@ -229,6 +229,15 @@ def test_nulls_of_a_data_frame_are_missing(correlated):
     assert (XDGMM().fit(nullable, Xerr=e).means_ == XDGMM().fit(X, Xerr=e).means_).all()
 
 
+def test_columns_named_like_errors_are_fitted_with_a_warning(correlated):
+    X, e = correlated
+    both = np.column_stack([X, e])
+    with pytest.warns(XdgmmWarning, match=r"'e_a' is named like the errors of 'a' \(and 1 more\), but .* Xerr="):
+        model = XDGMM().fit(Frame(both, ["a", "b", "e_a", "b_err"]))
+    assert model.n_features_in_ == 4
+    XDGMM().fit(Frame(both, ["a", "b", "ea", "berr"]))
+
+
 def test_rows_of_errors_in_another_order_are_refused(correlated):
     frames = as_pandas(*correlated)
     with pytest.raises(InputError, match=r"put both in the same order: Xerr\.loc\[X\.index\]"):

@@ -1,8 +1,10 @@
 """What users pass becomes `Observations`: Observations, tables, data frames, Quantity or arrays, with their errors."""
 
+import warnings
+
 import numpy as np
 
-from xdgmm.errors import InputError, KindError
+from xdgmm.errors import InputError, KindError, XdgmmWarning
 
 from .observations import Observations
 
@@ -28,6 +30,7 @@ def as_observations(X, Xerr=None, sample_weight=None):
     _check_rows(X, Xerr)
     X, Xerr = _without_nulls(X), _without_nulls(Xerr)
     if Xerr is None:
+        _warn_of_errors(names)
         return Observations.exact(X, sample_weight, names)
     if _shape(Xerr)[2:]:
         return Observations.with_covariances(X, Xerr, weights=sample_weight, names=names)
@@ -101,6 +104,22 @@ def _without_nulls(X):
         return X
     values = X.to_numpy()
     return np.where(X.isna().to_numpy(), np.nan, values) if values.dtype.kind == "O" else values
+
+
+def _warn_of_errors(names):
+    """A data frame is an array with names: all its columns are fitted, those of errors too."""
+    from xdgmm.tables.conventions import errors_among
+
+    found = errors_among(names or ())
+    if found:
+        error, value = found[0]
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        warnings.warn(
+            f"column '{error}' is named like the errors of '{value}'{more}, but every column of a data frame counts as "
+            "a coordinate; pass errors as Xerr=, or Observations.from_table(frame), which finds them",
+            XdgmmWarning,
+            stacklevel=4,
+        )
 
 
 def _check_rows(X, Xerr):

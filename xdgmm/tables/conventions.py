@@ -74,6 +74,17 @@ def correlation_matches(catalogue, name, other):
     return []
 
 
+def errors_among(names):
+    """Those of the names that, by the names alone, hold errors of another one: pairs (error, value)."""
+    there = set(names)
+    return [
+        (error, name)
+        for name in names
+        for error in dict.fromkeys(pattern.format(name) for _, *patterns in ERRORS for pattern in patterns)
+        if error in there
+    ]
+
+
 def incomplete(catalogue, name):
     """Of pairs of which one column is there: the one that is, and the one that is not."""
     for _, *patterns in (convention for convention in ERRORS if convention[0] == "pair"):
