@@ -55,6 +55,12 @@ def test_eight_schools_start_at_zero_exactly_and_end_where_the_limits_do():
     assert estimate.high == pytest.approx(13.018, abs=5.1e-4)  # the profile falls by 3.8415/2 there
 
 
+def test_values_that_agree_far_better_than_their_errors_say_have_the_closed_form():
+    estimate = interval(Observations.with_standard_errors([1.0, 1.0 + 1e-7, 1.0 - 1e-7], np.ones(3)))
+    assert estimate.low == 0.0
+    assert estimate.high == pytest.approx(np.sqrt(np.expm1(1 / 3)), rel=1e-4)  # 3 ln(1 + sigma^2) is 1
+
+
 def test_exact_values_have_the_closed_form():
     x = np.random.default_rng(1).normal(2.0, 3.0, 40)
     estimate = interval(Observations.exact(x), level=0.9)

@@ -135,7 +135,7 @@ class Profile:
     def _labelled_error(self, information, count):
         """Standard error of sigma if all labels were known, at most a quarter of the whole width."""
         of_variance = np.sqrt(2.0 / max(count, 1.0)) * (4.0 * self.step) ** 2
-        return min(self.step, of_variance / max(2.0 * self.sigma, 1e-300)) if information > 0 else self.step
+        return of_variance / max(2.0 * self.sigma, of_variance / self.step) if information > 0 else self.step
 
     def down_to_zero(self):
         """Maximum with the sigma at zero; minus infinity where this component cannot be followed there."""
