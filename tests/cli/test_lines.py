@@ -73,6 +73,9 @@ def test_wavelengths_become_velocities(xdgmm, tmp_path):
     assert done.returncode == 0, done.stderr
     table = QTable.read(tmp_path / "o.ecsv")
     assert table["xd_intrinsic_fwhm"].value == pytest.approx([np.sqrt(7), 4.0])
+    as_sigma = (*command[:5], "--lsf", str(3 / np.sqrt(8 * np.log(2))), "--output", "s.ecsv")
+    assert xdgmm(*as_sigma, cwd=tmp_path).returncode == 0
+    assert QTable.read(tmp_path / "s.ecsv")["xd_intrinsic_fwhm"].value == pytest.approx([np.sqrt(7), 4.0])
     assert table["xd_intrinsic_fwhm_kms"].value == pytest.approx(np.array([np.sqrt(7), 4.0]) / 6562.8 * 299792.458)
     assert "optical convention" in " ".join(done.stdout.split())
 

@@ -146,7 +146,8 @@ def test_the_instrument_is_the_same_as_sigma_as_fwhm_as_resolving_power_and_in_o
         lines.deconvolve(sigma, error, fwhm=FWHM * lsf),
         lines.deconvolve(sigma, error, R=R, rest=rest),
         lines.deconvolve(sigma, error, lsf=lsf / rest * 299792.458 * u.km / u.s, rest=rest),
-        lines.deconvolve(FWHM * sigma, FWHM * error, lsf=FWHM * lsf, measure="fwhm"),
+        lines.deconvolve(FWHM * sigma, FWHM * error, fwhm=FWHM * lsf, measure="fwhm"),
+        lines.deconvolve(FWHM * sigma, FWHM * error, lsf=lsf, measure="fwhm"),
     ]
     for one in same:
         assert one.sigma.to_value("AA") == pytest.approx(np.sqrt(2.5**2 - 1.2**2), rel=1e-12)

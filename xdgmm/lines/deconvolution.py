@@ -47,7 +47,7 @@ def deconvolve(
     convention : {"optical", "radio", "relativistic"}
         Doppler convention named with velocities.
     measure : {"sigma", "fwhm"}
-        What `sigma_obs`, `sigma_err` and `lsf` are: full widths at half maximum are taken too.
+        What `sigma_obs` and `sigma_err` are: full widths at half maximum are taken too.  `lsf` is a sigma always.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def deconvolve(
     errors, _ = inputs.width_numbers(sigma_err, "sigma_err", unit)
     if rest is not None:
         inputs.check_rest(rest, unit)
-    instrument = inputs.instrument_numbers(unit, lsf=lsf, fwhm=fwhm, R=R, rest=rest, measure=measure)
+    instrument = inputs.instrument_numbers(unit, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
     fraction = inputs.check_fraction(lsf_error)
     observed, errors, instrument, each = _alike(observed, errors, instrument, fraction)
     inputs.check_widths(observed, errors)

@@ -48,8 +48,8 @@ def _refuse(bad, name, reasons):
         raise InputError(f"`{name}` is {what}{where}; {way_out}")
 
 
-def instrument_numbers(unit, *, lsf, fwhm, R, rest, measure):
-    """The instrument's sigma in a unit, from sigma (or what `measure` says), FWHM, or resolving power."""
+def instrument_numbers(unit, *, lsf, fwhm, R, rest):
+    """The instrument's sigma in a unit, from sigma, FWHM, or resolving power."""
     given = {"lsf": lsf, "fwhm": fwhm, "R": R}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
@@ -60,7 +60,7 @@ def instrument_numbers(unit, *, lsf, fwhm, R, rest, measure):
         return _from_resolving_power(dimensionless(R, "R"), unit, rest)
     numbers = _in_unit(given[name], name, unit, rest)
     _refuse(~((numbers > 0) & (numbers < np.inf)), name, ("not positive and finite", "give the instrument's width"))
-    return numbers * (MEASURES["fwhm"] if name == "fwhm" else MEASURES[measure])
+    return numbers * MEASURES["fwhm" if name == "fwhm" else "sigma"]
 
 
 def _in_unit(width, name, unit, rest):
