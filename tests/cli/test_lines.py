@@ -84,10 +84,11 @@ def test_wavelengths_become_velocities(xdgmm, tmp_path):
     ("options", "parts"),
     [
         (("--lsf", "60"), ["--sigma NAME, or --fwhm NAME"]),
-        (("--sigma", "s"), ["give the instrument's width once", "none was given"]),
+        (("--sigma", "s"), ["give the instrument's width once, as --lsf", "none was given"]),
+        (("--sigma", "s", "--lsf", "60", "--lsf-fwhm", "141"), ["--lsf and --lsf-fwhm were given"]),
         (("--sigma", "S_obs", "--lsf", "60"), ["no column 'S_obs'"]),
         (("--sigma", "s", "--lsf", "wide"), ["--lsf is 'wide'", "neither a column"]),
-        (("--sigma", "s", "--lsf", "60 AA"), ["`lsf` is in Angstrom", "rest="]),
+        (("--sigma", "s", "--lsf", "60 AA"), ["`lsf` is in Angstrom", "--rest"]),
         (("--sigma", "s", "--lsf", "60", "--output", "galaxies.fits", "--overwrite"), ["is the table that is read"]),
         (("--sigma", "s", "--lsf", "60", "--output", "o.xlsx"), ["must end in"]),
         (("--sigma", "s", "--lsf", "60", "--error", "flag"), ["flag"]),

@@ -92,6 +92,7 @@ def deconvolve(
 
     if (sigma is None) == (fwhm is None):
         raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
+    _check_instrument(**{"--lsf": lsf, "--lsf-fwhm": lsf_fwhm, "--resolving-power": resolving_power})
     catalogue = read_table(table, hdu)
     observed, errors, remarks = _measured(catalogue, sigma or fwhm, error, on_bad.value)
     widths = spectral.deconvolve(
@@ -125,6 +126,13 @@ def deconvolve(
             **written,
         }
     )
+
+
+def _check_instrument(**given):
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) != 1:
+        came = f"{' and '.join(named)} were given" if named else "none was given"
+        raise InputError(f"give the instrument's width once, as --lsf (sigma), --lsf-fwhm or --resolving-power; {came}")
 
 
 def _measured(catalogue, name, error, on_bad):
