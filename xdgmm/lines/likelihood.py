@@ -35,6 +35,7 @@ def _radius(quantile, root):
     return np.hypot(quantile, np.minimum(root, 0.0))
 
 
+@np.errstate(over="ignore")  # with an error hundreds of times the width there is no limit: infinity
 def _extreme(log_width, r, log_lsf, f, radius):
     """The largest V over the ellipse of a radius (the smallest, where it is negative)."""
     low, high = np.zeros(np.shape(radius)), np.full(np.shape(radius), 0.5 * np.pi)
