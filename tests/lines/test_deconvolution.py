@@ -178,6 +178,39 @@ def test_missing_widths_are_masked_and_need_no_error():
     assert with_unit.variance.mask.tolist() == [False, True]
 
 
+def test_nothing_is_asked_of_the_instrument_where_there_is_no_width():
+    observed = [7.0, np.nan, 6.5] * u.AA
+    for unused in (np.nan, 0.0):
+        several = {"lsf_error": [0.02, np.nan, 0.03], "rest": np.array([5000.0, unused, 6000.0]) * u.AA}
+        widths = lines.deconvolve(observed, 0.1 * u.AA, lsf=np.array([6.0, unused, 6.0]) * u.AA, **several)
+        by_power = lines.deconvolve(observed, 0.1 * u.AA, R=np.array([500.0, unused, 400.0]), **several)
+        for found in (widths, by_power):
+            table = found.table()
+            for name in set(table.colnames) - {"is_limit"}:
+                assert table[name].mask.tolist() == [False, True, False]
+            assert "none" in repr(found)
+    with pytest.raises(InputError, match="`lsf` is not positive and finite in row 2"):
+        lines.deconvolve(observed, 0.1 * u.AA, lsf=np.array([6.0, np.nan, np.nan]) * u.AA)
+    masked = np.ma.array([6.0, 6.0, 6.0], mask=[False, True, False])
+    assert len(lines.deconvolve([7.0, np.nan, 6.5], 0.1, lsf=masked)) == 3
+
+
+def test_an_instrument_in_wavelength_goes_with_widths_in_velocity():
+    velocities = lines.deconvolve(90.0 * u.km / u.s, 2.0 * u.km / u.s, lsf=1.0 * u.AA, rest=5000.0 * u.AA)
+    assert velocities.instrumental.to_value("km/s") == pytest.approx(299792.458 / 5000)
+    assert "intrinsic_sigma_kms" not in velocities.table().colnames  # they are in km/s as they are
+    in_fwhm = lines.deconvolve(90.0 * u.km / u.s, 2.0 * u.km / u.s, fwhm=FWHM * u.AA, rest=5000.0 * u.AA)
+    assert in_fwhm.instrumental.to_value("km/s") == pytest.approx(299792.458 / 5000)
+
+
+def test_errors_far_larger_than_the_widths_leave_no_limit_and_no_warning():
+    widths = lines.deconvolve([70.0, 58.0, 70.0], [2.0, 1e6, 1e9], lsf=60.0)
+    assert np.isinf(widths.upper_limit()[1:]).all()
+    assert np.isinf(widths.interval()[1][1:]).all()
+    assert (widths.interval()[0][1:] == 0).all()
+    assert "inf" in repr(widths)
+
+
 def test_shapes_are_kept():
     assert lines.deconvolve(70.0, 2.0, lsf=60.0).sigma.shape == ()
     grid = lines.deconvolve(np.full((2, 3), 70.0), 2.0, lsf=np.full((2, 3), 60.0))
@@ -207,6 +240,14 @@ def test_shapes_are_kept():
         ({"rest": 5000.0 * u.AA}, ["`rest`", "no unit"]),
         ({"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "lsf": 60 * u.km / u.s}, ["convert", "rest="]),
         ({"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "rest": 5.0}, ["`rest` is 5.0", "Angstrom"]),
+        (
+            {"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "rest": [5.0, 6.0, 7.0] * u.um},
+            ["`rest` has shape (3,)", "(2,)"],
+        ),
+        (
+            {"sigma_obs": [70.0, 60.0] * u.km / u.s, "rest": 5 * u.um},
+            ["`rest` turns", "has the unit km / s"],
+        ),
         ({"convention": "radial"}, ["`convention`", "optical"]),
         ({"measure": "hwhm"}, ["`measure`", "fwhm"]),
     ],

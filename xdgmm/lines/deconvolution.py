@@ -38,12 +38,13 @@ def deconvolve(
         Their 1-sigma errors.
     lsf, fwhm, R : number, array or Quantity
         The instrument's width, given once: as sigma, as full width at half maximum, or as resolving power (wavelength
-        over FWHM).  One for all lines or one for each.
+        over FWHM).  One for all lines or one for each; what is given for a line without a width does not matter.
     lsf_error : float or array
         Its fractional 1-sigma error: a number is one error that all lines share, an array one for each line,
         independent of the others.
     rest : Quantity, optional
-        Wavelength, frequency or energy of the lines, in the frame in which the widths were measured: gives km/s too.
+        Wavelength, frequency or energy of the lines, in the frame in which the widths were measured: gives km/s too,
+        and converts an instrument's width in wavelength beside widths in km/s, or the other way round.
     convention : {"optical", "radio", "relativistic"}
         Doppler convention named with velocities.
     measure : {"sigma", "fwhm"}
@@ -79,10 +80,12 @@ def deconvolve(
         raise InputError(f"`convention` is {convention!r}, but it must be one of {', '.join(CONVENTIONS)}")
     observed, unit = inputs.width_numbers(sigma_obs, "sigma_obs", None)
     errors, _ = inputs.width_numbers(sigma_err, "sigma_err", unit)
+    seen = ~np.isnan(observed)
     if rest is not None:
-        inputs.check_rest(rest, unit)
-    instrument = inputs.instrument_numbers(unit, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
-    fraction = inputs.check_fraction(lsf_error)
+        rest = inputs.checked_rest(rest, unit, fwhm if lsf is None else lsf, seen)
+    instrument = inputs.instrument_numbers(unit, seen, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
+    fraction = inputs.checked_fraction(lsf_error, seen)
+    rest = None if inputs.is_velocity(unit) else rest
     observed, errors, instrument, each = _alike(observed, errors, instrument, fraction)
     inputs.check_widths(observed, errors)
     to_sigma = inputs.MEASURES[measure]

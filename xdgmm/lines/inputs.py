@@ -48,8 +48,8 @@ def _refuse(bad, name, reasons):
         raise InputError(f"`{name}` is {what}{where}; {way_out}")
 
 
-def instrument_numbers(unit, *, lsf, fwhm, R, rest):
-    """The instrument's sigma in a unit, from sigma, FWHM, or resolving power."""
+def instrument_numbers(unit, seen, *, lsf, fwhm, R, rest):
+    """The instrument's sigma in a unit, from sigma, FWHM, or resolving power; NaN where no width is seen."""
     given = {"lsf": lsf, "fwhm": fwhm, "R": R}
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
@@ -57,10 +57,21 @@ def instrument_numbers(unit, *, lsf, fwhm, R, rest):
         raise InputError(f"give the instrument's width once, as lsf= (sigma), fwhm= or R= (resolving power); {came}")
     (name,) = named
     if name == "R":
-        return _from_resolving_power(dimensionless(R, "R"), unit, rest)
-    numbers = _in_unit(given[name], name, unit, rest)
-    _refuse(~((numbers > 0) & (numbers < np.inf)), name, ("not positive and finite", "give the instrument's width"))
+        return _from_resolving_power(_of_lines(dimensionless(R, "R"), seen), unit, rest, seen)
+    numbers = _of_lines(_in_unit(given[name], name, unit, rest), seen)
+    _refuse(_not_positive(numbers, seen), name, ("not positive and finite", "give the instrument's width"))
     return numbers * MEASURES["fwhm" if name == "fwhm" else "sigma"]
+
+
+def _of_lines(numbers, seen):
+    """NaN in rows without a width, whatever stands there."""
+    return np.where(seen, numbers, np.nan) if numbers.shape == seen.shape else numbers
+
+
+def _not_positive(numbers, seen):
+    """Which are no positive finite numbers, rows without a width aside."""
+    bad = ~((numbers > 0) & (numbers < np.inf))
+    return bad & seen if bad.shape == seen.shape else bad
 
 
 def _in_unit(width, name, unit, rest):
@@ -70,14 +81,15 @@ def _in_unit(width, name, unit, rest):
         return width_numbers(width, name, unit)[0]
     if rest is None:
         raise InputError(
-            f"`{name}` is in {own} and `sigma_obs` in {unit}, which convert only at a wavelength or energy: give rest="
+            f"`{name}` is in {own} and `sigma_obs` in {unit}, which convert only at a wavelength or energy: "
+            "give rest= (--rest)"
         )
     in_velocity = plain(width, name)[0] * velocity_scale(own, rest)
     return in_velocity / velocity_scale(unit, rest)
 
 
-def _from_resolving_power(R, unit, rest):
-    _refuse(~((R > 0) & (np.inf > R)), "R", ("not positive and finite", "R is wavelength over FWHM"))
+def _from_resolving_power(R, unit, rest, seen):
+    _refuse(_not_positive(R, seen), "R", ("not positive and finite", "R is wavelength over FWHM"))
     if unit is None or (rest is None and not is_velocity(unit)):
         raise InputError(
             "R= gives a width in km/s, or at a wavelength or energy: give `sigma_obs` a unit of these, and rest= "
@@ -107,26 +119,35 @@ def velocity_scale(unit, rest):
     return _LIGHT / centre
 
 
-def check_rest(rest, unit):
-    """Refuse a rest value that is no positive wavelength, frequency or energy, or beside widths that are none."""
+def checked_rest(rest, unit, instrument, seen):
+    """The rest value, masked ones NaN; refused if it is no positive wavelength, frequency or energy, or of no use."""
     from astropy.units import Quantity, UnitConversionError, spectral
 
-    if unit is None or is_velocity(unit):
+    beside = getattr(instrument, "unit", None) if is_velocity(unit) else unit
+    if beside is None or is_velocity(beside):
         has = "no unit" if unit is None else f"the unit {unit}"
         raise InputError(f"`rest` turns widths in wavelength, frequency or energy into km/s, but `sigma_obs` has {has}")
     try:
-        numbers = rest.to_value(unit, spectral()) if isinstance(rest, Quantity) else None
+        numbers = plain(rest.to(beside, spectral()), "rest")[0] if isinstance(rest, Quantity) else np.array(np.nan)
     except UnitConversionError:
-        numbers = None
-    if numbers is None or not np.all((numbers > 0) & (numbers < np.inf)):
-        raise InputError(f"`rest` is {rest!r}, but beside widths in {unit} it must be a positive wavelength or energy")
+        numbers = np.array(np.nan)
+    if numbers.shape not in ((), seen.shape):
+        raise InputError(
+            f"`rest` has shape {numbers.shape}, but `sigma_obs` has shape {seen.shape}; give one value, or one for each"
+        )
+    if _not_positive(numbers, seen).any():
+        raise InputError(
+            f"`rest` is {rest!r}, but beside widths in {beside} it must be a positive wavelength or energy"
+        )
+    return Quantity(_of_lines(plain(rest, "rest")[0], seen), rest.unit)
 
 
-def check_fraction(lsf_error):
-    """Fractional error of the instrument's width: 0 or more, below 1."""
-    numbers = dimensionless(lsf_error, "lsf_error")
+def checked_fraction(lsf_error, seen):
+    """Fractional error of the instrument's width: 0 or more, below 1; NaN where no width is seen."""
+    numbers = _of_lines(dimensionless(lsf_error, "lsf_error"), seen)
     bad = ~((numbers >= 0) & (numbers < 1))
-    _refuse(bad, "lsf_error", ("not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"))
+    reasons = "not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"
+    _refuse(bad & seen if bad.shape == seen.shape else bad, "lsf_error", reasons)
     return numbers
 
 
@@ -139,7 +160,10 @@ def warn_if_mistaken(widths, errors, lsf, fraction):
     typical = np.median(ratio)
     hint = "check the instrument's width, and that the widths are as observed"
     if LIKE_FWHM[0] < typical < LIKE_FWHM[1]:
-        hint = f"a ratio near {FWHM:.3f} looks like a FWHM given for a sigma; if so, say fwhm= for lsf="
+        hint = (
+            f"a ratio near {FWHM:.3f} looks like a FWHM given for a sigma; if so, say fwhm= for lsf= "
+            "(--lsf-fwhm for --lsf)"
+        )
     many = "the width is" if ratio.size == 1 else f"all {ratio.size} widths are"
     warnings.warn(
         f"{many} below that of the instrument, which is {typical:.3g} times as wide: {hint}",
