@@ -299,7 +299,11 @@ class InstrumentWidth:
         return self._with_unit(self._mean_error(self._design(positions)))
 
     def fractional_error(self, positions):
-        """Error and scatter together, as a fraction of the width: what `deconvolve` takes for `lsf_error`."""
+        """Error and scatter together, as a fraction of the width: what `deconvolve` takes for `lsf_error`.
+
+        Given for each line it is taken as independent; lines share `error`, so before `population` give that as one
+        number.
+        """
         design = self._design(positions)
         return np.hypot(self._mean_error(design), self._scatter) / (design @ self.coefficients)
 
