@@ -128,3 +128,7 @@ def test_the_document_for_machines_holds_every_line_and_the_population(here, gal
     assert document["written"] == ["o.fits"]
     code, out, _ = here(*command, "--quiet")
     assert json.loads(out)["population"] is None
+    _, out, _ = here(*command, "--lsf-scatter", "0.04")
+    scattered = lines.deconvolve(table["s"][kept], table["e_s"][kept], lsf=60.0, lsf_error=0.05)
+    limits = [row["intrinsic_sigma_limit"] for row in json.loads(out)["lines"]["rows"][4:]]
+    assert limits == pytest.approx(scattered.upper_limit().value[3:])

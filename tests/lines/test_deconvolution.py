@@ -278,3 +278,17 @@ def test_a_fwhm_given_for_a_sigma_is_suspected():
     with pytest.warns(XdgmmWarning, match="the width is below"):
         lines.deconvolve(50.0, 1.0, lsf=60.0)
     lines.deconvolve(observed, 1.0, lsf=60.0)  # some lines below the instrument are what noise does: no warning
+
+
+def test_scatter_of_the_instrument_and_its_error_are_both_in_every_interval():
+    both = lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_error=0.03, lsf_scatter=0.04)
+    one = lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_error=0.05)
+    assert both.upper_limit() == pytest.approx(one.upper_limit())
+    assert both.variance_err == pytest.approx(one.variance_err)
+    assert both.instrumental_error == pytest.approx(0.05)
+    text = " ".join(repr(both).split())
+    assert "error of the instrument's width: 3%, shared by all lines; its scatter between lines: 4%" in text
+    text = " ".join(repr(lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=[0.01, 0.04])).split())
+    assert "scatter of the instrument's width: its own for each line" in text
+    with pytest.raises(InputError, match="`lsf_scatter` is not between 0 and 1"):
+        lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=1.5)

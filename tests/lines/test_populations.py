@@ -191,3 +191,37 @@ def test_no_scatter_is_printed_as_a_limit():
     expected = 0.5 * (np.sqrt(high) - np.sqrt(max(low, 0.0)))
     assert every.sigma_scatter_limit() == pytest.approx(expected)
     assert f"intrinsic scatter   <{expected:.3g} (95%); of the variances <" in repr(every)
+
+
+@pytest.mark.parametrize(
+    ("scatter", "own", "r", "spread"),
+    [(0.15, 0, 0.03, 0), (0, 0.05, 0.03, 0.3), (0, 0.05, 0.07, 0), (0.1, 0.05, 0.05, 0)],
+)
+def test_instruments_that_differ_from_line_to_line_leave_the_mean_right(scatter, own, r, spread):
+    """Each line its own instrument, true widths around what was given, or this around them, or both."""
+    rng, n = np.random.default_rng([5, round(100 * (scatter + 7 * own))]), 40_000
+    V = 0.41**2 * np.maximum(1 + spread * rng.normal(size=n), 0)
+    course = rng.uniform(0.8, 1.3, n)
+    true, given = course * (1 + scatter * rng.normal(size=n)), course * (1 + own * rng.normal(size=n))
+    observed = np.sqrt(V + true**2) * (1 + r * rng.normal(size=n))
+    widths = lines.deconvolve(observed, r * observed, lsf=given, lsf_error=np.full(n, own), lsf_scatter=scatter)
+    every = lines.population(widths)
+    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_err
+    assert every.mean_variance_err < 0.012 * 0.41**2
+    assert every.scatter == pytest.approx(V.std(), abs=0.2 * 0.41**2)
+
+
+@pytest.mark.slow
+def test_a_measured_instrument_goes_into_populations_with_an_honest_error():
+    """Arcs of a simulated instrument are measured, and lines seen through the same instrument."""
+    rng, pulls = np.random.default_rng(11), []
+    for _ in range(60):
+        x, at = np.linspace(4000.0, 7000.0, 60), rng.uniform(4000.0, 7000.0, 300)
+        arcs = 1.5 * (1 + 0.02 * rng.normal(size=60)) + 0.02 * rng.normal(size=60)
+        lsf = lines.measure_lsf(x, arcs, np.full(60, 0.02))
+        observed = np.hypot(0.8, 1.5 * (1 + 0.02 * rng.normal(size=300))) * (1 + 0.03 * rng.normal(size=300))
+        known = {"lsf": lsf(at), "lsf_error": lsf.fractional_error(5500.0), "lsf_scatter": lsf.fractional_scatter(at)}
+        every = lines.population(lines.deconvolve(observed, 0.03 * observed, **known))
+        pulls.append((every.mean_variance - 0.64) / every.mean_variance_err)
+    assert abs(np.mean(pulls)) < 3 / np.sqrt(60)
+    assert 0.75 < np.std(pulls) < 1.3  # three errors of a standard deviation of 60 numbers

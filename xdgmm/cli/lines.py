@@ -58,6 +58,10 @@ def deconvolve(
             "--lsf-error", help="Fractional error of it: 0.03, shared by all lines, or a column.", metavar="FRACTION"
         ),
     ] = "0",
+    lsf_scatter: Annotated[
+        str,
+        typer.Option("--lsf-scatter", help="By which fraction it differs from line to line.", metavar="FRACTION"),
+    ] = "0",
     rest: Annotated[
         str | None,
         typer.Option(help="Wavelength or energy of the lines, for km/s: '6562.8 AA', or a column.", metavar="VALUE"),
@@ -102,6 +106,7 @@ def deconvolve(
         fwhm=_value(catalogue, lsf_fwhm, "--lsf-fwhm"),
         R=_value(catalogue, resolving_power, "--resolving-power"),
         lsf_error=_value(catalogue, lsf_error, "--lsf-error"),
+        lsf_scatter=_value(catalogue, lsf_scatter, "--lsf-scatter"),
         rest=_value(catalogue, rest, "--rest"),
         convention=convention.value,
         measure="sigma" if fwhm is None else "fwhm",

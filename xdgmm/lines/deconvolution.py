@@ -14,6 +14,7 @@ from xdgmm.widths.velocity import CONVENTIONS
 from . import inputs, likelihood
 
 LEVEL, LIMIT_LEVEL = 0.6827, 0.95
+ARRAYS = "observed_sigma", "observed_sigma_error", "instrumental_sigma", "lsf_error", "lsf_scatter"
 
 
 def deconvolve(
@@ -24,6 +25,7 @@ def deconvolve(
     fwhm=None,
     R=None,
     lsf_error=0.0,
+    lsf_scatter=0.0,
     rest=None,
     convention="optical",
     measure="sigma",
@@ -42,6 +44,9 @@ def deconvolve(
     lsf_error : float or array
         Its fractional 1-sigma error: a number is one error that all lines share, an array one for each line,
         independent of the others.
+    lsf_scatter : float or array
+        By which fraction the instrument's width differs from line to line (1-sigma): independent for each line, beside
+        an error that they share.
     rest : Quantity, optional
         Wavelength, frequency or energy of the lines, in the frame in which the widths were measured: gives km/s too,
         and converts an instrument's width in wavelength beside widths in km/s, or the other way round.
@@ -84,21 +89,21 @@ def deconvolve(
     if rest is not None:
         rest = inputs.checked_rest(rest, unit, fwhm if lsf is None else lsf, seen)
     instrument = inputs.instrument_numbers(unit, seen, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
-    fraction = inputs.checked_fraction(lsf_error, seen)
+    fraction = inputs.checked_fraction(lsf_error, "lsf_error", seen)
+    scatter = inputs.checked_fraction(lsf_scatter, "lsf_scatter", seen)
     rest = None if inputs.is_velocity(unit) else rest
-    observed, errors, instrument, each = _alike(observed, errors, instrument, fraction)
+    observed, errors, instrument, each, scatter = _alike(observed, errors, instrument, fraction, scatter)
     inputs.check_widths(observed, errors)
     to_sigma = inputs.MEASURES[measure]
     observed, errors = observed * to_sigma, errors * to_sigma
-    inputs.warn_if_mistaken(observed, errors, instrument, each)
-    return IntrinsicWidths(
-        observed, errors, instrument, each, shared=fraction.ndim == 0, unit=unit, rest=rest, convention=convention
-    )
+    inputs.warn_if_mistaken(observed, errors, instrument, np.hypot(each, scatter))
+    named = {"shared": fraction.ndim == 0, "unit": unit, "rest": rest, "convention": convention}
+    return IntrinsicWidths(observed, errors, instrument, each, scatter, **named)
 
 
 def _alike(*arrays):
     """All of one shape, that of the widths: what is given once is there for every line."""
-    names = "sigma_obs", "sigma_err", "lsf", "lsf_error"
+    names = "sigma_obs", "sigma_err", "lsf", "lsf_error", "lsf_scatter"
     shape = arrays[0].shape
     for name, array in zip(names[1:], arrays[1:], strict=True):
         if array.shape not in ((), shape):
@@ -121,8 +126,10 @@ class IntrinsicWidths:
         Numbers in `unit`; NaN where the width is missing.
     lsf_error : ndarray
         Fractional error of the instrument's width.
+    lsf_scatter : ndarray
+        By which fraction it differs from line to line.
     shared : bool
-        Is that one error, common to all lines?
+        Is the error common to all lines?
     unit : astropy unit or None
     rest : Quantity or None
     convention : str
@@ -132,6 +139,7 @@ class IntrinsicWidths:
     observed_sigma_error: np.ndarray
     instrumental_sigma: np.ndarray
     lsf_error: np.ndarray
+    lsf_scatter: np.ndarray
     shared: bool = field(default=True, kw_only=True)
     unit: object = field(default=None, kw_only=True)
     rest: object = field(default=None, kw_only=True)
@@ -139,7 +147,7 @@ class IntrinsicWidths:
 
     def __post_init__(self):
         """Freeze the arrays."""
-        for name in ("observed_sigma", "observed_sigma_error", "instrumental_sigma", "lsf_error"):
+        for name in ARRAYS:
             object.__setattr__(self, name, read_only(np.asarray(getattr(self, name))))
 
     def __len__(self):
@@ -149,7 +157,7 @@ class IntrinsicWidths:
     def line(self, row):
         """One line by itself, counted in the order of ``ravel()``."""
         rest = self.rest if np.ndim(self.rest) == 0 else self.rest.ravel()[row]
-        arrays = self.observed_sigma, self.observed_sigma_error, self.instrumental_sigma, self.lsf_error
+        arrays = (getattr(self, name) for name in ARRAYS)
         settings = {"shared": self.shared, "unit": self.unit, "rest": rest, "convention": self.convention}
         return IntrinsicWidths(*(np.asarray(array.ravel()[row]) for array in arrays), **settings)
 
@@ -174,6 +182,11 @@ class IntrinsicWidths:
         return self._shown(self.instrumental_sigma)
 
     @property
+    def instrumental_error(self):
+        """Fractional error of the instrument's width at each line, its scatter between lines in it."""
+        return np.hypot(self.lsf_error, self.lsf_scatter)
+
+    @property
     def n_resolved(self):
         """How many lines are resolved: a number."""
         return int(self._resolved[self.seen].sum())
@@ -185,7 +198,7 @@ class IntrinsicWidths:
 
     @property
     def variance_err(self):
-        """Its 1-sigma error: ``2 sigma_obs sigma_err``, and ``2 lsf^2 lsf_error`` in quadrature."""
+        """Its 1-sigma error: ``2 sigma_obs sigma_err``, and ``2 lsf^2`` times `instrumental_error` in quadrature."""
         return self._shown(self._variance_error, 2)
 
     @property
@@ -263,7 +276,7 @@ class IntrinsicWidths:
             np.log(self.observed_sigma),
             self.observed_sigma_error / self.observed_sigma,
             np.log(self.instrumental_sigma),
-            self.lsf_error,
+            self.instrumental_error,
         )
 
     @property
@@ -273,7 +286,7 @@ class IntrinsicWidths:
     @property
     def _variance_error(self):
         return 2.0 * np.hypot(
-            self.observed_sigma * self.observed_sigma_error, self.instrumental_sigma**2 * self.lsf_error
+            self.observed_sigma * self.observed_sigma_error, self.instrumental_sigma**2 * self.instrumental_error
         )
 
     @property

@@ -142,12 +142,12 @@ def checked_rest(rest, unit, instrument, seen):
     return Quantity(_of_lines(plain(rest, "rest")[0], seen), rest.unit)
 
 
-def checked_fraction(lsf_error, seen):
-    """Fractional error of the instrument's width: 0 or more, below 1; NaN where no width is seen."""
-    numbers = _of_lines(dimensionless(lsf_error, "lsf_error"), seen)
+def checked_fraction(fraction, name, seen):
+    """Fractional error or scatter of the instrument's width: 0 or more, below 1; NaN where no width is seen."""
+    numbers = _of_lines(dimensionless(fraction, name), seen)
     bad = ~((numbers >= 0) & (numbers < 1))
     reasons = "not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"
-    _refuse(bad & seen if bad.shape == seen.shape else bad, "lsf_error", reasons)
+    _refuse(bad & seen if bad.shape == seen.shape else bad, name, reasons)
     return numbers
 
 

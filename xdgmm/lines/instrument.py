@@ -299,13 +299,16 @@ class InstrumentWidth:
         return self._with_unit(self._mean_error(self._design(positions)))
 
     def fractional_error(self, positions):
-        """Error and scatter together, as a fraction of the width: what `deconvolve` takes for `lsf_error`.
+        """Error of the mean course as a fraction of the width: `lsf_error` of `deconvolve`.
 
-        Given for each line it is taken as independent; lines share `error`, so before `population` give that as one
-        number.
+        Lines share it; before `population` give one number, as that at the middle of the lines.
         """
         design = self._design(positions)
-        return np.hypot(self._mean_error(design), self._scatter) / (design @ self.coefficients)
+        return self._mean_error(design) / (design @ self.coefficients)
+
+    def fractional_scatter(self, positions):
+        """Scatter of single lines as a fraction of the width: `lsf_scatter` of `deconvolve`."""
+        return self._scatter / (self._design(positions) @ self.coefficients)
 
     @property
     def order(self):

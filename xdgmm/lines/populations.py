@@ -1,6 +1,6 @@
 """`population`: the mean intrinsic width of many lines and its scatter, lines that are not resolved included."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,10 +13,12 @@ from xdgmm.uncertainty import profile_interval, width_limit
 from xdgmm.uncertainty.estimates import check_level
 from xdgmm.widths.table import FWHM
 
-from .deconvolution import LEVEL, LIMIT_LEVEL, IntrinsicWidths
+from .deconvolution import ARRAYS, LEVEL, LIMIT_LEVEL, IntrinsicWidths
 from .roots import SignedRoot
 
 FEWEST = 3
+ROUNDS_OF_LSF = 3
+SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
 MOST_ROUNDS = 100
 SETTLED = 1e-6  # change of the mean, in its own error, below which errors are taken as settled
 
@@ -45,7 +47,8 @@ def population(widths):
     too large an error, so errors as reported give the narrow ones too much weight, and the mean is too small.  The
     relative error ``r_i`` of a fitted width does not depend on its fluctuation; so ``e_i = r_i s`` and
     ``E_i = 2 r_i s^2`` are computed at the pooled width s of the fit, ``s^2 = mean + L_i^2``, again and again until
-    nothing changes; ``e_i^2`` is what the square of a noisy width is too large by.
+    nothing changes; ``e_i^2`` is what the square of a noisy width is too large by.  Where each line has an error of its
+    own in L, squares and errors of L are those of the weighted mean of L^2 and ``s_i^2 - mean``, for the same reason.
 
     Examples
     --------
@@ -70,35 +73,36 @@ def population(widths):
     lines = _Lines.of(widths)
     observations, result = lines.fitted()
     shift = np.zeros(2)
-    if widths.shared and lines.lsf_error.any():
-        ends = [lines.with_instrument(1.0 + sign * lines.lsf_error).fitted()[1] for sign in (1.0, -1.0)]
+    if lines.shared:
+        ends = [lines.with_instrument(1.0 + sign * lines.shared).fitted()[1] for sign in (1.0, -1.0)]
         shift = 0.5 * np.abs(np.subtract(*(_mean_and_scatter(end) for end in ends)))
     return Population(widths, observations, result, *shift)
 
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
-    """Numbers of the lines that have a width."""
+    """Numbers of the lines that have a width.
+
+    Fractions of the instrument's width: `shared` is an error common to all lines, `own` one of each number that was
+    given, `spread` how much lines differ from these.
+    """
 
     width: np.ndarray
     relative_error: np.ndarray
     lsf: np.ndarray
-    lsf_error: np.ndarray
-    shared: bool
+    shared: float
+    own: np.ndarray
+    spread: np.ndarray
 
     @classmethod
     def of(cls, widths):
         seen = widths.seen
-        width, error, lsf, lsf_error = (
-            array[seen]
-            for array in (
-                widths.observed_sigma, widths.observed_sigma_error, widths.instrumental_sigma, widths.lsf_error
-            )
-        )  # fmt: skip
-        return cls(width, error / width, lsf, lsf_error, widths.shared)
+        width, error, lsf, of_lsf, spread = (getattr(widths, name)[seen] for name in ARRAYS)
+        shared, own = (of_lsf[0], np.zeros_like(of_lsf)) if widths.shared else (0.0, of_lsf)
+        return cls(width, error / width, lsf, shared, own, spread)
 
     def with_instrument(self, factor):
-        return _Lines(self.width, self.relative_error, self.lsf * factor, self.lsf_error, self.shared)
+        return replace(self, lsf=self.lsf * factor)
 
     def fitted(self):
         """Observations of V with errors at the pooled width of their own fit, and that fit."""
@@ -112,13 +116,33 @@ class _Lines:
         raise InputError("the errors at the pooled width do not settle; are some errors as large as the widths?")
 
     def _observations(self, mean, scatter):
-        r2, pooled = self.relative_error**2, max(mean, 0.0) + self.lsf**2
-        variances = self.width**2 - self.lsf**2 - r2 * pooled
+        r2, of_lsf2, spread2 = self.relative_error**2, self.own**2, self.spread**2
+        lsf2 = self._squared_lsf(max(mean, 0.0), scatter)
+        pooled = max(mean, 0.0) + lsf2 * (1.0 + spread2)
+        variances = self.width**2 - self.lsf**2 - r2 * pooled + (of_lsf2 - spread2) * lsf2
         # Mean square over lines of true variance V ~ N(mean, scatter^2) of the noise of their squared widths.
-        noise = 4.0 * r2 * (1.0 + 0.5 * r2) * (pooled**2 + scatter**2)
-        if not self.shared:
-            noise = noise + (2.0 * self.lsf**2 * self.lsf_error) ** 2
+        noise = _noise_of_square(r2) * (pooled**2 + scatter**2)
+        noise += (_noise_of_square(of_lsf2) + _noise_of_square(spread2)) * lsf2**2
         return Observations.with_standard_errors(variances, np.sqrt(noise), names=["variance"])
+
+    def _squared_lsf(self, mean, scatter):
+        """Squares of the instrument's widths: the mean of what was given and of ``s^2 - mean``, weighted by errors.
+
+        What is left of both is uncorrelated with their difference, V, as a size that errors are computed from must be.
+        """
+        given, seen = self.lsf**2, self.width**2 - mean
+        squared = given
+        for _ in range(ROUNDS_OF_LSF):
+            error2 = 4.0 * (self.own * squared) ** 2
+            error2_seen = 4.0 * (self.relative_error * (mean + squared)) ** 2 + 4.0 * (self.spread * squared) ** 2
+            error2_seen += scatter**2
+            squared = np.maximum(given + (seen - given) * error2 / (error2 + error2_seen), SMALLEST * given)
+        return squared
+
+
+def _noise_of_square(fraction2):
+    """Relative variance of the square of a number with a normal relative error."""
+    return 4.0 * fraction2 * (1.0 + 0.5 * fraction2)
 
 
 def _mean_and_scatter(result):

@@ -108,6 +108,12 @@ def sentence(widths):
     if error.any():
         size = f"{100 * error[0]:.3g}%" if error.size == 1 else "its own for each line"
         words.append(f"error of the instrument's width: {size}{', shared by all lines' if widths.shared else ''}")
+    scatter = np.unique(widths.lsf_scatter[seen])
+    if scatter.any():
+        size = f"{100 * scatter[0]:.3g}%" if scatter.size == 1 else "its own for each line"
+        words.append(
+            f"its scatter between lines: {size}" if error.any() else f"scatter of the instrument's width: {size}"
+        )
     if widths.rest is not None:
         words.append(f"velocities by the {widths.convention} convention")
     return "; ".join(words)
@@ -164,7 +170,7 @@ def _cells(widths, row):
     return [
         str(row),
         with_error(float(one.observed_sigma), float(one.observed_sigma_error)),
-        with_error(lsf, lsf * float(one.lsf_error)),
+        with_error(lsf, lsf * float(one.instrumental_error)),
         *(_intrinsic(*(scale * number for number in (*width, limit)), is_limit=bool(one.is_limit)) for scale in scales),
         _rounded(p).removeprefix("= "),
     ]
