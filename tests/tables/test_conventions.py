@@ -195,6 +195,18 @@ def test_two_conventions_for_one_column_are_refused_with_both_names(one, other):
     assert observations_from_table(table, "v", errors=chosen).n_objects == 1
 
 
+@pytest.mark.parametrize("columns", [("e_B",), ("E_B", "e_B"), ("B_ivar",)])
+def test_the_error_of_a_column_that_differs_in_case_is_not_taken(columns):
+    table = Table({"B": [1.0], "b": [2.0], **{column: [0.5] for column in columns}})
+    assert observations_from_table(table, "B").n_objects == 1
+    with pytest.raises(InputError, match="no error column found for 'b'"):
+        observations_from_table(table, "b")
+    with pytest.raises(InputError, match="no error column found for 'b'"):
+        observations_from_table(table, ["B", "b"])
+    assert observations_from_table(table).names == ("B",)
+    assert observations_from_table(table["b", columns[0]], "b").n_objects == 1  # there is none but b
+
+
 def test_an_error_column_beside_a_diagonal_covariance_is_the_one_taken():
     table = Table({"v": [1.0], "e_v": [2.0], "var_v": [9.0]})
     assert observations_from_table(table, "v").noise[0, 0] == 2.0

@@ -99,6 +99,15 @@ def test_two_columns_for_one_pair_are_refused_with_both_names(other):
     assert observations_from_table(table, NAMES, correlations={("a", "b"): "a_b_corr"}).noise[0, 0, 1] == 0.4
 
 
+def test_the_correlation_of_columns_that_differ_in_case_is_not_taken():
+    table = Table({name: [1.0] for name in ("x", "X", "y", "e_x", "e_X", "e_y")})
+    table["y_X_corr"] = 0.5
+    assert observations_from_table(table, ["X", "y"]).noise[0, 0, 1] == 0.5
+    assert observations_from_table(table, ["x", "y"]).noise.ndim == 2
+    table.rename_column("y_X_corr", "Y_X_CORR")  # of none exactly
+    assert observations_from_table(table, ["x", "y"]).noise[0, 0, 1] == 0.5
+
+
 def test_a_correlation_outside_its_range_is_refused_with_its_rows():
     table = three(rows=6)
     table["a_b_corr"][[1, 4]] = [1.01, -1.01]

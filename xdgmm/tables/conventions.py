@@ -96,9 +96,10 @@ def incomplete(catalogue, name):
 
 
 def _matches(catalogue, conventions, values, ways):
+    others = set(values) | (_of_twins(catalogue, conventions, values) if ways is _in_any_case else set())
     for kind, *patterns in conventions:
         for columns in ways(catalogue, [pattern.format(*values) for pattern in patterns]):
-            if len(set(columns)) == len(columns) and not set(columns) & set(values):
+            if len(set(columns)) == len(columns) and not set(columns) & others:
                 yield Match(kind, columns, " and ".join(pattern.format("X", "Y") for pattern in patterns))
 
 
@@ -111,6 +112,17 @@ def _in_any_case(catalogue, wanted):
     if len(set(folded)) < len(folded):  # only case tells an upper E_X from a lower e_X
         return []
     return list(product(*(catalogue.folded.get(column, ()) for column in folded)))
+
+
+def _of_twins(catalogue, conventions, values):
+    """Columns that belong to values which differ from these in case alone, as the magnitudes b and B do."""
+    twins = set(product(*(catalogue.folded.get(value.lower(), ()) for value in values))) - {tuple(values)}
+    return {
+        column
+        for twin in twins
+        for match in _matches(catalogue, conventions, twin, _exactly)
+        for column in match.columns
+    }
 
 
 def _largest(matches):
