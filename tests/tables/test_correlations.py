@@ -81,6 +81,8 @@ def test_correlations_can_be_named():
         ({("a", "a"): "a_b_corr"}, "two of the columns to fit"),
         ({"ab": "a_b_corr"}, "two of the columns to fit"),
         ({("a", "b"): "rho"}, "no correlation column 'rho'"),
+        ({0: "a_b_corr"}, "two of the columns to fit"),
+        ({("a", "b"): "a_b_corr", ("b", "a"): "b_c_corr"}, "names a column for b and a twice"),
     ],
 )
 def test_correlations_that_are_not_said_right_are_refused(correlations, sentence):

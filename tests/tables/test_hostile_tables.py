@@ -44,6 +44,26 @@ def test_an_unknown_unit_common_to_value_and_error_is_left_out_with_a_remark():
     assert "the unit 'kmps' of v is not known to astropy and left out" in observations.remarks
 
 
+@pytest.mark.parametrize(
+    ("unit", "error_unit", "sentence"),
+    [
+        ("km/s", "", "'e_v' is dimensionless, which does not convert to the km / s of column 'v'"),
+        ("", "km/s", "'e_v' is in km / s, which does not convert to the dimensionless numbers of column 'v'"),
+    ],
+)
+def test_a_dimensionless_column_is_called_so(unit, error_unit, sentence):
+    with pytest.raises(InputError, match=sentence):
+        observations_from_table(with_units(unit, error_unit), "v")
+
+
+@pytest.mark.parametrize("holder", [dict, Table, lambda columns: Table(columns).as_array()])
+def test_none_is_a_missing_value(holder):
+    table = holder({"v": [1.0, None, 4], "e_v": [0.1, 0.2, 0.4]})
+    np.testing.assert_array_equal(observations_from_table(table, "v").values[:, 0], [1.0, np.nan, 4.0])
+    with pytest.raises(InputError, match="column 'v' holds"):
+        observations_from_table(holder({"v": [1.0, None, [2]], "e_v": [0.1, 0.2, 0.4]}), "v")
+
+
 @pytest.mark.parametrize("errors", ["auto", ["e_v", "e_e_v"]])
 def test_a_column_to_fit_is_not_the_error_of_another(errors):
     table = Table({"v": VALUES, "e_v": VALUES, "e_e_v": VALUES})

@@ -13,7 +13,9 @@ SHOWN = 20
 def find(catalogue, name, what="column"):
     """The name, if the table has such a column; otherwise a sentence with the columns and the nearest name."""
     if not isinstance(name, str):
-        raise InputError(f"a {what} is given by its name, not by {name!r}; the columns are {listed(catalogue.names)}")
+        raise InputError(
+            f"{'an' if what[0] in 'aeiou' else 'a'} {what} is given by its name, not by {name!r}; the columns are {listed(catalogue.names)}"
+        )
     if name in catalogue.exact:
         return name
     near = get_close_matches(name.lower(), catalogue.folded, n=1, cutoff=0.5)
@@ -36,11 +38,18 @@ def numbers(catalogue, name):
         raise InputError(f"column '{name}' holds arrays of shape {column.shape[1:]} in each row; one number is needed")
     if column.dtype.kind in "SUO":
         _refuse_text(column, name)
+    cells = _without_none(column) if column.dtype.kind == "O" else getattr(column, "value", column)
     try:
-        values, _ = plain(getattr(column, "value", column), f"column '{name}'")
+        values, _ = plain(cells, f"column '{name}'")
     except InputError as error:
         raise InputError(str(error).replace("`", "")) from None
     return values, getattr(column, "unit", None)
+
+
+def _without_none(column):
+    """Objects of which None, as Python has it, is a missing value: NaN."""
+    mask = np.ma.getmaskarray(column) | [cell is None for cell in np.ma.getdata(column)]
+    return np.where(mask, np.nan, np.ma.getdata(column))
 
 
 def holds_numbers(catalogue, name):

@@ -28,7 +28,7 @@ def correlation_columns(catalogue, names, errors, correlations):
     if correlations is None or (isinstance(correlations, str) and correlations == "none"):
         return {}
     if isinstance(correlations, Mapping):
-        return {_pair(names, pair): _named(catalogue, column) for pair, column in correlations.items()}
+        return _all_named(catalogue, names, correlations)
     if not (isinstance(correlations, str) and correlations == "auto"):
         raise InputError(
             f"`correlations` is {correlations!r}, but it must be 'auto', None, or a dict such as "
@@ -52,6 +52,16 @@ def _found(catalogue, name, other):
     return matches[0] if matches else None
 
 
+def _all_named(catalogue, names, correlations):
+    result = {}
+    for pair, column in correlations.items():
+        place = _pair(names, pair)
+        if place in result:
+            raise InputError(f"`correlations` names a column for {' and '.join(pair)} twice; name one")
+        result[place] = _named(catalogue, column)
+    return result
+
+
 def _named(catalogue, column):
     kind, colon, name = str(column).partition(":")
     if column in catalogue.exact or not colon or kind not in ("corr", "cov"):
@@ -60,7 +70,7 @@ def _named(catalogue, column):
 
 
 def _pair(names, pair):
-    if isinstance(pair, str) or len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
+    if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
         raise InputError(
             f"`correlations` names {pair!r}, but two of the columns to fit ({', '.join(names)}) are needed"
         )

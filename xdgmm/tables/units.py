@@ -69,9 +69,10 @@ def converted(catalogue, name, belonging):
     wanted = belonging.wanted()
     factor = None if wanted is None else _factor(difference_unit(own), wanted)
     if factor is None:
-        target = wanted if wanted is not None else f"powers of {belonging.units[0]}"
+        target = f"powers of {belonging.units[0]}" if wanted is None else str(wanted) or "dimensionless numbers"
         of = f" of {belonging.described}" if belonging.units else " of a correlation"
-        raise InputError(f"{belonging.what} '{name}' is in {own}, which does not convert to the {target}{of}")
+        given = f"in {own}" if str(own) else "dimensionless"
+        raise InputError(f"{belonging.what} '{name}' is {given}, which does not convert to the {target}{of}")
     if len(belonging.units) == 1:
         factor = abs(factor)  # astropy has -2.5 mag for 1 dex, but an error has no sign
     return values if factor == 1.0 else values * factor
