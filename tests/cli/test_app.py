@@ -10,13 +10,13 @@ import pytest
 from xdgmm import GaussianMixture
 from xdgmm.fitting import FitResult
 
-COMMANDS = ("fit", "widths", "info", "demo")
+COMMANDS = ("fit", "widths", "apply", "info", "demo", "lines deconvolve")
 LINES = 60  # of a page
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_one_page_with_an_example(here, command):
-    code, out, _ = here(command, "--help")
+    code, out, _ = here(*command.split(), "--help")
     assert code == 0
     assert f"Example: xdgmm {command}" in out
     assert len(out.splitlines()) <= LINES
@@ -24,7 +24,7 @@ def test_help_is_one_page_with_an_example(here, command):
 
 def test_the_help_names_every_command(here):
     _, out, _ = here("--help")
-    assert all(f" {command} " in out for command in COMMANDS)
+    assert all(f" {command.split()[0]} " in out for command in COMMANDS)
 
 
 def test_markup_in_names_is_printed_as_it_is(xdgmm, stars):
@@ -74,12 +74,22 @@ def test_json_is_all_there_is_on_standard_output(here, stars):
     assert "'vv'" in err
 
 
+def test_the_json_of_the_demo_holds_both_fits(here):
+    code, out, _ = here("demo", "--output", "demo", "--seed", "3", "--json")
+    document = json.loads(out)
+    assert (code, set(document)) == (0, {"hydrus1", "neutron_stars"})
+    assert document["neutron_stars"]["model"]["weights"] == pytest.approx([0.72, 0.28], abs=0.005)
+
+
 def test_quiet_leaves_only_files_and_complaints(here, stars):
     code, out, err = here("fit", "stars.fits", "--columns", "v", "--output", "m.ecsv", "--quiet")
     assert (code, out, err) == (0, "", "")
     assert GaussianMixture.read(stars / "m.ecsv").record.n_objects == 31
     code, out, err = here("widths", "m.ecsv", "stars.fits", "-q", "--report", "w.ecsv")
     assert (code, out, err) == (0, "", "")
+    code, out, err = here("apply", "m.ecsv", "stars.fits", "-q", "--output", "out.fits")
+    assert (code, out, err) == (0, "", "")
+    assert (stars / "out.fits").exists()
     code, out, err = here("fit", "stars.fits", "--columns", "v", "--output", "m.ecsv", "--quiet")
     assert (code, out) == (2, "")
     assert "exists already" in err

@@ -25,7 +25,7 @@ from .options import (
 
 
 def apply(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits).")],
+    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
     table: Annotated[Path, typer.Argument(help="Table of objects: FITS, ECSV, CSV, anything astropy reads.")],
     output: Annotated[Path, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")],
     columns: Annotated[

@@ -8,7 +8,7 @@ import typer
 from xdgmm.errors import OutputError
 
 from .consoles import Voice, escaped
-from .options import Overwrite, Quiet
+from .options import Json, Overwrite, Quiet
 from .outputs import Outputs
 from .reporting import run
 
@@ -17,8 +17,10 @@ def demo(
     output: Annotated[
         Path | None, typer.Option(help="Folder to write to; a new one, xdgmm-demo, by default.", metavar="DIR")
     ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
     overwrite: Overwrite = False,
+    json: Json = False,
     quiet: Quiet = False,
 ):
     """Fit two bundled tables: stars of the Hydrus I dwarf galaxy, and neutron-star masses.
@@ -43,16 +45,15 @@ def demo(
     from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
 
-    voice = Voice(quiet=quiet)
+    voice = Voice(json, quiet)
     settings = Settings(progress=voice.progress)
-    converged = [
-        run(
-            Observations.from_table(datasets.load(name), column), candidates, every[name], settings, 0, title, {}, voice
-        )
-        for name, (column, candidates, title) in jobs.items()
-    ]
+    documents = {}
+    for name, (column, candidates, title) in jobs.items():
+        observations = Observations.from_table(datasets.load(name), column)
+        documents[name] = run(observations, candidates, every[name], settings, seed, title, {}, voice)
     voice.say(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
-    raise typer.Exit(0 if all(converged) else 1)
+    voice.tell(documents)
+    raise typer.Exit(0 if all(document["converged"] for document in documents.values()) else 1)
 
 
 def _new_folder():

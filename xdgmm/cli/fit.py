@@ -81,5 +81,6 @@ def fit(
     model = Model(covariance_type.value, background=Background() if background else None)
     settings = Settings(model=model, n_init=starts, progress=voice.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    converged = run(observations, candidates, outputs, settings, seed, table.name, options, voice)
-    raise typer.Exit(0 if converged else 1)
+    document = run(observations, candidates, outputs, settings, seed, table.name, options, voice)
+    voice.tell(document)
+    raise typer.Exit(0 if document["converged"] else 1)

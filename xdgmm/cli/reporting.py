@@ -5,7 +5,7 @@ from .documents import finite, of_mixture, of_record, of_table
 
 
 def run(observations, candidates, outputs, settings, seed, title, options, voice):
-    """Fit, print, write; returns whether the fit converged.  `options` are those of `xdgmm.widths.widths`."""
+    """Fit, print, write; returns the results for machines.  `options` are those of `xdgmm.widths.widths`."""
     from xdgmm.selection import search
 
     introduce(voice, title, observations)
@@ -17,9 +17,7 @@ def run(observations, candidates, outputs, settings, seed, title, options, voice
     meta = {"log_likelihood": result.log_likelihood, "outcome": result.outcome.value}
     document, sampled = _reported(result, observations, outputs, title, options, voice, meta, (fit, *result.remarks))
     criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
-    converged = result.converged and sampled
-    voice.tell({**document, "bic": finite(dict(criteria)), "converged": converged})
-    return converged
+    return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
 
 
 def report_widths(fitted, observations, outputs, title, options, voice, remarks=()):

@@ -11,10 +11,11 @@ def tell_table(file, hdu, title, voice):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from xdgmm.tables import read_table
+    from xdgmm.tables import as_catalogue, read_table
 
     table = read_table(file, hdu)
-    columns = [_column(table, name) for name in table.colnames[:MOST_COLUMNS]]
+    first = as_catalogue(table[:ROWS])
+    columns = [_column(table, name, first) for name in table.colnames[:MOST_COLUMNS]]
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("column", "unit", "type", "missing", "errors"):
         shown.add_column(heading, justify="right" if heading == "missing" else "left")
@@ -28,7 +29,7 @@ def tell_table(file, hdu, title, voice):
     return {"kind": "table", "n_rows": len(table), "n_columns": len(table.colnames), "columns": columns}
 
 
-def _column(table, name):
+def _column(table, name, first):
     """Name, unit, type, number of missing values, and what is found of the errors."""
     import numpy as np
 
@@ -43,11 +44,11 @@ def _column(table, name):
         "unit": str(column.unit) if getattr(column, "unit", None) is not None else None,
         "type": type(column).__name__ if dtype is None else dtype.name,
         "missing": int(missing.sum()),
-        "errors": _errors_found(table, name) if values.dtype.kind in "iuf" and values.ndim == 1 else None,
+        "errors": _errors_found(first, name) if values.dtype.kind in "iuf" and values.ndim == 1 else None,
     }
 
 
-def _errors_found(table, name):
+def _errors_found(first, name):
     """What reading the column would say of its errors; None where there are none."""
     import warnings
 
@@ -57,6 +58,6 @@ def _errors_found(table, name):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return Observations.from_table(table[:ROWS], name, on_bad="missing").remarks[0]
+            return Observations.from_table(first, name, on_bad="missing").remarks[0]
     except InputError as error:
         return None if str(error).startswith("no error column") else str(error)

@@ -7,6 +7,7 @@ new convention for the names of columns is one line in `conventions`; a new kind
 """
 
 from .appending import MISSING, NewColumn, append_columns, check_new_names
+from .catalogue import as_catalogue
 from .observing import observations_from_table
 from .reading import read_table
 from .writing import REPORT_SUFFIXES, write_table
@@ -16,6 +17,7 @@ __all__ = [
     "REPORT_SUFFIXES",
     "NewColumn",
     "append_columns",
+    "as_catalogue",
     "check_new_names",
     "observations_from_table",
     "read_table",

@@ -13,9 +13,8 @@ SHOWN = 20
 def find(catalogue, name, what="column"):
     """The name, if the table has such a column; otherwise a sentence with the columns and the nearest name."""
     if not isinstance(name, str):
-        raise InputError(
-            f"{'an' if what[0] in 'aeiou' else 'a'} {what} is given by its name, not by {name!r}; the columns are {listed(catalogue.names)}"
-        )
+        article, columns = "an" if what.startswith("error") else "a", listed(catalogue.names)
+        raise InputError(f"{article} {what} is given by its name, not by {name!r}; the columns are {columns}")
     if name in catalogue.exact:
         return name
     near = get_close_matches(name.lower(), catalogue.folded, n=1, cutoff=0.5)
