@@ -1,6 +1,7 @@
 """Where text goes: results to standard output, progress and complaints to standard error."""
 
 import json
+import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -47,8 +48,13 @@ def results():
     """The console of results: standard output, at least 120 columns wide where it is no terminal."""
     from rich.console import Console
 
-    console = Console(highlight=False, emoji=False)
-    return console if console.is_terminal else Console(highlight=False, emoji=False, width=max(console.width, 120))
+    class Results(Console):
+        def on_broken_pipe(self):
+            """Go on in silence where nobody reads any more (`| head`): the files are still wanted."""
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    console = Results(highlight=False, emoji=False)
+    return console if console.is_terminal else Results(highlight=False, emoji=False, width=max(console.width, 120))
 
 
 def asides():
