@@ -94,6 +94,7 @@ def test_a_less_certain_instrument_widens_every_interval():
     assert loose.resolved_pvalue > tight.resolved_pvalue
 
 
+@pytest.mark.filterwarnings("ignore:.*as large as the width:xdgmm.errors.XdgmmWarning")
 def test_nothing_is_nan_and_no_zero_is_bare():
     observed = np.concatenate([np.geomspace(0.3, 30, 200), [1.0]])
     for r in (1e-6, 0.05, 1.0, 30.0):
@@ -203,7 +204,8 @@ def test_an_instrument_in_wavelength_goes_with_widths_in_velocity():
     assert in_fwhm.instrumental.to_value("km/s") == pytest.approx(299792.458 / 5000)
 
 
-def test_errors_far_larger_than_the_widths_leave_no_limit_and_no_warning():
+@pytest.mark.filterwarnings("ignore:.*as large as the width:xdgmm.errors.XdgmmWarning")
+def test_errors_far_larger_than_the_widths_leave_no_limit_and_no_warning_of_numpy():
     widths = lines.deconvolve([70.0, 58.0, 70.0], [2.0, 1e6, 1e9], lsf=60.0)
     assert np.isinf(widths.upper_limit()[1:]).all()
     assert np.isinf(widths.interval()[1][1:]).all()
@@ -292,3 +294,8 @@ def test_scatter_of_the_instrument_and_its_error_are_both_in_every_interval():
     assert "scatter of the instrument's width: its own for each line" in text
     with pytest.raises(InputError, match="`lsf_scatter` is not between 0 and 1"):
         lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=1.5)
+
+
+def test_errors_as_large_as_the_width_are_warned_of():
+    with pytest.warns(XdgmmWarning, match="2 of 3 errors are as large as the width or larger"):
+        lines.deconvolve([70.0, 71.0, 72.0], [70.0, 200.0, 1.0], lsf=60.0)

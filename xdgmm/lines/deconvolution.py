@@ -96,6 +96,7 @@ def deconvolve(
     inputs.check_widths(observed, errors)
     to_sigma = inputs.MEASURES[measure]
     observed, errors = observed * to_sigma, errors * to_sigma
+    inputs.warn_if_vague(observed, errors)
     inputs.warn_if_mistaken(observed, errors, instrument, np.hypot(each, scatter))
     named = {"shared": fraction.ndim == 0, "unit": unit, "rest": rest, "convention": convention}
     return IntrinsicWidths(observed, errors, instrument, each, scatter, **named)

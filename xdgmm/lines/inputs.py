@@ -151,6 +151,18 @@ def checked_fraction(fraction, name, seen):
     return numbers
 
 
+def warn_if_vague(widths, errors):
+    """Warn of errors as large as the widths, of which the logarithm is no longer normal."""
+    vague = errors[~np.isnan(widths)] >= widths[~np.isnan(widths)]
+    if vague.any():
+        many = "the error is" if vague.size == 1 else f"{vague.sum()} of {vague.size} errors are"
+        warnings.warn(
+            f"{many} as large as the width or larger, so that limits are far away: no line may have been found there",
+            XdgmmWarning,
+            stacklevel=3,
+        )
+
+
 def warn_if_mistaken(widths, errors, lsf, fraction):
     """Warn where the instrument is wider than every line: a full width for a sigma, mostly."""
     seen = ~np.isnan(widths)
