@@ -205,6 +205,24 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(stars, change, sentence)
         observations_from_table(stars, **change)
 
 
+@pytest.mark.parametrize(
+    "made",
+    [np.array, iter, lambda names: pytest.importorskip("pandas").Index(names)],
+    ids=["array", "iterator", "index"],
+)
+def test_names_of_columns_come_in_any_sequence(made):
+    table = Table({"v": [1.0], "w": [2.0], "e_v": [0.1], "e_w": [0.2]})
+    assert observations_from_table(table, made(["w", "v"])).names == ("w", "v")
+
+
+def test_errors_of_temperatures_are_differences():
+    """A degree of Celsius is a kelvin, though the scales begin elsewhere."""
+    table = QTable({"T": [20.0, 30.0] * u.deg_C, "e_T": [500.0, 700.0] * u.mK})
+    observations = observations_from_table(table, "T")
+    assert observations.units == (u.deg_C,)
+    assert np.sqrt(observations.variances[:, 0]) == pytest.approx([0.5, 0.7])
+
+
 def test_many_columns_are_not_all_listed():
     table = Table({f"c{i}": [1.0] for i in range(500)})
     with pytest.raises(InputError, match="500 in all") as caught:

@@ -57,7 +57,11 @@ def _converted(array, own_unit, unit, name):
 
 
 def difference_unit(unit):
-    """Unit of a difference: mag for mag(AB), the unit itself where it is no logarithmic one."""
+    """Unit of a difference: mag for mag(AB), K for deg_C, the unit itself where it has a zero that is one."""
+    if str(unit) == "deg_C":
+        from astropy.units import K
+
+        return K
     return getattr(unit, "function_unit", unit)
 
 

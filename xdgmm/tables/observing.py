@@ -1,5 +1,6 @@
 """Table columns to `Observations`: values, errors, correlations, units, and what is missing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -149,7 +150,8 @@ def _value_names(catalogue, columns, errors, weights):
         if not (isinstance(errors, str) and errors == "auto"):
             raise InputError("`errors` is given, but not `columns`; name the columns to fit too")
         return columns_with_errors(catalogue, weights)
-    names = [find(catalogue, name) for name in (columns if isinstance(columns, (list, tuple)) else [columns])]
+    several = isinstance(columns, Iterable) and not isinstance(columns, (str, bytes))
+    names = [find(catalogue, name) for name in (columns if several else [columns])]
     if not names:
         raise InputError("`columns` is empty; name at least one column")
     return names
