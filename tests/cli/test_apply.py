@@ -97,6 +97,7 @@ def test_a_fits_table_comes_back_and_can_be_judged_again(judged, stars):
         ("out.fits", {"columns": "v,e_v", "errors": "none"}, "have 2 coordinates, but the mixture has 1"),
         ("out.fits", {"columns": "w"}, "no column 'w'"),
         ("taken.fits", {}, "it exists already"),
+        ("out.fits", {"prefix": "é_"}, "cannot hold the name 'é_membership_0', which is not ASCII; write .ecsv"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_written(judged, stars, output, options, sentence):

@@ -128,10 +128,11 @@ def test_one_row_is_fitted_and_judged(here, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
-def test_files_are_written_though_nobody_reads_what_is_printed(tmp_path):
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_files_are_written_though_nobody_reads_what_is_printed(tmp_path, option):
     stars().write(tmp_path / "t.fits")
     code = "from xdgmm.cli import main; main()"
-    command = [sys.executable, "-c", code, "fit", "t.fits", "--columns", "v", "--output", "m.fits"]
+    command = [sys.executable, "-c", code, "fit", "t.fits", "--columns", "v", "--output", "m.fits", *option]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     process.stdout.close()
     complaints = process.stderr.read()

@@ -27,11 +27,14 @@ class Appended:
             raise InputError(f"'{self.table}' can be read only once, but is needed twice; save it to a file first")
 
     def check_names(self, names, columns):
-        """Refuse columns (`NewColumn`) whose names the table has, unless they are to be replaced."""
-        from xdgmm.tables import check_new_names
+        """Refuse columns (`NewColumn`) that the table has, unless they are to be replaced, or that FITS cannot hold."""
+        from xdgmm.tables import check_fits_names, check_new_names
 
-        if self.output is not None:
-            check_new_names(names, columns, replace=self.overwrite_columns)
+        if self.output is None:
+            return
+        check_new_names(names, columns, replace=self.overwrite_columns)
+        if self.output.suffix.lower() == ".fits":
+            check_fits_names([*names, *(column.name for column in columns)])
 
     def write(self, columns, blocks, voice):
         """Write the table with the columns, whose values come in blocks of rows; returns it as a document."""

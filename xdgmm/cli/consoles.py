@@ -41,7 +41,16 @@ class Voice:
     def tell(self, document):
         """Print the results for machines, where they are wanted so."""
         if self.as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+            try:
+                sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+                sys.stdout.flush()
+            except BrokenPipeError:
+                _fall_silent()
+
+
+def _fall_silent():
+    """Go on without words where nobody reads any more (`| head`): the files are still wanted."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def results():
@@ -50,8 +59,7 @@ def results():
 
     class Results(Console):
         def on_broken_pipe(self):
-            """Go on in silence where nobody reads any more (`| head`): the files are still wanted."""
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _fall_silent()
 
     console = Results(highlight=False, emoji=False)
     return console if console.is_terminal else Results(highlight=False, emoji=False, width=max(console.width, 120))

@@ -37,7 +37,13 @@ def deconvolve(
     sigma: Annotated[str | None, typer.Option(help="Column of the observed widths, as sigma.", metavar="NAME")] = None,
     fwhm: Annotated[str | None, typer.Option(help="Or as full width at half maximum.", metavar="NAME")] = None,
     error: Annotated[
-        str, typer.Option(help="Column of their 1-sigma errors; found by its name if not given.", metavar="NAME")
+        str,
+        typer.Option(
+            "--error",
+            "--errors",
+            help="Column of their 1-sigma errors; found by its name if not given.",
+            metavar="NAME",
+        ),
     ] = "auto",
     lsf: Annotated[
         str | None,

@@ -82,7 +82,9 @@ class _Announcement(event.Listener):
     def on_start(self, _):
         if not self.said:
             _Announcement.said = True
-            logging.getLogger("xdgmm").warning("xdgmm compiles its kernels: once on this machine, some seconds")
+            logging.getLogger("xdgmm").warning(
+                "xdgmm compiles kernels for fits like this: some seconds, once on this machine"
+            )
 
     def on_end(self, _):
         """Nothing to say."""

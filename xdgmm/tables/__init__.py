@@ -6,7 +6,7 @@ new convention for the names of columns is one line in `conventions`; a new kind
 `catalogue`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 """
 
-from .appending import MISSING, NewColumn, append_columns, check_new_names
+from .appending import MISSING, NewColumn, append_columns, check_fits_names, check_new_names
 from .catalogue import as_catalogue
 from .observing import observations_from_table
 from .reading import read_table
@@ -18,6 +18,7 @@ __all__ = [
     "NewColumn",
     "append_columns",
     "as_catalogue",
+    "check_fits_names",
     "check_new_names",
     "observations_from_table",
     "read_table",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, OutputError
 from xdgmm.files import written_whole
 
 from .fits_rows import MISSING, append_to_fits, check_number, is_binary_table
@@ -41,6 +41,13 @@ def check_new_names(names, columns, *, replace=False):
             f"the table has columns of these names already: {', '.join(existing[:5])}"
             f"{', ...' if len(existing) > 5 else ''}; choose another --prefix, or replace them (--overwrite-columns)"
         )
+
+
+def check_fits_names(names):
+    """Refuse names of columns that a FITS table cannot hold."""
+    odd = [name for name in names if not name.isascii()]
+    if odd:
+        raise OutputError(f"a FITS table cannot hold the name '{odd[0]}', which is not ASCII; write .ecsv instead")
 
 
 def append_columns(source, path, columns, blocks, *, hdu=None, overwrite=False):
