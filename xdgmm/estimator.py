@@ -24,6 +24,7 @@ from xdgmm.fitting import (
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
+from xdgmm.observations.validation import generator
 from xdgmm.widths import relations, widths
 
 MISSING_ERRORS = (
@@ -249,7 +250,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _rng(self):
         if isinstance(self.random_state, np.random.RandomState):
             return np.random.default_rng(self.random_state.randint(2**31))
-        return np.random.default_rng(self.random_state)
+        return generator(self.random_state, "random_state")
 
     def _start(self, observations, model):
         given = self.weights_init, self.means_init, self.covariances_init

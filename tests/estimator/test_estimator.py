@@ -312,3 +312,12 @@ def test_answers_for_each_object_are_those_of_the_fitted_mixture(table, fitted):
     with pytest.raises(InputError, match="say how many draws"):
         two.outlyingness(stars)
     assert (two.outlyingness(stars, n_samples=20) == two.outlyingness(stars, n_samples=20)).all()
+
+
+@pytest.mark.parametrize("seed", ["one", -1, 1.5])
+def test_seeds_that_are_none_get_one_sentence(fitted, seed):
+    said = r"` is .*, but it must be a numpy Generator, a seed"
+    with pytest.raises(InputError, match="`random_state" + said):
+        XDGMM(random_state=seed).fit([1.0, 2.0, 4.0], Xerr=1.0)
+    with pytest.raises(InputError, match="`rng" + said):
+        fitted.mixture_.sample(3, rng=seed)

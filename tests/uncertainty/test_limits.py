@@ -113,7 +113,7 @@ def test_a_local_maximum_is_told():
 
 @pytest.mark.parametrize("level", [0.5, 1.0, -1, 2])
 def test_levels_that_are_no_levels_are_refused(schools, level):
-    with pytest.raises(InputError, match="limit_level"):
+    with pytest.raises(InputError, match=r"`level` is .*between 0\.5 and 1"):
         width_limit(fit(schools).mixture, schools, 0, 0, level)
 
 

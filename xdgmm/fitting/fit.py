@@ -7,7 +7,7 @@ import numpy as np
 
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.validation import check_columns_seen
+from xdgmm.observations.validation import check_columns_seen, generator
 
 from . import solvers, split_merge, watching
 from .carriers import carried
@@ -119,7 +119,7 @@ def fit(observations, n_components=1, settings=None, rng=None):
     settings = Settings() if settings is None else settings
     check_n_components(n_components, observations)
     problem = _Problem(observations, n_components, settings)
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     with watching.progress_bar(settings.progress) as bar:
         watch = Watch(settings.callback, bar, problem.jacobian / observations.total_weight)
         solution, likelihood = _watched(problem, rng, watch)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import check_count, listed, read_only
+from xdgmm.observations.validation import check_count, generator, listed, read_only
 
 from .background import Background
 from .mixture import GaussianMixture, square_roots
@@ -111,7 +111,7 @@ class ConditionalMixtures:
 
     def sample(self, n_samples, rng=None):
         """Draw from each mixture: points (N, n_samples, D); `rng` is a Generator, or a seed."""
-        rng, n_samples = np.random.default_rng(rng), check_count(n_samples)
+        rng, n_samples = generator(rng), check_count(n_samples)
         N, K, D = self.means.shape
         draws = rng.random((N, n_samples, 1))
         labels = (draws >= np.cumsum(self.weights, axis=1)[:, None, :-1]).sum(axis=2)

@@ -7,7 +7,15 @@ from astropy.io.registry import UnifiedReadWriteMethod
 
 from xdgmm.errors import InputError
 from xdgmm.observations.affine import AffineMap
-from xdgmm.observations.validation import check_count, check_names, check_units, plain, read_only, unit_factors
+from xdgmm.observations.validation import (
+    check_count,
+    check_names,
+    check_units,
+    generator,
+    plain,
+    read_only,
+    unit_factors,
+)
 
 from .background import Background
 from .connecting import MixtureRead, MixtureWrite
@@ -180,7 +188,7 @@ class GaussianMixture:
         InputError
             If `n_samples` is no whole number, or negative.
         """
-        rng = np.random.default_rng(rng)
+        rng = generator(rng)
         n_samples = check_count(n_samples)
         labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
         white = rng.standard_normal((n_samples, self.n_dimensions))

@@ -8,7 +8,7 @@ import numpy as np
 from xdgmm.fitting.watching import progress_bar
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import difference_unit
+from xdgmm.observations.validation import difference_unit, generator
 from xdgmm.tables import MISSING, NewColumn
 
 from .memberships import comparable, in_blocks, log_likelihoods
@@ -95,7 +95,7 @@ class Answers:
 
     def blocks(self, progress="auto"):
         """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
-        rng = np.random.default_rng(self.rng)
+        rng = generator(self.rng)
         with progress_bar(progress, "objects", len(self.observations)) as bar:
             for _, block in in_blocks(self.observations):
                 yield self._values(comparable(self.mixture, block), rng)

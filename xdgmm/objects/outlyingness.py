@@ -4,6 +4,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.fitting.watching import progress_bar
+from xdgmm.observations.validation import generator
 
 from .drawing import drawn
 from .memberships import comparable, in_blocks, log_likelihoods, memberships
@@ -94,7 +95,7 @@ def outlyingness(mixture, observations, *, n_samples=None, rng=None, progress="a
         return _exact(mixture, observations)
     if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
         raise InputError(f"`n_samples` is {n_samples!r}, but a positive integer is needed")
-    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, np.random.default_rng(rng), progress)
+    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, generator(rng), progress)
 
 
 def has_exact_outlyingness(mixture):

@@ -121,6 +121,16 @@ def check_count(n_samples):
     return n_samples
 
 
+def generator(rng, name="rng"):
+    """The numpy Generator of a seed, or the one given."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"`{name}` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
+        ) from None
+
+
 def read_only(array):
     """A view whose elements cannot be set."""
     if array is None:

@@ -7,6 +7,7 @@ import numpy as np
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import FitResult, Outcome, fit
 from xdgmm.fitting.fit import check_n_components
+from xdgmm.observations.validation import generator
 
 from .criteria import bic
 
@@ -81,7 +82,7 @@ def search(observations, candidates, settings=None, rng=None):
         raise InputError("no number of components to choose from; give at least one")
     for n_components in candidates:
         check_n_components(n_components, observations)
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     fitted, degenerate = {}, []
     for n_components in candidates:
         try:

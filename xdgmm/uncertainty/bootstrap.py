@@ -21,8 +21,9 @@ from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood, responsibilities
 from xdgmm.fitting.watching import check as check_progress
 from xdgmm.fitting.watching import progress_bar
+from xdgmm.observations.validation import generator
 
-from .estimates import SampledMixtures, generator
+from .estimates import SampledMixtures
 
 TOLERANCE = 1e-6  # nats: a thousandth of a standard error
 PASSES = 2000

@@ -67,16 +67,6 @@ def check_level(level, name="level", least=0):
         raise InputError(f"`{name}` is {level!r}, but it must be between {least} and 1{usual}")
 
 
-def generator(rng):
-    """The numpy Generator of a seed, or the one given."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"`rng` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
-        ) from None
-
-
 @dataclass(frozen=True, eq=False)
 class SampledMixtures:
     """Mixtures that the data allow, each as likely as the next, in the caller's units.

@@ -59,7 +59,7 @@ def width_limit(mixture, observations, component, axis, level=0.95, model=None):
         from zero, and any makes the profile one of the posterior, for which the quantile does not hold), or the
         covariance was fixed.
     """
-    check_level(level, "limit_level", 0.5)
+    check_level(level, least=0.5)
     model = checked_model(mixture, component, axis, model)
     profile = Profile(mixture, observations, component, axis, model)
     quantile = chi2.ppf(2 * level - 1, 1)

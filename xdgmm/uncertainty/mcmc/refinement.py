@@ -7,7 +7,7 @@ import numpy as np
 from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, watching
 from xdgmm.observations import Observations
-from xdgmm.uncertainty.estimates import generator
+from xdgmm.observations.validation import generator
 
 from . import labels
 from .chain import Plan, run
