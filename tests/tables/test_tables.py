@@ -342,6 +342,13 @@ def test_masked_quantities_survive_being_written(tmp_path, suffix):
         write_table(table, path)
 
 
+def test_remarks_of_a_report_are_comments_of_its_fits_file(tmp_path):
+    report = QTable({"sigma": [1.0] * u.km / u.s}, meta={"remarks": ["one", "two " * 40], "comments": ["zero"]})
+    write_table(report, tmp_path / "r.fits")
+    assert " ".join(QTable.read(tmp_path / "r.fits").meta["comments"]).split() == ["zero", "one", *["two"] * 40]
+    assert report.meta["comments"] == ["zero"]
+
+
 def test_other_formats_of_reports_are_refused(tmp_path):
     with pytest.raises(InputError, match="must end in"):
         write_table(QTable({"a": [1]}), tmp_path / "t.xlsx")
