@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from xdgmm import GaussianMixture
+from xdgmm import __version__ as xdgmm_version
 from xdgmm.fitting import FitResult
 
 COMMANDS = ("fit", "widths", "apply", "info", "demo", "lines deconvolve")
@@ -101,3 +102,7 @@ def test_a_fit_that_did_not_converge_is_written_and_said(here, stars, monkeypatc
     assert code == 1
     assert json.loads(out)["converged"] is False
     assert not GaussianMixture.read(stars / "m.fits").record.converged
+
+
+def test_the_version_is_that_of_the_package(here):
+    assert here("--version") == (0, f"xdgmm {xdgmm_version}\n", "")

@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
@@ -13,17 +14,35 @@ from .demo import demo
 from .fit import fit
 from .info import info
 from .lines import lines
+from .options import flag
 from .widths import widths
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    help="Extreme deconvolution: the intrinsic widths behind measurements that each have their own error.",
 )
 for command in (fit, widths, apply, info, demo):
     app.command()(command)
 app.add_typer(lines, name="lines")
+
+
+def _show_version(asked: bool):  # noqa: FBT001 - as typer calls it
+    if asked:
+        from xdgmm import __version__
+
+        typer.echo(f"xdgmm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, flag("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+):
+    """Extreme deconvolution: the intrinsic widths behind measurements that each have their own error."""
 
 
 def main():

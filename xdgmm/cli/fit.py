@@ -20,6 +20,7 @@ from .options import (
     Report,
     Weights,
     errors_of,
+    flag,
     names_of,
     parse_components,
 )
@@ -46,10 +47,10 @@ def fit(
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
     background: Annotated[
-        bool, typer.Option("--background", help="Add a uniform component over the box of the data, for outliers.")
+        bool, flag("--background", help="Add a uniform component over the box of the data, for outliers.")
     ] = False,
     mcmc: Annotated[
-        bool, typer.Option("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
+        bool, flag("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
     ] = False,
     overwrite: Overwrite = False,
     json: Json = False,

@@ -20,6 +20,7 @@ from .options import (
     OverwriteColumns,
     Prefix,
     Quiet,
+    flag,
     quantity_of,
 )
 
@@ -82,9 +83,7 @@ def deconvolve(
     level: Annotated[float, typer.Option(help="Probability of an interval.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
     *,
-    population: Annotated[
-        bool, typer.Option("--population", help="Fit mean and scatter of all lines together too.")
-    ] = False,
+    population: Annotated[bool, flag("--population", help="Fit mean and scatter of all lines together too.")] = False,
     overwrite_columns: OverwriteColumns = False,
     overwrite: Overwrite = False,
     json: Json = False,

@@ -54,6 +54,11 @@ class Correlations(StrEnum):
     NONE = "none"
 
 
+def flag(*names, **settings):
+    """An option that is there or not, and takes no value: none is shown in the help."""
+    return typer.Option(*names, metavar=" ", **settings)
+
+
 Errors = Annotated[
     str,
     typer.Option(
@@ -69,11 +74,11 @@ OnBadChoice = Annotated[OnBad, typer.Option(help="What to do where a value has n
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
 Prefix = Annotated[str, typer.Option(help="What the names of the new columns begin with.")]
 OverwriteColumns = Annotated[
-    bool, typer.Option("--overwrite-columns", help="Replace columns of the table that have the new names.")
+    bool, flag("--overwrite-columns", help="Replace columns of the table that have the new names.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Json = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object, for machines.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no progress, and no results but those of --json.")]
+Overwrite = Annotated[bool, flag("--overwrite", help="Replace outputs that exist.")]
+Json = Annotated[bool, flag("--json", help="Print the results as one JSON object, for machines.")]
+Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and no results but those of --json.")]
 
 
 def parse_components(text):
