@@ -78,6 +78,21 @@ def test_below_the_instrument_there_is_a_limit_by_the_rule():
     assert "<" in repr(found)
 
 
+@pytest.mark.parametrize(("error", "spread"), [(1 / 15, 0.0), (1 / 15, 0.5), (1 / 30, 0.0)])
+def test_errors_that_do_not_scale_with_the_width_leave_the_mean_right(error, spread):
+    rng, n = np.random.default_rng(17), 40_000
+    V = 0.41**2 * np.maximum(1 + spread * rng.normal(size=n), 0)
+    errors = error * rng.uniform(0.5, 1.5, n)
+    observed = np.sqrt(1 + V) + errors * rng.normal(size=n)
+    widths = lines.deconvolve(observed, errors, lsf=1.0)
+    every = lines.population(widths, errors="absolute")
+    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_err
+    assert every.scatter == pytest.approx(V.std(), abs=0.1 * 0.41**2)
+    assert lines.population(widths).mean_variance > V.mean() + 6 * every.mean_variance_err
+    with pytest.raises(InputError, match="must be 'relative' or 'absolute'"):
+        lines.population(widths, errors="constant")
+
+
 def test_a_shared_error_of_the_instrument_does_not_average_out_and_one_for_each_line_does():
     observed, errors = sample(np.random.default_rng(5), 900, r=0.05)
     known, shared, each = (

@@ -17,19 +17,23 @@ from .deconvolution import ARRAYS, LEVEL, LIMIT_LEVEL, IntrinsicWidths
 from .roots import SignedRoot
 
 FEWEST = 3
+ERRORS = "relative", "absolute"
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
 MOST_ROUNDS = 100
 SETTLED = 1e-6  # change of the mean, in its own error, below which errors are taken as settled
 
 
-def population(widths):
+def population(widths, errors="relative"):
     """Fit the mean and the intrinsic scatter of the intrinsic variances of many lines.
 
     Parameters
     ----------
     widths : IntrinsicWidths
         What `deconvolve` returned for at least three lines; those without a width are left out.
+    errors : {"relative", "absolute"}
+        What a line that noise made wider would have kept: its relative error, as from fits of lines (a wider line has a
+        larger error), or its error, as from repeated measurements and where one error was given for all.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def population(widths):
     Raises
     ------
     InputError
-        If there are fewer than three widths, or something else than widths is given.
+        If there are fewer than three widths, something else than widths is given, or `errors` is none of the two.
 
     Notes
     -----
@@ -65,12 +69,14 @@ def population(widths):
             f"`widths` is a {type(widths).__name__}, but what lines.deconvolve(...) returns is needed, which knows the "
             "instrument's width"
         )
+    if errors not in ERRORS:
+        raise InputError(f"`errors` is {errors!r}, but it must be 'relative' or 'absolute'")
     number = int(widths.seen.sum())
     if number < FEWEST:
         raise InputError(
             f"a population needs at least {FEWEST} widths, but there {'is' if number == 1 else 'are'} {number}"
         )
-    lines = _Lines.of(widths)
+    lines = _Lines.of(widths, relative=errors == "relative")
     observations, result = lines.fitted()
     shift = np.zeros(2)
     if lines.shared:
@@ -88,18 +94,19 @@ class _Lines:
     """
 
     width: np.ndarray
-    relative_error: np.ndarray
+    error: np.ndarray
+    relative: bool
     lsf: np.ndarray
     shared: float
     own: np.ndarray
     spread: np.ndarray
 
     @classmethod
-    def of(cls, widths):
+    def of(cls, widths, *, relative):
         seen = widths.seen
         width, error, lsf, of_lsf, spread = (getattr(widths, name)[seen] for name in ARRAYS)
         shared, own = (of_lsf[0], np.zeros_like(of_lsf)) if widths.shared else (0.0, of_lsf)
-        return cls(width, error / width, lsf, shared, own, spread)
+        return cls(width, error, relative, lsf, shared, own, spread)
 
     def with_instrument(self, factor):
         return replace(self, lsf=self.lsf * factor)
@@ -116,14 +123,19 @@ class _Lines:
         raise InputError("the errors at the pooled width do not settle; are some errors as large as the widths?")
 
     def _observations(self, mean, scatter):
-        r2, of_lsf2, spread2 = self.relative_error**2, self.own**2, self.spread**2
+        of_lsf2, spread2 = self.own**2, self.spread**2
         lsf2 = self._squared_lsf(max(mean, 0.0), scatter)
         pooled = max(mean, 0.0) + lsf2 * (1.0 + spread2)
+        r2 = self._relative_error2(pooled)
         variances = self.width**2 - self.lsf**2 - r2 * pooled + (of_lsf2 - spread2) * lsf2
         # Mean square over lines of true variance V ~ N(mean, scatter^2) of the noise of their squared widths.
-        noise = _noise_of_square(r2) * (pooled**2 + scatter**2)
+        noise = _noise_of_square(r2) * (pooled**2 + (scatter**2 if self.relative else 0.0))
         noise += (_noise_of_square(of_lsf2) + _noise_of_square(spread2)) * lsf2**2
         return Observations.with_standard_errors(variances, np.sqrt(noise), names=["variance"])
+
+    def _relative_error2(self, pooled):
+        """Squared relative errors of the widths, at the pooled squared width."""
+        return self.error**2 / (self.width**2 if self.relative else pooled)
 
     def _squared_lsf(self, mean, scatter):
         """Squares of the instrument's widths: the mean of what was given and of ``s^2 - mean``, weighted by errors.
@@ -134,8 +146,8 @@ class _Lines:
         squared = given
         for _ in range(ROUNDS_OF_LSF):
             error2 = 4.0 * (self.own * squared) ** 2
-            error2_seen = 4.0 * (self.relative_error * (mean + squared)) ** 2 + 4.0 * (self.spread * squared) ** 2
-            error2_seen += scatter**2
+            pooled = mean + squared
+            error2_seen = 4.0 * (self._relative_error2(pooled) * pooled**2 + (self.spread * squared) ** 2) + scatter**2
             squared = np.maximum(given + (seen - given) * error2 / (error2 + error2_seen), SMALLEST * given)
         return squared
 
