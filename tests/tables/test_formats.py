@@ -18,6 +18,13 @@ from xdgmm import InputError
 from xdgmm.tables import observations_from_table, read_table
 
 STARS = Table({"v": [1.0, 2.0], "e_v": [0.1, 0.2]})
+VIZIER = [
+    ("Star    ", "RV", "e_RV", "logM", "n"),
+    (" ", "km/s", "m/s", "[Msun]", " "),
+    ("--------", "-------", "----", "----", "---"),
+    ("HD 12345", " -12.50", " 500", "0.11", "  3"),
+    ("HD 54321", "   3.25", " 250", "    ", " 12"),
+]
 GALAXIES = Table({"z": [0.5, 0.6, 0.7]})
 
 
@@ -105,6 +112,55 @@ def test_text_is_read_with_any_usual_separator(tmp_path, separator, name, first)
 def test_a_header_may_be_a_comment(tmp_path, separator):
     (tmp_path / "t.csv").write_text("# v,e_v\n1.5,0.1\n2,0.2\n".replace(",", separator))
     assert read_table(tmp_path / "t.csv").colnames == ["v", "e_v"]
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("1\t\t3", [1, None, 3]),
+        ("1\t \t3", [1, None, 3]),
+        ("\t2\t3", [None, 2, 3]),
+        ("1\t2\t", [1, 2, None]),
+        (" 1 \t 2 \t 3 ", [1, 2, 3]),
+    ],
+)
+@pytest.mark.parametrize("header", ["a\tb\tc\n", "# made by hand\na\tb\tc\n", "# a\tb\tc\n"])
+def test_an_empty_cell_between_tabs_moves_no_other(tmp_path, row, expected, header):
+    (tmp_path / "t.tsv").write_text(f"{header}{row}\n4\t5\t6\n7\t8\t9\n")
+    table = Table(read_table(tmp_path / "t.tsv"), masked=True)
+    assert table.colnames == ["a", "b", "c"]
+    assert [table[name][0] if not table[name].mask[0] else None for name in "abc"] == expected
+    assert [column.dtype.kind for column in table.itercols()] == ["i"] * 3
+
+
+def test_cells_left_out_at_the_end_of_a_line_are_missing(tmp_path):
+    (tmp_path / "t.tsv").write_text("a\tb\tc\n1\t2\n4\t5\t6\n")
+    assert read_table(tmp_path / "t.tsv")["c"].mask.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_units_and_dashes_below_the_names_are_those_of_vizier(tmp_path, separator):
+    lines = [
+        "#\n#   VizieR Astronomical Server\n#Column\tRV\t(F7.2)\n\n",
+        *("|".join(cells).replace("|", separator) + "\n" for cells in VIZIER),
+        "\n#END#\n",
+    ]
+    (tmp_path / "asu.tsv").write_text("".join(lines))
+    table = read_table(tmp_path / "asu.tsv")
+    assert table.colnames == [name.strip() for name in VIZIER[0]]
+    assert [str(table[name].unit) for name in ("RV", "e_RV", "logM", "n")] == ["km / s", "m / s", "[Msun]", "None"]
+    assert table["n"].tolist() == [3, 12]
+    assert table["logM"].mask.tolist() == [False, True]
+    observations = observations_from_table(table, "RV")
+    assert observations.values[:, 0].tolist() == [-12.5, 3.25]
+    assert observations.noise[:, 0].tolist() == [0.5, 0.25]
+
+
+def test_dashes_below_names_without_units_are_no_row(tmp_path):
+    (tmp_path / "t.txt").write_text("v;e_v\n---;---\n1;0.1\n2;0.2\n")
+    table = read_table(tmp_path / "t.txt")
+    assert table["v"].tolist() == [1, 2]
+    assert table["v"].unit is None
 
 
 def test_decimal_commas_are_refused_with_the_cell(tmp_path):

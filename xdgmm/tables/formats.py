@@ -4,6 +4,7 @@ from xdgmm.errors import InputError
 
 LISTED = 20
 SEPARATORS = ";|\t"
+UNIT_SEPARATOR = "\x1f"
 
 
 def read_any(path, hdu=None):
@@ -128,7 +129,7 @@ def _text_or_else(path, start):
         return QTable.read(path, format="ascii.ecsv")
     options = _separated(start) if is_text(start) else None
     if options is not None:
-        return QTable.read(path, **options)
+        return _split(path, start, options)
     if start.startswith(b"#"):  # comments, which the reader that a name in .csv calls for takes for names
         return _guessed(path, start)
     try:
@@ -139,7 +140,7 @@ def _text_or_else(path, start):
 
 def _separated(start):
     """How to read text whose lines have a separator that astropy does not guess, or None."""
-    lines = [line for line in start.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [line for line in _lines(start.decode("utf-8", errors="replace")) if line.strip()]
     first = next((line for line in lines if not line.startswith("#")), "")
     found = [separator for separator in SEPARATORS if separator in first.strip(" ")]
     if len(found) != 1 or first.startswith("|") or "," in first:
@@ -149,9 +150,59 @@ def _separated(start):
     return {"format": "ascii.csv", "delimiter": found[0], "comment": "#"}
 
 
+def _lines(text):
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _split(path, start, options):
+    """Text with the separator of `options`; with one that is not blank, since astropy skips tabs as it skips blanks."""
+    from astropy.table import QTable
+
+    separator = options["delimiter"]
+    ruled = _ruler(_lines(start.decode("utf-8", errors="replace")), separator) is not None
+    if separator != "\t" and not ruled:
+        return QTable.read(path, **options)
+    with _binary(path) as stream:
+        text = stream.read().decode("utf-8")
+    lines = _lines(text.replace(separator, UNIT_SEPARATOR))
+    options = options | {"delimiter": UNIT_SEPARATOR}
+    return _ruled(lines, options) if ruled else QTable.read(lines, **options)
+
+
+def _ruler(lines, separator):
+    """The number of the line of dashes that VizieR puts below the names and their units, or None."""
+    uncommented = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
+    for number in uncommented[1:3]:
+        if all(cell and not cell.strip("-") for cell in map(str.strip, lines[number].split(separator))):
+            return number
+    return None
+
+
+def _ruled(lines, options):
+    """The lines of a text of VizieR: names, units, dashes, rows."""
+    from astropy.table import QTable, Table
+
+    separator = options["delimiter"]
+    ruler = _ruler(lines, separator)
+    header = next(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
+    table = Table.read([lines[header], *lines[ruler + 1 :]], **options)
+    if ruler - header > 1:
+        for name, unit in zip(table.colnames, lines[ruler - 1].split(separator), strict=False):
+            _set_unit(table[name], unit.strip(" -"))
+    return QTable(table, copy=False)
+
+
+def _set_unit(column, unit):
+    """The unit of a column of numbers; one that astropy does not know is kept as it stands."""
+    from astropy.units import Unit
+
+    if unit and column.dtype.kind in "iuf":
+        column.unit = Unit(unit, parse_strict="silent")
+
+
 def _is_number(cell):
     try:
-        float(cell or "nan")
+        float(cell.strip() or "nan")
     except ValueError:
         return False
     return True
