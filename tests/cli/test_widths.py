@@ -1,6 +1,7 @@
 """`xdgmm widths`: a model that was written, reported on again."""
 
 import numpy as np
+import pytest
 from astropy.table import QTable, Table
 
 from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior
@@ -55,6 +56,21 @@ def test_widths_say_what_was_read_and_whether_it_is_what_was_fitted(here, stars)
     code, out, _ = here("widths", "m.fits", "other.ecsv")
     assert code == 0
     assert "these are not the values, errors and weights that the model was fitted to (30 objects" in out
+
+
+@pytest.mark.filterwarnings("ignore:the log-likelihood still changes")
+def test_widths_without_the_weights_of_the_fit_name_them(here, stars):
+    table = QTable.read(stars / "stars.fits")
+    table["p"] = np.linspace(0.2, 1, len(table))
+    table.write(stars / "weighted.ecsv")
+    assert here("fit", "weighted.ecsv", "--columns", "v", "--weights", "p", "--output", "w.fits", "-q")[0] == 0
+    _, out, _ = here("widths", "w.fits", "weighted.ecsv")
+    assert "not in their order (at the fit: weights taken from p): the report" in out
+    code, _, err = here("widths", "w.fits", "weighted.ecsv", "--method", "bootstrap")
+    assert code == 2
+    assert "with the same options (at the fit: weights taken from p)" in err
+    _, out, _ = here("widths", "w.fits", "weighted.ecsv", "--weights", "p")
+    assert "at the fit" not in out
 
 
 def test_a_prior_and_what_was_fixed_are_known_from_the_file(here, tmp_path):

@@ -107,9 +107,17 @@ def _other_data(mixture, observations):
         return ()
     sentence = (
         f"these are not the values, errors and weights that the model was fitted to ({record.n_objects} objects, "
-        f"{record.date[:10]}), or not in their order: the report is on the model with the data given"
+        f"{record.date[:10]}), or not in their order{_said_then(mixture, observations)}: the report is on the model "
+        "with the data given"
     )
     return (sentence,)
+
+
+def _said_then(mixture, observations):
+    """What was said of the data at the fit and is not said now, such as where the weights were."""
+    remarks = () if mixture.record is None else mixture.record.remarks
+    missing = [remark for remark in remarks if remark not in observations.remarks]
+    return f" (at the fit: {'; '.join(missing)})" if missing else ""
 
 
 def _found_again(mixture, observations):
@@ -128,6 +136,6 @@ def _found_again(mixture, observations):
         climbed = "log-likelihood" if model.prior is None else "log-posterior"
         raise InputError(
             f"the model is not the maximum for this table: fitting raises the {climbed} by {gain:.3g} nats; give the "
-            "table it was fitted to"
+            f"table it was fitted to, with the same options{_said_then(mixture, observations)}"
         )
     return result
