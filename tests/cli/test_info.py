@@ -63,6 +63,7 @@ def test_odd_tables_are_shown(here, tmp_path):
     assert "[b]y" in out
     columns = {column["name"]: column for column in json.loads(here("info", "t.ecsv", "--json")[1])["columns"]}
     assert columns["[b]y"]["missing"] == 1
+    assert [columns[name]["type"] for name in ("x_err", "s", "m")] == ["int64", "str1", "float64[3]"]
     assert "may both hold the errors of 'x'" in columns["x"]["errors"]
 
 

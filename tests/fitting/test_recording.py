@@ -84,3 +84,11 @@ def test_the_covariance_of_the_parameters_is_kept(tmp_path):
     mixture.write(tmp_path / "model.fits")
     expected = uncertainty.parameter_errors(model.mixture_, DATA).covariance
     np.testing.assert_array_equal(GaussianMixture.read(tmp_path / "model.fits").record.covariance, expected)
+
+
+def test_a_record_and_a_result_are_printed_without_long_arrays():
+    result = XDGMM(2, random_state=0).fit(DATA).result_
+    record = uncertainty.with_errors(result, DATA).record
+    assert record.covariance is not None
+    assert "array" not in repr(record)
+    assert "history" not in repr(result)

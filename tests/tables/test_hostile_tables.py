@@ -75,7 +75,7 @@ def test_without_columns_two_candidates_are_an_error_and_weights_are_no_value():
     table = Table({"v": VALUES, "e_v": VALUES, "p": VALUES, "e_p": VALUES})
     assert observations_from_table(table, weights="p").names == ("v",)
     table["v_err"] = VALUES
-    with pytest.raises(InputError, match="e_v and v_err"):
+    with pytest.raises(InputError, match="'e_v' and 'v_err'"):
         observations_from_table(table)
     with pytest.raises(InputError, match="`columns`"):
         observations_from_table(table, errors="e_v")

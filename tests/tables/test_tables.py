@@ -46,7 +46,7 @@ def test_without_columns_every_one_with_an_error_is_taken(stars):
 
 def test_two_candidates_are_named(stars):
     stars["v_err"] = stars["e_v"]
-    with pytest.raises(InputError, match="'e_v and v_err' may both hold the errors of 'v'"):
+    with pytest.raises(InputError, match="'e_v' and 'v_err' may both hold the errors of 'v'"):
         observations_from_table(stars, "v")
 
 

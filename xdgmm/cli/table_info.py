@@ -42,10 +42,18 @@ def _column(table, name, first):
     return {
         "name": name,
         "unit": str(column.unit) if getattr(column, "unit", None) is not None else None,
-        "type": type(column).__name__ if dtype is None else dtype.name,
+        "type": type(column).__name__ if dtype is None else _type_name(column),
         "missing": int(missing.sum()),
         "errors": _errors_found(first, name) if values.dtype.kind in "iuf" and values.ndim == 1 else None,
     }
+
+
+def _type_name(column):
+    """As astropy prints it: the length of strings in characters, and the shape of a cell where it has one."""
+    from astropy.utils.data_info import dtype_info_name
+
+    shape = column.shape[1:]
+    return dtype_info_name(column.dtype) + (str(list(shape)) if shape else "")
 
 
 def _errors_found(first, name):

@@ -1,6 +1,6 @@
 """What a fit returns: the mixture, how it was reached, and how sure it is that this is the maximum."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -104,7 +104,7 @@ class FitResult:
     effective_objects: np.ndarray
     noise_ratio: np.ndarray
     unmeasured: tuple
-    history: np.ndarray
+    history: np.ndarray = field(repr=False)
     n_passes: int
     n_starts: int
 

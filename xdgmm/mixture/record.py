@@ -1,6 +1,6 @@
 """`FitRecord`: what a mixture was fitted to, how, and how well, in plain values that a file can keep."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class FitRecord:
     data_hash: str
     version: str
     date: str
-    covariance: np.ndarray | None = None
+    covariance: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self):
         """Freeze what is a list or an array."""

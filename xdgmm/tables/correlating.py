@@ -44,7 +44,7 @@ def correlation_columns(catalogue, names, errors, correlations):
 def _found(catalogue, name, other):
     matches = correlation_matches(catalogue, name, other)
     if len(matches) > 1:
-        both = " and ".join(match.columns[0] for match in matches)
+        both = "' and '".join(match.columns[0] for match in matches)
         raise InputError(
             f"'{both}' may both hold the correlation of '{name}' and '{other}'; choose one (correlations="
             f'{{("{name}", "{other}"): "NAME"}}), or ignore them (--correlations none)'

@@ -54,7 +54,7 @@ def _found(catalogue, name, names):
     if len(matches) == 1:
         return matches[0]
     if matches:
-        both = " and ".join(" with ".join(match.columns) for match in matches)
+        both = "' and '".join(" with ".join(match.columns) for match in matches)
         raise InputError(f"'{both}' may both hold the errors of '{name}'; choose one (--errors NAME, or errors=)")
     half = incomplete(catalogue, name)
     there = "" if half is None else f"; there is '{half[0]}', but no '{half[1]}' beside it"

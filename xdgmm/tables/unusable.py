@@ -25,7 +25,7 @@ def without_bad_errors(values, errors, matches, on_bad, remarks):
     bad = unusable if on_bad == "exact" else unusable | zero
     if not bad.any():
         return values
-    columns = [" and ".join(match.columns) for match in matches]
+    columns = ["' and '".join(match.columns) for match in matches]
     places = zip(columns, errors.T, bad.T, strict=True)
     sentences = [_counted(*place) for place in places if place[2].any()]
     ways = "drop|missing" if on_bad == "exact" else "drop|missing|exact"
@@ -41,7 +41,8 @@ def _counted(column, errors, bad):
         "missing": np.sum(np.isnan(errors[rows])),
     }
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-    return f"error column '{column}' has unusable errors ({counted}) in {listed(rows)}"
+    subject, verb = ("error columns", "have") if "' and '" in column else ("error column", "has")
+    return f"{subject} '{column}' {verb} unusable errors ({counted}) in {listed(rows)}"
 
 
 def without_missing_correlations(values, lost, sentences, on_bad, remarks):
