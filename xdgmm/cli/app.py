@@ -29,9 +29,9 @@ app.add_typer(lines, name="lines")
 
 def _show_version(asked: bool):  # noqa: FBT001 - as typer calls it
     if asked:
-        from xdgmm import __version__
+        import xdgmm
 
-        typer.echo(f"xdgmm {__version__}")
+        typer.echo(f"xdgmm {xdgmm.__version__}")
         raise typer.Exit
 
 
