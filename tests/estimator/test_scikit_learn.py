@@ -12,7 +12,14 @@ from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
-from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+    train_test_split,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -304,3 +311,42 @@ def test_a_fold_without_maximum_does_not_end_the_search():
     with pytest.warns(FitFailedWarning, match="no maximum"), pytest.warns(UserWarning, match="non-finite"):
         search = GridSearchCV(XDGMM(random_state=0), {"n_components": [1, 4]}, cv=2).fit(X)
     assert search.best_params_ == {"n_components": 1}
+
+
+# --- Observations hold their errors through every tool ---------------------------------------------------------------
+
+
+def test_observations_are_split_with_their_errors_and_weights():
+    rng = np.random.default_rng(8)
+    X, e, w = rng.normal(size=(90, 2)), rng.uniform(0.1, 2.0, (90, 2)), rng.uniform(0.5, 2.0, 90)
+    whole = Observations.with_standard_errors(X, e, w, names=["a", "b"])
+    folds = KFold(3, shuffle=True, random_state=0)
+    expected = [
+        XDGMM().fit(X[fit], Xerr=e[fit], sample_weight=w[fit]).score(whole.select(score))
+        for fit, score in folds.split(X)
+    ]
+    assert cross_val_score(XDGMM(), whole, cv=folds) == pytest.approx(expected, rel=1e-12)
+    train, test = train_test_split(whole, random_state=0)
+    assert (train.shape, test.shape) == ((67, 2), (23, 2))
+    found = GridSearchCV(XDGMM(), {"covariance_type": ["full", "diag"]}, cv=folds).fit(whole)
+    assert found.predict(test).tolist() == [0] * 23
+    probabilities = cross_val_predict(XDGMM(2, random_state=0), whole, cv=folds, method="predict_proba")
+    (fit, judged), *_ = folds.split(X)
+    assert probabilities[judged] == pytest.approx(XDGMM(2, random_state=0).fit(whole[fit]).predict_proba(whole[judged]))
+
+
+def test_observations_never_become_an_array_without_errors():
+    observations = Observations.with_standard_errors([1.0, 2.0, 4.0], 1.0)
+    with pytest.raises(InputError, match="more than an array, they hold errors too"):
+        np.asarray(observations)
+    with pytest.raises(InputError, match="more than an array, they hold errors too"):
+        make_pipeline(StandardScaler(), XDGMM()).fit(observations)
+
+
+def test_rows_of_observations_are_observations():
+    observations = Observations.with_standard_errors([1.0, 2.0, 4.0], [0.1, 0.2, 0.3], names="v")
+    for rows, expected in ((slice(1, None), [2.0, 4.0]), (-1, [4.0]), ([True, False, True], [1.0, 4.0])):
+        part = observations[rows]
+        assert (part.values[:, 0].tolist(), part.names) == (expected, ("v",))
+    assert [one.noise[0, 0] for one in observations] == [0.1, 0.2, 0.3]
+    assert repr(observations[0]) == "<Observations: 1 object, v, 1-sigma errors>"

@@ -555,7 +555,7 @@ def test_rescaling_carries_the_noise_along():
 def test_the_representation_says_what_was_measured():
     obs = Observations.with_covariances(VALUES, COVARIANCES, names=["a", "b"], units=["km", None], weights=[1, 1, 0])
     assert repr(obs) == "<Observations: 2 objects, a [km], b, full error covariances, weighted>"
-    assert repr(Observations.exact([1.0])) == "<Observations: 1 objects, x1, no errors>"
+    assert repr(Observations.exact([1.0])) == "<Observations: 1 object, x1, no errors>"
 
 
 def test_remarks_are_added_and_the_rest_is_kept():

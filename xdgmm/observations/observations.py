@@ -138,6 +138,20 @@ class Observations:
         """Number of rows, those without any value included."""
         return self.values.shape[0]
 
+    @property
+    def shape(self):
+        """Rows and values measured in each: (N, M)."""
+        return self.values.shape
+
+    def __getitem__(self, rows):
+        """Some of the rows: `select`, also of a slice, or of one index; tools that split data into folds ask so."""
+        rows = rows[0] if isinstance(rows, tuple) else rows
+        return self.select(rows if isinstance(rows, slice) else np.atleast_1d(rows))
+
+    def __array__(self, *_, **__):
+        """Refuse to lose the errors."""
+        raise InputError("Observations are more than an array, they hold errors too; ask for their `values` or `noise`")
+
     def __repr__(self):
         """One line: how many objects, which coordinates, which errors."""
         columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
@@ -146,7 +160,8 @@ class Observations:
         weighted = "" if self.weights is None else ", weighted"
         through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"
         projected = "" if self.projections is None else through
-        return f"<Observations: {self.n_objects} objects, {columns}, {kind}{weighted}{projected}>"
+        plural = "" if self.n_objects == 1 else "s"
+        return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{weighted}{projected}>"
 
     @property
     def n_dimensions(self):
@@ -278,7 +293,7 @@ class Observations:
         ... )
         >>> colours = magnitudes.transform([[1, -1, 0], [0, 1, -1], [0, 1, 0]], names=["g-r", "r-i", "r"])
         >>> colours
-        <Observations: 1 objects, g-r [mag], r-i [mag], r [mag], full error covariances>
+        <Observations: 1 object, g-r [mag], r-i [mag], r [mag], full error covariances>
         >>> colours.values.round(3), (1e4 * colours.noise).round(3)
         (array([[ 0.6,  0.2, 19.6]]), array([[[13., -4., -4.],
                 [-4., 20.,  4.],
@@ -415,4 +430,5 @@ def _build(cls, values, noise, weights, names, units, remarks=(), projections=No
     empty = int((~result.present.any(axis=1)).sum())
     if empty == 0:
         return result
-    return result.remarking(f"{empty} row{'s' if empty > 1 else ''} without any value left out")
+    in_all = " in all" if remarks else ""
+    return result.remarking(f"{empty} row{'s' if empty > 1 else ''}{in_all} without any value left out")
