@@ -22,6 +22,7 @@ from .options import (
     errors_of,
     names_of,
 )
+from .reporting import in_units_of
 
 
 def apply(
@@ -68,7 +69,7 @@ def apply(
     catalogue = read_table(table, hdu)
     names = list(mixture.names) if columns is None else names_of(columns)
     how = {"errors": errors_of(errors), "correlations": correlations.value, "on_bad": on_bad.value}
-    observations = Observations.from_table(catalogue, names, **how)
+    observations = in_units_of(mixture, Observations.from_table(catalogue, names, **how))
     answers = Answers(mixture, observations, prefix, outlyingness, seed)
     appended.check_names(catalogue.colnames, answers.columns)
     del catalogue  # a large one is not needed again

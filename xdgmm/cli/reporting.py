@@ -27,6 +27,16 @@ def report_widths(fitted, observations, outputs, title, options, voice, remarks=
     return converged
 
 
+def in_units_of(mixture, observations):
+    """The observations, with a remark on columns without a unit, which are taken to be in that of the model."""
+    units = {}
+    for name, own, unit in zip(observations.names, observations.units, mixture.units, strict=False):
+        if own is None and unit is not None:
+            units.setdefault(str(unit), []).append(name)
+    sentences = [f"{', '.join(names)} taken to be in {unit}, as in the model" for unit, names in units.items()]
+    return observations.remarking(*sentences)
+
+
 def introduce(voice, title, observations):
     """Say what was read: how many objects, which errors, what is missing."""
     voice.say(f"[b]{escaped(title)}[/b]")

@@ -27,7 +27,7 @@ from .options import (
     quantity_of,
 )
 from .outputs import Outputs
-from .reporting import introduce, report_widths
+from .reporting import in_units_of, introduce, report_widths
 
 SAME_MAXIMUM = 1e-3  # nats
 
@@ -81,6 +81,7 @@ def widths(
         weights=weights,
         on_bad=on_bad.value,
     )
+    observations = in_units_of(mixture, observations)
     options = {
         "method": method.value,
         "level": level,

@@ -114,6 +114,7 @@ def responsibilities(mixture, blocks):
     result = kernels.responsibilities(blocks, *_parameters(mixture))
     impossible = np.isnan(result).any(axis=1)
     result[impossible] = mixture.shares
+    result /= result.sum(axis=1, keepdims=True)
     return result
 
 
