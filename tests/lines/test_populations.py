@@ -198,6 +198,30 @@ def test_the_table_of_a_population_holds_what_its_properties_do_with_units_and_v
         every.table(limit_level=0.3)
 
 
+def vague(seed):
+    """Sixty lines whose errors are about 30% of their widths, of some far more."""
+    rng = np.random.default_rng(seed)
+    r = np.minimum(0.3 * np.exp(0.5 * rng.normal(size=60)), 0.9)
+    return np.hypot(1.0, 0.6) * np.exp(r * rng.normal(size=60)), r
+
+
+@pytest.mark.parametrize("seed", [11, 16, 35])
+def test_large_errors_that_overshoot_settle_at_errors_of_the_pooled_width(seed):
+    observed, r = vague(seed)
+    every = lines.population(lines.deconvolve(observed, r * observed, lsf=1.0))
+    pooled2 = max(every.mean_variance, 0.0) + 1.0
+    noise = 4 * r**2 * (1 + r**2 / 2) * (pooled2**2 + every.scatter**2)
+    assert every.observations.variances[:, 0] == pytest.approx(noise, rel=1e-5)
+
+
+def test_errors_too_large_for_a_population_get_a_sentence_and_its_way_out():
+    observed, r = vague(3)
+    with pytest.raises(InputError, match="they reach 90% of the widths; leave out lines"):
+        lines.population(lines.deconvolve(observed, r * observed, lsf=1.0))
+    clear = r < 0.3
+    assert lines.population(lines.deconvolve(observed[clear], (r * observed)[clear], lsf=1.0)).sigma > 0
+
+
 def test_no_scatter_is_printed_as_a_limit():
     observed, errors = sample(np.random.default_rng(3), 50, r=0.05)
     every = lines.population(lines.deconvolve(observed, errors, lsf=1.0))

@@ -21,7 +21,8 @@ ERRORS = "relative", "absolute"
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
 MOST_ROUNDS = 100
-SETTLED = 1e-6  # change of the mean, in its own error, below which errors are taken as settled
+SETTLED = 1e-6  # changes of mean and squared scatter, in their own errors, below which errors are taken as settled
+LEAST_STEP = 1 / 16  # of a change, taken where changes turn round
 
 
 def population(widths, errors="relative"):
@@ -42,7 +43,8 @@ def population(widths, errors="relative"):
     Raises
     ------
     InputError
-        If there are fewer than three widths, something else than widths is given, or `errors` is none of the two.
+        If there are fewer than three widths, something else than widths is given, `errors` is none of the two, or
+        errors nearly as large as the widths leave no answer.
 
     Notes
     -----
@@ -113,14 +115,23 @@ class _Lines:
 
     def fitted(self):
         """Observations of V with errors at the pooled width of their own fit, and that fit."""
-        mean, scatter, result = max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0, None
+        state, result = np.array([max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0]), None
+        step, before = 1.0, np.zeros(2)
         for _ in range(MOST_ROUNDS):
-            observations = self._observations(mean, scatter)
+            observations = self._observations(state[0], np.sqrt(state[1]))
             result = fit(observations, 1, Settings(start=None if result is None else result.mixture))
-            before, (mean, scatter) = mean, _mean_and_scatter(result)
-            if abs(mean - before) < SETTLED * np.sqrt(1.0 / np.sum(1.0 / observations.variances)):
+            change = _mean_and_scatter(result) ** (1, 2) - state
+            in_errors = change / _errors(observations, state[1] + step * change[1])
+            if np.max(np.abs(in_errors)) < SETTLED:
                 return observations, result
-        raise InputError("the errors at the pooled width do not settle; are some errors as large as the widths?")
+            # Large errors overshoot: more scatter makes more error, and this less scatter.
+            step = max(0.5 * step, LEAST_STEP) if in_errors @ before < 0 else min(1.5 * step, 1.0)
+            before, state = in_errors, state + step * change
+        largest = np.max(self.error / self.width)
+        raise InputError(
+            f"errors at the width of the population do not settle: they reach {largest:.0%} of the widths; leave out "
+            "lines whose errors are above 30% of their widths"
+        )
 
     def _observations(self, mean, scatter):
         of_lsf2, spread2 = self.own**2, self.spread**2
@@ -155,6 +166,12 @@ class _Lines:
 def _noise_of_square(fraction2):
     """Relative variance of the square of a number with a normal relative error."""
     return 4.0 * fraction2 * (1.0 + 0.5 * fraction2)
+
+
+def _errors(observations, scatter2):
+    """Errors of a mean and of the square of a scatter."""
+    precision = 1.0 / (observations.variances[:, 0] + scatter2)
+    return 1.0 / np.sqrt([precision.sum(), 0.5 * (precision**2).sum()])
 
 
 def _mean_and_scatter(result):
