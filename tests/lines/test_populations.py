@@ -232,6 +232,14 @@ def test_no_scatter_is_printed_as_a_limit():
     assert f"intrinsic scatter   <{expected:.3g} (95%); of the variances <" in repr(every)
 
 
+def test_lines_far_below_the_instrument_keep_a_limit_on_their_scatter():
+    observed, errors = sample(np.random.default_rng(3), 12, intrinsic=0.0)
+    every = lines.population(lines.deconvolve(0.8 * observed, 0.8 * errors, lsf=1.0))
+    assert every.mean_variance + every.scatter_limit() < 0
+    assert every.sigma_scatter_limit() == pytest.approx(0.5 * np.sqrt(every.scatter_limit()))
+    assert "<0 (95%)" not in repr(every)
+
+
 @pytest.mark.parametrize(
     ("scatter", "own", "r", "spread"),
     [(0.15, 0, 0.03, 0), (0, 0.05, 0.03, 0.3), (0, 0.05, 0.07, 0), (0.1, 0.05, 0.05, 0)],

@@ -347,9 +347,10 @@ class InstrumentWidth:
         low, high = self.span
         outside = (positions < low) | (positions > high)
         if self.order > 0 and outside.any():
+            number = np.sum(outside)
             warnings.warn(
-                f"{np.sum(outside)} positions lie outside the measured lines ({low:.6g} to {high:.6g}), where the "
-                "polynomial is a guess",
+                f"{number} position{' lies' if number == 1 else 's lie'} outside the measured lines "
+                f"({low:.6g} to {high:.6g}), where the polynomial is a guess",
                 XdgmmWarning,
                 stacklevel=3,
             )

@@ -293,7 +293,10 @@ class Population:
 
     @property
     def sigma_scatter(self):
-        """The scatter in sigma: half the range between the sigmas of V one `scatter` above and below the mean."""
+        """The scatter in sigma: half the range between the sigmas of V one `scatter` above and below the mean.
+
+        A negative mean counts as 0, so that scatter is never hidden below it.
+        """
         return self._in_sigma(self._scatter)
 
     def sigma_scatter_limit(self, level=LIMIT_LEVEL):
@@ -308,7 +311,8 @@ class Population:
         return self._in_sigma(getattr(limit, "value", limit))
 
     def _in_sigma(self, scatter):
-        ends = np.sqrt(np.maximum([self._mean - scatter, self._mean + scatter], 0.0))
+        mean = max(self._mean, 0.0)
+        ends = np.sqrt(np.maximum([mean - scatter, mean + scatter], 0.0))
         return self._with_unit(0.5 * (ends[1] - ends[0]))
 
     def table(self, level=LEVEL, limit_level=LIMIT_LEVEL):
