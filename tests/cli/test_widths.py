@@ -85,3 +85,11 @@ def test_a_prior_and_what_was_fixed_are_known_from_the_file(here, tmp_path):
         code, out, err = here("widths", "m.fits", "t.ecsv", "--method", method)
         assert (code, err) == (0, "")  # without a record it would not be a maximum
         assert "held fixed, so without errors: means of 1" in out
+
+
+def test_a_table_without_units_is_said_to_be_in_those_of_the_model(here, stars):
+    here("fit", "stars.fits", "--columns", "v", "--output", "m.fits", "--quiet")
+    table = Table.read(stars / "stars.fits")
+    table["v"].unit = table["e_v"].unit = None
+    table.write(stars / "bare.ecsv")
+    assert "v taken to be in km / s, as in the model" in here("widths", "m.fits", "bare.ecsv")[1]
