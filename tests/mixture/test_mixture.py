@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 from scipy.stats import kstest, multivariate_normal, norm
 
-from xdgmm import GaussianMixture, InputError
+from xdgmm import Background, GaussianMixture, InputError
 
 WEIGHTS = [0.3, 0.7]
 MEANS = [[0.0, 1.0], [3.0, -1.0]]
@@ -250,3 +250,20 @@ def test_other_parameters_keep_names_and_units():
     other = model.with_parameters(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
     assert (other.names, other.units, other.n_components) == (model.names, model.units, 1)
     assert not other.means.flags.writeable
+
+
+@pytest.mark.parametrize("background", [None, Background([-3.0, 0.0], [5.0, 20.0], 0.3)])
+def test_moments_of_the_whole_are_those_of_its_draws(background):
+    weights = np.array([0.2, 0.8]) * (1.0 if background is None else 0.7)
+    covariances = [[[1.0, 0.5], [0.5, 2.0]], [[0.3, 0.0], [0.0, 0.1]]]
+    mixture = GaussianMixture(weights, [[0.0, 1.0], [4.0, -2.0]], covariances, background=background)
+    points = mixture.sample(200_000, rng=3)[0]
+    scale = mixture.standard_deviation
+    assert mixture.mean / scale == pytest.approx(points.mean(axis=0) / scale, abs=4 / np.sqrt(200_000))
+    outer = np.outer(scale, scale)
+    assert mixture.covariance / outer == pytest.approx(np.cov(points.T) / outer, abs=0.02)
+    assert scale == pytest.approx(np.sqrt(np.diagonal(mixture.covariance)))
+    one = mixture.condition({"x1": [0.5]})
+    alone = mixture.condition({"x1": 0.5})
+    assert alone.mean == pytest.approx(one.mean[0])
+    assert alone.covariance == pytest.approx(one.covariance[0])

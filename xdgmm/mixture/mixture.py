@@ -134,6 +134,28 @@ class GaussianMixture:
         """Intrinsic standard deviation of each component along each coordinate (K, D)."""
         return np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
 
+    @property
+    def mean(self):
+        """Mean of the whole mixture (D,), the background in it."""
+        return self.shares @ self._all_means()
+
+    @property
+    def covariance(self):
+        """Covariance of the whole mixture (D, D): within its components, and of their means; the background in it."""
+        offsets = self._all_means() - self.mean
+        within = np.tensordot(self.weights, self.covariances, 1)
+        if self.background is not None:
+            within = within + self.background.fraction * np.diag(self.background.variances)
+        return within + (self.shares * offsets.T) @ offsets
+
+    @property
+    def standard_deviation(self):
+        """Standard deviation of the whole mixture along each coordinate (D,)."""
+        return np.sqrt(np.diagonal(self.covariance))
+
+    def _all_means(self):
+        return self.means if self.background is None else np.vstack([self.means, self.background.mean])
+
     def log_density(self, x):
         """Natural logarithm of the noise-free density at points x (N, D), or (D,) for one: shape (N,).
 
