@@ -101,13 +101,13 @@ def widths(
     mixture, model = parts(fitted)
     _check(mixture, observations, method, level, limit_level)
     _check_options(mixture, method, samples, convention)
+    velocity = _velocity(
+        mixture, distance=distance, distance_error=distance_error, rest=rest, convention=convention, level=level
+    )
     observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, information, model)
     _warn_where_no_maximum(errors, model)
     spread = _Spread(fitted, observations, model, method, information, level, samples, rng)
-    velocity = _velocity(
-        mixture, distance=distance, distance_error=distance_error, rest=rest, convention=convention, level=level
-    )
     rows = _Rows(mixture, observations, model, errors, spread, level, limit_level)
     meta = {
         "method": method,
