@@ -168,3 +168,14 @@ def test_what_cannot_be_used_gets_one_sentence(change, parts):
         lines.measure_lsf(**given | change)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_widths_that_lie_on_the_trend_leave_its_error():
+    """Least squares: the covariance of a straight line through points of equal error."""
+    x = np.arange(19.0)
+    lsf = lines.measure_lsf(x, 1 + 0.01 * x, np.full(19, 0.1))
+    design = np.column_stack([np.ones(19), (x - 9) / 9])
+    expected = 0.01 * np.linalg.inv(design.T @ design)
+    assert lsf.error(0.0) == pytest.approx(np.sqrt(np.array([1, -1]) @ expected @ [1, -1]), rel=1e-4)
+    assert lsf.error(9.0) == pytest.approx(0.1 / np.sqrt(19), rel=1e-4)
+    assert "±" in repr(lsf)

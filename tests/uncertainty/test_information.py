@@ -180,3 +180,11 @@ def test_a_singular_covariance_gets_errors_of_the_directions_that_remain():
 def test_what_cannot_be_asked_for_is_refused(bcg, information, sentence):
     with pytest.raises(InputError, match=sentence):
         parameter_errors(fitted(bcg, 2), bcg, information)
+
+
+@pytest.mark.parametrize("spread", [0.0, 1e-16, 1e-13, 1e-10, 1e-6])
+def test_values_closer_together_than_any_error_leave_the_error_of_their_mean(spread):
+    values = 1.0 + spread * np.random.default_rng(0).normal(size=19)
+    observations = Observations.with_standard_errors(values, 0.1)
+    errors = parameter_errors(fit(observations).mixture, observations)
+    assert errors.means[0, 0] == pytest.approx(0.1 / np.sqrt(19), rel=1e-6)

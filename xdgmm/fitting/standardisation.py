@@ -6,6 +6,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 GAUSSIAN_MAD = 1.482602218505602  # standard deviation over median absolute deviation
+ROUNDED = 1e-9  # of the largest error: values closer together than this differ by rounding
 ENOUGH = 20_000  # objects from which location and scale behind projections are taken
 RARE = 1000  # objects at least, where there are so many, that see each coordinate
 UNSEEN = 1e-12  # share of a direction in what all projections see together
@@ -96,13 +97,17 @@ def _location_and_spread(observations, i):
 
 
 def _spread(centred, variances, weights=None):
-    """Robust spread of one column; where values repeat their standard deviation, then their noise, then one."""
+    """Robust spread of one column; where values repeat their standard deviation, then their noise, then one.
+
+    Values that agree to rounding, beside their noise, repeat.
+    """
+    least = ROUNDED * np.sqrt(variances.max())
     largest = np.abs(centred).max()
     if largest > 0:
         relative = centred / largest
         about = relative - np.average(relative, weights=weights)
         for spread in (GAUSSIAN_MAD * _middle(np.abs(relative), weights)[0], _root_mean_square(about, weights)):
-            if spread > 0:
+            if spread * largest > least:
                 return spread * largest
     noisy = variances > 0
     return np.sqrt(_middle(variances[noisy], weights if weights is None else weights[noisy])[0]) if noisy.any() else 1.0

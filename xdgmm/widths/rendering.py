@@ -159,7 +159,7 @@ def _interval(numbers, name):
     if not np.isfinite(error) or abs(up - down) <= ASYMMETRIC * (up + down):
         return with_error(value, error)
     decimals = 1 - int(np.floor(np.log10(max(min(up, down), 0.1 * max(up, down)))))
-    if not LEAST_DECIMALS <= decimals <= MOST_DECIMALS:
+    if not LEAST_DECIMALS <= decimals <= MOST_DECIMALS or abs(value) >= LARGEST_IN_FULL:
         return f"{value:.3g}+{up:.2g}-{down:.2g}"
     return f"{_rounded(value, decimals)}+{_rounded(up, decimals)}-{_rounded(down, decimals)}"
 
