@@ -101,7 +101,7 @@ def deconvolve(
 
     if (sigma is None) == (fwhm is None):
         raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
-    _check_instrument(**{"--lsf": lsf, "--lsf-fwhm": lsf_fwhm, "--resolving-power": resolving_power})
+    _check_instrument({"--lsf": lsf, "--lsf-fwhm": lsf_fwhm, "--resolving-power": resolving_power})
     catalogue = read_table(table, hdu)
     observed, errors, remarks = _measured(catalogue, sigma or fwhm, error, on_bad.value)
     widths = spectral.deconvolve(
@@ -138,7 +138,8 @@ def deconvolve(
     )
 
 
-def _check_instrument(**given):
+def _check_instrument(given):
+    """Refuse an instrument that was given in no way, or in two."""
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         came = f"{' and '.join(named)} were given" if named else "none was given"
