@@ -23,6 +23,7 @@ ORDER = [
     {"mixture"},
     {"observations"},
     {"kernels"},
+    {"basics"},
     {"files"},
     {"errors"},
 ]

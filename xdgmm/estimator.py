@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
 from xdgmm import objects, selection
+from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
     COVARIANCE_TYPES,
@@ -24,7 +25,6 @@ from xdgmm.fitting import (
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
-from xdgmm.observations.validation import generator
 from xdgmm.widths import relations, widths
 
 MISSING_ERRORS = (
@@ -250,7 +250,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _rng(self):
         if isinstance(self.random_state, np.random.RandomState):
             return np.random.default_rng(self.random_state.randint(2**31))
-        return generator(self.random_state, "random_state")
+        return as_generator(self.random_state, "random_state")
 
     def _start(self, observations, model):
         given = self.weights_init, self.means_init, self.covariances_init

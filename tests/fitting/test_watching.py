@@ -91,7 +91,7 @@ def test_a_bar_shows_only_where_asked_or_on_a_terminal(stars, capsys, monkeypatc
     shown = capsys.readouterr().err
     assert "all objects" in shown
     assert "lnL per object" in shown
-    monkeypatch.setattr("xdgmm.fitting.watching.DELAY", 0.0)
+    monkeypatch.setattr("xdgmm.basics.progress.DELAY", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     fit(stars, 1, Settings(progress="auto"))
     assert "passes" in capsys.readouterr().err

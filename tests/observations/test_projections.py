@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 
 from xdgmm import InputError, Observations, kernels
-from xdgmm.observations import validation
+from xdgmm.basics.arrays import CHUNK
 
 N, M, D = 6, 2, 3
 RNG = np.random.default_rng(20)
@@ -142,7 +142,7 @@ def test_common_projections_that_see_nothing_are_refused():
 
 
 def test_rows_are_counted_over_all_of_a_long_table():
-    n = validation.CHUNK + 3
+    n = CHUNK + 3
     own = np.ones((n, 1, 2))
     own[[5, n - 2]] = np.nan
     with pytest.raises(InputError, match=f"rows 5, {n - 2};"):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import em, split_merge
 from xdgmm.fitting.model import Constraints
@@ -12,7 +13,6 @@ from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import expect
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import listed, plain
 
 SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
 JUDGED = 10_000  # objects on which candidates of split and merge are ranked
@@ -196,7 +196,7 @@ class _Problem:
 
 
 def _observed(ydata, ycovar, projection, weights):
-    ycovar, _ = plain(ycovar, "ycovar")
+    ycovar, _ = as_floats(ycovar, "ycovar")
     if ycovar.ndim == 3:
         return Observations.with_covariances(ydata, ycovar, projection, weights)
     if np.shape(ydata) != ycovar.shape:
@@ -204,9 +204,9 @@ def _observed(ydata, ycovar, projection, weights):
             f"`ycovar` has shape {ycovar.shape}, but `ydata` has shape {np.shape(ydata)}; give variances of its "
             "shape, or covariances (N, M, M)"
         )
-    bad = np.isfinite(plain(ydata, "ydata")[0]) & ~(ycovar >= 0)
+    bad = np.isfinite(as_floats(ydata, "ydata")[0]) & ~(ycovar >= 0)
     if bad.any():
-        rows = listed(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)))
+        rows = list_rows(np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)))
         raise InputError(f"`ycovar` is negative or NaN in {rows}; give variances, or covariances (N, M, M)")
     return Observations.with_standard_errors(ydata, np.sqrt(np.maximum(ycovar, 0.0)), weights, projections=projection)
 
@@ -214,7 +214,7 @@ def _observed(ydata, ycovar, projection, weights):
 def _weights(weight, *, logarithms):
     if weight is None:
         return None
-    weight, _ = plain(weight, "weight")
+    weight, _ = as_floats(weight, "weight")
     return np.exp(weight) if logarithms else weight
 
 

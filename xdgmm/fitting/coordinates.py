@@ -14,8 +14,8 @@ are one parameter; where it knows no correlations L is diagonal and nothing is t
 import numpy as np
 
 from xdgmm import kernels
+from xdgmm.basics.linalg import metric_root, symmetric, triangular_factor
 
-from .matrices import metric_root, symmetric, triangular_factor
 from .model import Constraints
 
 DEAD = 1e-6  # share of the objects below which a component counts as having that many

@@ -6,9 +6,8 @@ that table.
 
 import numpy as np
 
+from xdgmm.basics.linalg import metric_root
 from xdgmm.errors import InputError
-
-from .matrices import metric_root
 
 
 class Full:

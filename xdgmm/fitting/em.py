@@ -6,7 +6,8 @@ pass.
 
 import numpy as np
 
-from .matrices import positive_part
+from xdgmm.basics.linalg import positive_part
+
 from .model import Constraints
 
 

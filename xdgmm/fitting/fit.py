@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.validation import check_columns_seen, generator
+from xdgmm.observations.checks import check_columns_seen
 
 from . import solvers, split_merge, watching
 from .carriers import carried
@@ -67,7 +69,7 @@ class Settings:
 
     def __post_init__(self):
         """Refuse what cannot be."""
-        watching.check(self.progress, self.callback)
+        check_progress(self.progress, self.callback)
         if self.init not in STARTS:
             raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")
         if self.solver not in solvers.NAMES:
@@ -119,8 +121,8 @@ def fit(observations, n_components=1, settings=None, rng=None):
     settings = Settings() if settings is None else settings
     check_n_components(n_components, observations)
     problem = _Problem(observations, n_components, settings)
-    rng = generator(rng)
-    with watching.progress_bar(settings.progress) as bar:
+    rng = as_generator(rng)
+    with progress_bar(settings.progress) as bar:
         watch = Watch(settings.callback, bar, problem.jacobian / observations.total_weight)
         solution, likelihood = _watched(problem, rng, watch)
     solution = problem.without_nobody(solution, likelihood.blocks)

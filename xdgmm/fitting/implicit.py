@@ -14,10 +14,10 @@ import numpy as np
 from scipy.optimize import brentq
 
 from xdgmm import kernels
+from xdgmm.basics.linalg import metric_root, positive_part, symmetric
 
 from . import em
 from .coordinates import information
-from .matrices import metric_root, positive_part, symmetric
 from .model import Constraints
 
 GRID = 32  # points between which stationary variances are looked for

@@ -4,13 +4,14 @@ from copy import copy
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats, n_axes
+from xdgmm.basics.linalg import positive_part
+from xdgmm.basics.units import as_floats_in, covariance_units
 from xdgmm.errors import InputError
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.validation import depth, plain, plain_in, squared_units
 
 from . import em
-from .matrices import positive_part
 from .model import Model
 from .standardisation import Standardisation
 from .statistics import Likelihood
@@ -240,7 +241,7 @@ def start_from(observations, n_components, weights=None, means=None, covariances
 
 def _starting_weights(weights, model):
     """Weights (K,) that sum to 1, whether the background's fraction was left out of them or not."""
-    weights, _ = plain(weights, "weights_init")
+    weights, _ = as_floats(weights, "weights_init")
     if model.background is None:
         return weights
     rest = 1.0 - model.background.fraction
@@ -259,7 +260,7 @@ STARTS = {"kmeans++": kmeans_start, "random": random_start}
 
 def _starting_means(means, shape, units):
     """Means (K, D) as numbers in the units of the observations."""
-    means = plain_in(means, "means_init", units)
+    means = as_floats_in(means, "means_init", units)
     if means.shape != shape:
         raise InputError(f"`means_init` has shape {means.shape}, but {shape} is needed: one row per component")
     if not np.isfinite(means).all():
@@ -269,7 +270,7 @@ def _starting_means(means, shape, units):
 
 def _starting_covariances(covariances, units, model):
     """Covariances (K, D, D), or in the shape of the type, as numbers in the units of the observations squared."""
-    matrices, own_shape = squared_units(units), {"diag": 2, "spherical": 1}
-    if depth(covariances) == own_shape.get(model.covariance_type):
+    matrices, own_shape = covariance_units(units), {"diag": 2, "spherical": 1}
+    if n_axes(covariances) == own_shape.get(model.covariance_type):
         matrices = np.diag(matrices) if model.covariance_type == "diag" else matrices[0, 0]
-    return plain_in(covariances, "covariances_init", matrices)
+    return as_floats_in(covariances, "covariances_init", matrices)

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import gammaln, multigammaln
 
+from xdgmm.basics.arrays import as_dimensionless, n_axes
+from xdgmm.basics.units import as_floats_in, covariance_units
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import depth, dimensionless, plain_in, squared_units
 
 PARTS = ("weights", "means", "covariances")
 
@@ -55,7 +56,7 @@ class Normal:
 
     def arrays(self, n_components, n_dimensions, units):
         """Means (K, D) and covariances (K, D, D) as numbers in the units of the data (D,)."""
-        mean = plain_in(self.mean, "mean of the prior", units)
+        mean = as_floats_in(self.mean, "mean of the prior", units)
         covariance = _matrices(self.covariance, "covariance", n_components, n_dimensions, units)
         shapes = (n_dimensions,), (n_components, n_dimensions)
         if not np.isfinite(mean).all():
@@ -292,7 +293,7 @@ def _log_product(shares, powers):
 
 
 def _positive(value, name, least):
-    value = dimensionless(value, f"{name} of the prior")
+    value = as_dimensionless(value, f"{name} of the prior")
     if not (np.isfinite(value) & (value >= least)).all():
         raise InputError(f"the {name} of the prior is {value}, but it must be at least {least:g} everywhere")
     return value
@@ -301,8 +302,8 @@ def _positive(value, name, least):
 def _matrices(value, name, n_components, n_dimensions, units):
     """Positive definite matrices (K, D, D) from a number, one matrix, or one for each component."""
     K, D = n_components, n_dimensions
-    single = depth(value) == 0
-    value = plain_in(value, f"{name} of the prior", squared_units(units))
+    single = n_axes(value) == 0
+    value = as_floats_in(value, f"{name} of the prior", covariance_units(units))
     name = f"the {name} of the prior"
     if single:
         value = value * np.eye(D)

@@ -1,16 +1,11 @@
 """Watching a fit: a progress bar, a callback that may stop it, and the best mixture so far if somebody interrupts."""
 
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
 
-DELAY = 1.0  # seconds that a fit may take before its bar appears
-SHOW = ("auto", "always", "never")
 NOTHING = ((0, -np.inf), None)
 
 
@@ -96,24 +91,3 @@ class Watch:
             Progress(self.phase, blocks.n_objects, self.passes, mean, self.gain, mixture)
         ):
             raise Stopped
-
-
-def check(progress, callback):
-    """Refuse what cannot be shown or called."""
-    if progress not in SHOW:
-        raise InputError(f"`progress` is {progress!r}, but it must be one of {', '.join(SHOW)}")
-    if callback is not None and not callable(callback):
-        raise InputError(f"`callback` is {callback!r}, but it must be a function of one argument, or None")
-
-
-@contextmanager
-def progress_bar(progress, unit="passes", total=None):
-    """A bar on the standard error stream, which stays only if it was asked for; none where it is not wanted."""
-    if progress == "never" or (progress == "auto" and not sys.stderr.isatty()):
-        yield None
-        return
-    from tqdm import tqdm
-
-    asked = progress == "always"
-    with tqdm(total=total, unit=f" {unit}", leave=asked, delay=0.0 if asked else DELAY, file=sys.stderr) as bar:
-        yield bar

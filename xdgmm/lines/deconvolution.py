@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import norm
 
+from xdgmm.basics.arrays import read_only
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import read_only
-from xdgmm.uncertainty.estimates import check_level
 from xdgmm.widths.table import FWHM
 from xdgmm.widths.velocity import CONVENTIONS
 

@@ -4,8 +4,8 @@ import warnings
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_dimensionless, as_floats, list_rows
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.observations.validation import dimensionless, listed, plain
 from xdgmm.widths.table import FWHM
 
 LIKE_FWHM = (1.8, 2.9)  # instrument over observed width, where one of them is a full width at half maximum
@@ -19,7 +19,7 @@ def width_numbers(width, name, unit):
         raise InputError(f"`{name}` is missing; give the observed widths and their 1-sigma errors")
     if unit is None and getattr(width, "unit", None) is not None and name != "sigma_obs":
         raise InputError(f"`{name}` has the unit {width.unit}, but `sigma_obs` has none; give both or neither a unit")
-    return plain(width, name, unit)
+    return as_floats(width, name, unit)
 
 
 def check_widths(widths, errors, names=("sigma_obs", "sigma_err")):
@@ -44,7 +44,7 @@ _NO_ERROR = (
 def _refuse(bad, name, reasons):
     if bad.any():
         what, way_out = reasons
-        where = f" in {listed(np.flatnonzero(bad))}" if bad.ndim else ""
+        where = f" in {list_rows(np.flatnonzero(bad))}" if bad.ndim else ""
         raise InputError(f"`{name}` is {what}{where}; {way_out}")
 
 
@@ -57,7 +57,7 @@ def instrument_numbers(unit, seen, *, lsf, fwhm, R, rest):
         raise InputError(f"give the instrument's width once, as lsf= (sigma), fwhm= or R= (resolving power); {came}")
     (name,) = named
     if name == "R":
-        return _from_resolving_power(_of_lines(dimensionless(R, "R"), seen), unit, rest, seen)
+        return _from_resolving_power(_of_lines(as_dimensionless(R, "R"), seen), unit, rest, seen)
     numbers = _of_lines(_in_unit(given[name], name, unit, rest), seen)
     _refuse(_not_positive(numbers, seen), name, ("not positive and finite", "give the instrument's width"))
     return numbers * MEASURES["fwhm" if name == "fwhm" else "sigma"]
@@ -84,7 +84,7 @@ def _in_unit(width, name, unit, rest):
             f"`{name}` is in {own} and `sigma_obs` in {unit}, which convert only at a wavelength or energy: "
             "give rest= (--rest)"
         )
-    in_velocity = plain(width, name)[0] * velocity_scale(own, rest)
+    in_velocity = as_floats(width, name)[0] * velocity_scale(own, rest)
     return in_velocity / velocity_scale(unit, rest)
 
 
@@ -128,7 +128,7 @@ def checked_rest(rest, unit, instrument, seen):
         has = "no unit" if unit is None else f"the unit {unit}"
         raise InputError(f"`rest` turns widths in wavelength, frequency or energy into km/s, but `sigma_obs` has {has}")
     try:
-        numbers = plain(rest.to(beside, spectral()), "rest")[0] if isinstance(rest, Quantity) else np.array(np.nan)
+        numbers = as_floats(rest.to(beside, spectral()), "rest")[0] if isinstance(rest, Quantity) else np.array(np.nan)
     except UnitConversionError:
         numbers = np.array(np.nan)
     if numbers.shape not in ((), seen.shape):
@@ -139,12 +139,12 @@ def checked_rest(rest, unit, instrument, seen):
         raise InputError(
             f"`rest` is {rest!r}, but beside widths in {beside} it must be a positive wavelength or energy"
         )
-    return Quantity(_of_lines(plain(rest, "rest")[0], seen), rest.unit)
+    return Quantity(_of_lines(as_floats(rest, "rest")[0], seen), rest.unit)
 
 
 def checked_fraction(fraction, name, seen):
     """Fractional error or scatter of the instrument's width: 0 or more, below 1; NaN where no width is seen."""
-    numbers = _of_lines(dimensionless(fraction, name), seen)
+    numbers = _of_lines(as_dimensionless(fraction, name), seen)
     bad = ~((numbers >= 0) & (numbers < 1))
     reasons = "not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"
     _refuse(bad & seen if bad.shape == seen.shape else bad, name, reasons)

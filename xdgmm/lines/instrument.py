@@ -9,11 +9,12 @@ from numpy.polynomial import legendre
 from scipy.optimize import least_squares, minimize
 
 from xdgmm import objects
+from xdgmm.basics.arrays import as_floats, read_only
+from xdgmm.basics.units import as_floats_in
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Settings, fit
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import plain, plain_in, read_only
 from xdgmm.uncertainty import laplace
 
 from .inputs import check_widths
@@ -101,11 +102,11 @@ class _Lines:
 
     @classmethod
     def of(cls, positions, widths, errors):
-        positions, position_unit = plain(positions, "positions")
-        widths, unit = plain(widths, "widths")
+        positions, position_unit = as_floats(positions, "positions")
+        widths, unit = as_floats(widths, "widths")
         if getattr(errors, "unit", None) is not None and unit is None:
             raise InputError(f"`width_errors` has the unit {errors.unit}, but `widths` has none; give both or neither")
-        errors, _ = plain(errors, "width_errors", unit)
+        errors, _ = as_floats(errors, "width_errors", unit)
         errors = np.full(widths.shape, float(errors)) if errors.ndim == 0 else errors
         for name, array in (("positions", positions), ("width_errors", errors)):
             if widths.ndim != 1 or array.shape != widths.shape:
@@ -343,7 +344,7 @@ class InstrumentWidth:
         return np.sqrt(np.einsum("...i,ij,...j->...", design, self.covariance, design))
 
     def _design(self, positions):
-        positions = plain_in(positions, "positions", np.array(self.position_unit, dtype=object))
+        positions = as_floats_in(positions, "positions", np.array(self.position_unit, dtype=object))
         low, high = self.span
         outside = (positions < low) | (positions > high)
         if self.order > 0 and outside.any():

@@ -6,11 +6,11 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import norm
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import Fixed, Model, Settings, fit
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import profile_interval, width_limit
-from xdgmm.uncertainty.estimates import check_level
 from xdgmm.widths.table import FWHM
 
 from .deconvolution import ARRAYS, LEVEL, LIMIT_LEVEL, IntrinsicWidths

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats, list_rows, read_only
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import listed, plain, read_only
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,8 +129,8 @@ class Background:
         outside = _outside(observations, *background.box)
         if outside.size:
             raise InputError(
-                f"the box of the background leaves out values of {listed(outside)}; widen `low` and `high`, or leave "
-                "these objects out"
+                f"the box of the background leaves out values of {list_rows(outside)}; widen `low` and `high`, or "
+                "leave these objects out"
             )
         return background
 
@@ -186,7 +186,7 @@ def _settled(low, high, fraction):
 
 
 def _checked_fraction(fraction):
-    value = plain(fraction, "fraction")[0]
+    value = as_floats(fraction, "fraction")[0]
     if value.shape != () or not 0.0 <= value < 1.0:
         raise InputError(f"`fraction` of the background is {fraction}, but a number from 0 up to below 1 is needed")
     return float(value)
@@ -198,7 +198,7 @@ def _edge(edge, which):
         return edge
     if isinstance(edge, (list, tuple)) and any(getattr(entry, "unit", None) is not None for entry in edge):
         return tuple(edge)
-    edge = np.array(plain(edge, which)[0])
+    edge = np.array(as_floats(edge, which)[0])
     if edge.ndim > 1:
         raise InputError(f"`{which}` of the background has shape {edge.shape}, but one number per coordinate is needed")
     return read_only(edge)
@@ -224,7 +224,7 @@ def _number(entry, which, name, unit):
     own = getattr(entry, "unit", None)
     if own is not None and unit is None:
         raise InputError(f"`{which}` of the background has the unit {own}, but '{name}' has none; give a plain number")
-    number = plain(entry, which, unit)[0]
+    number = as_floats(entry, which, unit)[0]
     if number.shape != ():
         raise InputError(f"`{which}` of the background holds an array for '{name}'; give one number per coordinate")
     return float(number)

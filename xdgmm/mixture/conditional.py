@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xdgmm.basics.arrays import list_rows, read_only
+from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import check_count, generator, listed, read_only
 
 from .background import Background
 from .mixture import GaussianMixture, square_roots
@@ -85,8 +86,8 @@ class ConditionalMixtures:
             return GaussianMixture(weights, means, covariances, self.names, self.units)
         if not self.uniform[i].all():
             raise InputError(
-                f"the background of {listed([i])} is uniform along some coordinates and Gaussian along others, which "
-                "no GaussianMixture is; use `mean`, `covariance`, `sample` or `quantiles`"
+                f"the background of {list_rows([i])} is uniform along some coordinates and Gaussian along others, "
+                "which no GaussianMixture is; use `mean`, `covariance`, `sample` or `quantiles`"
             )
         half = 0.5 * WIDTH * np.sqrt(np.diagonal(covariances[-1]))
         background = Background(means[-1] - half, means[-1] + half).with_fraction(weights[-1])
@@ -111,7 +112,7 @@ class ConditionalMixtures:
 
     def sample(self, n_samples, rng=None):
         """Draw from each mixture: points (N, n_samples, D); `rng` is a Generator, or a seed."""
-        rng, n_samples = generator(rng), check_count(n_samples)
+        rng, n_samples = as_generator(rng), check_count(n_samples)
         N, K, D = self.means.shape
         draws = rng.random((N, n_samples, 1))
         labels = (draws >= np.cumsum(self.weights, axis=1)[:, None, :-1]).sum(axis=2)

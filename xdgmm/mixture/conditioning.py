@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import listed
 
 ROUNDING = 1e-13  # relative: a pivot below it is zero
 OFF = 1e-6  # sigmas that a value may lie beside a covariance without width there: the root of ROUNDING, with room
@@ -129,7 +129,7 @@ def component_weights(log_weights, n_flat):
     impossible = np.flatnonzero(~possible.any(axis=1))
     if impossible.size:
         raise InputError(
-            f"no component can have the given values in {listed(impossible)}: its width there is zero, or they lie "
+            f"no component can have the given values in {list_rows(impossible)}: its width there is zero, or they lie "
             "outside the box of the background; give them an error, as (value, sigma)"
         )
     flattest = np.where(possible, n_flat, -1).max(axis=1, keepdims=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from xdgmm.basics.arrays import LARGEST, as_floats, list_rows, too_large
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import LARGEST, difference_unit, listed, plain, too_large
 
 from .conditional import ConditionalMixtures
 from .conditioning import component_weights, conditioned
@@ -91,14 +92,14 @@ def _checked(names, values, errors):
 
 
 def _rows(bad):
-    return listed(np.flatnonzero(bad))
+    return list_rows(np.flatnonzero(bad))
 
 
 def _numbers(value, called, unit):
     own = getattr(value, "unit", None)
     if own is not None and unit is None:
         raise InputError(f"{called} has the unit {own}, but the coordinate has none; give plain numbers")
-    numbers = plain(value, called, unit)[0]
+    numbers = as_floats(value, called, unit)[0]
     if numbers.ndim > 1 or numbers.size == 0:
         raise InputError(f"{called} has shape {numbers.shape}, but one number is needed, or one for each object")
     return numbers

@@ -5,17 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from astropy.io.registry import UnifiedReadWriteMethod
 
+from xdgmm.basics.arrays import as_floats, read_only
+from xdgmm.basics.parameters import as_generator, check_count, check_names
+from xdgmm.basics.units import check_units, unit_factors
 from xdgmm.errors import InputError
 from xdgmm.observations.affine import AffineMap
-from xdgmm.observations.validation import (
-    check_count,
-    check_names,
-    check_units,
-    generator,
-    plain,
-    read_only,
-    unit_factors,
-)
 
 from .background import Background
 from .connecting import MixtureRead, MixtureWrite
@@ -210,7 +204,7 @@ class GaussianMixture:
         InputError
             If `n_samples` is no whole number, or negative.
         """
-        rng = generator(rng)
+        rng = as_generator(rng)
         n_samples = check_count(n_samples)
         labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
         white = rng.standard_normal((n_samples, self.n_dimensions))
@@ -375,7 +369,7 @@ def _transformed(covariance, affine):
 
 
 def _numbers(array, name, n_axes):
-    array = np.array(plain(array, name)[0])  # a copy: the mixture is a value of its own
+    array = np.array(as_floats(array, name)[0])  # a copy: the mixture is a value of its own
     if array.ndim != n_axes:
         raise InputError(f"`{name}` has {array.ndim} axes (shape {array.shape}), but {n_axes} are needed")
     if not np.isfinite(array).all():

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import plain
 
 ROUNDING = 1e-13  # of the distance between the outermost quantiles of the components
 EXACT = 1e-15  # a sum of probabilities cannot be known better
@@ -13,7 +13,7 @@ WIDTH = np.sqrt(12.0)  # of a uniform density, in its standard deviations
 
 def check_levels(q):
     """Probabilities as an array; InputError if one does not lie between 0 and 1."""
-    levels = plain(q, "q")[0]
+    levels = as_floats(q, "q")[0]
     if not ((levels > 0) & (levels < 1)).all():
         raise InputError(f"`q` is {q}, but quantiles are asked for at probabilities between 0 and 1")
     return levels

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats, read_only
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import plain, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ class FitRecord:
         InputError
             If it is no square matrix of numbers.
         """
-        covariance = plain(covariance, "covariance")[0]
+        covariance = as_floats(covariance, "covariance")[0]
         if covariance.ndim != 2 or len(set(covariance.shape)) != 1:
             raise InputError(f"`covariance` of the parameters has shape {covariance.shape}, but it must be square")
         return replace(self, covariance=covariance)

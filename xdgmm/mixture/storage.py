@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
 from xdgmm.kernels import unpack
-from xdgmm.observations.validation import difference_unit
 
 from .background import Background
 from .record import FitRecord

@@ -5,10 +5,11 @@ from itertools import combinations
 
 import numpy as np
 
-from xdgmm.fitting.watching import progress_bar
+from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import progress_bar
+from xdgmm.basics.units import difference_unit
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import difference_unit, generator
 from xdgmm.tables import MISSING, NewColumn
 
 from .memberships import comparable, in_blocks, log_likelihoods
@@ -95,7 +96,7 @@ class Answers:
 
     def blocks(self, progress="auto"):
         """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
-        rng = generator(self.rng)
+        rng = as_generator(self.rng)
         with progress_bar(progress, "objects", len(self.observations)) as bar:
             for _, block in in_blocks(self.observations):
                 yield self._values(comparable(self.mixture, block), rng)

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xdgmm.fitting.watching import progress_bar
+from xdgmm.basics.arrays import read_only
+from xdgmm.basics.parameters import as_generator, check_count
+from xdgmm.basics.progress import progress_bar
 from xdgmm.mixture import GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import check_count, generator, read_only
 
 from .memberships import comparable, in_blocks
 from .posteriors import posteriors
@@ -73,7 +74,7 @@ class Denoised:
 
     def sample(self, n_samples, rng=None):
         """Draw from each posterior: true values (N, n_samples, D); `rng` is a Generator, or a seed."""
-        rng = generator(rng)
+        rng = as_generator(rng)
         result = np.empty((len(self), check_count(n_samples), len(self.names)))
         for rows, block in in_blocks(self.observations):
             result[rows] = posteriors(self.mixture, block).sample(n_samples, rng)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
-from xdgmm.fitting.watching import progress_bar
-from xdgmm.observations.validation import generator
 
 from .drawing import drawn
 from .memberships import comparable, in_blocks, log_likelihoods, memberships
@@ -95,7 +95,7 @@ def outlyingness(mixture, observations, *, n_samples=None, rng=None, progress="a
         return _exact(mixture, observations)
     if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
         raise InputError(f"`n_samples` is {n_samples!r}, but a positive integer is needed")
-    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, generator(rng), progress)
+    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, as_generator(rng), progress)
 
 
 def has_exact_outlyingness(mixture):

@@ -5,9 +5,10 @@ from itertools import count
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_dimensionless, as_floats, list_rows
+from xdgmm.basics.parameters import check_names
+from xdgmm.basics.units import check_units, difference_unit
 from xdgmm.errors import InputError
-
-from .validation import check_names, check_units, difference_unit, dimensionless, listed, plain
 
 ROUNDING = 1e-12  # how far from 1 the sum of a row of an average may be
 
@@ -102,7 +103,7 @@ def _symmetric(matrices):
 
 
 def _matrix(matrix, names):
-    A = dimensionless(matrix, "matrix")
+    A = as_dimensionless(matrix, "matrix")
     if A.ndim != 2 or A.shape[0] == 0 or A.shape[1] != len(names):
         raise InputError(
             f"`matrix` has shape {A.shape}, but one row for each result and one column for each of {', '.join(names)} "
@@ -112,14 +113,14 @@ def _matrix(matrix, names):
         raise InputError("`matrix` holds NaN or infinity; every element must be finite")
     zero = np.flatnonzero(~A.any(axis=1))
     if zero.size:
-        raise InputError(f"`matrix` is zero in {listed(zero)}, which says nothing of any coordinate; leave that out")
+        raise InputError(f"`matrix` is zero in {list_rows(zero)}, which says nothing of any coordinate; leave that out")
     return A
 
 
 def _offset(offset, units):
     if offset is None:
         return np.zeros(len(units))
-    b, _ = plain(offset, "offset", _unit_of_offset(offset, units))
+    b, _ = as_floats(offset, "offset", _unit_of_offset(offset, units))
     if b.shape not in ((), (len(units),)):
         raise InputError(
             f"`offset` has shape {b.shape}, but `matrix` has {len(units)} rows; give one number for each, or for all"

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xdgmm import kernels
+from xdgmm.basics.arrays import CHUNK, as_columns, as_dimensionless, as_floats, check_values, read_only
+from xdgmm.basics.parameters import check_names
+from xdgmm.basics.units import check_units, difference_unit, unit_factors
 from xdgmm.errors import InputError
 
-from . import validation
+from . import checks
 from .affine import AffineMap
-from .validation import plain, read_only
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -99,8 +101,8 @@ class Observations:
         """
         projections = _plain_projections(projections)
         values, units = _values(values, units, projections)
-        standard_errors, _ = plain(standard_errors, "standard_errors", _common(units, standard_errors))
-        standard_errors, checked = validation.check_standard_errors(standard_errors, values)
+        standard_errors, _ = as_floats(standard_errors, "standard_errors", _common(units, standard_errors))
+        standard_errors, checked = checks.check_standard_errors(standard_errors, values)
         remarks = _infinite(values, checked)
         return _build(cls, checked, standard_errors, weights, names, units, remarks, projections)
 
@@ -120,8 +122,8 @@ class Observations:
         projections = _plain_projections(projections)
         values, units = _values(values, units, projections)
         common = _common(units, covariances)
-        covariances, _ = plain(covariances, "covariances", None if common is None else common**2)
-        covariances, checked = validation.check_covariances(covariances, values)
+        covariances, _ = as_floats(covariances, "covariances", None if common is None else common**2)
+        covariances, checked = checks.check_covariances(covariances, values)
         remarks = _infinite(values, checked)
         return _build(cls, checked, covariances, weights, names, units, remarks, projections)
 
@@ -228,7 +230,7 @@ class Observations:
         InputError
             If a unit does not convert.
         """
-        factors = validation.unit_factors(self.units, units, self.names)
+        factors = unit_factors(self.units, units, self.names)
         if (factors == 1.0).all():
             return self
         units = tuple(new or old for old, new in zip(self.units, units, strict=True))
@@ -339,8 +341,8 @@ def _transformed_noise(observations, affine):
     if observations.noise is None:
         return None
     result = np.empty((len(observations), *[len(affine.matrix)] * 2))
-    for start in range(0, len(result), validation.CHUNK):
-        part = slice(start, start + validation.CHUNK)
+    for start in range(0, len(result), CHUNK):
+        part = slice(start, start + CHUNK)
         noise, seen = observations.noise[part], observations.present[part]
         if noise.ndim == 2:
             result[part] = affine.covariances_of_factors(np.where(seen, noise, 0.0)[:, :, None] * np.eye(seen.shape[1]))
@@ -372,18 +374,18 @@ def _scaled(noise, factors):
 
 
 def _plain_projections(projections):
-    return None if projections is None else validation.dimensionless(projections, "projections")
+    return None if projections is None else as_dimensionless(projections, "projections")
 
 
 def _values(values, units, projections=None):
-    values, own_unit = plain(values, "values", _target(values, units))
-    values = validation.as_columns(values)
-    validation.check_values(values)
+    values, own_unit = as_floats(values, "values", _target(values, units))
+    values = as_columns(values)
+    check_values(values)
     units = own_unit if units is None else units
     if projections is None:
-        return values, validation.check_units(units, values.shape[1])
-    validation.check_projection_shape(projections, values.shape)
-    return values, validation.check_units(units, projections.shape[-1], "coordinates")
+        return values, check_units(units, values.shape[1])
+    checks.check_projection_shape(projections, values.shape)
+    return values, check_units(units, projections.shape[-1], "coordinates")
 
 
 def _target(values, units):
@@ -402,7 +404,7 @@ def _common(units, errors):
         return None
     if len(set(units)) > 1 or units[0] is None:
         raise InputError(f"errors have the unit {errors.unit}, but the values have none in common; give both alike")
-    return validation.difference_unit(units[0])
+    return difference_unit(units[0])
 
 
 def _infinite(before, after):
@@ -415,12 +417,12 @@ def _infinite(before, after):
 
 
 def _build(cls, values, noise, weights, names, units, remarks=(), projections=None):
-    names = validation.check_names(names, len(units), "columns" if projections is None else "coordinates")
+    names = check_names(names, len(units), "columns" if projections is None else "coordinates")
     if weights is not None:
-        weights = validation.check_weights(plain(weights, "weights")[0], values.shape[0])
-    validation.check_something_seen(values)
+        weights = checks.check_weights(as_floats(weights, "weights")[0], values.shape[0])
+    checks.check_something_seen(values)
     if projections is not None:
-        projections = validation.check_projections(projections, values)
+        projections = checks.check_projections(projections, values)
     result = cls(values, noise, weights, names, units, remarks, projections)
     counted = result.counts
     if not counted.any():

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import FitResult, Outcome, fit
 from xdgmm.fitting.fit import check_n_components
-from xdgmm.observations.validation import generator
 
 from .criteria import bic
 
@@ -82,7 +82,7 @@ def search(observations, candidates, settings=None, rng=None):
         raise InputError("no number of components to choose from; give at least one")
     for n_components in candidates:
         check_n_components(n_components, observations)
-    rng = generator(rng)
+    rng = as_generator(rng)
     fitted, degenerate = {}, []
     for n_components in candidates:
         try:

@@ -4,8 +4,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_floats
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import plain
 
 SHOWN = 20
 
@@ -39,7 +39,7 @@ def numbers(catalogue, name):
         _refuse_text(column, name)
     cells = _without_none(column) if column.dtype.kind == "O" else getattr(column, "value", column)
     try:
-        values, _ = plain(cells, f"column '{name}'")
+        values, _ = as_floats(cells, f"column '{name}'")
     except InputError as error:
         raise InputError(str(error).replace("`", "")) from None
     return values, getattr(column, "unit", None)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 
-from xdgmm.observations.validation import CHUNK, listed
+from xdgmm.basics.arrays import CHUNK, list_rows
 
 from .units import Belonging, converted
 
@@ -53,7 +53,7 @@ def without_missing(matrices, matches):
         if rows.any():
             lost[rows, i] = lost[rows, j] = True
             matrices[rows, i, j] = matrices[rows, j, i] = 0.0
-            sentences.append(f"{WHAT[match.kind]} '{match.columns[0]}' is missing in {listed(np.flatnonzero(rows))}")
+            sentences.append(f"{WHAT[match.kind]} '{match.columns[0]}' is missing in {list_rows(np.flatnonzero(rows))}")
     return lost, sentences
 
 
@@ -71,13 +71,13 @@ def without_impossible(matrices, matches, names):
         if outside.any():
             impossible |= outside
             what = "is outside [-1, 1]" if match.kind == "corr" else "exceeds the product of the two errors"
-            sentences.append(f"{WHAT[match.kind]} '{match.columns[0]}' {what} in {listed(np.flatnonzero(outside))}")
+            sentences.append(f"{WHAT[match.kind]} '{match.columns[0]}' {what} in {list_rows(np.flatnonzero(outside))}")
     matrices[impossible] = np.eye(matrices.shape[1])
     indefinite = _indefinite(matrices)
     if indefinite.any():
         sentences.append(
             f"the correlations of {', '.join(names)} together give no positive semi-definite matrix in "
-            f"{listed(np.flatnonzero(indefinite))}"
+            f"{list_rows(np.flatnonzero(indefinite))}"
         )
     return impossible | indefinite, sentences
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xdgmm.basics.arrays import LARGEST, list_rows, too_large
 from xdgmm.errors import InputError
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import LARGEST, listed, too_large
 
 from .catalogue import Catalogue, as_catalogue
 from .columns import find, numbers, numbers_of_all
@@ -171,7 +171,7 @@ def _check_finite(values, names):
         infinite = np.flatnonzero(np.abs(values_of) > LARGEST)
         if infinite.size:
             what = too_large(values_of)
-            raise InputError(f"column '{name}' is {what} in {listed(infinite)}; mask missing values, or use NaN")
+            raise InputError(f"column '{name}' is {what} in {list_rows(infinite)}; mask missing values, or use NaN")
 
 
 def _weights(catalogue, name, remarks):
@@ -181,7 +181,7 @@ def _weights(catalogue, name, remarks):
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if bad.size:
         raise InputError(
-            f"weights column '{name}' is negative or missing in {listed(bad)}; use 0 to leave an object out"
+            f"weights column '{name}' is negative or missing in {list_rows(bad)}; use 0 to leave an object out"
         )
     if not weights.any():
         raise InputError(f"weights column '{name}' is zero in every row, so there is nothing to fit")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import mul
 
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import difference_unit
 
 from .columns import numbers
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import listed
 
 ON_BAD = ("raise", "drop", "missing", "exact")
 MEND = "choose --on-bad {} (on_bad= in Python) or mend the table"
@@ -42,7 +42,7 @@ def _counted(column, errors, bad):
     }
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     subject, verb = ("error columns", "have") if "' and '" in column else ("error column", "has")
-    return f"{subject} '{column}' {verb} unusable errors ({counted}) in {listed(rows)}"
+    return f"{subject} '{column}' {verb} unusable errors ({counted}) in {list_rows(rows)}"
 
 
 def without_missing_correlations(values, lost, sentences, on_bad, remarks):

@@ -12,7 +12,7 @@ result has that one.
 
 from .background import background_limit
 from .bootstrap import BootstrapSamples, bootstrap
-from .estimates import Estimate, SampledMixtures, check_level
+from .estimates import Estimate, SampledMixtures
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
 from .limits import WidthLimit, width_limit
 from .mcmc import LKJ, HalfCauchy, LogUniform, PosteriorPrior, PosteriorSamples, SamplingOutcome, Uniform, refine
@@ -35,7 +35,6 @@ __all__ = [
     "WidthLimit",
     "background_limit",
     "bootstrap",
-    "check_level",
     "laplace",
     "parameter_errors",
     "principal_limit",

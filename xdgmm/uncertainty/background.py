@@ -6,12 +6,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import Model, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
-
-from .estimates import check_level
 
 TOLERANCE = 1e-7  # nats to which each point of the profile is maximised
 PASSES = 2000

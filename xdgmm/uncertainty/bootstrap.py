@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, solvers
 from xdgmm.fitting.optimality import Point
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood, responsibilities
-from xdgmm.fitting.watching import check as check_progress
-from xdgmm.fitting.watching import progress_bar
-from xdgmm.observations.validation import generator
 
 from .estimates import SampledMixtures
 
@@ -93,7 +92,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     True
     """
     _check(result, observations, n_resamples, n_jobs, progress)
-    seeds = generator(rng).integers(2**63, size=n_resamples)
+    seeds = as_generator(rng).integers(2**63, size=n_resamples)
     problem = _Problem(result, observations)
     with progress_bar(progress, "resamples", n_resamples) as bar:
         found = []
@@ -113,7 +112,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
 
 
 def _check(result, observations, n_resamples, n_jobs, progress):
-    check_progress(progress, None)
+    check_progress(progress)
     if not isinstance(result, FitResult):
         raise InputError(
             f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
 
@@ -58,13 +59,6 @@ def numbers(value):
     if value.dtype.kind not in "fiu":
         raise InputError(f"the function returns {value.dtype}, but it must return numbers: one, or an array of them")
     return value if hasattr(value, "unit") else np.asarray(value, dtype=float)
-
-
-def check_level(level, name="level", least=0):
-    """Refuse a level that is no probability above the least."""
-    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not least < level < 1:
-        usual = " (0.6827 for one standard error)" if least == 0 else ""
-        raise InputError(f"`{name}` is {level!r}, but it must be between {least} and 1{usual}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xdgmm import kernels
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import Model, responsibilities
 from xdgmm.fitting.newton import curvature
@@ -24,7 +25,7 @@ from xdgmm.fitting.statistics import Likelihood
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import GaussianMixture
 
-from .estimates import Estimate, check_level, numbers
+from .estimates import Estimate, numbers
 
 CHUNK = 20_000  # objects whose expected information or scores are formed at a time
 FLAT = 1e-10  # information below this fraction of that with known labels determines nothing

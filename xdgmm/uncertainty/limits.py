@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from .estimates import check_level
+from xdgmm.basics.parameters import check_level
+
 from .profile import Profile, checked_model, crossing, warn_of_local_maximum
 
 

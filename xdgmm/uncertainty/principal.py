@@ -10,12 +10,12 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import model_of, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood
 
-from .estimates import check_level
 from .limits import WidthLimit
 
 TOLERANCE = 1e-6  # nats to which each point is maximised

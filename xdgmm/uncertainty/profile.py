@@ -11,12 +11,13 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Model, solvers
 from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.fitting.statistics import Likelihood, responsibilities
 
-from .estimates import ONE_SIGMA, Estimate, check_level
+from .estimates import ONE_SIGMA, Estimate
 
 TOLERANCE = 1e-7  # nats to which each point of the profile is maximised
 PASSES = 2000

@@ -4,8 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import difference_unit
 from xdgmm.uncertainty import SampledMixtures, laplace
 
 from .fitted import check_samples, parts

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, responsibilities
 from xdgmm.uncertainty import (
@@ -11,7 +12,6 @@ from xdgmm.uncertainty import (
     PosteriorSamples,
     background_limit,
     bootstrap,
-    check_level,
     laplace,
     parameter_errors,
     principal_limit,

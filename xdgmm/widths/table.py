@@ -5,7 +5,7 @@ from astropy.table import Column, MaskedColumn, QTable
 from astropy.units import Quantity, Unit
 from astropy.utils.masked import Masked
 
-from xdgmm.observations.validation import difference_unit
+from xdgmm.basics.units import difference_unit
 
 FWHM = np.sqrt(8.0 * np.log(2.0))
 INTERVALS = {

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.special import betaln, gammaln
 
+from xdgmm.basics.arrays import as_floats
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
 from xdgmm.fitting import Dirichlet, Normal
 from xdgmm.fitting.standardisation import location_and_spread
-from xdgmm.observations.validation import difference_unit, plain
 
 WIDE = 10.0  # spreads of the data: standard deviation of the default prior on the means
 LOG_2PI = np.log(2.0 * np.pi)
@@ -358,7 +359,7 @@ def _per_column(value, called, names, units):
 def _number(entry, called, name, unit):
     if getattr(entry, "unit", None) is not None and unit is None:
         raise InputError(f"`{called}` of the prior has the unit {entry.unit}, but '{name}' has none; give a number")
-    number = plain(entry, f"{called} of the prior", difference_unit(unit))[0]
+    number = as_floats(entry, f"{called} of the prior", difference_unit(unit))[0]
     if number.shape != () or not 0.0 < number < np.inf:
         raise InputError(f"`{called}` of the prior on the sigmas is {entry}, but it must be a positive number")
     return float(number)

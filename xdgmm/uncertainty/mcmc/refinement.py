@@ -4,10 +4,11 @@ import warnings
 
 import numpy as np
 
+from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
-from xdgmm.fitting import FitResult, watching
+from xdgmm.fitting import FitResult
 from xdgmm.observations import Observations
-from xdgmm.observations.validation import generator
 
 from . import labels
 from .chain import Plan, run
@@ -98,7 +99,7 @@ def refine(
     (True, ['mean[0, v]', 'sigma[0, v]'])
     """
     observations = _same_columns(result, observations)
-    watching.check(progress, None)
+    check_progress(progress)
     labels.check(relabel)
     plan = _plan(n_steps, until, max_steps)
     prior = PosteriorPrior() if prior is None else prior
@@ -107,12 +108,12 @@ def refine(
     prior = prior.resolved(observations, result.mixture.n_components, result.model)
     posterior = Posterior(result, observations, prior)
     _check_same_data(result, observations, posterior)
-    storage, rng = None, generator(rng)
+    storage, rng = None, as_generator(rng)
     _check_moves(moves)
     if backend is not None:
         storage = Storage(backend, existing, fingerprint(result, observations, prior), str(prior))
     sampler, state = _sampler(posterior, n_walkers, moves, storage, rng)
-    with watching.progress_bar(progress, "steps") as bar:
+    with progress_bar(progress, "steps") as bar:
         save = (lambda _: None) if storage is None else storage.save
         chain = run(sampler, state, plan, save, _Told(bar))
     return _samples(chain, posterior, result, prior, relabel)

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from xdgmm.basics.parameters import check_level
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.observations.validation import difference_unit
-from xdgmm.uncertainty.estimates import SampledMixtures, check_level
+from xdgmm.uncertainty.estimates import SampledMixtures
 
 from .autocorrelation import autocorrelation_times
 from .chain import Chain, SamplingOutcome

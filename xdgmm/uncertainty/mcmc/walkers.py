@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xdgmm.basics.linalg import symmetric
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.fitting.matrices import symmetric
-from xdgmm.observations.validation import difference_unit
 
 NEAR_ZERO = 0.5  # standard errors of a variance below which a width counts as near zero, and from which walkers start
 FIRST_STEP, DROP = 1e-3, 0.5  # steps double until the log-posterior has fallen by so many nats ...

@@ -1,0 +1,143 @@
+"""Arrays: what users pass becomes plain float64 here, or one sentence says why it cannot."""
+
+import numpy as np
+
+from xdgmm.errors import InputError, KindError
+
+FIRST = 5  # how many offending rows a message lists
+CHUNK = 100_000  # rows checked at a time
+LARGEST = 1e150  # so that squares and their sums are finite
+
+
+def list_rows(rows):
+    """'row 3', or 'rows 0, 4, 7, 8, 9, ... (12 in all)', counting from 0."""
+    rows = np.asarray(rows)
+    shown = ", ".join(str(row) for row in rows[:FIRST])
+    if rows.size == 1:
+        return f"row {shown}"
+    return f"rows {shown}" + (f", ... ({rows.size} in all)" if rows.size > FIRST else "")
+
+
+def as_floats(array, name, unit=None):
+    """Float64 array and unit from an array, masked array or Quantity; masked becomes NaN.
+
+    `unit` is what a Quantity is converted to; without it a Quantity keeps its own.
+    """
+    own_unit = getattr(array, "unit", None)
+    if own_unit is not None:
+        unit = own_unit if unit is None else unit
+        array = _converted(array, own_unit, unit, name)
+    array, mask = _unmasked(array)
+    array = _as_float(array, name)
+    if mask is not None and np.any(mask):
+        array = np.where(mask, np.nan, array)
+    return array, unit
+
+
+def _unmasked(array):
+    """Elements and mask (None where there is none) of numpy's masked arrays, astropy's, and others."""
+    if isinstance(array, np.ma.MaskedArray):
+        return array.data, array.mask
+    mask = getattr(array, "mask", None)
+    return getattr(array, "unmasked", array), None if callable(mask) else mask  # a data frame has a method `mask`
+
+
+def _converted(array, own_unit, unit, name):
+    from astropy.units import Unit, UnitConversionError
+
+    try:
+        factor = 1.0 if own_unit == unit else own_unit.to(Unit(unit))
+    except UnitConversionError:
+        raise InputError(
+            f"`{name}` has the unit {own_unit}, which does not convert to {unit}; give both in convertible units"
+        ) from None
+    value = array.value
+    return value if factor == 1.0 else value * factor
+
+
+def _as_float(array, name):
+    if hasattr(array, "toarray"):
+        raise KindError(f"`{name}` is sparse, and sparse data are not supported; give a dense array: .toarray()")
+    try:
+        raw = np.asarray(array)
+    except ValueError:
+        raise InputError(f"`{name}` is ragged: its rows have different lengths; make them equal") from None
+    if raw.dtype.kind == "O":
+        _refuse_objects(raw, name)
+    elif raw.dtype.kind not in "fiu":
+        raise InputError(f"{_kind(raw, name)}, but numbers belong there; convert it to float")
+    return np.ascontiguousarray(raw, dtype=np.float64).reshape(raw.shape)
+
+
+def _refuse_objects(raw, name):
+    """Python objects that are all numbers may pass."""
+    others = {type(each).__name__ for each in raw.flat if not isinstance(each, (int, float, np.floating, np.integer))}
+    if others:
+        raise KindError(
+            f"`{name}` holds values of type object ({', '.join(sorted(others))}); the argument must be numeric: "
+            "without strings and other objects, a number each; convert it to float"
+        )
+
+
+def _kind(raw, name):
+    """What is not supported, in words that scikit-learn's users know."""
+    if raw.dtype.kind == "c":
+        return f"Complex data not supported: `{name}` holds complex numbers"
+    kinds = {"U": "strings", "S": "strings", "b": "booleans", "M": "dates"}
+    return f"`{name}` holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
+
+
+def as_dimensionless(array, name):
+    """Float64 array of plain numbers; a Quantity whose unit is a mere number is converted to it."""
+    unit = getattr(array, "unit", None)
+    if unit is None:
+        return as_floats(array, name)[0]
+    from astropy.units import dimensionless_unscaled
+
+    if not unit.is_equivalent(dimensionless_unscaled):
+        raise InputError(
+            f"`{name}` has the unit {unit}, but plain numbers belong there; divide by the unit of the coordinates"
+        )
+    return as_floats(array, name, dimensionless_unscaled)[0]
+
+
+def n_axes(value):
+    """Number of axes of an array, or of nested lists that may hold Quantities."""
+    if isinstance(value, (list, tuple)):
+        return 1 + max((n_axes(entry) for entry in value), default=0)
+    return np.ndim(value)
+
+
+def read_only(array):
+    """A view whose elements cannot be set."""
+    if array is None:
+        return None
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def as_columns(values, name="values"):
+    """Values as (N, D); a one-dimensional array is one column."""
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"`{name}` has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
+    if values.shape[1] == 0 < values.shape[0]:
+        raise InputError(f"`{name}` is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
+    if values.shape[0] == 0 or values.shape[1] == 0:
+        raise InputError(f"`{name}` is empty (shape {values.shape}); give at least one row and one column")
+    return values
+
+
+def check_values(values, name="values"):
+    """Infinite values, and values that cannot be squared, are refused; NaN is missing."""
+    infinite = (np.abs(values) > LARGEST).any(axis=1)
+    if infinite.any():
+        what = f"`{name}` is {too_large(values)} in {list_rows(np.flatnonzero(infinite))}"
+        raise InputError(f"{what}; use NaN or a mask for missing values")
+
+
+def too_large(values):
+    """What is wrong with values of which some are beyond LARGEST."""
+    return "infinite" if np.isinf(values).any() else f"beyond {LARGEST:g}"

@@ -1,0 +1,41 @@
+"""Checks of parameters that many functions have: counts, levels, names, seeds."""
+
+import numpy as np
+
+from xdgmm.errors import InputError
+
+
+def check_count(n_samples):
+    """How many draws are asked for; InputError if that is no whole number, or negative."""
+    if isinstance(n_samples, (bool, np.bool_)) or not isinstance(n_samples, (int, np.integer)) or n_samples < 0:
+        raise InputError(f"`n_samples` is {n_samples!r}, but it must be a whole number, zero or positive")
+    return n_samples
+
+
+def check_level(level, name="level", least=0):
+    """Refuse a level that is no probability above the least."""
+    if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not least < level < 1:
+        usual = " (0.6827 for one standard error)" if least == 0 else ""
+        raise InputError(f"`{name}` is {level!r}, but it must be between {least} and 1{usual}")
+
+
+def check_names(names, n_dimensions, what="columns"):
+    """A tuple of D different names; x1, x2, ... where none are given."""
+    if names is None:
+        return tuple(f"x{i + 1}" for i in range(n_dimensions))
+    names = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
+    if len(names) != n_dimensions:
+        raise InputError(f"`names` has {len(names)} entries, but there are {n_dimensions} {what}; give one for each")
+    if len(set(names)) < len(names):
+        raise InputError(f"`names` repeats a name: {', '.join(names)}; make them different")
+    return names
+
+
+def as_generator(rng, name="rng"):
+    """The numpy Generator of a seed, or the one given."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"`{name}` is {rng!r}, but it must be a numpy Generator, a seed (a whole number from 0), or None"
+        ) from None
