@@ -19,6 +19,7 @@ ORDER = [
     {"uncertainty"},
     {"streaming"},
     {"tables", "datasets"},
+    {"prediction"},
     {"fitting"},
     {"mixture"},
     {"observations"},

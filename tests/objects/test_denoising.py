@@ -161,7 +161,7 @@ def test_blocks_and_the_order_of_rows_do_not_matter(monkeypatch):
     whole = denoise(TWO, observations)
     quantiles = whole.quantiles(0.2)
     order = np.random.default_rng(0).permutation(50)
-    monkeypatch.setattr(sys.modules["xdgmm.objects.memberships"], "AT_ONCE", 7)
+    monkeypatch.setattr(sys.modules["xdgmm.prediction.memberships"], "AT_ONCE", 7)
     parts = denoise(TWO, observations.select(order))
     assert parts.means == pytest.approx(whole.means[order], rel=1e-12)
     assert parts.covariances == pytest.approx(whole.covariances[order], rel=1e-12, abs=1e-15)

@@ -61,7 +61,7 @@ def apply(
     appended = Appended(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
     appended.check((model, "the model"))
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.objects import Answers
+    from xdgmm.objects import ObjectColumns
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
@@ -70,7 +70,7 @@ def apply(
     names = list(mixture.names) if columns is None else names_of(columns)
     how = {"errors": errors_of(errors), "correlations": correlations.value, "on_bad": on_bad.value}
     observations = in_units_of(mixture, Observations.from_table(catalogue, names, **how))
-    answers = Answers(mixture, observations, prefix, outlyingness, seed)
+    answers = ObjectColumns(mixture, observations, prefix, outlyingness, seed)
     appended.check_names(catalogue.colnames, answers.columns)
     del catalogue  # a large one is not needed again
     _introduce(answers, table, voice)

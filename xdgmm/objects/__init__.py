@@ -2,12 +2,16 @@
 
 `memberships` says which component an object belongs to, `log_likelihoods` how likely it is, `distances` how many sigmas
 it lies from its component, `outlyingness` how unusual that is, and `denoise` where its true value lies.  All take its
-own noise into account and keep the order of the rows.  `Answers` are the columns that all this makes in a catalogue.
+own noise into account and keep the order of the rows.  `ObjectColumns` are the columns of these answers that are
+appended to a catalogue.  What they are computed with is in `xdgmm.prediction`.
 """
 
-from .columns import Answers
-from .denoising import Denoised, denoise
-from .memberships import log_likelihoods, memberships
-from .outlyingness import distances, outlyingness
+from xdgmm.errors import deprecated_names
+from xdgmm.prediction import distances, log_likelihoods, memberships, outlyingness
 
-__all__ = ["Answers", "Denoised", "denoise", "distances", "log_likelihoods", "memberships", "outlyingness"]
+from .columns import ObjectColumns
+from .denoising import Denoised, denoise
+
+__all__ = ["Denoised", "ObjectColumns", "denoise", "distances", "log_likelihoods", "memberships", "outlyingness"]
+
+deprecated_names(__name__, {"Answers": "ObjectColumns"})

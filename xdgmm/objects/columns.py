@@ -1,24 +1,33 @@
-"""The answers as columns of a catalogue, some rows at a time."""
+"""What is known of each object, as columns of a catalogue, some rows at a time."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.basics.units import difference_unit
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
+from xdgmm.prediction import (
+    checked_observations,
+    distances,
+    has_exact_outlyingness,
+    in_blocks,
+    log_likelihoods,
+    outlyingness,
+    posteriors,
+)
 from xdgmm.tables import MISSING, NewColumn
-
-from .memberships import comparable, in_blocks, log_likelihoods
-from .outlyingness import distances, has_exact_outlyingness, outlyingness
-from .posteriors import posteriors
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class ObjectColumns:
     """What `xdgmm apply` appends to a table: memberships, likelihood, outlyingness, denoised values.
 
     Parameters
@@ -41,10 +50,10 @@ class Answers:
     Examples
     --------
     >>> from xdgmm import GaussianMixture, Observations
-    >>> from xdgmm.objects import Answers
+    >>> from xdgmm.objects import ObjectColumns
     >>> stars = Observations.with_standard_errors([83.1, 76.0], 1.5, names="v", units="km/s")
-    >>> answers = Answers(GaussianMixture([1.0], [[80.5]], [[[7.3]]], units="km/s"), stars)
-    >>> [column.name for column in answers.columns]
+    >>> found = ObjectColumns(GaussianMixture([1.0], [[80.5]], [[[7.3]]], units="km/s"), stars)
+    >>> [column.name for column in found.columns]
     ['xd_membership_0', 'xd_component', 'xd_log_likelihood', 'xd_distance', 'xd_outlyingness', 'xd_v', 'xd_v_err']
     """
 
@@ -52,27 +61,27 @@ class Answers:
     observations: Observations
     prefix: str = "xd_"
     n_samples: int | None = None
-    rng: object = None
+    rng: np.random.Generator | int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check that mixture and observations fit."""
-        comparable(self.mixture, self.observations.select(slice(0, 1)))
+        checked_observations(self.mixture, self.observations.select(slice(0, 1)))
 
     @property
-    def columns(self):
+    def columns(self) -> list[NewColumn]:
         """The columns in their order: list of `NewColumn`."""
         return [NewColumn(self.prefix + name, *rest) for name, *rest in (*self._of_objects(), *self._denoised())]
 
     @property
-    def n_masked(self):
-        """Number of rows without any value, whose answers are masked."""
+    def n_masked(self) -> int:
+        """Number of rows without any value, which are masked in the new columns."""
         return len(self.observations) - int(self.observations.present.any(axis=1).sum())
 
     @property
-    def _judges(self):
+    def _with_outlyingness(self) -> bool:
         return self.n_samples is not None or has_exact_outlyingness(self.mixture)
 
-    def _of_objects(self):
+    def _of_objects(self) -> Iterator[tuple]:
         K = self.mixture.n_components
         for k in range(K):
             yield f"membership_{k}", f"Probability that the object belongs to component {k}"
@@ -81,12 +90,12 @@ class Answers:
             yield "membership_background", "Probability that the object belongs to the background"
             beside = f" ({K}: the background)"
         yield "component", f"Most probable component{beside}", None, True
-        yield "log_likelihood", "Natural logarithm of the likelihood, noise taken in"
-        yield "distance", "Sigmas from the most probable component, noise taken in"
-        if self._judges:
+        yield "log_likelihood", "Natural logarithm of the likelihood, noise taken into account"
+        yield "distance", "Sigmas from the most probable component, noise taken into account"
+        if self._with_outlyingness:
             yield "outlyingness", "Probability that an object with this noise is no more likely"
 
-    def _denoised(self):
+    def _denoised(self) -> Iterator[tuple]:
         for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
             yield name, f"Posterior mean of the true {name}", unit
             yield f"{name}_err", f"Posterior standard deviation of the true {name}", difference_unit(unit)
@@ -94,31 +103,31 @@ class Answers:
             name = f"{one}_{self.prefix}{other}_corr"  # both columns are named, so that the errors are found again
             yield name, f"Posterior correlation of the true {one} and {other}"
 
-    def blocks(self, progress="auto"):
+    def blocks(self, progress: str = "auto") -> Iterator[list[NDArray]]:
         """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
         rng = as_generator(self.rng)
         with progress_bar(progress, "objects", len(self.observations)) as bar:
             for _, block in in_blocks(self.observations):
-                yield self._values(comparable(self.mixture, block), rng)
+                yield self._values(checked_observations(self.mixture, block), rng)
                 if bar is not None:
                     bar.update(len(block))
 
-    def _values(self, block, rng):
+    def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray]:
         of_block = posteriors(self.mixture, block)
         component = of_block.weights.argmax(axis=1)
         values = [*of_block.weights.T, component, log_likelihoods(self.mixture, block), distances(self.mixture, block)]
-        if self._judges:
+        if self._with_outlyingness:
             options = {"n_samples": self.n_samples, "rng": rng, "progress": "never"}
             values.append(outlyingness(self.mixture, block, **options))
         mean, covariance = of_block.mean, of_block.covariance
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))
         values.extend(_correlation(covariance, *pair) for pair in combinations(range(mean.shape[1]), 2))
-        known = block.present.any(axis=1)
-        return [np.where(known, each, MISSING if each is component else np.nan) for each in values]
+        measured = block.present.any(axis=1)
+        return [np.where(measured, each, MISSING if each is component else np.nan) for each in values]
 
 
-def _correlation(covariance, i, j):
+def _correlation(covariance: NDArray[np.float64], i: int, j: int) -> NDArray[np.float64]:
     """Correlations (N); 0 where one of the two is known exactly."""
     scale = np.sqrt(covariance[:, i, i] * covariance[:, j, j])
     return np.clip(np.divide(covariance[:, i, j], scale, out=np.zeros(len(scale)), where=scale > 0), -1.0, 1.0)

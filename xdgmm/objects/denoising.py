@@ -1,18 +1,23 @@
-"""Denoised values: what is known of the true value of each object, once the mixture is."""
+"""Denoised values: the posterior of the true value of each object, given the mixture."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.basics.arrays import read_only
 from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.basics.progress import progress_bar
-from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture import ConditionalMixtures, GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
+from xdgmm.prediction import checked_observations, in_blocks, posteriors
 
-from .memberships import comparable, in_blocks
-from .posteriors import posteriors
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,40 +36,40 @@ class Denoised:
         What was measured, in the units of the mixture.
     """
 
-    means: np.ndarray
-    covariances: np.ndarray
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
     mixture: GaussianMixture
     observations: Observations
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Freeze the arrays."""
         for name in ("means", "covariances"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """One line: how many objects, which coordinates."""
         return f"<Denoised: true values of {len(self)} objects in {', '.join(self.names)}>"
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of objects N."""
         return len(self.means)
 
     @property
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         """Names of the coordinates (D)."""
         return self.mixture.names
 
     @property
-    def units(self):
+    def units(self) -> tuple[UnitBase | None, ...]:
         """Units of the coordinates (D); None where there is none."""
         return self.mixture.units
 
     @property
-    def standard_deviations(self):
+    def standard_deviations(self) -> NDArray[np.float64]:
         """Posterior standard deviation of each object along each coordinate (N, D)."""
         return np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
 
-    def posteriors(self, rows=None):
+    def posteriors(self, rows: ArrayLike | slice | None = None) -> ConditionalMixtures:
         """The whole posteriors of some objects (a slice, indices or a mask; all by default): `ConditionalMixtures`.
 
         One takes about ``8 K D (D + 1)`` bytes per object.
@@ -72,7 +77,7 @@ class Denoised:
         rows = slice(None) if rows is None else rows if isinstance(rows, slice) else _indices(rows)
         return posteriors(self.mixture, self.observations.select(rows))
 
-    def sample(self, n_samples, rng=None):
+    def sample(self, n_samples: int, rng: np.random.Generator | int | None = None) -> NDArray[np.float64]:
         """Draw from each posterior: true values (N, n_samples, D); `rng` is a Generator, or a seed."""
         rng = as_generator(rng)
         result = np.empty((len(self), check_count(n_samples), len(self.names)))
@@ -80,7 +85,7 @@ class Denoised:
             result[rows] = posteriors(self.mixture, block).sample(n_samples, rng)
         return result
 
-    def quantiles(self, q):
+    def quantiles(self, q: ArrayLike) -> NDArray[np.float64]:
         """Quantiles of each coordinate by itself: (N, D) for a number, (Q, N, D) for an array of Q probabilities.
 
         Raises
@@ -94,12 +99,12 @@ class Denoised:
         return result
 
 
-def _indices(rows):
+def _indices(rows: ArrayLike) -> NDArray:
     rows = np.atleast_1d(rows)
     return rows if rows.size else rows.astype(int)
 
 
-def denoise(mixture, observations, *, progress="auto"):
+def denoise(mixture: GaussianMixture, observations: Observations, *, progress: str = "auto") -> Denoised:
     """True values of objects, given their measurements and the mixture that they come from.
 
     Parameters
@@ -145,7 +150,7 @@ def denoise(mixture, observations, *, progress="auto"):
     array([[80.93],
            [83.79]])
     """
-    observations = comparable(mixture, observations)
+    observations = checked_observations(mixture, observations)
     N, D = len(observations), mixture.n_dimensions
     means, covariances = np.empty((N, D)), np.empty((N, D, D))
     with progress_bar(progress, "objects", N) as bar:

@@ -1,16 +1,23 @@
 """Draw what might have been measured: the mixture, seen with the noise, the projections and the gaps of each object."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from xdgmm.mixture import GaussianMixture
 from xdgmm.mixture.mixture import square_roots
+from xdgmm.observations import Observations
 
 
-def drawn(mixture, observations, n_draws, rng):
+def draw_observations(
+    mixture: GaussianMixture, observations: Observations, n_draws: int, rng: np.random.Generator
+) -> Observations:
     """Observations of n_draws other objects in the place of each one, one after the other (N n_draws rows).
 
-    Those of the background are drawn from its box as they are measured: its density holds with the noise in.
+    Those of the background are drawn from its box without further noise: its density is that of measured values.
     """
     repeated = observations.select(np.repeat(np.arange(len(observations)), n_draws))
     points, labels = mixture.sample(len(repeated), rng)
@@ -19,19 +26,19 @@ def drawn(mixture, observations, n_draws, rng):
     return replace(repeated, values=np.where(repeated.present, _measured(points, repeated.projections) + noise, np.nan))
 
 
-def _measured(points, projections):
+def _measured(points: NDArray[np.float64], projections: NDArray[np.float64] | None) -> NDArray[np.float64]:
     return points if projections is None else np.einsum("...ai,...i->...a", projections, points)
 
 
-def _noise(observations, n_draws, rng):
-    """Draws of the noise of each object (N n_draws, M); of no consequence where a value is missing."""
+def _noise(observations: Observations, n_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draws of the noise of each object (N n_draws, M); where a value is missing they are not used."""
     N, M = observations.values.shape
     white = rng.standard_normal((N, n_draws, M))
-    noise, seen = observations.noise, observations.present
+    noise, present = observations.noise, observations.present
     if noise is None:
         white[:] = 0.0
     elif noise.ndim == 2:
-        white *= np.where(seen, noise, 0.0)[:, None]
+        white *= np.where(present, noise, 0.0)[:, None]
     else:
-        white = white @ square_roots(np.where(seen[:, :, None] & seen[:, None], noise, 0.0))
+        white = white @ square_roots(np.where(present[:, :, None] & present[:, None], noise, 0.0))
     return white.reshape(-1, M)

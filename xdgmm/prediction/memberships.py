@@ -1,39 +1,58 @@
 """Memberships and log-likelihoods of single objects, row for row with the observations."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm import fitting
 from xdgmm.errors import InputError
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
 
 
-def memberships(mixture, observations):
+def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """Probability that each object belongs to each component, its noise taken into account: (N, K).
 
     With a background there is one column more, the background's.  A row without any value has the mixture's weights.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
     """
     unknown = np.tile(mixture.shares, (len(observations), 1))
-    return _filled(unknown, fitting.responsibilities, mixture, observations)
+    return _with_measured_rows(unknown, fitting.responsibilities, mixture, observations)
 
 
-def log_likelihoods(mixture, observations):
-    """``ln p(w_i)`` of each object under the noise-convolved mixture (N,), in nats; 0 for a row without any value."""
-    return _filled(np.zeros(len(observations)), fitting.log_likelihoods, mixture, observations)
+def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """``ln p(w_i)`` of each object under the noise-convolved mixture (N,), in nats; 0 for a row without any value.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
+    """
+    return _with_measured_rows(np.zeros(len(observations)), fitting.log_likelihoods, mixture, observations)
 
 
-def _filled(result, answer, mixture, observations):
-    """The result (N, ...) with the answers of the rows that have a value."""
-    observations = comparable(mixture, observations)
+def _with_measured_rows(
+    result: NDArray[np.float64], function: Callable[..., NDArray[np.float64]], mixture, observations
+) -> NDArray[np.float64]:
+    """The result (N, ...) in which the rows with at least one value have what the function gives for them."""
+    observations = checked_observations(mixture, observations)
     if observations.present.any():
         blocks = observations.pack(background=mixture.background and mixture.background.box)
-        result[blocks.rows] = answer(mixture, blocks)
+        result[blocks.rows] = function(mixture, blocks)
     return result
 
 
-def comparable(mixture, observations):
+def checked_observations(mixture: GaussianMixture, observations: Observations) -> Observations:
     """The observations in the mixture's units, each object counting once.
 
     Raises
@@ -51,7 +70,7 @@ def comparable(mixture, observations):
     return replace(observations.in_units(mixture.units), weights=None)
 
 
-def in_blocks(observations):
+def in_blocks(observations: Observations) -> Iterator[tuple[slice, Observations]]:
     """Slices of rows that are computed at once, and the observations of each."""
     for start in range(0, len(observations), AT_ONCE):
         rows = slice(start, min(start + AT_ONCE, len(observations)))

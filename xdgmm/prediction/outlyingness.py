@@ -1,20 +1,25 @@
 """How unusual is an object, under the mixture and with its own noise?"""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
 
-from .drawing import drawn
-from .memberships import comparable, in_blocks, log_likelihoods, memberships
-from .posteriors import distances as distances_from_components
+from .draws import draw_observations
+from .memberships import checked_observations, in_blocks, log_likelihoods, memberships
+from .posteriors import component_distances
 
 DRAWS_AT_ONCE = 200_000
 
 
-def distances(mixture, observations):
-    """How many sigmas each object lies from its most probable component, its noise taken in (N,).
+def distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """How many sigmas each object lies from its most probable component, its noise taken into account (N,).
 
     That is the Mahalanobis distance ``sqrt(d' T^-1 d)``, ``T = R V R' + S``, ``d = w - R m``: in one dimension the
     number of sigmas, in M dimensions about sqrt(M) for a typical object.  With one component and no background
@@ -36,16 +41,23 @@ def distances(mixture, observations):
     >>> distances(mixture, Observations.with_standard_errors([3.0, 19.0], [1.0, 3.0]))
     array([1.5, 2. ])
     """
-    observations = comparable(mixture, observations)
+    observations = checked_observations(mixture, observations)
     result = np.empty(len(observations))
     for rows, block in in_blocks(observations):
         probable = memberships(mixture, block)[:, : mixture.n_components].argmax(axis=1)
-        from_each = distances_from_components(mixture, block)
+        from_each = component_distances(mixture, block)
         result[rows] = from_each[np.arange(len(block)), probable]
     return result
 
 
-def outlyingness(mixture, observations, *, n_samples=None, rng=None, progress="auto"):
+def outlyingness(
+    mixture: GaussianMixture,
+    observations: Observations,
+    *,
+    n_samples: int | None = None,
+    rng: np.random.Generator | int | None = None,
+    progress: str = "auto",
+) -> NDArray[np.float64]:
     """Probability that an object with the same noise is no more likely than this one (N,): small for outliers.
 
     Under the mixture this is uniform between 0 and 1, whatever the noise, which values are missing, and the
@@ -95,22 +107,24 @@ def outlyingness(mixture, observations, *, n_samples=None, rng=None, progress="a
         return _exact(mixture, observations)
     if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
         raise InputError(f"`n_samples` is {n_samples!r}, but a positive integer is needed")
-    return _monte_carlo(mixture, comparable(mixture, observations), n_samples, as_generator(rng), progress)
+    return _monte_carlo(mixture, checked_observations(mixture, observations), n_samples, as_generator(rng), progress)
 
 
-def has_exact_outlyingness(mixture):
-    """Whether one Gaussian is all that there is."""
+def has_exact_outlyingness(mixture: GaussianMixture) -> bool:
+    """Is the mixture one Gaussian without a background?"""
     return mixture.n_components == 1 and mixture.background is None
 
 
-def _exact(mixture, observations):
+def _exact(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     from scipy.special import chdtrc
 
-    seen = observations.present.sum(axis=1)
-    return np.where(seen > 0, chdtrc(np.maximum(seen, 1), distances(mixture, observations) ** 2), 1.0)
+    n_present = observations.present.sum(axis=1)
+    return np.where(n_present > 0, chdtrc(np.maximum(n_present, 1), distances(mixture, observations) ** 2), 1.0)
 
 
-def _monte_carlo(mixture, observations, n_samples, rng, progress):
+def _monte_carlo(
+    mixture: GaussianMixture, observations: Observations, n_samples: int, rng: np.random.Generator, progress: str
+) -> NDArray[np.float64]:
     """Every object is compared with draws of its own, some objects and some draws at a time."""
     own = _likelihoods(mixture, observations)
     counts = np.zeros(len(observations), int)
@@ -124,18 +138,25 @@ def _monte_carlo(mixture, observations, n_samples, rng, progress):
     return (1.0 + counts) / (1.0 + n_samples)
 
 
-def _count(mixture, observations, own, n_samples, rng):
+def _count(
+    mixture: GaussianMixture,
+    observations: Observations,
+    own: NDArray[np.float64],
+    n_samples: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
     """How many of so many draws are no more likely than each object (N,)."""
     counts = np.zeros(len(observations), int)
     for start in range(0, n_samples, DRAWS_AT_ONCE):
         n_draws = min(DRAWS_AT_ONCE, n_samples - start)
-        others = _likelihoods(mixture, drawn(mixture, observations, n_draws, rng)).reshape(len(own), -1, n_draws)
+        drawn = draw_observations(mixture, observations, n_draws, rng)
+        others = _likelihoods(mixture, drawn).reshape(len(own), -1, n_draws)
         less, even = others[0] < own[0, :, None], others[0] == own[0, :, None]
         counts += (less | even & (others[-1] <= own[-1, :, None])).sum(axis=1)
     return counts
 
 
-def _likelihoods(mixture, observations):
+def _likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """Log-likelihoods (1, N); with a background (2, N), the second without it.
 
     Far from all Gaussians their part is lost in the sum, but still says which of two objects is less likely.

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 from xdgmm import GaussianMixture, Observations
-from xdgmm.objects import log_likelihoods, memberships
+from xdgmm.prediction import log_likelihoods, memberships
 
 MIXTURE = GaussianMixture([0.3, 0.7], [[0.0], [4.0]], [[[1.0]], [[0.25]]])
 

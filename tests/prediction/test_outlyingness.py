@@ -9,7 +9,7 @@ from scipy.stats import chi2, kstest, norm
 
 from xdgmm import Background, GaussianMixture, Observations
 from xdgmm.errors import InputError
-from xdgmm.objects import distances, memberships, outlyingness
+from xdgmm.prediction import distances, memberships, outlyingness
 
 GAUSSIAN = GaussianMixture([1.0], [[1.0, 2.0]], [[[2.0, 0.5], [0.5, 1.0]]])
 MIXTURE = GaussianMixture(
@@ -88,7 +88,7 @@ def test_between_two_components_it_is_the_integral_over_less_likely_values():
 
 
 def test_the_smallest_answer_says_how_many_draws_there_were(monkeypatch):
-    monkeypatch.setattr(sys.modules["xdgmm.objects.outlyingness"], "DRAWS_AT_ONCE", 40)
+    monkeypatch.setattr(sys.modules["xdgmm.prediction.outlyingness"], "DRAWS_AT_ONCE", 40)
     observations = Observations.with_standard_errors([[1e6, 0.0], [0.0, 0.0]], 0.1)
     assert outlyingness(MIXTURE, observations, n_samples=99, rng=0)[0] == 0.01
 

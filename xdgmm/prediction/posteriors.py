@@ -1,0 +1,73 @@
+"""The posterior of the true values of each object: a mixture."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdgmm.mixture import Background, ConditionalMixtures, Conditioned, GaussianMixture, conditioned
+from xdgmm.observations import Observations
+
+from .memberships import memberships
+
+
+def posteriors(mixture: GaussianMixture, observations: Observations) -> ConditionalMixtures:
+    """Posterior of the true values of each object, given what was measured: `ConditionalMixtures`.
+
+    Observations are those of `checked_observations`.  The background's component, the last, is the measurement itself
+    with its noise, and uniform over the box along coordinates that are missing.
+    """
+    parts = _conditioned_components(mixture, observations)
+    means, covariances = [part.means for part in parts], [part.covariances for part in parts]
+    if mixture.background is not None:
+        mean, covariance = _given_the_background(mixture.background, observations)
+        means.append(mean)
+        covariances.append(covariance)
+    covariances = np.stack(np.broadcast_arrays(*covariances), axis=1)
+    return ConditionalMixtures(
+        memberships(mixture, observations),
+        np.stack(means, axis=1),
+        np.broadcast_to(covariances, (len(observations), *covariances.shape[1:])),
+        mixture.names,
+        mixture.units,
+        None if mixture.background is None else ~observations.present,
+    )
+
+
+def component_distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """Mahalanobis distance of each object from each component, its noise taken into account (N, K)."""
+    return np.stack([part.distances for part in _conditioned_components(mixture, observations)], axis=1)
+
+
+def _conditioned_components(mixture: GaussianMixture, observations: Observations) -> list[Conditioned]:
+    """Each component given what was measured."""
+    noise = _noise(observations)
+    return [
+        conditioned(mean, covariance, observations.values, noise, observations.projections)
+        for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+    ]
+
+
+def _noise(observations: Observations) -> NDArray[np.float64]:
+    """Noise covariances (n, M, M): one where all objects have the same."""
+    noise = observations.noise
+    if noise is None:
+        return np.zeros((1, observations.n_measured, observations.n_measured))
+    noise = noise[:1] if (noise == noise[:1]).all() else noise
+    if noise.ndim == 3:
+        return noise
+    covariances = np.zeros((*noise.shape, noise.shape[1]))
+    places = np.arange(noise.shape[1])
+    covariances[:, places, places] = noise**2
+    return covariances
+
+
+def _given_the_background(
+    background: Background, observations: Observations
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means (N, D) and covariances (N, D, D) of true values that have no Gaussian prior."""
+    present = observations.present
+    both = present[:, :, None] & present[:, None]
+    mean = np.where(present, observations.values, background.mean)
+    box = np.eye(len(background.mean)) * (background.variances * ~present)[:, :, None]
+    return mean, np.where(both, _noise(observations), box)
