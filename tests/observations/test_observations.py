@@ -263,6 +263,15 @@ def test_infinite_values_are_refused(infinity):
     refused(r"`values` is infinite in row 1; use NaN or a mask for missing values", values=values)
 
 
+def test_a_message_on_values_names_the_column_where_columns_have_names():
+    values = np.ones((4, 2))
+    values[[1, 3], 1] = np.inf
+    with pytest.raises(InputError, match="column 'b' is infinite in rows 1, 3;"):
+        Observations.exact(values, names=["a", "b"])
+    with pytest.raises(InputError, match="`values` is infinite in rows 1, 3;"):
+        Observations.with_standard_errors(values, 1.0, names=["x", "y", "z"], projections=np.ones((2, 3)))
+
+
 @pytest.mark.parametrize("value", [1e155, -1e300])
 def test_a_value_too_large_to_be_squared_is_refused(value):
     with pytest.raises(InputError, match=r"`values` is beyond 1e\+150 in row 1; use NaN or a mask for missing values"):

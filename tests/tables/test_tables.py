@@ -119,7 +119,7 @@ def test_an_error_too_large_to_be_squared_is_infinite(correlated):
 
 
 def test_a_value_too_large_to_be_squared_is_refused():
-    with pytest.raises(InputError, match=r"column 'a' is beyond 1e\+150 in row 1; mask missing values"):
+    with pytest.raises(InputError, match=r"column 'a' is beyond 1e\+150 in row 1; use NaN or a mask"):
         observations_from_table(Table({"a": [1.0, 1e200], "e_a": [0.1, 0.2]}), "a")
 
 
@@ -177,9 +177,9 @@ def test_exact_takes_zero_as_exact_and_refuses_the_rest(poor):
         ({"columns": "v", "errors": "v"}, "its own error"),
         ({"columns": "v", "errors": "name"}, "column 'name' holds strings"),
         ({"columns": "v", "weights": "mass"}, "no weights column 'mass'"),
-        ({"columns": "v", "weights": "minus"}, "'minus' is negative or missing in row 0"),
-        ({"columns": "v", "weights": "nothing"}, "'nothing' is zero in every row"),
-        ({"columns": "v", "weights": "blank"}, "'blank' is negative or missing in row 1"),
+        ({"columns": "v", "weights": "minus"}, "weights column 'minus' is negative or not finite in row 0"),
+        ({"columns": "v", "weights": "nothing"}, "weights column 'nothing' is zero for every object"),
+        ({"columns": "v", "weights": "blank"}, "weights column 'blank' is negative or not finite in row 1"),
         ({"columns": "v", "on_bad": "ignore"}, "must be one of raise, drop, missing, exact"),
         ({"columns": "blank3", "errors": None}, "every value is missing"),
     ],

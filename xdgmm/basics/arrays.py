@@ -18,10 +18,16 @@ def list_rows(rows):
     return f"rows {shown}" + (f", ... ({rows.size} in all)" if rows.size > FIRST else "")
 
 
+def label(name):
+    """What messages call an array: the name of an argument in backquotes, a phrase such as "column 'v'" as it is."""
+    return f"`{name}`" if name.isidentifier() else name
+
+
 def as_floats(array, name, unit=None):
     """Float64 array and unit from an array, masked array or Quantity; masked becomes NaN.
 
-    `unit` is what a Quantity is converted to; without it a Quantity keeps its own.
+    `name` is what messages call the array (see `label`); `unit` is what a Quantity is converted to: without it a
+    Quantity keeps its own.
     """
     own_unit = getattr(array, "unit", None)
     if own_unit is not None:
@@ -49,7 +55,7 @@ def _converted(array, own_unit, unit, name):
         factor = 1.0 if own_unit == unit else own_unit.to(Unit(unit))
     except UnitConversionError:
         raise InputError(
-            f"`{name}` has the unit {own_unit}, which does not convert to {unit}; give both in convertible units"
+            f"{label(name)} has the unit {own_unit}, which does not convert to {unit}; give both in convertible units"
         ) from None
     value = array.value
     return value if factor == 1.0 else value * factor
@@ -57,11 +63,11 @@ def _converted(array, own_unit, unit, name):
 
 def _as_float(array, name):
     if hasattr(array, "toarray"):
-        raise KindError(f"`{name}` is sparse, and sparse data are not supported; give a dense array: .toarray()")
+        raise KindError(f"{label(name)} is sparse, and sparse data are not supported; give a dense array: .toarray()")
     try:
         raw = np.asarray(array)
     except ValueError:
-        raise InputError(f"`{name}` is ragged: its rows have different lengths; make them equal") from None
+        raise InputError(f"{label(name)} is ragged: its rows have different lengths; make them equal") from None
     if raw.dtype.kind == "O":
         _refuse_objects(raw, name)
     elif raw.dtype.kind not in "fiu":
@@ -74,7 +80,7 @@ def _refuse_objects(raw, name):
     others = {type(each).__name__ for each in raw.flat if not isinstance(each, (int, float, np.floating, np.integer))}
     if others:
         raise KindError(
-            f"`{name}` holds values of type object ({', '.join(sorted(others))}); the argument must be numeric: "
+            f"{label(name)} holds values of type object ({', '.join(sorted(others))}); the argument must be numeric: "
             "without strings and other objects, a number each; convert it to float"
         )
 
@@ -82,9 +88,9 @@ def _refuse_objects(raw, name):
 def _kind(raw, name):
     """What is not supported, in words that scikit-learn's users know."""
     if raw.dtype.kind == "c":
-        return f"Complex data not supported: `{name}` holds complex numbers"
+        return f"Complex data not supported: {label(name)} holds complex numbers"
     kinds = {"U": "strings", "S": "strings", "b": "booleans", "M": "dates"}
-    return f"`{name}` holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
+    return f"{label(name)} holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
 
 
 def as_dimensionless(array, name):
@@ -96,7 +102,7 @@ def as_dimensionless(array, name):
 
     if not unit.is_equivalent(dimensionless_unscaled):
         raise InputError(
-            f"`{name}` has the unit {unit}, but plain numbers belong there; divide by the unit of the coordinates"
+            f"{label(name)} has the unit {unit}, but plain numbers belong there; divide by the unit of the coordinates"
         )
     return as_floats(array, name, dimensionless_unscaled)[0]
 
@@ -121,21 +127,34 @@ def as_columns(values, name="values"):
     """Values as (N, D); a one-dimensional array is one column."""
     if values.ndim == 1:
         values = values[:, None]
+    name = label(name)
     if values.ndim != 2:
-        raise InputError(f"`{name}` has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
+        raise InputError(f"{name} has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
     if values.shape[1] == 0 < values.shape[0]:
-        raise InputError(f"`{name}` is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
+        raise InputError(f"{name} is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
     if values.shape[0] == 0 or values.shape[1] == 0:
-        raise InputError(f"`{name}` is empty (shape {values.shape}); give at least one row and one column")
+        raise InputError(f"{name} is empty (shape {values.shape}); give at least one row and one column")
     return values
 
 
-def check_values(values, name="values"):
-    """Infinite values, and values that cannot be squared, are refused; NaN is missing."""
-    infinite = (np.abs(values) > LARGEST).any(axis=1)
-    if infinite.any():
-        what = f"`{name}` is {too_large(values)} in {list_rows(np.flatnonzero(infinite))}"
-        raise InputError(f"{what}; use NaN or a mask for missing values")
+def check_values(values, columns=None):
+    """Infinite values, and values that cannot be squared, are refused; NaN is missing.
+
+    Parameters
+    ----------
+    values : ndarray (N, D)
+    columns : sequence of str, optional
+        Names of the columns (D), for a message on the first that is refused; without them it is on `values`.
+    """
+    large = np.abs(values) > LARGEST
+    if not large.any():
+        return
+    name, rows = "`values`", large.any(axis=1)
+    if columns is not None:
+        i = np.flatnonzero(large.any(axis=0))[0]
+        name, rows, values = f"column '{columns[i]}'", large[:, i], values[:, i]
+    what = f"{name} is {too_large(values)} in {list_rows(np.flatnonzero(rows))}"
+    raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
 def too_large(values):

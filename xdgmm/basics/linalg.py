@@ -16,6 +16,19 @@ def positive_part(matrix):
     return symmetric((vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2))
 
 
+def negative_eigenvalues(matrices, tolerance=0.0):
+    """The lowest eigenvalue of each symmetric matrix (N, D, D) that has a negative one, zero for the others: (N,).
+
+    Zero for all where none is below minus the tolerance: a Cholesky factorisation finds that out in a fraction of the
+    time that the eigenvalues need.
+    """
+    try:
+        np.linalg.cholesky(matrices + tolerance * np.eye(matrices.shape[-1]))
+    except np.linalg.LinAlgError:
+        return np.minimum(np.linalg.eigvalsh(matrices)[:, 0], 0.0)
+    return np.zeros(len(matrices))
+
+
 def metric_root(information):
     """Lower triangular L with ``L L' = information^-1``, for positive definite information; a tiny ridge helps."""
     diagonal = np.diagonal(information, axis1=-2, axis2=-1)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from xdgmm.basics.arrays import CHUNK, LARGEST, list_rows
+from xdgmm.basics.arrays import CHUNK, LARGEST, label, list_rows
+from xdgmm.basics.linalg import negative_eigenvalues
 from xdgmm.errors import InputError
 
 ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
@@ -22,20 +23,32 @@ def check_columns_seen(values, names):
         raise InputError(f"every value of {empty} is missing (NaN or masked); leave that column out")
 
 
-def check_weights(weights, n_objects):
-    """Object weights (N,): finite, not negative, not all zero."""
+def check_weights(weights, n_objects, name="weights"):
+    """Object weights (N,): finite, not negative, not all zero; `name` is what messages call them."""
     if weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights[:, 0]
+    name = label(name)
     if weights.shape != (n_objects,):
-        raise InputError(f"`weights` has shape {weights.shape}, but one weight per object is needed: ({n_objects},)")
+        raise InputError(f"{name} has shape {weights.shape}, but one weight per object is needed: ({n_objects},)")
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         raise InputError(
-            f"`weights` is negative or not finite in {list_rows(np.flatnonzero(bad))}; use 0 to leave an object out"
+            f"{name} is negative or not finite in {list_rows(np.flatnonzero(bad))}; use 0 to leave an object out"
         )
     if not weights.any():
-        raise InputError("`weights` is zero for every object, so there is nothing to fit; give some a weight")
+        raise InputError(f"{name} is zero for every object, so there is nothing to fit; give some a weight")
     return weights
+
+
+def unusable_errors(standard_errors, present):
+    """Where a value that is present has an error that is negative or NaN."""
+    return present & ~(standard_errors >= 0)
+
+
+def too_large_as_infinite(standard_errors):
+    """The errors, with infinity for those that cannot be squared."""
+    too_large = standard_errors > LARGEST
+    return np.where(too_large, np.inf, standard_errors) if too_large.any() else standard_errors
 
 
 def check_standard_errors(standard_errors, values):
@@ -50,16 +63,14 @@ def check_standard_errors(standard_errors, values):
             "they must be equal"
         )
     present = np.isfinite(values)
-    bad = present & ~(standard_errors >= 0)
+    bad = unusable_errors(standard_errors, present)
     if bad.any():
         raise InputError(
             f"`standard_errors` is negative or NaN for a value that is present in "
             f"{list_rows(np.flatnonzero(bad.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
         )
-    infinite = standard_errors > LARGEST
-    if infinite.any():
-        standard_errors = np.where(infinite, np.inf, standard_errors)
-    return _drop_infinite(standard_errors, values, infinite & present)
+    standard_errors = too_large_as_infinite(standard_errors)
+    return _drop_infinite(standard_errors, values, np.isinf(standard_errors) & present)
 
 
 def check_covariances(covariances, values):
@@ -94,11 +105,7 @@ def _check_covariance_rows(covariances, seen, start):
     _refuse((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", start)
     C = C / scale[:, :, None] / scale[:, None, :]
     _refuse((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", start)
-    try:
-        np.linalg.cholesky(C + ROUNDING * np.eye(C.shape[1]))
-    except np.linalg.LinAlgError:
-        negative = np.linalg.eigvalsh(C)[:, 0] < -ROUNDING
-        _refuse(negative, "not positive semi-definite", start)
+    _refuse(negative_eigenvalues(C, ROUNDING) < -ROUNDING, "not positive semi-definite", start)
 
 
 def _refuse(bad, what, start):

@@ -83,7 +83,7 @@ class Observations:
         InputError
             If an array has the wrong shape, holds no numbers, is infinite, or if nothing is present.
         """
-        values, units = _values(values, units)
+        values, units = _values(values, units, names)
         return _build(cls, values, None, weights, names, units)
 
     @classmethod
@@ -100,7 +100,7 @@ class Observations:
             finite, or all those of an object are zero (the message lists rows).
         """
         projections = _plain_projections(projections)
-        values, units = _values(values, units, projections)
+        values, units = _values(values, units, names, projections)
         standard_errors, _ = as_floats(standard_errors, "standard_errors", _common(units, standard_errors))
         standard_errors, checked = checks.check_standard_errors(standard_errors, values)
         remarks = _infinite(values, checked)
@@ -120,7 +120,7 @@ class Observations:
             lists rows).
         """
         projections = _plain_projections(projections)
-        values, units = _values(values, units, projections)
+        values, units = _values(values, units, names, projections)
         common = _common(units, covariances)
         covariances, _ = as_floats(covariances, "covariances", None if common is None else common**2)
         covariances, checked = checks.check_covariances(covariances, values)
@@ -377,10 +377,11 @@ def _plain_projections(projections):
     return None if projections is None else as_dimensionless(projections, "projections")
 
 
-def _values(values, units, projections=None):
+def _values(values, units, names, projections=None):
     values, own_unit = as_floats(values, "values", _target(values, units))
     values = as_columns(values)
-    check_values(values)
+    named = names is not None and projections is None
+    check_values(values, check_names(names, values.shape[1]) if named else None)
     units = own_unit if units is None else units
     if projections is None:
         return values, check_units(units, values.shape[1])

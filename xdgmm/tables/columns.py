@@ -38,10 +38,7 @@ def numbers(catalogue, name):
     if column.dtype.kind in "SUO":
         _refuse_text(column, name)
     cells = _without_none(column) if column.dtype.kind == "O" else getattr(column, "value", column)
-    try:
-        values, _ = as_floats(cells, f"column '{name}'")
-    except InputError as error:
-        raise InputError(str(error).replace("`", "")) from None
+    values, _ = as_floats(cells, f"column '{name}'")
     return values, getattr(column, "unit", None)
 
 

@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from xdgmm.basics.arrays import CHUNK, list_rows
+from xdgmm.basics.linalg import negative_eigenvalues
 
 from .units import Belonging, converted
 
@@ -86,12 +87,9 @@ def _indefinite(matrices):
     result = np.zeros(len(matrices), dtype=bool)
     for start in range(0, len(matrices), CHUNK):
         C = matrices[start : start + CHUNK]
-        try:
-            np.linalg.cholesky(C)
-        except np.linalg.LinAlgError:
-            lowest = np.linalg.eigvalsh(C)[:, 0]
-            result[start : start + CHUNK] = lowest < -ROUNDING
-            _mend(C, np.flatnonzero((lowest < 0) & (lowest >= -ROUNDING)), lowest)
+        lowest = negative_eigenvalues(C)
+        result[start : start + CHUNK] = lowest < -ROUNDING
+        _mend(C, np.flatnonzero((lowest < 0) & (lowest >= -ROUNDING)), lowest)
     return result
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xdgmm.basics.arrays import LARGEST, list_rows, too_large
 from xdgmm.errors import InputError
 from xdgmm.observations import Observations
+from xdgmm.observations.checks import check_weights, too_large_as_infinite
 
 from .catalogue import Catalogue, as_catalogue
 from .columns import find, numbers, numbers_of_all
@@ -94,7 +94,6 @@ def observations_from_table(table, columns=None, *, errors="auto", correlations=
     n_noisy = sum(match.kind != "exact" for match in matches)
     pairs = {} if n_noisy == 0 else correlation_columns(catalogue, names, matches, correlations)
     values, units = numbers_of_all(catalogue, names)
-    _check_finite(values, names)
     known_units, unknown = _known_units(names, units)
     remarks = [*of_errors(names, matches), *of_correlations(pairs, n_noisy), *unknown, *of_missing(values, names)]
     options = {"weights": _weights(catalogue, weights, remarks), "names": names, "units": known_units}
@@ -131,7 +130,7 @@ def _errors(source, present, remarks):
     result = np.empty(present.shape)
     for i, column in enumerate(zip(source.names, source.units, source.errors, strict=True)):
         result[:, i] = standard_errors(source.catalogue, *column, present[:, i], remarks)
-    return np.where(result > LARGEST, np.inf, result)
+    return too_large_as_infinite(result)
 
 
 def _correlated(source, values, errors, remarks):
@@ -166,24 +165,10 @@ def _known_units(names, units):
     return known, [f"the unit '{unit}' of {name} is not known to astropy and left out" for name, unit in odd]
 
 
-def _check_finite(values, names):
-    for values_of, name in zip(values.T, names, strict=True):
-        infinite = np.flatnonzero(np.abs(values_of) > LARGEST)
-        if infinite.size:
-            what = too_large(values_of)
-            raise InputError(f"column '{name}' is {what} in {list_rows(infinite)}; mask missing values, or use NaN")
-
-
 def _weights(catalogue, name, remarks):
     if name is None:
         return None
     weights, _ = numbers(catalogue, find(catalogue, name, "weights column"))
-    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
-    if bad.size:
-        raise InputError(
-            f"weights column '{name}' is negative or missing in {list_rows(bad)}; use 0 to leave an object out"
-        )
-    if not weights.any():
-        raise InputError(f"weights column '{name}' is zero in every row, so there is nothing to fit")
+    check_weights(weights, catalogue.n_rows, f"weights column '{name}'")
     remarks.append(f"weights taken from {name}")
     return weights

@@ -4,6 +4,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
+from xdgmm.observations.checks import unusable_errors
 
 ON_BAD = ("raise", "drop", "missing", "exact")
 MEND = "choose --on-bad {} (on_bad= in Python) or mend the table"
@@ -19,7 +20,7 @@ def without_bad_errors(values, errors, matches, on_bad, remarks):
     """The values (N, D), dealt with where an error (N, D) is zero, negative or missing."""
     given = np.array([match.kind != "exact" for match in matches])
     present = np.isfinite(values) & given
-    zero, unusable = present & (errors == 0), present & ~(errors >= 0)
+    zero, unusable = present & (errors == 0), unusable_errors(errors, present)
     if on_bad == "exact" and zero.any():
         remarks.append(f"{zero.sum()} zero error{'s' if zero.sum() > 1 else ''} taken as exact")
     bad = unusable if on_bad == "exact" else unusable | zero
