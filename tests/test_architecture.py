@@ -1,8 +1,10 @@
 """The tree is the architecture: imports point down only, and light entry points stay light."""
 
 import ast
+import importlib
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,60 @@ def test_an_import_that_points_up_would_be_seen(tmp_path):
     assert list(imported_rooms(module)) == ["cli"]
 
 
+def run_time_nodes(tree):
+    """Everything below a syntax tree but what stands in ``if TYPE_CHECKING:``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for child in node.orelse:
+                yield from (child, *run_time_nodes(child))
+        else:
+            yield from (node, *run_time_nodes(node))
+
+
+def imports_within(room):
+    """Which files of a room import which others, also inside functions: a dict of sets of module names."""
+    paths = {}
+    for path in sorted(room.rglob("*.py")):
+        paths[".".join(("xdgmm", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")] = path
+    return {module: set(imported_modules(module, path, paths)) for module, path in paths.items()}
+
+
+def imported_modules(module, path, known):
+    """Which of the known modules a file imports when it runs."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in run_time_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            home = ".".join(filter(None, (package if node.level else "", node.module)))
+            modules = (f"{home}.{alias.name}" for alias in node.names)
+            yield from known.keys() & {module if module in known else home for module in modules}
+
+
+ROOMS = sorted(path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "mixture")
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_files_of_a_room_do_not_import_each_other_in_a_circle(room):
+    try:
+        TopologicalSorter(imports_within(room)).prepare()
+    except CycleError as error:
+        pytest.fail(f"{' -> '.join(error.args[1])}: each imports the one before")
+
+
+def test_a_circle_would_be_seen_also_where_one_import_is_late(tmp_path, monkeypatch):
+    room = tmp_path / "room"
+    room.mkdir()
+    (room / "__init__.py").write_text("from .one import a\n")
+    (room / "one.py").write_text("from .two import b\n")
+    (room / "two.py").write_text("if TYPE_CHECKING:\n    from .one import a\n")
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    TopologicalSorter(imports_within(room)).prepare()
+    (room / "two.py").write_text("def b():\n    from .one import a\n")
+    with pytest.raises(CycleError):
+        TopologicalSorter(imports_within(room)).prepare()
+
+
 @pytest.mark.parametrize("start", ["import xdgmm", "import xdgmm.cli; xdgmm.cli.main()"])
 def test_light_entry_points_import_no_heavy_package(start):
     code = f"""
@@ -85,6 +141,27 @@ print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def imports_for_type_checkers(path):
+    """Name and home of all that is imported under ``if TYPE_CHECKING:`` at the top of a file."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            for each in ast.walk(node):
+                if isinstance(each, ast.ImportFrom):
+                    yield from ((alias.asname or alias.name, each.module) for alias in each.names)
+
+
+LAZY = [path for path in ROOT.rglob("__init__.py") if "def __getattr__" in path.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", LAZY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_type_checkers_see_what_is_imported_late(path):
+    module = importlib.import_module(".".join(("xdgmm", *path.parent.relative_to(ROOT).parts)))
+    homes = dict(imports_for_type_checkers(path))
+    assert set(homes) == set(module.__all__)
+    for name, home in homes.items():
+        assert getattr(module, name) is getattr(importlib.import_module(home), name)
 
 
 def test_every_public_name_exists_and_is_documented():

@@ -5,6 +5,17 @@ distribution is.  Start with `XDGMM`, `Observations` and `GaussianMixture`, or w
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, XdgmmError
+    from xdgmm.estimator import XDGMM
+    from xdgmm.fitting import Dirichlet, Fixed, InverseWishart, Normal, Prior
+    from xdgmm.kernels import get_num_threads, set_num_threads
+    from xdgmm.mixture import Background, GaussianMixture
+    from xdgmm.observations import Observations
+
+    __version__: str
 
 _HOME = {
     "Background": "xdgmm.mixture",
@@ -43,16 +54,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    """Import a public name when it is first used, so that ``import xdgmm`` stays light."""
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # type checkers see the imports above, and notice names that do not exist
 
-        return version("xdgmm")
-    if name not in _HOME:
-        raise AttributeError(f"module 'xdgmm' has no attribute '{name}'")
-    return getattr(import_module(_HOME[name]), name)
+    def __getattr__(name):
+        """Import a public name when it is first used, so that ``import xdgmm`` stays light."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("xdgmm")
+        if name not in _HOME:
+            raise AttributeError(f"module 'xdgmm' has no attribute '{name}'")
+        return getattr(import_module(_HOME[name]), name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*__all__, "__version__"]
