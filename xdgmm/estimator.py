@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
 from xdgmm import objects, selection
+from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
@@ -26,6 +27,8 @@ from xdgmm.fitting import (
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
 from xdgmm.widths import relations, widths
+
+warn_of_foreign_files()
 
 MISSING_ERRORS = (
     "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact "

@@ -1,6 +1,6 @@
 """What does every room need?
 
 Arrays and their checks (`arrays`), units of coordinates (`units`), checks of parameters that many functions have
-(`parameters`), small symmetric matrices (`linalg`) and progress bars (`progress`).  Nothing here knows what an
-observation or a mixture is.
+(`parameters`), small symmetric matrices (`linalg`), progress bars (`progress`), and whether another package shares the
+folder of this one (`installation`).  Nothing here knows what an observation or a mixture is.
 """
