@@ -68,7 +68,7 @@ def test_every_type_of_column_and_every_part_of_a_fits_file_is_kept(tmp_path, su
 def test_new_columns_have_units_descriptions_and_masks(tmp_path):
     every_type().writeto(tmp_path / "source.fits")
     append_columns(tmp_path / "source.fits", tmp_path / "target.fits", NEW, PARTS)
-    table = Table.read(tmp_path / "target.fits")
+    table = Table.read(tmp_path / "target.fits", hdu="STARS")
     for column in NEW:
         assert table[column.name].description == column.description
         assert table[column.name].mask.tolist() == [False, True, False]

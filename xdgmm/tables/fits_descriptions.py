@@ -3,6 +3,7 @@
 from json import dumps
 
 BEGIN, END = "--BEGIN-ASTROPY-SERIALIZED-COLUMNS--", "--END-ASTROPY-SERIALIZED-COLUMNS--"
+META = "meta: {__serialized_columns__: {}}"  # astropy 6.1 fails without this key
 LENGTH = 70  # of a comment; a longer one goes on in the next, after a backslash
 
 
@@ -12,7 +13,7 @@ def describe_for_astropy(header, descriptions):
     comments = [piece for line in lines for piece in _pieces(line)]
     place = _place(header)
     if place is None:
-        for comment in (BEGIN, "datatype:", *comments, "meta: {}", END):
+        for comment in (BEGIN, "datatype:", *comments, META, END):
             header.add_comment(comment)
         return
     for comment in reversed(comments):

@@ -1,0 +1,33 @@
+"""What setup.cfg says of the package agrees with the files beside it."""
+
+import configparser
+import runpy
+from pathlib import Path
+
+import pytest
+
+import xdgmm
+
+ROOT = Path(__file__).parent.parent
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
+LOWEST = runpy.run_path(str(ROOT / "tools" / "lowest.py"))
+
+
+def test_the_citation_and_the_package_have_the_version_of_setup_cfg():
+    version = SETUP["metadata"]["version"]
+    assert xdgmm.__version__ == version
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_dependency_has_a_lower_bound():
+    pinned = [LOWEST["pinned"](requirement) for requirement in LOWEST["requirements"]()]
+    assert "numpy==2.0" in pinned
+    assert len({each.partition("==")[0] for each in pinned}) == len(pinned), "one package, two bounds"
+
+
+@pytest.mark.parametrize("requirement", ["numpy", "numpy>2", "numpy>=2,<3"])
+def test_a_requirement_that_states_no_lower_bound_is_refused(requirement):
+    with pytest.raises(ValueError, match="name>=version"):
+        LOWEST["pinned"](requirement)
