@@ -245,7 +245,7 @@ def test_the_box_of_the_data_is_the_smallest_around_what_counts():
 def test_data_without_spread_have_no_box():
     values = np.column_stack([VALUES, np.ones(30), np.full(30, np.nan)])
     obs = Observations.exact(values, names=["a", "b", "c", "d"])
-    with pytest.raises(InputError, match="the values of c, d have no spread to make a box of; give the background"):
+    with pytest.raises(InputError, match="the values of c, d are all equal"):
         Background().resolved(obs)
 
 

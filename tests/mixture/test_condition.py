@@ -173,7 +173,7 @@ def test_an_exact_value_that_no_component_can_have_is_refused_with_its_rows():
         ([0.5], "a dict of names and values is needed"),
         ({"z": 0.5}, "no coordinate 'z'; its coordinates are a, b, c"),
         ({}, "name at least one coordinate"),
-        ({"a": 1, "b": 1, "c": 1}, "none is left to describe"),
+        ({"a": 1, "b": 1, "c": 1}, "every coordinate is given"),
         ({"a": np.inf}, "the given 'a' is infinite in row 0"),
         ({"a": [0.5, -1e160]}, "the given 'a' is beyond 1e+150 in row 1"),
         ({"a": ([1.0, 2.0], [0.1, -0.1])}, "negative or NaN in row 1"),

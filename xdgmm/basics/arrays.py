@@ -1,15 +1,26 @@
 """Arrays: what users pass becomes plain float64 here, or one sentence says why it cannot."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
 import numpy as np
 
 from xdgmm.errors import InputError, KindError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.units import UnitBase
+    from numpy.typing import ArrayLike, NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 FIRST = 5  # how many offending rows a message lists
 CHUNK = 100_000  # rows checked at a time
 LARGEST = 1e150  # so that squares and their sums are finite
 
 
-def list_rows(rows):
+def list_rows(rows: ArrayLike) -> str:
     """'row 3', or 'rows 0, 4, 7, 8, 9, ... (12 in all)', counting from 0."""
     rows = np.asarray(rows)
     shown = ", ".join(str(row) for row in rows[:FIRST])
@@ -18,12 +29,12 @@ def list_rows(rows):
     return f"rows {shown}" + (f", ... ({rows.size} in all)" if rows.size > FIRST else "")
 
 
-def label(name):
+def label(name: str) -> str:
     """What messages call an array: the name of an argument in backquotes, a phrase such as "column 'v'" as it is."""
     return f"`{name}`" if name.isidentifier() else name
 
 
-def as_floats(array, name, unit=None):
+def as_floats(array: ArrayLike, name: str, unit: UnitBase | None = None) -> tuple[NDArray[np.float64], UnitBase | None]:
     """Float64 array and unit from an array, masked array or Quantity; masked becomes NaN.
 
     `name` is what messages call the array (see `label`); `unit` is what a Quantity is converted to: without it a
@@ -33,14 +44,14 @@ def as_floats(array, name, unit=None):
     if own_unit is not None:
         unit = own_unit if unit is None else unit
         array = _converted(array, own_unit, unit, name)
-    array, mask = _unmasked(array)
-    array = _as_float(array, name)
+    elements, mask = _unmasked(array)
+    numbers = _as_float(elements, name)
     if mask is not None and np.any(mask):
-        array = np.where(mask, np.nan, array)
-    return array, unit
+        numbers = np.where(mask, np.nan, numbers)
+    return numbers, unit
 
 
-def _unmasked(array):
+def _unmasked(array: Any) -> tuple[Any, Any]:
     """Elements and mask (None where there is none) of numpy's masked arrays, astropy's, and others."""
     if isinstance(array, np.ma.MaskedArray):
         return array.data, array.mask
@@ -48,7 +59,7 @@ def _unmasked(array):
     return getattr(array, "unmasked", array), None if callable(mask) else mask  # a data frame has a method `mask`
 
 
-def _converted(array, own_unit, unit, name):
+def _converted(array: Any, own_unit: UnitBase, unit: UnitBase, name: str) -> Any:
     from astropy.units import Unit, UnitConversionError
 
     try:
@@ -61,7 +72,7 @@ def _converted(array, own_unit, unit, name):
     return value if factor == 1.0 else value * factor
 
 
-def _as_float(array, name):
+def _as_float(array: Any, name: str) -> NDArray[np.float64]:
     if hasattr(array, "toarray"):
         raise KindError(f"{label(name)} is sparse, and sparse data are not supported; give a dense array: .toarray()")
     try:
@@ -75,7 +86,7 @@ def _as_float(array, name):
     return np.ascontiguousarray(raw, dtype=np.float64).reshape(raw.shape)
 
 
-def _refuse_objects(raw, name):
+def _refuse_objects(raw: NDArray[Any], name: str) -> None:
     """Python objects that are all numbers may pass."""
     others = {type(each).__name__ for each in raw.flat if not isinstance(each, (int, float, np.floating, np.integer))}
     if others:
@@ -85,7 +96,7 @@ def _refuse_objects(raw, name):
         )
 
 
-def _kind(raw, name):
+def _kind(raw: NDArray[Any], name: str) -> str:
     """What is not supported, in words that scikit-learn's users know."""
     if raw.dtype.kind == "c":
         return f"Complex data not supported: {label(name)} holds complex numbers"
@@ -93,7 +104,7 @@ def _kind(raw, name):
     return f"{label(name)} holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
 
 
-def as_dimensionless(array, name):
+def as_dimensionless(array: ArrayLike, name: str) -> NDArray[np.float64]:
     """Float64 array of plain numbers; a Quantity whose unit is a mere number is converted to it."""
     unit = getattr(array, "unit", None)
     if unit is None:
@@ -107,14 +118,22 @@ def as_dimensionless(array, name):
     return as_floats(array, name, dimensionless_unscaled)[0]
 
 
-def n_axes(value):
+def n_axes(value: Any) -> int:
     """Number of axes of an array, or of nested lists that may hold Quantities."""
     if isinstance(value, (list, tuple)):
         return 1 + max((n_axes(entry) for entry in value), default=0)
     return np.ndim(value)
 
 
-def read_only(array):
+@overload
+def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]: ...
+
+
+@overload
+def read_only(array: None) -> None: ...
+
+
+def read_only(array: NDArray[Scalar] | None) -> NDArray[Scalar] | None:
     """A view whose elements cannot be set."""
     if array is None:
         return None
@@ -123,7 +142,7 @@ def read_only(array):
     return view
 
 
-def as_columns(values, name="values"):
+def as_columns(values: NDArray[np.float64], name: str = "values") -> NDArray[np.float64]:
     """Values as (N, D); a one-dimensional array is one column."""
     if values.ndim == 1:
         values = values[:, None]
@@ -137,7 +156,7 @@ def as_columns(values, name="values"):
     return values
 
 
-def check_values(values, columns=None):
+def check_values(values: NDArray[np.float64], columns: Sequence[str] | None = None) -> None:
     """Infinite values, and values that cannot be squared, are refused; NaN is missing.
 
     Parameters
@@ -157,6 +176,6 @@ def check_values(values, columns=None):
     raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
-def too_large(values):
+def too_large(values: NDArray[np.float64]) -> str:
     """What is wrong with values of which some are beyond LARGEST."""
     return "infinite" if np.isinf(values).any() else f"beyond {LARGEST:g}"

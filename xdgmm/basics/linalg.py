@@ -1,14 +1,28 @@
 """Small symmetric matrices: projections, roots and factors, for one matrix or a stack of them."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def symmetric(matrix):
+
+def symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average with the transpose."""
     return 0.5 * (matrix + np.swapaxes(matrix, -1, -2))
 
 
-def positive_part(matrix):
+def square_roots(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric square roots of positive semi-definite matrices (..., D, D); singular ones are allowed."""
+    values, vectors = np.linalg.eigh(matrices)
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]
+    return np.asarray(roots @ np.swapaxes(vectors, -1, -2))
+
+
+def positive_part(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Nearest positive semi-definite matrix: negative eigenvalues become zero."""
     values, vectors = np.linalg.eigh(symmetric(matrix))
     if values.min() >= 0.0:
@@ -16,7 +30,7 @@ def positive_part(matrix):
     return symmetric((vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2))
 
 
-def negative_eigenvalues(matrices, tolerance=0.0):
+def negative_eigenvalues(matrices: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[np.float64]:
     """The lowest eigenvalue of each symmetric matrix (N, D, D) that has a negative one, zero for the others: (N,).
 
     Zero for all where none is below minus the tolerance: a Cholesky factorisation finds that out in a fraction of the
@@ -25,11 +39,11 @@ def negative_eigenvalues(matrices, tolerance=0.0):
     try:
         np.linalg.cholesky(matrices + tolerance * np.eye(matrices.shape[-1]))
     except np.linalg.LinAlgError:
-        return np.minimum(np.linalg.eigvalsh(matrices)[:, 0], 0.0)
+        return np.asarray(np.minimum(np.linalg.eigvalsh(matrices)[:, 0], 0.0))
     return np.zeros(len(matrices))
 
 
-def metric_root(information):
+def metric_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower triangular L with ``L L' = information^-1``, for positive definite information; a tiny ridge helps."""
     diagonal = np.diagonal(information, axis1=-2, axis2=-1)
     ridge = 1e-14 * diagonal.max(axis=-1, initial=0.0) + 1e-300
@@ -40,10 +54,10 @@ def metric_root(information):
     return np.swapaxes(root, -1, -2)
 
 
-def triangular_factor(matrix):
+def triangular_factor(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower triangular B with ``B B' = matrix`` for a positive semi-definite matrix, singular ones included."""
     values, vectors = np.linalg.eigh(symmetric(matrix))
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    upper = np.linalg.qr(root.T, mode="r")
+    upper = np.asarray(np.linalg.qr(root.T, mode="r"))
     signs = np.where(np.diagonal(upper) < 0, -1.0, 1.0)
-    return (upper * signs[:, None]).T
+    return np.asarray((upper * signs[:, None]).T)

@@ -1,13 +1,31 @@
 """Units of coordinates: what they convert to, and what the units of differences and covariances are."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 
 from xdgmm.errors import InputError
 
 from .arrays import as_floats, n_axes
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
-def difference_unit(unit):
+    from astropy.units import UnitBase
+    from numpy.typing import NDArray
+
+
+@overload
+def difference_unit(unit: None) -> None: ...
+
+
+@overload
+def difference_unit(unit: UnitBase) -> UnitBase: ...
+
+
+def difference_unit(unit: UnitBase | None) -> UnitBase | None:
     """Unit of a difference: mag for mag(AB), K for deg_C, the unit itself where it has a zero that is one."""
     if str(unit) == "deg_C":
         from astropy.units import K
@@ -16,7 +34,9 @@ def difference_unit(unit):
     return getattr(unit, "function_unit", unit)
 
 
-def unit_factors(units, targets, names):
+def unit_factors(
+    units: Sequence[UnitBase | None], targets: Sequence[UnitBase | None], names: Sequence[str]
+) -> NDArray[np.float64]:
     """What values in `units` are multiplied with to be in `targets` (D,); 1 where either has none."""
     from astropy.units import UnitConversionError
 
@@ -33,35 +53,37 @@ def unit_factors(units, targets, names):
     return factors
 
 
-def as_floats_in(value, name, units):
+def as_floats_in(value: Any, name: str, units: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.float64]:
     """Float64 numbers in the units of the coordinates, from numbers, a Quantity, or (nested) lists of Quantities.
 
     `units` is an array of units (or None) for the last axes of the value: (D,) for points, (D, D) for matrices.
     """
-    units = np.asarray(units, dtype=object)
+    of_elements = np.asarray(units, dtype=object)
     own = getattr(value, "unit", None)
     if own is not None:
         numbers = as_floats(value, name)[0]
-        return numbers * np.vectorize(lambda unit: _unit_factor(own, unit, name), otypes=[float])(units)
+        factors = np.vectorize(lambda unit: _unit_factor(own, unit, name), otypes=[float])(of_elements)
+        return np.asarray(numbers * factors)
     if isinstance(value, (list, tuple)) and _holds_units(value):
-        below = units if n_axes(value) > units.ndim else None
-        entries = (as_floats_in(v, name, units[i] if below is None else below) for i, v in enumerate(value))
+        same = n_axes(value) > of_elements.ndim
+        entries = (as_floats_in(v, name, of_elements if same else of_elements[i]) for i, v in enumerate(value))
         return np.stack([np.asarray(entry, dtype=float) for entry in entries])
     return as_floats(value, name)[0]
 
 
-def covariance_units(units):
+def covariance_units(units: Sequence[UnitBase | None]) -> NDArray[np.object_]:
     """The unit of each element of a covariance (D, D) of coordinates with these units; None where one has none."""
     D = len(units)
     result = np.full((D, D), None, dtype=object)
     for i in range(D):
         for j in range(D):
-            if units[i] is not None and units[j] is not None:
-                result[i, j] = difference_unit(units[i]) * difference_unit(units[j])
+            one, other = units[i], units[j]
+            if one is not None and other is not None:
+                result[i, j] = difference_unit(one) * difference_unit(other)
     return result
 
 
-def _unit_factor(own, unit, name):
+def _unit_factor(own: UnitBase, unit: UnitBase | None, name: str) -> float:
     from astropy.units import UnitConversionError
 
     if unit is None:
@@ -74,13 +96,15 @@ def _unit_factor(own, unit, name):
         ) from None
 
 
-def _holds_units(value):
+def _holds_units(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_units(entry) for entry in value)
     return getattr(value, "unit", None) is not None
 
 
-def check_units(units, n_dimensions, what="columns"):
+def check_units(
+    units: str | UnitBase | Iterable[str | UnitBase | None] | None, n_dimensions: int, what: str = "columns"
+) -> tuple[UnitBase | None, ...]:
     """A tuple of D units (astropy units, or None where there is none)."""
     if units is None:
         return (None,) * n_dimensions

@@ -1,19 +1,28 @@
 """What is a model?
 
-`GaussianMixture` is the one noun: a frozen value with weights, means, covariances, names and units, closed under
-its verbs.  `Background` is a uniform density beside the Gaussians, `FitRecord` what a mixture was fitted to.
-`ConditionalMixtures` are many mixtures, one for each object, made by `GaussianMixture.condition`.
-`storage` says what a file of a mixture holds, `fits_file` and `ecsv_file` how, and `connecting` joins them to astropy's
+`GaussianMixture` is a frozen value with weights, means, covariances, names and units, and its methods give others:
+`marginal`, `condition`, `affine`, ...  `ConditionalMixtures` are many mixtures, one for each object, made by
+`GaussianMixture.condition`.  `Background` is a uniform density beside the Gaussians, `FitRecord` what a mixture was
+fitted to.  `storage` says what a file of a mixture holds and `formats` how it is written; `io` joins both to astropy's
 unified reading and writing.
 """
 
-from . import connecting
+from xdgmm.errors import deprecated_names
+
 from .background import Background
-from .conditional import ConditionalMixtures
-from .conditioning import Conditioned, conditioned
-from .mixture import GaussianMixture
+from .conditioning import ConditionedGaussian, condition_gaussian
+from .io import register
+from .mixture import ConditionalMixtures, GaussianMixture
 from .record import FitRecord
 
-connecting.register(GaussianMixture)
+register(GaussianMixture)
+deprecated_names(__name__, {"Conditioned": "ConditionedGaussian", "conditioned": "condition_gaussian"})
 
-__all__ = ["Background", "ConditionalMixtures", "Conditioned", "FitRecord", "GaussianMixture", "conditioned"]
+__all__ = [
+    "Background",
+    "ConditionalMixtures",
+    "ConditionedGaussian",
+    "FitRecord",
+    "GaussianMixture",
+    "condition_gaussian",
+]

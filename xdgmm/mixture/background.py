@@ -1,16 +1,28 @@
 """`Background`: objects that belong to no Gaussian, spread evenly over a box."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows, read_only
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.units import Quantity, UnitBase
+    from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.observations import Observations
+    from xdgmm.observations.affine import AffineMap
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class Background:
-    """A uniform density over a box, to which a fraction of the objects belongs; their errors are ignored.
+    """A uniform density of measured values over a box, for a fraction of the objects; errors play no part in it.
 
     Parameters
     ----------
@@ -23,13 +35,14 @@ class Background:
     Raises
     ------
     InputError
-        If one corner is given alone, is not finite or not below the other, or the fraction is none.
+        If one corner is given alone, is not finite or not below the other, or the fraction is not a number from 0 up
+        to below 1.
 
     Notes
     -----
     ``p(v) = 1 / prod_i (high_i - low_i)`` inside the box, edges included, and 0 outside; of an object with missing
-    values, the product over those it has.  A uniform density is nearly the same before and after the errors, but
-    within some errors of the edges.
+    values, the product over those it has.  A uniform density is nearly the same with and without the errors, except
+    within a few standard errors of the edges.
 
     Examples
     --------
@@ -42,30 +55,32 @@ class Background:
     array([-3.912])
     """
 
-    low: np.ndarray | float | None = None
-    high: np.ndarray | float | None = None
-    fraction: float = 0.1
+    low: NDArray[np.float64] | Quantity | tuple[Any, ...] | None
+    high: NDArray[np.float64] | Quantity | tuple[Any, ...] | None
+    fraction: float
 
-    def __post_init__(self):
-        """Check what can be checked without knowing the coordinates."""
-        if (self.low is None) != (self.high is None):
+    def __init__(self, low: ArrayLike | None = None, high: ArrayLike | None = None, fraction: float = 0.1) -> None:
+        if (low is None) != (high is None):
             raise InputError("a background needs both `low` and `high`, or neither for the box of the data")
-        object.__setattr__(self, "fraction", _checked_fraction(self.fraction))
-        if self.low is None:
-            return
-        low, high = _edge(self.low, "low"), _edge(self.high, "high")
-        if _is_plain(low) and _is_plain(high):
-            _check_box(low, high)
-        object.__setattr__(self, "low", low)
-        object.__setattr__(self, "high", high)
+        fraction = _checked_fraction(fraction)
+        first, second = _corner(low, "low"), _corner(high, "high")
+        if _is_plain(first) and _is_plain(second):
+            _check_box(first, second)
+        self._freeze(first, second, fraction)
 
-    def __repr__(self):
+    def _freeze(self, low: Any, high: Any, fraction: float) -> None:
+        """Set the fields, whose values are checked."""
+        object.__setattr__(self, "low", read_only(low) if _is_plain(low) else low)
+        object.__setattr__(self, "high", read_only(high) if _is_plain(high) else high)
+        object.__setattr__(self, "fraction", fraction)
+
+    def __repr__(self) -> str:
         """One line: which fraction, in which box."""
         box = "the box of the data" if self.low is None else f"the box from {self.low} to {self.high}"
         return f"<Background: a fraction of {self.fraction:.4g}, uniform in {box}>"
 
     @property
-    def box(self):
+    def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lowest and highest corner (D,), plain numbers.
 
         Raises
@@ -73,45 +88,49 @@ class Background:
         InputError
             If they are not known yet, because the coordinates are not.
         """
-        if not all(_is_plain(edge) and edge.ndim == 1 for edge in (self.low, self.high)):
+        low, high = self.low, self.high
+        if not (_is_plain(low) and _is_plain(high) and low.ndim == high.ndim == 1):
             raise InputError("the background has no box in plain coordinates yet; `resolved` gives it one")
-        return self.low, self.high
+        return low, high
 
     @property
-    def log_density(self):
+    def log_density(self) -> float:
         """Natural logarithm of the density inside the box; InputError as for `box`."""
         low, high = self.box
         return -float(np.log(high - low).sum())
 
     @property
-    def mean(self):
+    def mean(self) -> NDArray[np.float64]:
         """Centre of the box (D,)."""
         low, high = self.box
-        return 0.5 * (low + high)
+        return np.asarray(0.5 * (low + high))
 
     @property
-    def variances(self):
+    def variances(self) -> NDArray[np.float64]:
         """Variance along each coordinate (D,)."""
         low, high = self.box
-        return (high - low) ** 2 / 12.0
+        return np.asarray((high - low) ** 2 / 12.0)
 
-    def log_density_of_seen(self, values):
-        """Log-density of what is seen of each object (N,), NaN being missing: minus infinity outside the box."""
+    def log_densities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-density of the measured values of each object (N,), NaN being missing: minus infinity outside the box."""
         from xdgmm.kernels.reference import uniform
 
-        return uniform(values, *self.box)
+        return np.asarray(uniform(values, *self.box))
 
-    def marginal(self, places):
+    log_density_of_seen = DeprecatedAlias("log_densities")
+
+    def marginal(self, places: Sequence[int]) -> Background:
         """The background of some coordinates, given by their places."""
         low, high = self.box
-        return _settled(low[places], high[places], self.fraction)
+        places = list(places)
+        return _unchecked(low[places], high[places], self.fraction)
 
-    def contains(self, x):
+    def contains(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which points (N, D) lie in the box, edges included: boolean (N,)."""
         low, high = self.box
-        return ((x >= low) & (x <= high)).all(axis=1)
+        return np.asarray(((x >= low) & (x <= high)).all(axis=1))
 
-    def resolved(self, observations):
+    def resolved(self, observations: Observations) -> Background:
         """The background with plain corners (D,) in the units of observations.
 
         The box of the data is the smallest one around the present values of all objects that count.
@@ -122,9 +141,10 @@ class Background:
             If the observations are projections, the corners do not fit their coordinates, a value lies outside (rows
             are listed), or the data have no width to make a box of.
         """
-        self.check_measured(observations)
+        self.check_no_projections(observations)
         if self.low is None:
-            return _settled(*_box_of(observations), self.fraction)
+            low, high = _box_of(observations)
+            return _unchecked(low, high, self.fraction)
         background = self.in_coordinates(observations.names, observations.units)
         outside = _outside(observations, *background.box)
         if outside.size:
@@ -134,7 +154,7 @@ class Background:
             )
         return background
 
-    def check_measured(self, observations):
+    def check_no_projections(self, observations: Observations) -> None:
         """Refuse observations that are projections, of which a background has no density."""
         if observations.projections is not None:
             raise InputError(
@@ -142,7 +162,9 @@ class Background:
                 "component with fixed mean and covariance instead"
             )
 
-    def in_coordinates(self, names, units):
+    check_measured = DeprecatedAlias("check_no_projections")
+
+    def in_coordinates(self, names: Sequence[str], units: Sequence[UnitBase | None]) -> Background:
         """The background with plain corners (D,) in these coordinates.
 
         Raises
@@ -152,20 +174,20 @@ class Background:
         """
         if self.low is None:
             raise InputError("the background of a mixture needs a box; give it `low` and `high`")
-        low, high = (_plain(edge, which, names, units) for edge, which in ((self.low, "low"), (self.high, "high")))
+        low, high = _plain(self.low, "low", names, units), _plain(self.high, "high", names, units)
         _check_box(low, high)
-        return _settled(low, high, self.fraction)
+        return _unchecked(low, high, self.fraction)
 
-    def with_fraction(self, fraction):
-        """The same box with another fraction, unchecked: the caller made it, and made it right."""
-        return _settled(self.low, self.high, float(fraction))
+    def with_fraction(self, fraction: float) -> Background:
+        """The same box with another fraction, which is not checked."""
+        return _unchecked(self.low, self.high, float(fraction))
 
-    def rescaled(self, location, scale):
+    def rescaled(self, location: NDArray[np.float64], scale: NDArray[np.float64]) -> Background:
         """The background of ``scale * v + location``, location and scale (D,)."""
         low, high = (edge * scale + location for edge in self.box)
-        return _settled(np.minimum(low, high), np.maximum(low, high), self.fraction)
+        return _unchecked(np.minimum(low, high), np.maximum(low, high), self.fraction)
 
-    def affine(self, affine):
+    def affine(self, affine: AffineMap) -> Background:
         """The background of an `AffineMap`, which must map the axes onto axes: a box has to stay one."""
         if not affine.along_axes:
             raise InputError(
@@ -173,28 +195,26 @@ class Background:
                 "its `gaussians`, or a matrix with one element in each row and column"
             )
         low, high = (affine.points(edge) for edge in self.box)
-        return _settled(np.minimum(low, high), np.maximum(low, high), self.fraction)
+        return _unchecked(np.minimum(low, high), np.maximum(low, high), self.fraction)
 
 
-def _settled(low, high, fraction):
+def _unchecked(low: Any, high: Any, fraction: float) -> Background:
     """A background of corners and a fraction that were checked already."""
     new = object.__new__(Background)
-    object.__setattr__(new, "low", read_only(low) if _is_plain(low) else low)
-    object.__setattr__(new, "high", read_only(high) if _is_plain(high) else high)
-    object.__setattr__(new, "fraction", fraction)
+    new._freeze(low, high, fraction)
     return new
 
 
-def _checked_fraction(fraction):
+def _checked_fraction(fraction: ArrayLike) -> float:
     value = as_floats(fraction, "fraction")[0]
     if value.shape != () or not 0.0 <= value < 1.0:
         raise InputError(f"`fraction` of the background is {fraction}, but a number from 0 up to below 1 is needed")
     return float(value)
 
 
-def _edge(edge, which):
-    """A corner as it is where it has units, or else as plain numbers."""
-    if getattr(edge, "unit", None) is not None:
+def _corner(edge: Any, which: str) -> Any:
+    """A corner as it is where it has units or is None, or else as plain numbers."""
+    if edge is None or getattr(edge, "unit", None) is not None:
         return edge
     if isinstance(edge, (list, tuple)) and any(getattr(entry, "unit", None) is not None for entry in edge):
         return tuple(edge)
@@ -204,12 +224,12 @@ def _edge(edge, which):
     return read_only(edge)
 
 
-def _is_plain(edge):
+def _is_plain(edge: object) -> TypeGuard[NDArray[np.float64]]:
     """Whether a corner is an array of numbers (mapped from a file, maybe), and none with units."""
     return isinstance(edge, np.ndarray) and getattr(edge, "unit", None) is None
 
 
-def _plain(edge, which, names, units):
+def _plain(edge: Any, which: str, names: Sequence[str], units: Sequence[UnitBase | None]) -> NDArray[np.float64]:
     """A corner as plain numbers (D,) in these units."""
     entries = [edge] * len(names) if getattr(edge, "shape", None) == () else list(edge)
     if len(entries) != len(names):
@@ -217,10 +237,11 @@ def _plain(edge, which, names, units):
             f"`{which}` of the background has {len(entries)} entries, but there are {len(names)} coordinates; give one "
             "for each, or one for all"
         )
-    return np.array([_number(e, which, *called) for e, *called in zip(entries, names, units, strict=True)])
+    numbers = [_number(e, which, name, unit) for e, name, unit in zip(entries, names, units, strict=True)]
+    return np.array(numbers)
 
 
-def _number(entry, which, name, unit):
+def _number(entry: Any, which: str, name: str, unit: UnitBase | None) -> float:
     own = getattr(entry, "unit", None)
     if own is not None and unit is None:
         raise InputError(f"`{which}` of the background has the unit {own}, but '{name}' has none; give a plain number")
@@ -230,7 +251,7 @@ def _number(entry, which, name, unit):
     return float(number)
 
 
-def _check_box(low, high):
+def _check_box(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
     if low.ndim == high.ndim == 1 and low.shape != high.shape:
         raise InputError(
             f"`low` of the background has {low.size} entries, but `high` has {high.size}; give one for each coordinate"
@@ -243,25 +264,26 @@ def _check_box(low, high):
         )
 
 
-def _box_of(observations):
+def _box_of(observations: Observations) -> NDArray[np.float64]:
     """Smallest box around the present values of the objects that count."""
-    edges, flat = np.empty((2, observations.n_dimensions)), []
+    edges = np.empty((2, observations.n_dimensions))
+    constant = []
     counts = observations.counts
     for i, name in enumerate(observations.names):
         column = observations.values[:, i]
         column = column[counts & np.isfinite(column)]
         edges[:, i] = (column.min(), column.max()) if column.size else 0.0
         if edges[0, i] == edges[1, i]:
-            flat.append(name)
-    if flat:
+            constant.append(name)
+    if constant:
         raise InputError(
-            f"the values of {', '.join(flat)} have no spread to make a box of; give the background `low` and `high`, "
-            "or leave it out"
+            f"the values of {', '.join(constant)} are all equal, which makes no box; give the background `low` and "
+            "`high`, or leave it out"
         )
     return edges
 
 
-def _outside(observations, low, high):
+def _outside(observations: Observations, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.intp]:
     """Rows of objects that count with a value outside the box: one column at a time, so that nothing is copied."""
     outside = np.zeros(len(observations), bool)
     for i in range(low.size):

@@ -1,21 +1,29 @@
-"""How does a Gaussian change when something of it is measured?
+"""How do a Gaussian and a mixture change when something of an object is measured?
 
-Objects stand along the last axis of the arrays inside, so that each step runs over all of them at once.
+In the functions below objects stand along the last axis of the arrays, so that each step runs over all of them at once.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from xdgmm.basics.arrays import list_rows
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .conditioning_inputs import KnownCoordinates
+    from .mixture import GaussianMixture
 
 ROUNDING = 1e-13  # relative: a pivot below it is zero
 OFF = 1e-6  # sigmas that a value may lie beside a covariance without width there: the root of ROUNDING, with room
 LOG_2PI = np.log(2.0 * np.pi)
 
 
-class Conditioned(NamedTuple):
+class ConditionedGaussian(NamedTuple):
     """One Gaussian given what was measured of each of N objects; n is N, or 1 where it is the same for all.
 
     Attributes
@@ -26,20 +34,29 @@ class Conditioned(NamedTuple):
     log_densities : ndarray (N,)
         Of what was measured; minus infinity where the Gaussian has no width and the value lies beside it.
     distances : ndarray (N,)
-        Mahalanobis distance of what was measured, the noise taken in; infinite likewise.
-    n_flat : ndarray (n,)
-        Directions without any width, along which no density exists: `log_densities` is of the others.
+        Mahalanobis distance of what was measured, with the noise; infinite likewise.
+    n_degenerate : ndarray (n,)
+        Directions without any width, along which no density exists: `log_densities` is that of the other directions.
     """
 
-    means: np.ndarray
-    covariances: np.ndarray
-    log_densities: np.ndarray
-    distances: np.ndarray
-    n_flat: np.ndarray
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+    log_densities: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    n_degenerate: NDArray[np.intp]
 
 
-def conditioned(mean, covariance, values, noise, projections=None):
-    """One Gaussian given measurements ``w = R v + noise`` of each object: `Conditioned`.
+ConditionedGaussian.n_flat = DeprecatedAlias("n_degenerate")  # type: ignore[attr-defined]
+
+
+def condition_gaussian(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    projections: NDArray[np.float64] | None = None,
+) -> ConditionedGaussian:
+    """One Gaussian given measurements ``w = R v + noise`` of each object: `ConditionedGaussian`.
 
     Parameters
     ----------
@@ -59,46 +76,83 @@ def conditioned(mean, covariance, values, noise, projections=None):
     Guidance*).  Directions in which T has no width are left out of its inverse.
     """
     D = mean.size
-    seen = np.isfinite(values.T)
-    known = seen[:, :1] | True if seen.all() else seen
-    R = np.where(known[:, None], _along_objects(D, projections), 0.0)
-    S = np.where(known[:, None] & known, np.moveaxis(noise, 0, -1), 0.0)
+    present = np.isfinite(values.T)
+    used = present[:, :1] | True if present.all() else present  # one column where it is the same for all objects
+    R = np.where(used[:, None], _along_objects(D, projections), 0.0)
+    S = np.where(used[:, None] & used, np.moveaxis(noise, 0, -1), 0.0)
     RV = np.einsum("ain,ij->ajn", R, covariance)
-    T = np.einsum("ain,bin->abn", RV, R) + S + np.eye(len(known))[:, :, None] * ~known
+    T = np.einsum("ain,bin->abn", RV, R) + S + np.eye(len(used))[:, :, None] * ~used
     inverse, pivots = _inverted(T)
-    d = np.where(seen, values.T - np.einsum("ain,i->an", R, mean), 0.0)
+    d = np.where(present, values.T - np.einsum("ain,i->an", R, mean), 0.0)
     G = np.einsum("abn,bin->ian", inverse, RV)
     rest = np.eye(D)[:, :, None] - np.einsum("ian,ajn->ijn", G, R)
     covariances = _congruent(rest, covariance[:, :, None]) + _congruent(G, S)
     white = np.einsum("abn,bn->an", inverse, d)
-    flat = pivots == 0.0
-    left = np.abs(d - np.einsum("abn,bn->an", T, white))
-    size = OFF * np.sqrt(np.einsum("aan->an", T)) + ROUNDING * np.abs(np.where(seen, values.T, 0.0))
-    squares = np.where((flat & (left > size)).any(axis=0), np.inf, np.einsum("an,an->n", d, white))
-    logarithms = np.log(pivots, where=~flat, out=np.zeros_like(pivots)).sum(axis=0)
-    return Conditioned(
+    degenerate = pivots == 0.0
+    unexplained = np.abs(d - np.einsum("abn,bn->an", T, white))
+    tolerance = OFF * np.sqrt(np.einsum("aan->an", T)) + ROUNDING * np.abs(np.where(present, values.T, 0.0))
+    impossible = (degenerate & (unexplained > tolerance)).any(axis=0)
+    squares = np.where(impossible, np.inf, np.einsum("an,an->n", d, white))
+    logarithms = np.log(pivots, where=~degenerate, out=np.zeros_like(pivots)).sum(axis=0)
+    return ConditionedGaussian(
         mean + np.einsum("ian,an->ni", G, d),
         np.moveaxis(covariances, -1, 0),
-        -0.5 * (squares + logarithms + (known & ~flat).sum(axis=0) * LOG_2PI),
+        -0.5 * (squares + logarithms + (used & ~degenerate).sum(axis=0) * LOG_2PI),
         np.sqrt(np.maximum(squares, 0.0)),
-        flat.sum(axis=0),
+        degenerate.sum(axis=0),
     )
 
 
-def _along_objects(D, projections):
+def condition_components(
+    mixture: GaussianMixture, known: KnownCoordinates
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Weights, means and covariances of the other coordinates where some are known, a background's last.
+
+    Shapes (N, K), (N, K, D) and (N, K, D, D), the covariances one array in memory where all errors are the same.
+
+    Raises
+    ------
+    InputError
+        If no component can have the values of an object (rows are listed).
+    """
+    places, values, errors, _ = known
+    others = [i for i in range(mixture.n_dimensions) if i not in places]
+    errors = errors[:1] if (errors == errors[:1]).all() else errors
+    noise = np.eye(len(places)) * errors[:, :, None] ** 2
+    R = np.eye(mixture.n_dimensions)[places]
+    parts = [
+        condition_gaussian(m, V, values, noise, R) for m, V in zip(mixture.means, mixture.covariances, strict=True)
+    ]
+    means = [part.means[:, others] for part in parts]
+    covariances = [part.covariances[:, others][:, :, others] for part in parts]
+    log_densities, n_degenerate = [part.log_densities for part in parts], [part.n_degenerate for part in parts]
+    if mixture.background is not None:
+        rest = mixture.background.marginal(others)
+        means.append(np.broadcast_to(rest.mean, means[0].shape))
+        covariances.append(np.diag(rest.variances)[None])
+        log_densities.append(mixture.background.marginal(places).log_densities(values))
+        n_degenerate.append(np.zeros(1, int))
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(mixture.shares) + np.stack(log_densities, axis=1)
+    weights = _weights(log_weights, np.stack(np.broadcast_arrays(*n_degenerate), axis=1))
+    stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
+    return weights, np.stack(means, axis=1), np.broadcast_to(stacked, (len(values), *stacked.shape[1:]))
+
+
+def _along_objects(D: int, projections: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """R with the objects, or one for all of them, along the last axis."""
     if projections is None:
         return np.eye(D)[:, :, None]
     return projections[:, :, None] if projections.ndim == 2 else np.moveaxis(projections, 0, -1)
 
 
-def _congruent(A, X):
+def _congruent(A: NDArray[np.float64], X: NDArray[np.float64]) -> NDArray[np.float64]:
     """``A X A'`` of (I, J, n) and symmetric (J, J, n): exactly symmetric."""
     product = np.einsum("iln,jln->ijn", np.einsum("ikn,kln->iln", A, X), A)
-    return 0.5 * (product + product.swapaxes(0, 1))
+    return np.asarray(0.5 * (product + product.swapaxes(0, 1)))
 
 
-def _inverted(T):
+def _inverted(T: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Inverses (M, M, n) of positive semi-definite T, and their pivots (M, n), by sweeps.
 
     A pivot without width is 0, and its row and column of the inverse are: the inverse is that of the others.
@@ -115,15 +169,11 @@ def _inverted(T):
     return -A, pivots
 
 
-def component_weights(log_weights, n_flat):
-    """Weights (N, K) from logarithms of joint densities, beside directions without width of each component (N, K).
+def _weights(log_weights: NDArray[np.float64], n_degenerate: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Weights (N, K) from logarithms of joint densities and the number of degenerate directions of each component.
 
-    A density along fewer directions is infinitely higher: where components without width can be, they alone are.
-
-    Raises
-    ------
-    InputError
-        If an object can belong to no component (rows are listed).
+    A density along fewer directions is infinitely higher: of the components that can have the values, only those with
+    the most degenerate directions have a weight.
     """
     possible = log_weights > -np.inf
     impossible = np.flatnonzero(~possible.any(axis=1))
@@ -132,7 +182,7 @@ def component_weights(log_weights, n_flat):
             f"no component can have the given values in {list_rows(impossible)}: its width there is zero, or they lie "
             "outside the box of the background; give them an error, as (value, sigma)"
         )
-    flattest = np.where(possible, n_flat, -1).max(axis=1, keepdims=True)
-    log_weights = np.where(n_flat == flattest, log_weights, -np.inf)
+    most = np.where(possible, n_degenerate, -1).max(axis=1, keepdims=True)
+    log_weights = np.where(n_degenerate == most, log_weights, -np.inf)
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

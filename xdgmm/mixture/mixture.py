@@ -1,24 +1,46 @@
-"""`GaussianMixture`: a mixture of Gaussians with names and units, as a frozen value."""
+"""`GaussianMixture`, a frozen value with names and units, and `ConditionalMixtures`, many of them with a row each."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from astropy.io.registry import UnifiedReadWriteMethod
 
-from xdgmm.basics.arrays import as_floats, read_only
+from xdgmm.basics.arrays import list_rows, read_only
+from xdgmm.basics.linalg import square_roots
 from xdgmm.basics.parameters import as_generator, check_count, check_names
 from xdgmm.basics.units import check_units, unit_factors
 from xdgmm.errors import InputError
 from xdgmm.observations.affine import AffineMap
 
 from .background import Background
-from .connecting import MixtureRead, MixtureWrite
+from .conditioning import condition_components
+from .conditioning_inputs import coordinate_places, known_coordinates
+from .io import MixtureRead, MixtureWrite
+from .parameters import (
+    ROUNDING,
+    check_shapes,
+    check_weights,
+    finite_floats,
+    lowest_eigenvalues,
+    symmetric_covariances,
+)
+from .quantiles import UNIFORM_WIDTH, check_levels, quantiles
 from .record import FitRecord
+from .sampling import sample_each, sample_mixture
 
-ROUNDING = 1e-10  # relative: eigenvalues above -ROUNDING times the largest, weights summing to 1 within ROUNDING
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any, Literal, Self
+
+    from astropy.units import UnitBase
+    from numpy.typing import ArrayLike, NDArray
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, init=False)
 class GaussianMixture:
     """Intrinsic density ``sum_k weights[k] N(means[k], covariances[k])`` in D named coordinates.
 
@@ -58,32 +80,59 @@ class GaussianMixture:
     array([-1.969])
     """
 
-    weights: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
-    names: tuple | None = None
-    units: tuple | None = None
-    background: Background | None = None
-    record: FitRecord | None = field(default=None, init=False)
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+    names: tuple[str, ...]
+    units: tuple[UnitBase | None, ...]
+    background: Background | None
+    record: FitRecord | None = field(init=False)
 
-    def __post_init__(self):
-        """Check, and freeze the arrays."""
-        weights = _numbers(self.weights, "weights", 1)
-        means = _numbers(self.means, "means", 2)
-        covariances = _numbers(self.covariances, "covariances", 3)
-        _check_shapes(weights, means, covariances)
-        _check_background(self.background)
-        _check_weights(weights, self.background)
-        covariances = _checked_covariances(covariances)
-        n_dimensions = means.shape[1]
-        for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
-            object.__setattr__(self, name, read_only(array))
-        object.__setattr__(self, "names", check_names(self.names, n_dimensions))
-        object.__setattr__(self, "units", check_units(self.units, n_dimensions))
-        if self.background is not None:
-            object.__setattr__(self, "background", self.background.in_coordinates(self.names, self.units))
+    def __init__(
+        self,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        names: str | Iterable[str] | None = None,
+        units: str | UnitBase | Iterable[str | UnitBase | None] | None = None,
+        background: Background | None = None,
+    ) -> None:
+        weights = finite_floats(weights, "weights", 1)
+        means = finite_floats(means, "means", 2)
+        covariances = finite_floats(covariances, "covariances", 3)
+        check_shapes(weights, means, covariances)
+        _check_background(background)
+        check_weights(weights, None if background is None else background.fraction)
+        covariances = symmetric_covariances(covariances)
+        names, units = check_names(names, means.shape[1]), check_units(units, means.shape[1])
+        if background is not None:
+            background = background.in_coordinates(names, units)
+        self._freeze(weights, means, covariances, names, units, background)
 
-    def __repr__(self):
+    def _freeze(
+        self,
+        weights: NDArray[np.float64],
+        means: NDArray[np.float64],
+        covariances: NDArray[np.float64],
+        names: tuple[str, ...],
+        units: tuple[UnitBase | None, ...],
+        background: Background | None,
+        record: FitRecord | None = None,
+    ) -> None:
+        """Set the fields, whose values are checked."""
+        values = {
+            "weights": read_only(weights),
+            "means": read_only(means),
+            "covariances": read_only(covariances),
+            "names": names,
+            "units": units,
+            "background": background,
+            "record": record,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
         """One line: how many components in which coordinates."""
         columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
         plural = "s" if self.n_components > 1 else ""
@@ -91,24 +140,24 @@ class GaussianMixture:
         return f"<GaussianMixture: {self.n_components} component{plural}{background} in {columns}>"
 
     @property
-    def n_components(self):
+    def n_components(self) -> int:
         """Number of components K."""
         return self.weights.size
 
     @property
-    def n_dimensions(self):
+    def n_dimensions(self) -> int:
         """Number of coordinates D."""
-        return self.means.shape[1]
+        return int(self.means.shape[1])
 
     @property
-    def shares(self):
+    def shares(self) -> NDArray[np.float64]:
         """Share of the objects of each component (K,), and of the background where there is one: (K + 1,)."""
         if self.background is None:
             return self.weights
         return read_only(np.append(self.weights, self.background.fraction))
 
     @property
-    def gaussians(self):
+    def gaussians(self) -> GaussianMixture:
         """The same components without the background, their weights rescaled to sum to 1.
 
         Raises
@@ -124,33 +173,33 @@ class GaussianMixture:
         return GaussianMixture(self.weights / total, self.means, self.covariances, self.names, self.units)
 
     @property
-    def sigmas(self):
+    def sigmas(self) -> NDArray[np.float64]:
         """Intrinsic standard deviation of each component along each coordinate (K, D)."""
         return np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
 
     @property
-    def mean(self):
+    def mean(self) -> NDArray[np.float64]:
         """Mean of the whole mixture (D,), the background in it."""
-        return self.shares @ self._all_means()
+        return np.asarray(self.shares @ self._all_means())
 
     @property
-    def covariance(self):
+    def covariance(self) -> NDArray[np.float64]:
         """Covariance of the whole mixture (D, D): within its components, and of their means; the background in it."""
         offsets = self._all_means() - self.mean
         within = np.tensordot(self.weights, self.covariances, 1)
         if self.background is not None:
             within = within + self.background.fraction * np.diag(self.background.variances)
-        return within + (self.shares * offsets.T) @ offsets
+        return np.asarray(within + (self.shares * offsets.T) @ offsets)
 
     @property
-    def standard_deviation(self):
+    def standard_deviation(self) -> NDArray[np.float64]:
         """Standard deviation of the whole mixture along each coordinate (D,)."""
         return np.sqrt(np.diagonal(self.covariance))
 
-    def _all_means(self):
+    def _all_means(self) -> NDArray[np.float64]:
         return self.means if self.background is None else np.vstack([self.means, self.background.mean])
 
-    def log_density(self, x):
+    def log_density(self, x: ArrayLike) -> NDArray[np.float64]:
         """Natural logarithm of the noise-free density at points x (N, D), or (D,) for one: shape (N,).
 
         Raises
@@ -158,20 +207,20 @@ class GaussianMixture:
         InputError
             If x has another number of coordinates, or a covariance is singular (there is no density then).
         """
-        x = np.asarray(x, dtype=float)
-        single = x.ndim == 1 and x.size == self.n_dimensions
-        x = x[None, :] if single else x
-        if x.ndim != 2 or x.shape[1] != self.n_dimensions:
-            raise InputError(f"`x` has shape {x.shape}, but (N, {self.n_dimensions}) is needed")
-        used = np.flatnonzero(self.weights)
-        columns = [np.log(self.weights[k]) + self._component_log_density(k, x) for k in used]
+        points = np.asarray(x, dtype=float)
+        single = points.ndim == 1 and points.size == self.n_dimensions
+        points = points[None, :] if single else points
+        if points.ndim != 2 or points.shape[1] != self.n_dimensions:
+            raise InputError(f"`x` has shape {points.shape}, but (N, {self.n_dimensions}) is needed")
+        used = np.flatnonzero(self.weights).tolist()
+        columns = [np.log(self.weights[k]) + self._component_log_density(k, points) for k in used]
         if self.background is not None and self.background.fraction > 0:
             inside = np.log(self.background.fraction) + self.background.log_density
-            columns.append(np.where(self.background.contains(x), inside, -np.inf))
-        result = np.logaddexp.reduce(columns, axis=0)
+            columns.append(np.where(self.background.contains(points), inside, -np.inf))
+        result: NDArray[np.float64] = np.logaddexp.reduce(columns, axis=0)
         return result[0] if single else result
 
-    def _component_log_density(self, k, x):
+    def _component_log_density(self, k: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         scale = np.where(self.sigmas[k] > 0, self.sigmas[k], 1.0)  # units must not decide what is singular
         scaled = self.covariances[k] / scale[:, None] / scale
         values, vectors = np.linalg.eigh(scaled)
@@ -182,9 +231,11 @@ class GaussianMixture:
             )
         white = ((x - self.means[k]) / scale) @ (vectors / np.sqrt(values))
         log_determinant = np.log(values).sum() + 2 * np.log(scale).sum()
-        return -0.5 * ((white**2).sum(axis=1) + log_determinant + self.n_dimensions * np.log(2 * np.pi))
+        return np.asarray(-0.5 * ((white**2).sum(axis=1) + log_determinant + self.n_dimensions * np.log(2 * np.pi)))
 
-    def sample(self, n_samples, rng=None):
+    def sample(
+        self, n_samples: int, rng: np.random.Generator | int | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw noise-free points.
 
         Parameters
@@ -204,20 +255,12 @@ class GaussianMixture:
         InputError
             If `n_samples` is no whole number, or negative.
         """
-        rng = as_generator(rng)
-        n_samples = check_count(n_samples)
-        labels = rng.choice(self.shares.size, n_samples, p=self.shares / self.shares.sum())
-        white = rng.standard_normal((n_samples, self.n_dimensions))
-        roots = square_roots(self.covariances)
-        component = np.minimum(labels, self.n_components - 1)
-        points = self.means[component] + np.einsum("nij,nj->ni", roots[component], white)
-        if self.background is not None:
-            uniform = labels == self.n_components
-            points[uniform] = rng.uniform(*self.background.box, (uniform.sum(), self.n_dimensions))
-        return points, labels
+        return sample_mixture(self, check_count(n_samples), as_generator(rng))
 
-    def with_parameters(self, shares, means, covariances):
-        """The same names and units with other parameters, unchecked: the caller made them, and made them right.
+    def with_parameters(
+        self, shares: NDArray[np.float64], means: NDArray[np.float64], covariances: NDArray[np.float64]
+    ) -> GaussianMixture:
+        """The same names and units with other parameters, which are not checked.
 
         Shares (K,) are weights, beside which a background keeps its fraction; shares (K + 1,) end with that fraction.
         """
@@ -225,26 +268,32 @@ class GaussianMixture:
         if background is not None and len(shares) > len(means):
             background, shares = background.with_fraction(shares[-1]), shares[:-1]
         new = object.__new__(GaussianMixture)
-        arrays = {"weights": shares, "means": means, "covariances": covariances}
-        for name, array in arrays.items():
-            object.__setattr__(new, name, read_only(array))
-        object.__setattr__(new, "names", self.names)
-        object.__setattr__(new, "units", self.units)
-        object.__setattr__(new, "background", background)
-        object.__setattr__(new, "record", None)
+        new._freeze(shares, means, covariances, self.names, self.units, background)
         return new
 
-    def ordered(self, order):
+    def ordered(self, order: NDArray[np.intp] | Sequence[int]) -> GaussianMixture:
         """The same components in another order (K,); a background stays the last."""
         return self.with_parameters(self.weights[order], self.means[order], self.covariances[order])
 
-    def rescaled(self, location, scale, names=None, units=None):
+    def rescaled(
+        self,
+        location: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        names: Iterable[str] | None = None,
+        units: Iterable[str | UnitBase | None] | None = None,
+    ) -> GaussianMixture:
         """The mixture of ``scale * v + location``, location and scale (D,): an affine map along the axes."""
         background = self.background and self.background.rescaled(location, scale)
         covariances = self.covariances * scale[:, None] * scale
         return GaussianMixture(self.weights, self.means * scale + location, covariances, names, units, background)
 
-    def affine(self, matrix, offset=None, names=None, units=None):
+    def affine(
+        self,
+        matrix: ArrayLike,
+        offset: ArrayLike | None = None,
+        names: str | Iterable[str] | None = None,
+        units: str | UnitBase | Iterable[str | UnitBase | None] | None = None,
+    ) -> GaussianMixture:
         """The mixture of ``A v + b``: means ``A m + b`` and covariances ``A V A'``, exactly symmetric.
 
         Parameters
@@ -272,11 +321,11 @@ class GaussianMixture:
         """
         affine = AffineMap.of(self, matrix, offset, names, units)
         background = self.background and self.background.affine(affine)
-        covariances = [_transformed(V, affine) for V in self.covariances]
+        covariances = np.array([_transformed(V, affine) for V in self.covariances])
         means = affine.points(self.means)
         return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background)
 
-    def marginal(self, names):
+    def marginal(self, names: str | Iterable[str]) -> GaussianMixture:
         """The mixture of some of the coordinates, in the order of these names (one, or several).
 
         Raises
@@ -291,15 +340,24 @@ class GaussianMixture:
         >>> mixture.marginal("b").covariances
         array([[[9.]]])
         """
-        from .given import chosen
-
-        places = chosen(self.names, names)
+        places = coordinate_places(self.names, names)
         background = self.background and self.background.marginal(places)
         covariances = self.covariances[:, places][:, :, places]
-        called = (tuple(of[i] for i in places) for of in (self.names, self.units))
-        return GaussianMixture(self.weights, self.means[:, places], covariances, *called, background)
+        of_places = [self.names[i] for i in places], [self.units[i] for i in places]
+        return GaussianMixture(self.weights, self.means[:, places], covariances, *of_places, background)
 
-    def condition(self, given):
+    @overload
+    def condition(self, given: Mapping[str, float | tuple[float, float]]) -> GaussianMixture: ...
+
+    @overload
+    def condition(
+        self, given: Mapping[str, list[float] | NDArray[Any] | tuple[list[float] | NDArray[Any], Any]]
+    ) -> ConditionalMixtures: ...
+
+    @overload
+    def condition(self, given: Mapping[str, Any]) -> Any: ...
+
+    def condition(self, given: Mapping[str, Any]) -> Any:
         """The mixture of the other coordinates, where some are given, exactly or with an error.
 
         Parameters
@@ -334,93 +392,181 @@ class GaussianMixture:
         >>> mixture.condition({"redshift": (0.7, 0.2)}).means.round(3)
         array([[0.875]])
         """
-        from .given import condition
+        known = known_coordinates(self.names, self.units, given)
+        weights, means, covariances = condition_components(self, known)
+        others = [i for i in range(self.n_dimensions) if i not in known.places]
+        names, units = tuple(self.names[i] for i in others), tuple(self.units[i] for i in others)
+        uniform = None if self.background is None else np.ones((len(weights), len(others)), bool)
+        mixtures = ConditionalMixtures(weights, means, covariances, names, units, uniform)
+        return mixtures if known.is_array else mixtures[0]
 
-        return condition(self, given)
-
-    def in_units(self, units):
+    def in_units(self, units: Sequence[UnitBase | None]) -> GaussianMixture:
         """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
         factors = unit_factors(self.units, units, self.names)
         targets = tuple(new or old for old, new in zip(self.units, units, strict=True))
         return self.rescaled(np.zeros_like(factors), factors, self.names, targets)
 
-    def with_record(self, record):
+    def with_record(self, record: FitRecord | None) -> GaussianMixture:
         """The same mixture with the `FitRecord` of its fit."""
-        new = self.with_parameters(self.shares, self.means, self.covariances)
-        object.__setattr__(new, "record", record)
+        new = object.__new__(GaussianMixture)
+        new._freeze(self.weights, self.means, self.covariances, self.names, self.units, self.background, record)
         return new
 
-    read = UnifiedReadWriteMethod(MixtureRead)
-    write = UnifiedReadWriteMethod(MixtureWrite)
+    if TYPE_CHECKING:
+
+        @classmethod
+        def read(cls, path: str | Path, *, format: Literal["fits", "ascii.ecsv"] | None = None) -> Self:  # noqa: A002
+            """See `MixtureRead`."""
+
+        def write(
+            self,
+            path: str | Path,
+            *,
+            format: Literal["fits", "ascii.ecsv"] | None = None,  # noqa: A002
+            overwrite: bool = False,
+        ) -> None:
+            """See `MixtureWrite`."""
+
+    else:
+        read = UnifiedReadWriteMethod(MixtureRead)
+        write = UnifiedReadWriteMethod(MixtureWrite)
 
 
-def square_roots(covariances):
-    """Symmetric square roots of covariances (..., D, D); singular ones are allowed."""
-    values, vectors = np.linalg.eigh(covariances)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+@dataclass(frozen=True, eq=False, repr=False)
+class ConditionalMixtures:
+    """N mixtures of the same D coordinates, one for each object; ``mixtures[i]`` is a `GaussianMixture`.
 
+    Made by `GaussianMixture.condition` and by `xdgmm.objects.Denoised.posteriors`.
 
-def _transformed(covariance, affine):
-    """``A V A'``; by way of a root of V where rounding would leave a negative eigenvalue."""
-    result = affine.covariances(covariance)
-    if (np.diagonal(result) >= 0).all() and _lowest_eigenvalues(result[None])[0] >= -ROUNDING:
-        return result
-    return affine.covariances_of_factors(square_roots(covariance))
+    Attributes
+    ----------
+    weights : ndarray (N, K)
+        Of the components; a background's is the last column.
+    means : ndarray (N, K, D)
+        In `units`.
+    covariances : ndarray (N, K, D, D)
+        In `units` squared; one array in memory where they are the same for all objects.
+    names, units : tuple
+        Of the coordinates (D).
+    uniform : ndarray of bool (N, D), optional
+        Coordinates along which the last component is uniform instead of Gaussian, with this mean and variance and
+        without correlations.
 
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture
+    >>> mixture = GaussianMixture([1.0], [[0.0, 1.0]], [[[1.0, 0.8], [0.8, 1.0]]], names=["a", "b"])
+    >>> colours = mixture.condition({"b": [1.0, 2.0, 3.0]})
+    >>> colours
+    <ConditionalMixtures: 3 mixtures of 1 component in a>
+    >>> colours.mean[:, 0].round(3), colours.standard_deviation[:, 0].round(3), colours[2].means
+    (array([0. , 0.8, 1.6]), array([0.6, 0.6, 0.6]), array([[1.6]]))
+    """
 
-def _numbers(array, name, n_axes):
-    array = np.array(as_floats(array, name)[0])  # a copy: the mixture is a value of its own
-    if array.ndim != n_axes:
-        raise InputError(f"`{name}` has {array.ndim} axes (shape {array.shape}), but {n_axes} are needed")
-    if not np.isfinite(array).all():
-        raise InputError(f"`{name}` holds NaN or infinity; every element must be finite")
-    return array
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+    names: tuple[str, ...]
+    units: tuple[UnitBase | None, ...]
+    uniform: NDArray[np.bool_] | None = None
 
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name in ("weights", "means", "covariances", "uniform"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
-def _check_shapes(weights, means, covariances):
-    n_components, n_dimensions = means.shape
-    if n_components == 0 or n_dimensions == 0:
-        raise InputError("a mixture needs at least one component and one coordinate")
-    expected = {"weights": (n_components,), "covariances": (n_components, n_dimensions, n_dimensions)}
-    for name, array in (("weights", weights), ("covariances", covariances)):
-        if array.shape != expected[name]:
+    def __repr__(self) -> str:
+        """One line: how many, of how many components in which coordinates."""
+        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        N, K = self.weights.shape
+        return f"<ConditionalMixtures: {N} mixture{'s'[: N > 1]} of {K} component{'s'[: K > 1]} in {columns}>"
+
+    def __len__(self) -> int:
+        """Number of mixtures N."""
+        return len(self.weights)
+
+    def __iter__(self) -> Iterator[GaussianMixture]:
+        """One mixture after the other."""
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, rows: int | np.integer[Any]) -> GaussianMixture: ...
+
+    @overload
+    def __getitem__(
+        self, rows: slice | Sequence[int] | NDArray[np.integer[Any]] | NDArray[np.bool_]
+    ) -> ConditionalMixtures: ...
+
+    def __getitem__(self, rows: Any) -> GaussianMixture | ConditionalMixtures:
+        """One mixture for an integer, some of them for a slice, indices or a mask.
+
+        Raises
+        ------
+        InputError
+            If one is asked for whose last component is uniform along some coordinates and Gaussian along others.
+        """
+        if isinstance(rows, (int, np.integer)):
+            return self._one(range(len(self))[rows])
+        uniform = None if self.uniform is None else self.uniform[rows]
+        arrays = {name: getattr(self, name)[rows] for name in ("weights", "means", "covariances")}
+        return replace(self, **arrays, uniform=uniform)
+
+    def _one(self, i: int) -> GaussianMixture:
+        weights, means, covariances = self.weights[i], self.means[i], self.covariances[i]
+        if self.uniform is None or not self.uniform[i].any():
+            return GaussianMixture(weights, means, covariances, self.names, self.units)
+        if not self.uniform[i].all():
             raise InputError(
-                f"`{name}` has shape {array.shape}, but `means` has shape {means.shape}, so {expected[name]} is needed"
+                f"the background of {list_rows([i])} is uniform along some coordinates and Gaussian along others, "
+                "which no GaussianMixture is; use `mean`, `covariance`, `sample` or `quantiles`"
             )
+        half = 0.5 * UNIFORM_WIDTH * np.sqrt(np.diagonal(covariances[-1]))
+        background = Background(means[-1] - half, means[-1] + half).with_fraction(weights[-1])
+        return GaussianMixture(weights[:-1], means[:-1], covariances[:-1], self.names, self.units, background)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean of each mixture (N, D)."""
+        return np.asarray(np.einsum("nk,nki->ni", self.weights, self.means))
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Covariance of each mixture (N, D, D): within its components, and of their means."""
+        offsets = self.means - self.mean[:, None]
+        within = np.einsum("nk,nkij->nij", self.weights, self.covariances)
+        return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, offsets, offsets))
+
+    @property
+    def standard_deviation(self) -> NDArray[np.float64]:
+        """Standard deviation of each mixture along each coordinate (N, D)."""
+        return np.sqrt(np.diagonal(self.covariance, axis1=1, axis2=2))
+
+    def sample(self, n_samples: int, rng: np.random.Generator | int | None = None) -> NDArray[np.float64]:
+        """Draw from each mixture: points (N, n_samples, D); `rng` is a Generator, or a seed."""
+        return sample_each(self, check_count(n_samples), as_generator(rng))
+
+    def quantiles(self, q: ArrayLike) -> NDArray[np.float64]:
+        """Quantiles of each coordinate by itself: (N, D) for a number, (Q, N, D) for an array of Q probabilities.
+
+        Raises
+        ------
+        InputError
+            If a probability does not lie between 0 and 1.
+        """
+        sigmas = np.sqrt(np.diagonal(self.covariances, axis1=2, axis2=3))
+        uniform = np.zeros(self.means[:, 0].shape, bool) if self.uniform is None else self.uniform
+        return quantiles(check_levels(q), self.weights, self.means, sigmas, uniform)
 
 
-def _check_background(background):
+def _transformed(covariance: NDArray[np.float64], affine: AffineMap) -> NDArray[np.float64]:
+    """``A V A'``; by way of a root of V where rounding would leave a negative eigenvalue."""
+    result: NDArray[np.float64] = affine.covariances(covariance)
+    if (np.diagonal(result) >= 0).all() and lowest_eigenvalues(result[None])[0] >= -ROUNDING:
+        return result
+    from_root: NDArray[np.float64] = affine.covariances_of_factors(square_roots(covariance))
+    return from_root
+
+
+def _check_background(background: object) -> None:
     if not (background is None or isinstance(background, Background)):
         raise InputError(f"`background` is {background!r}, but a `Background` belongs there")
-
-
-def _check_weights(weights, background):
-    fraction = 0.0 if background is None else background.fraction
-    if min(weights.min(), fraction) < 0 or not abs(weights.sum() + fraction - 1) <= ROUNDING * weights.size:
-        beside = "" if background is None else f" together with the fraction {fraction} of the background"
-        raise InputError(f"`weights` must not be negative and must sum to 1{beside}, but they are {weights.tolist()}")
-
-
-def _scaled(covariances):
-    """Covariances in units of their standard deviations, where these are not zero."""
-    size = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
-    size = np.where(size > 0, size, 1.0)
-    return covariances / size[:, :, None] / size[:, None, :]
-
-
-def _lowest_eigenvalues(covariances):
-    """Lowest eigenvalue of each (K,), in units of its standard deviations."""
-    return np.linalg.eigvalsh(_scaled(covariances))[:, 0]
-
-
-def _checked_covariances(covariances):
-    """The covariances, symmetric to the last bit."""
-    scaled = _scaled(covariances)
-    if (np.abs(scaled - scaled.transpose(0, 2, 1)) > ROUNDING).any():
-        raise InputError("`covariances` must be symmetric; average each with its transpose")
-    for k, lowest in enumerate(_lowest_eigenvalues(covariances)):
-        if lowest < -ROUNDING:
-            raise InputError(f"the covariance of component {k} has a negative eigenvalue; it must be a covariance")
-    transposed = covariances.transpose(0, 2, 1)
-    mean = np.where(covariances == transposed, covariances, 0.5 * covariances + 0.5 * transposed)
-    return np.where(np.tri(covariances.shape[1], dtype=bool), mean, mean.transpose(0, 2, 1))

@@ -1,11 +1,17 @@
 """`FitRecord`: what a mixture was fitted to, how, and how well, in plain values that a file can keep."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats, read_only
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,27 +51,27 @@ class FitRecord:
         there is one, means, packed lower triangles of the covariances.
     """
 
-    model: dict
+    model: dict[str, Any]
     n_objects: int
     total_weight: float
     log_likelihood: float
-    log_priors: dict
+    log_priors: dict[str, float]
     n_parameters: int
     outcome: str
     converged: bool
-    remarks: tuple
+    remarks: tuple[str, ...]
     data_hash: str
     version: str
     date: str
-    covariance: np.ndarray | None = field(default=None, repr=False)
+    covariance: NDArray[np.float64] | None = field(default=None, repr=False)
 
-    def __post_init__(self):
-        """Freeze what is a list or an array."""
+    def __post_init__(self) -> None:
+        """Make the remarks a tuple and the covariance read-only."""
         object.__setattr__(self, "remarks", tuple(self.remarks))
         if self.covariance is not None:
             object.__setattr__(self, "covariance", read_only(np.array(self.covariance, dtype=float)))
 
-    def with_covariance(self, covariance):
+    def with_covariance(self, covariance: ArrayLike) -> FitRecord:
         """The same record with the covariance (P, P) of the parameters.
 
         Raises
@@ -73,7 +79,7 @@ class FitRecord:
         InputError
             If it is no square matrix of numbers.
         """
-        covariance = as_floats(covariance, "covariance")[0]
-        if covariance.ndim != 2 or len(set(covariance.shape)) != 1:
-            raise InputError(f"`covariance` of the parameters has shape {covariance.shape}, but it must be square")
-        return replace(self, covariance=covariance)
+        matrix = as_floats(covariance, "covariance")[0]
+        if matrix.ndim != 2 or len(set(matrix.shape)) != 1:
+            raise InputError(f"`covariance` of the parameters has shape {matrix.shape}, but it must be square")
+        return replace(self, covariance=matrix)

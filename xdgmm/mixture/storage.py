@@ -11,9 +11,12 @@ known, is a matrix of its own.
 Formats 1 and 2 (the latter with a background), which earlier versions wrote, had neither record nor digest.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +26,15 @@ from xdgmm.kernels import unpack
 
 from .background import Background
 from .record import FitRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from astropy.units import UnitBase
+    from numpy.typing import NDArray
+
+    from .mixture import GaussianMixture
 
 FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD = 3, 1, 2
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
@@ -56,14 +68,14 @@ class Contents:
         Of the parameters.
     """
 
-    cards: dict
-    labels: tuple
-    units: tuple
-    rows: np.ndarray
-    covariance: np.ndarray | None = None
+    cards: dict[str, Any]
+    labels: tuple[str, ...]
+    units: tuple[str | None, ...]
+    rows: NDArray[np.float64]
+    covariance: NDArray[np.float64] | None = None
 
 
-def contents_of(mixture):
+def contents_of(mixture: GaussianMixture) -> Contents:
     """The `Contents` of a file for this mixture."""
     cards = {
         "XDGMMFMT": FORMAT,
@@ -79,8 +91,8 @@ def contents_of(mixture):
     return replace(contents, cards={**cards, "DIGEST": _digest(contents)})
 
 
-def mixture_of(contents, path):
-    """The mixture in what was read from `path`.
+def mixture_of(contents: Contents, path: Path, cls: type[GaussianMixture]) -> GaussianMixture:
+    """The mixture, of this class, in what was read from `path`.
 
     Raises
     ------
@@ -91,14 +103,12 @@ def mixture_of(contents, path):
     if isinstance(version, int) and version > FORMAT:
         raise InputError(f"'{path}' has format {version}, newer than this xdgmm knows; upgrade xdgmm")
     try:
-        return _mixture(contents, version)
+        return _mixture(contents, version, cls)
     except Exception as error:
         raise InputError(f"'{path}' is damaged ({error}); write it again") from error
 
 
-def _mixture(contents, version):
-    from .mixture import GaussianMixture
-
+def _mixture(contents: Contents, version: object, cls: type[GaussianMixture]) -> GaussianMixture:
     cards, rows = contents.cards, contents.rows
     if version not in (FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD):
         raise ValueError(f"format {version!r} does not exist")
@@ -113,11 +123,11 @@ def _mixture(contents, version):
         raise TypeError("names and units are no lists")
     background = _background(cards) if version == WITHOUT_RECORD or "BGLOW" in cards else None
     covariances = unpack(rows[:, rows.shape[1] - triangle :], D)
-    mixture = GaussianMixture(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background)
+    mixture = cls(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background)
     return mixture.with_record(_record(cards, contents.covariance)) if "MODEL" in cards else mixture
 
 
-def _columns(mixture):
+def _columns(mixture: GaussianMixture) -> Iterator[tuple[str, str | None, NDArray[np.float64]]]:
     """Label, unit and numbers (K,) of each column."""
     labels, units, sigmas = labels_of(mixture.names), mixture.units, mixture.sigmas
     yield "weight", None, mixture.weights
@@ -125,17 +135,17 @@ def _columns(mixture):
         yield f"mean_{label}", _text(units[i]), mixture.means[:, i]
     for i, label in enumerate(labels):
         yield f"sigma_{label}", _difference(units[i]), sigmas[:, i]
-    rows, columns = np.tril_indices(mixture.n_dimensions)
-    for i, j in zip(rows, columns, strict=True):
+    pairs = [(i, j) for i in range(mixture.n_dimensions) for j in range(i + 1)]
+    for i, j in pairs:
         if i != j:
             with np.errstate(all="ignore"):
                 correlations = mixture.covariances[:, i, j] / sigmas[:, i] / sigmas[:, j]
             yield f"corr_{labels[j]}_{labels[i]}", None, correlations
-    for i, j in zip(rows, columns, strict=True):
+    for i, j in pairs:
         yield f"cov_{labels[j]}_{labels[i]}", _product(units[i], units[j]), mixture.covariances[:, i, j]
 
 
-def labels_of(names):
+def labels_of(names: Sequence[str]) -> list[str]:
     """Column labels of letters, digits and underscores; x1, x2, ... where names do not give distinct short ones."""
     labels = ["".join(c if c.isascii() and c.isalnum() else "_" for c in name) for name in names]
     columns = [f"{a}_{b}".lower() for i, b in enumerate(labels) for a in labels[: i + 1]]
@@ -145,30 +155,30 @@ def labels_of(names):
     return [f"x{i + 1}" for i in range(len(names))]
 
 
-def _text(unit):
+def _text(unit: UnitBase | None) -> str | None:
     """Unit in FITS notation; in astropy's own where FITS has none; None stays None."""
     if unit is None:
         return None
     try:
-        return unit.to_string("fits")
+        return str(unit.to_string("fits"))
     except ValueError:
-        return unit.to_string()
+        return str(unit.to_string())
 
 
-def _difference(unit):
+def _difference(unit: UnitBase | None) -> str | None:
     return None if unit is None else _text(difference_unit(unit))
 
 
-def _product(one, other):
+def _product(one: UnitBase | None, other: UnitBase | None) -> str | None:
     """Unit of a covariance; None where there is none, or astropy does not know one of the two."""
     from astropy.units import UnrecognizedUnit
 
-    if None in (one, other) or isinstance(one, UnrecognizedUnit) or isinstance(other, UnrecognizedUnit):
+    if one is None or other is None or isinstance(one, UnrecognizedUnit) or isinstance(other, UnrecognizedUnit):
         return None
     return _text(difference_unit(one) * difference_unit(other))
 
 
-def _background_cards(background):
+def _background_cards(background: Background | None) -> dict[str, str]:
     if background is None:
         return {}
     low, high = background.box
@@ -176,24 +186,24 @@ def _background_cards(background):
     return {key: json.dumps(value) for key, value in cards.items()}
 
 
-def _background(cards):
+def _background(cards: dict[str, Any]) -> Background:
     low, high, fraction = (json.loads(cards[key]) for key in ("BGLOW", "BGHIGH", "BGFRAC"))
     if not (isinstance(low, list) and isinstance(high, list) and isinstance(fraction, float)):
         raise TypeError("the background is no box with a fraction")
     return Background(low, high).with_fraction(fraction)
 
 
-def _record_cards(record):
+def _record_cards(record: FitRecord | None) -> dict[str, str]:
     if record is None:
         return {}
     return {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
 
 
-def _record(cards, covariance):
+def _record(cards: dict[str, Any], covariance: NDArray[np.float64] | None) -> FitRecord:
     return FitRecord(**{name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}, covariance=covariance)
 
 
-def _digest(contents):
+def _digest(contents: Contents) -> str:
     """Hash of all that is read back."""
     digest = hashlib.blake2b(digest_size=16)
     cards = {key: value for key, value in contents.cards.items() if key != "DIGEST"}
@@ -201,7 +211,7 @@ def _digest(contents):
     for array in (contents.rows, contents.covariance):
         if array is not None:
             exact = np.where(np.isnan(array), np.nan, array)  # there are many NaN, and formats keep only that it is one
-            digest.update(np.ascontiguousarray(exact, dtype="<f8"))
+            digest.update(np.ascontiguousarray(exact, dtype="<f8").data)
     return digest.hexdigest()
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.basics.linalg import square_roots
 from xdgmm.mixture import GaussianMixture
-from xdgmm.mixture.mixture import square_roots
 from xdgmm.observations import Observations
 
 

@@ -66,7 +66,7 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
             f"{mixture.n_dimensions}; choose the columns it was fitted to"
         )
     if mixture.background is not None:
-        mixture.background.check_measured(observations)
+        mixture.background.check_no_projections(observations)
     return replace(observations.in_units(mixture.units), weights=None)
 
 

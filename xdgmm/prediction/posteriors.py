@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.mixture import Background, ConditionalMixtures, Conditioned, GaussianMixture, conditioned
+from xdgmm.mixture import Background, ConditionalMixtures, ConditionedGaussian, GaussianMixture, condition_gaussian
 from xdgmm.observations import Observations
 
 from .memberships import memberships
@@ -39,11 +39,11 @@ def component_distances(mixture: GaussianMixture, observations: Observations) ->
     return np.stack([part.distances for part in _conditioned_components(mixture, observations)], axis=1)
 
 
-def _conditioned_components(mixture: GaussianMixture, observations: Observations) -> list[Conditioned]:
+def _conditioned_components(mixture: GaussianMixture, observations: Observations) -> list[ConditionedGaussian]:
     """Each component given what was measured."""
     noise = _noise(observations)
     return [
-        conditioned(mean, covariance, observations.values, noise, observations.projections)
+        condition_gaussian(mean, covariance, observations.values, noise, observations.projections)
         for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
     ]
 

@@ -1,0 +1,55 @@
+"""Random points of a mixture, and of many mixtures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xdgmm.basics.linalg import square_roots
+
+from .quantiles import UNIFORM_WIDTH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .mixture import ConditionalMixtures, GaussianMixture
+
+
+def sample_mixture(
+    mixture: GaussianMixture, n_samples: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Points (n_samples, D), and the component of each; K is the background."""
+    weights = mixture.shares
+    labels = rng.choice(weights.size, n_samples, p=weights / weights.sum())
+    white = rng.standard_normal((n_samples, mixture.n_dimensions))
+    roots = square_roots(mixture.covariances)
+    component = np.minimum(labels, mixture.n_components - 1)
+    points = mixture.means[component] + np.einsum("nij,nj->ni", roots[component], white)
+    if mixture.background is not None:
+        uniform = labels == mixture.n_components
+        points[uniform] = rng.uniform(*mixture.background.box, (uniform.sum(), mixture.n_dimensions))
+    return points, labels
+
+
+def sample_each(mixtures: ConditionalMixtures, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Points of each of N mixtures (N, n_samples, D)."""
+    N, K, D = mixtures.means.shape
+    uniforms = rng.random((N, n_samples, 1))
+    labels = (uniforms >= np.cumsum(mixtures.weights, axis=1)[:, None, :-1]).sum(axis=2)
+    white = rng.standard_normal((N, n_samples, D))
+    points = np.empty_like(white)
+    covariances = mixtures.covariances[: None if mixtures.covariances.strides[0] else 1]  # one where all are the same
+    for k in range(K):
+        of_component = mixtures.means[:, k, None] + white @ square_roots(covariances[:, k])
+        if k == K - 1 and mixtures.uniform is not None:
+            of_component = np.where(mixtures.uniform[:, None], _uniform_points(mixtures, n_samples, rng), of_component)
+        np.copyto(points, of_component, where=(labels == k)[:, :, None])
+    return points
+
+
+def _uniform_points(mixtures: ConditionalMixtures, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draws from the uniform densities of the last component along all coordinates."""
+    sigmas = np.sqrt(np.diagonal(mixtures.covariances[:, -1], axis1=1, axis2=2))
+    offsets = rng.uniform(-0.5, 0.5, (len(mixtures), n_samples, len(mixtures.names)))
+    return np.asarray(mixtures.means[:, -1, None] + sigmas[:, None] * UNIFORM_WIDTH * offsets)
