@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +60,8 @@ def _is_foreign(path: Path) -> bool:
 
 def _owner() -> str:
     """Name and version of the distribution that installed the foreign module, as far as this is recorded."""
+    from importlib.metadata import distributions
+
     for distribution in distributions():
         if f"\nxdgmm/{FOREIGN}," in "\n" + (distribution.read_text("RECORD") or ""):
             return f"{distribution.metadata['Name']} {distribution.version}"

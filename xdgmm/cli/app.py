@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.errors import XdgmmError
 
 from .apply import apply
@@ -48,6 +49,7 @@ def options(
 def main():
     """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
     warnings.showwarning = show_warning
+    warn_of_foreign_files()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
     try:
