@@ -7,7 +7,8 @@ fits, likelihoods and conditional distributions are those of `xdgmm.fitting`, `x
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,7 +18,7 @@ from xdgmm.basics.arrays import as_floats
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator, check_names
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError
-from xdgmm.fitting import InverseWishart, Model, Prior, Settings, StoppingRule
+from xdgmm.fitting import InverseWishart, Model, Outcome, Prior, Settings, StoppingRule
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.fitting import FitResult
 
     Seed = int | np.random.Generator | np.random.RandomState | None
     Criterion = Callable[[GaussianMixture, Observations], float]
@@ -103,6 +106,12 @@ class XDGMM(BaseEstimator):
     (array([[0.3333]]), array([[[3.2222]]]))
     """
 
+    V: NDArray[np.float64]
+    mu: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    labels: NDArray[np.str_] | None
+    result_: FitResult
+
     def __init__(
         self,
         n_components: int = 1,
@@ -122,11 +131,12 @@ class XDGMM(BaseEstimator):
         self.n_iter = n_iter
         self.tol = tol
         self.method = method
-        self.labels = labels
+        self.labels = cast("NDArray[np.str_] | None", labels)
         self.random_state = random_state
-        self.V = V
-        self.mu = mu
-        self.weights = weights
+        # scikit-learn's clone needs the parameters as they were given; `mixture_` checks them.
+        self.V = cast("NDArray[np.float64]", V)
+        self.mu = cast("NDArray[np.float64]", mu)
+        self.weights = cast("NDArray[np.float64]", weights)
         self.filename = None  # what was in the file stands in the other parameters, so that a clone need not read it
         self.w = w
         if filename is not None:
@@ -172,7 +182,8 @@ class XDGMM(BaseEstimator):
 
     def predict(self, X: ArrayLike, Xerr: ArrayLike) -> NDArray[np.int_]:
         """Most probable component of each object (N,)."""
-        return self.predict_proba(X, Xerr).argmax(axis=1)
+        components: NDArray[np.int_] = self.predict_proba(X, Xerr).argmax(axis=1)
+        return components
 
     def logL(self, X: ArrayLike, Xerr: ArrayLike) -> float:  # noqa: N802 - the original's name
         """Total log-likelihood of these data, in nats."""
@@ -181,7 +192,7 @@ class XDGMM(BaseEstimator):
     def score(self, X: ArrayLike, Xerr: ArrayLike) -> float:
         """Mean log-likelihood per object, in nats; rows without values left out."""
         observations = self._observed(X, Xerr)
-        return _log_likelihood(self.mixture_, observations) / observations.total_weight
+        return float(_log_likelihood(self.mixture_, observations) / observations.total_weight)
 
     def logprob_a(self, X: ArrayLike, Xerr: ArrayLike) -> NDArray[np.float64]:
         """Logarithm of weight times density of each component at each object (N, K)."""
@@ -293,7 +304,8 @@ class XDGMM(BaseEstimator):
         if not isinstance(rest, GaussianMixture):
             raise InputError("several objects were given, but one is needed; `mixture_.condition` takes arrays of many")
         labels = None if self.labels is None else np.array(rest.names)
-        return XDGMM(rest.n_components, self.n_iter, self.tol, self.method, labels, w=self.w, **_parameters(rest))
+        conditioned = XDGMM(rest.n_components, self.n_iter, self.tol, self.method, labels, w=self.w)
+        return conditioned._take(rest)
 
     def save_model(self, filename: str | PathLike[str] = "xdgmm.fit") -> None:
         """Write the model to a file, whole or not at all; a file of that name is replaced.
@@ -310,7 +322,7 @@ class XDGMM(BaseEstimator):
             If the file cannot be written.
         """
         if str(filename).lower().endswith(OWN_SUFFIXES):
-            self.mixture_.write(filename, overwrite=True)
+            self.mixture_.write(Path(filename), overwrite=True)
         else:
             tholoien_file.write(self._text_model(), filename)
 
@@ -325,7 +337,7 @@ class XDGMM(BaseEstimator):
         if tholoien_file.is_text_model(filename):
             self._take_text_model(tholoien_file.read(filename), filename)
             return
-        mixture = GaussianMixture.read(filename)
+        mixture = GaussianMixture.read(Path(filename))
         if mixture.background is not None:
             raise InputError(
                 f"the model in '{filename}' has a background, for which this class has no place; read it with "
@@ -333,7 +345,7 @@ class XDGMM(BaseEstimator):
             )
         self.n_components = mixture.n_components
         self.labels = _labels(mixture.names)
-        self._remember(mixture)
+        self._take(mixture)
 
     @property
     def mixture_(self) -> GaussianMixture:
@@ -346,22 +358,22 @@ class XDGMM(BaseEstimator):
         InputError
             If they do not make a mixture.
         """
-        if self.V is None or self.mu is None or self.weights is None:
+        if any(array is None for array in (self.V, self.mu, self.weights)):
             raise NotFittedError(
                 "this XDGMM has no parameters yet: call fit(X, Xerr) or read_model(filename), or give mu, V and weights"
             )
         with called(means="mu", covariances="V", names="labels"):
             mixture = GaussianMixture(_summing_to_one(self.weights), self.mu, self.V, self._names)
-        remembered = getattr(self, "_remembered", None)
-        return remembered if remembered is not None and _same(mixture, remembered) else mixture
+        taken: GaussianMixture | None = getattr(self, "_taken", None)
+        return taken if taken is not None and _same(mixture, taken) else mixture
 
     @property
-    def alpha(self) -> ArrayLike | None:
+    def alpha(self) -> NDArray[np.float64]:
         """Weights, by astroML's name."""
         return self.weights
 
     @alpha.setter
-    def alpha(self, weights: ArrayLike | None) -> None:
+    def alpha(self, weights: NDArray[np.float64]) -> None:
         self.weights = weights
 
     @property
@@ -385,7 +397,8 @@ class XDGMM(BaseEstimator):
                 "1-sigma errors e (N, D) they are `e[:, :, None] ** 2 * np.eye(D)`, or use `xdgmm.XDGMM`"
             )
         with called(values="X", covariances="Xerr", names="labels"):
-            return Observations.with_covariances(values, Xerr, names=self._names)
+            observations: Observations = Observations.with_covariances(values, Xerr, names=self._names)
+        return observations
 
     def _settings(self) -> Settings:
         _check_method(self.method)
@@ -415,14 +428,14 @@ class XDGMM(BaseEstimator):
         self._keep(next(result for result in found.results if result.mixture.n_components == best))
         return np.array([values.get(number, np.inf) for number in numbers]), best, values[best]
 
-    def _keep(self, result: fitting.FitResult) -> Self:
+    def _keep(self, result: FitResult) -> Self:
         self.result_ = result
-        return self._remember(result.mixture)
+        return self._take(result.mixture)
 
-    def _remember(self, mixture: GaussianMixture) -> Self:
-        self._remembered = mixture
-        for name, array in _parameters(mixture).items():
-            setattr(self, name, array)
+    def _take(self, mixture: GaussianMixture) -> Self:
+        """Parameters that may be changed, and the mixture itself, which has the record of its fit."""
+        self._taken = mixture
+        self.weights, self.mu, self.V = mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
         return self
 
     def _by_label(self, X_dict: Mapping[Any, float | tuple[float, float]]) -> dict[str, Any]:
@@ -483,11 +496,6 @@ def _same(mixture: GaussianMixture, other: GaussianMixture) -> bool:
     return mixture.names == other.names and all(np.array_equal(one, two) for one, two in pairs)
 
 
-def _parameters(mixture: GaussianMixture) -> dict[str, NDArray[np.float64]]:
-    """Copies that may be changed, by the names of this class."""
-    return {"weights": mixture.weights.copy(), "mu": mixture.means.copy(), "V": mixture.covariances.copy()}
-
-
 def _is_nan(value: object) -> bool:
     value = value[0] if isinstance(value, tuple) and value else value
     return isinstance(value, float) and np.isnan(value)
@@ -533,10 +541,10 @@ def _degenerate_in_these_words(function: Callable[..., Any], *arguments: object)
         raise DegenerateError(f"{error}; in this class a prior is `method='Bovy'` with `w` above zero") from None
 
 
-def _warn_of_open_ends(results: Iterable[fitting.FitResult], stacklevel: int) -> None:
+def _warn_of_open_ends(results: Iterable[FitResult], stacklevel: int) -> None:
     """One warning on all fits that ended before a maximum was reached."""
     ended = {result.mixture.n_components: result.outcome for result in results if not result.converged}
-    ended = {K: outcome for K, outcome in ended.items() if outcome is not fitting.Outcome.ALL_PASSES}
+    ended = {K: outcome for K, outcome in ended.items() if outcome is not Outcome.ALL_PASSES}
     if ended:
         numbers, reasons = ", ".join(map(str, ended)), " / ".join({outcome.value for outcome in ended.values()})
         warnings.warn(

@@ -60,7 +60,7 @@ class TextModel(NamedTuple):
 def is_text_model(path: str | PathLike[str]) -> bool:
     """Does the file begin as such a file does?"""
     try:
-        return unpacked(path, len(TITLE)) == TITLE.encode()
+        return bool(unpacked(path, len(TITLE)) == TITLE.encode())
     except (OSError, EOFError):
         return False
 
