@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
@@ -14,29 +15,31 @@ from xdgmm.fitting.statistics import expect
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
+from .argument_names import called
+
 SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
 JUDGED = 10_000  # objects on which candidates of split and merge are ranked
 
 
 def extreme_deconvolution(
-    ydata,
-    ycovar,
-    xamp,
-    xmean,
-    xcovar,
-    projection=None,
-    weight=None,
-    fixamp=None,
-    fixmean=None,
-    fixcovar=None,
-    tol=1e-6,
-    maxiter=1e9,
-    w=0.0,
-    splitnmerge=0,
-    maxsnm=False,  # noqa: FBT002 - the signature is the original's
-    likeonly=False,  # noqa: FBT002
-    logweight=False,  # noqa: FBT002
-):
+    ydata: ArrayLike,
+    ycovar: ArrayLike,
+    xamp: NDArray[np.floating],
+    xmean: NDArray[np.floating],
+    xcovar: NDArray[np.floating],
+    projection: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    fixamp: ArrayLike | None = None,
+    fixmean: ArrayLike | None = None,
+    fixcovar: ArrayLike | None = None,
+    tol: float = 1e-6,
+    maxiter: float = 1e9,
+    w: float = 0.0,
+    splitnmerge: int = 0,
+    maxsnm: bool = False,  # noqa: FBT001, FBT002 - the signature is the original's
+    likeonly: bool = False,  # noqa: FBT001, FBT002
+    logweight: bool = False,  # noqa: FBT001, FBT002
+) -> float:
     """Fit a Gaussian mixture to noisy data by plain EM, with the arguments of the `extreme-deconvolution` package.
 
     Parameters
@@ -52,7 +55,7 @@ def extreme_deconvolution(
     weight : array (N,), optional
         Weights of the objects.
     fixamp, fixmean, fixcovar : bool or sequence of bool (K,), optional
-        What keeps its starting value; one bool counts for all components.
+        Which components keep their starting values; one bool counts for all components.
     tol : float
         EM ends when a step raised the mean log-likelihood by no more than this.
     maxiter : int or float
@@ -61,8 +64,8 @@ def extreme_deconvolution(
         Regularisation: the covariance of a component with q objects becomes ``(q V + w I) / (q + 1)``, in the units of
         the data squared.
     splitnmerge : int
-        If positive, poor maxima are left by split and merge, by xdgmm's own candidates rather than that many of the
-        original's list.
+        If positive, split and merge looks for a better maximum, with candidates of its own: the number itself does
+        not matter.
     maxsnm : bool
         The same as a positive `splitnmerge`.
     likeonly : bool
@@ -73,7 +76,7 @@ def extreme_deconvolution(
     Returns
     -------
     float
-        ``sum weight ln p / N`` in nats, N the number of rows: that before the last step, as in the original.
+        ``sum weight ln p / N`` in nats, with N rows, of the mixture before the last step, as in the original.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def extreme_deconvolution(
 
     See Also
     --------
-    xdgmm.XDGMM : starts by itself, and stops at a maximum rather than where EM has become slow.
+    xdgmm.XDGMM : needs no start, and converges to a maximum, where EM can end early because its steps are small.
 
     Notes
     -----
@@ -195,7 +198,9 @@ class _Problem:
             return None
 
 
-def _observed(ydata, ycovar, projection, weights):
+def _observed(
+    ydata: ArrayLike, ycovar: ArrayLike, projection: ArrayLike | None, weights: ArrayLike | None
+) -> Observations:
     ycovar, _ = as_floats(ycovar, "ycovar")
     if ycovar.ndim == 3:
         return Observations.with_covariances(ydata, ycovar, projection, weights)
@@ -211,14 +216,19 @@ def _observed(ydata, ycovar, projection, weights):
     return Observations.with_standard_errors(ydata, np.sqrt(np.maximum(ycovar, 0.0)), weights, projections=projection)
 
 
-def _weights(weight, *, logarithms):
+def _weights(weight: ArrayLike | None, *, logarithms: bool) -> NDArray[np.float64] | None:
     if weight is None:
         return None
     weight, _ = as_floats(weight, "weight")
     return np.exp(weight) if logarithms else weight
 
 
-def _start(xamp, xmean, xcovar, observations):
+def _start(
+    xamp: NDArray[np.floating],
+    xmean: NDArray[np.floating],
+    xcovar: NDArray[np.floating],
+    observations: Observations,
+) -> GaussianMixture:
     """The mixture to start from; its arrays must be such as can take the result."""
     for name, array in (("xamp", xamp), ("xmean", xmean), ("xcovar", xcovar)):
         if not (isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.flags.writeable):
@@ -231,15 +241,8 @@ def _start(xamp, xmean, xcovar, observations):
     total = xamp.sum(dtype=np.float64)
     if not abs(total - 1.0) <= SUM:
         raise InputError(f"`xamp` sums to {total:g}, but amplitudes sum to 1; divide by their sum")
-    try:
-        start = GaussianMixture(xamp.astype(np.float64) / total, xmean, xcovar, observations.names)
-    except InputError as error:
-        names = {"`weights`": "`xamp`", "`means`": "`xmean`", "`covariances`": "`xcovar`"}
-        sentence = str(error)
-        for ours, theirs in names.items():
-            sentence = sentence.replace(ours, theirs)
-        raise InputError(sentence) from None
-    return start
+    with called(weights="xamp", means="xmean", covariances="xcovar"):
+        return GaussianMixture(xamp.astype(np.float64) / total, xmean, xcovar, observations.names)
 
 
 def _held(start, fixamp, fixmean, fixcovar):
@@ -253,14 +256,14 @@ def _held(start, fixamp, fixmean, fixcovar):
     )
 
 
-def _mask(fix, name, n_components):
+def _mask(fix: ArrayLike | None, name: str, n_components: int) -> NDArray[np.bool_]:
     given = np.atleast_1d(np.asarray(False if fix is None else fix)).astype(bool)
     if given.shape not in ((1,), (n_components,)):
         raise InputError(f"`{name}` has shape {given.shape}, but one bool, or one for each of {n_components} is needed")
     return np.broadcast_to(given, n_components).copy()
 
 
-def _checked(number, name):
+def _checked(number: object, name: str) -> float:
     if isinstance(number, bool) or not isinstance(number, (int, float, np.number)) or not number >= 0:
         raise InputError(f"`{name}` is {number!r}, but it must be a number, zero or positive")
     return float(number)
