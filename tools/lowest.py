@@ -1,6 +1,6 @@
 """Constraints for pip that take every dependency at its lower bound in setup.cfg, those of all extras too.
 
-python tools/lowest.py > lowest.txt && python -m pip install -c lowest.txt '.[mcmc,parquet,plot,test]'
+python tools/lowest.py > lowest.txt && python -m pip install -c lowest.txt '.[test,benchmarks]'
 """
 
 import configparser
