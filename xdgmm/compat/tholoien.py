@@ -1,6 +1,6 @@
 """`XDGMM` as clients of tholoien's package call it: covariances as errors, `mu`, `V` and `weights` as results.
 
-Holoien, Marshall & Wechsler 2017, AJ 153, 249 (empiriciSN) and tcup use that class.  Here it is a face of this package:
+Holoien, Marshall & Wechsler 2017, AJ 153, 249 (empiriciSN) and tcup use that class.  This one computes nothing itself:
 fits, likelihoods and conditional distributions are those of `xdgmm.fitting`, `xdgmm.prediction` and `xdgmm.mixture`.
 """
 
@@ -165,10 +165,10 @@ class XDGMM(BaseEstimator):
         """
         self._take_labels(X)
         observations = self._observed(X, Xerr)
-        result = _degenerate_in_these_words(
+        result = _with_advice(
             fitting.fit, observations, self.n_components, self._settings(), _generator(self.random_state)
         )
-        _warn_of_open_ends([result], stacklevel=3)
+        _warn_unless_converged([result], stacklevel=3)
         return self._keep(result)
 
     def score_samples(self, X: ArrayLike, Xerr: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -417,10 +417,8 @@ class XDGMM(BaseEstimator):
     ) -> tuple[NDArray[np.float64], int, float]:
         self._take_labels(X)
         observations, numbers = self._observed(X, Xerr), tuple(param_range)
-        found = _degenerate_in_these_words(
-            selection.search, observations, numbers, self._settings(), _generator(self.random_state)
-        )
-        _warn_of_open_ends(found.results, stacklevel=4)
+        found = _with_advice(selection.search, observations, numbers, self._settings(), _generator(self.random_state))
+        _warn_unless_converged(found.results, stacklevel=4)
         judged = Observations.exact(observations.values) if exact else observations
         values = {result.mixture.n_components: criterion(result.mixture, judged) for result in found.results}
         best = min(values, key=values.__getitem__)
@@ -507,8 +505,8 @@ def _by_position(
     """What is known, by the names of the mixture, as values and 1-sigma errors."""
     if X_input is None:
         raise InputError("nothing was given to condition on; give `X_input` or `X_dict`")
-    X = np.asarray(X_input, dtype=float)
-    errors = np.zeros_like(X) if Xerr_input is None else np.asarray(Xerr_input, dtype=float)
+    X = as_floats(X_input, "X_input")[0]
+    errors = np.zeros_like(X) if Xerr_input is None else as_floats(Xerr_input, "Xerr_input")[0]
     for name, array in (("X_input", X), ("Xerr_input", errors)):
         if array.shape != (mixture.n_dimensions,):
             raise InputError(
@@ -533,22 +531,25 @@ def _aic(mixture: GaussianMixture, observations: Observations) -> float:
     return float(selection.aic(_log_likelihood(mixture, observations), n_free))
 
 
-def _degenerate_in_these_words(function: Callable[..., Any], *arguments: object) -> Any:
-    """The result of a fit; where it has no maximum, the message says how to give a prior in this class."""
+def _with_advice(function: Callable[..., Any], *arguments: object) -> Any:
+    """The result of a fit; an error that asks for a prior says how this class takes one."""
     try:
         return function(*arguments)
     except DegenerateError as error:
         raise DegenerateError(f"{error}; in this class a prior is `method='Bovy'` with `w` above zero") from None
 
 
-def _warn_of_open_ends(results: Iterable[FitResult], stacklevel: int) -> None:
+def _warn_unless_converged(results: Iterable[FitResult], stacklevel: int) -> None:
     """One warning on all fits that ended before a maximum was reached."""
     ended = {result.mixture.n_components: result.outcome for result in results if not result.converged}
     ended = {K: outcome for K, outcome in ended.items() if outcome is not Outcome.ALL_PASSES}
     if ended:
-        numbers, reasons = ", ".join(map(str, ended)), " / ".join({outcome.value for outcome in ended.values()})
+        numbers, reasons = (
+            ", ".join(map(str, ended)),
+            "; ".join(outcome.value for outcome in dict.fromkeys(ended.values())),
+        )
         warnings.warn(
-            f"no maximum was reached with {numbers} component(s): {reasons.replace('max_iter', 'n_iter')}",
+            f"with n_components = {numbers}: {reasons.replace('max_iter', 'n_iter')}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
