@@ -1,28 +1,34 @@
-"""How does a result get to disk?  Whole or not at all.
+"""How does a result get to disk?
 
-`unpacked` reads what may be gzipped.  `check_output` says before the work starts whether a path can be written;
-`written_whole` writes to a temporary name in the same folder and renames it, so an interrupted run leaves either the
-old file or the new one.
+`read_bytes` reads a file that may be gzipped.  `check_output` checks before the work starts that a path can be
+written; `atomic_write` writes to a temporary name in the same folder and renames it, so that an interrupted run
+leaves the old file or the new one, never an incomplete file.
 """
+
+from __future__ import annotations
 
 import gzip
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
 
 GZIPPED = b"\x1f\x8b"
 
 
-def unpacked(path, size=-1):
-    """The first bytes of a file, or all of them; decompressed where it is gzipped.
+def read_bytes(path: str | Path, size: int = -1) -> bytes:
+    """The first bytes of a file, or all of them, decompressed if the file is gzipped.
 
     Raises
     ------
     OSError or EOFError
-        If it cannot be read, or is cut off.
+        If it cannot be read, or is incomplete.
     """
     with Path(path).open("rb") as stream:
         start = stream.read(len(GZIPPED))
@@ -33,7 +39,7 @@ def unpacked(path, size=-1):
             return inside.read(size)
 
 
-def check_output(path, *, overwrite=False, suffixes=()):
+def check_output(path: str | Path, *, overwrite: bool = False, suffixes: Collection[str] = ()) -> Path:
     """Return `path` as a `Path` if a file can be written there.
 
     Raises
@@ -52,7 +58,7 @@ def check_output(path, *, overwrite=False, suffixes=()):
     return path
 
 
-def _problem(path, suffixes, *, overwrite):
+def _problem(path: Path, suffixes: Collection[str], *, overwrite: bool) -> str | None:
     """What is wrong with an output path, or None."""
     if suffixes and path.suffix.lower() not in suffixes:
         return f"its name must end in {' or '.join(suffixes)}"
@@ -63,12 +69,12 @@ def _problem(path, suffixes, *, overwrite):
     if not _can_create_in(path.parent):
         return f"the folder '{path.parent}' is not writable; choose another"
     if path.exists() and not overwrite:
-        return "it exists already; choose another name, or allow overwriting it (--overwrite, overwrite=True)"
+        return "it exists already; choose another name, or replace it: `overwrite=True`"
     return None
 
 
-def _can_create_in(folder):
-    """Try it: permission bits do not tell for administrators, read-only mounts and full quotas."""
+def _can_create_in(folder: Path) -> bool:
+    """Whether a file can be created; permission bits do not show that for administrators and read-only mounts."""
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
@@ -77,7 +83,7 @@ def _can_create_in(folder):
 
 
 @contextmanager
-def written_whole(path, *, overwrite=False):
+def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Context that yields a temporary path with the same suffix, renamed to `path` when the block succeeds."""
     path = check_output(path, overwrite=overwrite)
     descriptor, name = tempfile.mkstemp(prefix=".xdgmm-", suffix=path.suffix, dir=path.parent)
@@ -91,7 +97,7 @@ def written_whole(path, *, overwrite=False):
         temporary.unlink(missing_ok=True)
 
 
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask

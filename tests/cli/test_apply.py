@@ -79,7 +79,7 @@ def test_a_fits_table_comes_back_and_can_be_judged_again(judged, stars):
     assert all((after[name] == before[name]).all() for name in before.colnames)
     assert "xd_outlyingness" in after.colnames
     assert "xd_membership_1" not in after.colnames
-    with pytest.raises(InputError, match=r"names already: .*--overwrite-columns"):
+    with pytest.raises(InputError, match=r"names already: .*`replace=True`"):
         judged("out.fits", "two.fits")
     assert not (stars / "two.fits").exists()
     assert judged("out.fits", "two.fits", overwrite_columns=True).colnames == after.colnames

@@ -82,7 +82,7 @@ def test_a_table_that_is_not_chosen_is_asked_for_by_every_command(here, tmp_path
     ):
         code, out, err = here(*command)
         assert (code, out) == (2, "")
-        assert "choose one with --hdu (hdu=): 1 (OTHER), 2 (STARS)" in err
+        assert "choose one with `hdu` (--hdu): 1 (OTHER), 2 (STARS)" in err
 
 
 def empty():

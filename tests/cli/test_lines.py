@@ -88,7 +88,7 @@ def test_wavelengths_become_velocities(xdgmm, tmp_path):
         (("--sigma", "s", "--lsf", "60", "--lsf-fwhm", "141"), ["--lsf and --lsf-fwhm were given"]),
         (("--sigma", "S_obs", "--lsf", "60"), ["no column 'S_obs'"]),
         (("--sigma", "s", "--lsf", "wide"), ["--lsf is 'wide'", "neither a column"]),
-        (("--sigma", "s", "--lsf", "60 AA"), ["`lsf` is in Angstrom", "--rest"]),
+        (("--sigma", "s", "--lsf", "60 AA"), ["`lsf` (--lsf) is in Angstrom", "--rest"]),
         (("--sigma", "s", "--lsf", "60", "--output", "galaxies.fits", "--overwrite"), ["is the table that is read"]),
         (("--sigma", "s", "--lsf", "60", "--output", "o.xlsx"), ["must end in"]),
         (("--sigma", "s", "--lsf", "60", "--error", "flag"), ["flag"]),

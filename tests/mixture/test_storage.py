@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 
 from xdgmm import GaussianMixture, InputError
 from xdgmm.errors import OutputError
-from xdgmm.files import check_output, written_whole
+from xdgmm.files import atomic_write, check_output
 from xdgmm.mixture import Background, FitRecord
 from xdgmm.mixture.storage import RECORD_CARDS
 
@@ -542,7 +542,7 @@ def test_reading_leaves_no_file_open(tmp_path):
 def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
     path = tmp_path / "model.fits"
     path.write_text("precious")
-    with pytest.raises(OutputError, match=r"exists already; choose another name, or allow overwriting it"):
+    with pytest.raises(OutputError, match=r"exists already; choose another name, or replace it: `overwrite=True`"):
         MODEL.write(path)
     assert path.read_text() == "precious"
     MODEL.write(path, overwrite=True)
@@ -590,7 +590,7 @@ def test_an_interrupted_run_leaves_the_old_file_and_nothing_else(tmp_path, inter
     path.write_text("precious")
 
     def write():
-        with written_whole(path, overwrite=True) as temporary:
+        with atomic_write(path, overwrite=True) as temporary:
             temporary.write_text("half of")
             raise interruption
 
@@ -611,7 +611,7 @@ def test_an_interrupted_first_run_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_the_temporary_name_is_beside_the_file_and_of_its_kind(tmp_path):
-    with written_whole(tmp_path / "model.fits") as temporary:
+    with atomic_write(tmp_path / "model.fits") as temporary:
         assert temporary.parent == tmp_path
         assert temporary.suffix == ".fits"
         assert temporary.name != "model.fits"

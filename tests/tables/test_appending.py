@@ -155,7 +155,7 @@ def test_more_columns_than_fits_allows_are_refused(tmp_path, suffix):
 
 
 def test_names_that_exist_are_refused_unless_they_are_to_be_replaced():
-    with pytest.raises(InputError, match="names already: New; choose another --prefix"):
+    with pytest.raises(InputError, match="names already: New; choose another `prefix`"):
         check_new_names(["v", "New"], NEW)
     check_new_names(["v", "New"], NEW, replace=True)
     with pytest.raises(InputError, match="two new columns would be called 'new'"):

@@ -113,7 +113,7 @@ def test_the_correlation_of_columns_that_differ_in_case_is_not_taken():
 def test_a_correlation_outside_its_range_is_refused_with_its_rows():
     table = three(rows=6)
     table["a_b_corr"][[1, 4]] = [1.01, -1.01]
-    with pytest.raises(InputError, match=r"'a_b_corr' is outside \[-1, 1\] in rows 1, 4; choose --on-bad drop"):
+    with pytest.raises(InputError, match=r"'a_b_corr' is outside \[-1, 1\] in rows 1, 4; set `on_bad` to 'drop'"):
         observations_from_table(table, NAMES)
     dropped = observations_from_table(table, NAMES, on_bad="drop")
     assert dropped.counts.tolist() == [True, False, True, True, False, True]
@@ -165,7 +165,7 @@ def test_a_missing_correlation_of_present_values_is_refused_or_dealt_with():
     table = three()
     table["a_b_corr"] = MaskedColumn(table["a_b_corr"], mask=[False, True, True, False])
     table["b"][2] = np.nan  # its correlation is of no consequence
-    with pytest.raises(InputError, match=r"'a_b_corr' is missing in row 1; choose --on-bad drop\|missing"):
+    with pytest.raises(InputError, match=r"'a_b_corr' is missing in row 1; set `on_bad` to 'drop' or 'missing'"):
         observations_from_table(table, NAMES)
     assert observations_from_table(table, NAMES, on_bad="drop").counts.tolist() == [True, False, True, True]
     seen = observations_from_table(table, NAMES, on_bad="missing").present

@@ -50,7 +50,7 @@ def votable(path):
 
 
 def test_several_tables_in_a_fits_file_are_listed(several):
-    with pytest.raises(InputError, match=r"several tables; choose one with --hdu \(hdu=\): 2 \(STARS\), 3 \(GAL\)"):
+    with pytest.raises(InputError, match=r"several tables; choose one with `hdu`: 2 \(STARS\), 3 \(GAL\)"):
         read_table(several)
 
 
@@ -79,7 +79,7 @@ def test_a_gzipped_fits_is_read_whatever_it_is_called(several):
 
 def test_tables_in_a_votable_are_chosen_alike(tmp_path):
     path = votable(tmp_path / "t.vot")
-    with pytest.raises(InputError, match=r"several tables; choose one with --hdu \(hdu=\): 0 \(stars\), 1 \(gal\)"):
+    with pytest.raises(InputError, match=r"several tables; choose one with `hdu`: 0 \(stars\), 1 \(gal\)"):
         read_table(path)
     assert len(read_table(path, "gal")) == len(read_table(path, 1)) == 3
 

@@ -131,7 +131,7 @@ def poor():
 def test_unusable_errors_are_counted_and_located(poor):
     with pytest.raises(InputError) as caught:
         observations_from_table(poor, "v")
-    for part in ("'e_v'", "1 zero, 1 negative, 1 missing", "rows 0, 1, 2", "--on-bad drop|missing|exact"):
+    for part in ("'e_v'", "1 zero, 1 negative, 1 missing", "rows 0, 1, 2", "`on_bad` to 'drop', 'missing' or 'exact'"):
         assert part in str(caught.value)
 
 

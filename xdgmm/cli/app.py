@@ -1,20 +1,18 @@
-"""The commands gathered, and what happens to an error: one sentence and the exit code 2."""
+"""The commands gathered."""
 
 import sys
-import warnings
 from typing import Annotated
 
 import typer
 
 from xdgmm.basics.installation import warn_of_foreign_files
-from xdgmm.errors import XdgmmError
 
 from .apply import apply
-from .consoles import asides, escaped, show_warning
 from .demo import demo
 from .fit import fit
 from .info import info
 from .lines import lines
+from .messages import Command, show_warnings_as_sentences
 from .options import flag
 from .widths import widths
 
@@ -24,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (fit, widths, apply, info, demo):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(lines, name="lines")
 
 
@@ -48,12 +46,8 @@ def options(
 
 def main():
     """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
-    warnings.showwarning = show_warning
+    show_warnings_as_sentences()
     warn_of_foreign_files()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
-    try:
-        app(prog_name="xdgmm")  # however it was started, so that completion names the command itself
-    except (XdgmmError, OSError) as error:
-        asides().print(f"[red]error:[/red] {escaped(error)}", soft_wrap=True)
-        sys.exit(2)
+    app(prog_name="xdgmm")  # also when started in another way, so that completion uses the name of the command

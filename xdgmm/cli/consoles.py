@@ -6,8 +6,6 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from xdgmm.errors import XdgmmWarning
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -77,9 +75,3 @@ def escaped(text):
     from rich.markup import escape
 
     return escape(str(text))
-
-
-def show_warning(message, category, *_rest, **_more):
-    """Print a warning as one sentence; stands for `warnings.showwarning`."""
-    kind = "warning" if issubclass(category, XdgmmWarning) else category.__name__
-    asides().print(f"[yellow]{kind}:[/yellow] {escaped(message)}", soft_wrap=True)

@@ -10,6 +10,7 @@ from xdgmm.errors import InputError
 from .appending import Appended
 from .consoles import Voice, escaped
 from .documents import of_table
+from .messages import Command
 from .options import (
     Convention,
     Hdu,
@@ -32,7 +33,7 @@ def group():
     """Widths of spectral lines."""
 
 
-@lines.command()
+@lines.command(cls=Command)
 def deconvolve(
     table: Annotated[Path, typer.Argument(help="Table of lines: FITS, ECSV, CSV, anything astropy reads.")],
     sigma: Annotated[str | None, typer.Option(help="Column of the observed widths, as sigma.", metavar="NAME")] = None,

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from xdgmm.errors import InputError, OutputError
-from xdgmm.files import check_output, written_whole
+from xdgmm.files import atomic_write, check_output
 
 
 class Outputs:
@@ -51,7 +51,7 @@ class Outputs:
         wanted = [(path, write) for path, write in writers.items() if path is not None]
         with ExitStack() as every:  # all are complete before the first gets its name
             for path, write in wanted:
-                temporary = every.enter_context(written_whole(path, overwrite=self.overwrite))
+                temporary = every.enter_context(atomic_write(path, overwrite=self.overwrite))
                 try:
                     write(temporary)
                 except Exception as error:

@@ -11,10 +11,10 @@ def tell_table(file, hdu, title, voice):
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from xdgmm.tables import as_catalogue, read_table
+    from xdgmm.tables import named_columns, read_table
 
     table = read_table(file, hdu)
-    first = as_catalogue(table[:ROWS])
+    first = named_columns(table[:ROWS])
     columns = [_column(table, name, first) for name in table.colnames[:MOST_COLUMNS]]
     shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("column", "unit", "type", "missing", "errors"):

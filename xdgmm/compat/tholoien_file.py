@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.files import unpacked, written_whole
+from xdgmm.files import atomic_write, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class TextModel(NamedTuple):
 def is_text_model(path: str | PathLike[str]) -> bool:
     """Does the file begin as such a file does?"""
     try:
-        return bool(unpacked(path, len(TITLE)) == TITLE.encode())
+        return bool(read_bytes(path, len(TITLE)) == TITLE.encode())
     except (OSError, EOFError):
         return False
 
@@ -74,7 +74,7 @@ def read(path: str | PathLike[str]) -> TextModel:
         If the file is damaged.
     """
     try:
-        return _parsed(_sections(unpacked(path).decode().splitlines()))
+        return _parsed(_sections(read_bytes(path).decode().splitlines()))
     except (ValueError, LookupError, EOFError, OSError) as error:
         raise InputError(f"'{path}' is damaged ({error}); save the model again") from error
 
@@ -102,7 +102,7 @@ def write(model: TextModel, path: str | PathLike[str]) -> None:
         "# covars",
         "\n#\n".join("\n".join(map(_line, covariance)) for covariance in model.V),
     ]
-    with written_whole(Path(path), overwrite=True) as temporary:
+    with atomic_write(Path(path), overwrite=True) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.files import unpacked
+from xdgmm.files import read_bytes
 
 from .storage import CARDS, Contents
 
@@ -76,7 +76,7 @@ def read_fits(path: Path) -> Contents | None:
     """`Contents` of a FITS file; None where it holds no mixture."""
     from astropy.io import fits
 
-    content = unpacked(path)
+    content = read_bytes(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # astropy only warns of a file that ends too early
         with fits.open(io.BytesIO(content)) as hdus:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from astropy.io import registry
 
 from xdgmm.errors import InputError
-from xdgmm.files import check_output, unpacked, written_whole
+from xdgmm.files import atomic_write, check_output, read_bytes
 
 from .formats import FORMATS, Format
 from .storage import contents_of, mixture_of
@@ -134,7 +134,7 @@ def _reader(file_format: Format, cls: type[GaussianMixture]) -> Callable[[str | 
 
 def _writer(file_format: Format) -> Callable[..., None]:
     def write(mixture: GaussianMixture, path: str | Path, *, overwrite: bool = False) -> None:
-        with written_whole(path, overwrite=overwrite) as temporary:
+        with atomic_write(path, overwrite=overwrite) as temporary:
             file_format.write(contents_of(mixture), temporary)
 
     write.__doc__ = f"Write a mixture to a path, as {file_format.description}; `overwrite` allows replacing a file."
@@ -162,7 +162,7 @@ def _by_suffix(path: str | Path) -> str | None:
 
 def _beginning(path: Path) -> bytes:
     try:
-        beginning: bytes = unpacked(path, 80)
+        beginning: bytes = read_bytes(path, 80)
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"there is no file '{path}'; check the name") from None
     except (OSError, EOFError, zlib.error) as error:

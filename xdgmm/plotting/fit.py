@@ -3,7 +3,7 @@
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.files import check_output, written_whole
+from xdgmm.files import atomic_write, check_output
 
 INTRINSIC, OBSERVED, DATA = "#0b5394", "#d95f02", "#9a9a9a"
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
@@ -55,7 +55,7 @@ def plot_fit(mixture, observations, title=None):
 def save(figure, path, *, overwrite=False):
     """Write a figure whole or not at all; the file name's ending says in which format."""
     check_output(path, overwrite=overwrite, suffixes=PLOT_SUFFIXES)
-    with written_whole(path, overwrite=overwrite) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)
 
 

@@ -1,9 +1,19 @@
 """How catalogues name the columns of errors and of correlations; a new convention is one line here."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
-# Of the value X: `{0}`; of pairs the upper error comes first.
+if TYPE_CHECKING:
+    from .table_types import NamedColumns
+
+    Conventions = Iterable[tuple[str, ...]]
+    Lookup = Callable[[NamedColumns, list[str]], list[tuple[str, ...]]]
+
+# Errors of the value X, which is `{0}`; of a pair the upper error comes first.
 ERRORS = (
     ("sigma", "e_{0}"),  # VizieR
     ("sigma", "{0}_err"),
@@ -19,9 +29,9 @@ ERRORS = (
     ("pair", "{0}_err1", "{0}_err2"),
     ("pair", "{0}err1", "{0}err2"),  # NASA Exoplanet Archive: the lower one is negative
 )
-# The diagonal of a covariance matrix counts where there is none of the above.
+# The diagonal of a covariance matrix, used where there is none of the above.
 DIAGONAL = (("var", "var_{0}"), ("var", "cov_{0}_{0}"))
-# Of the values X and Y, in either order: `{0}` and `{1}`.
+# Correlations of the values X and Y, which are `{0}` and `{1}` in either order.
 CORRELATIONS = (
     ("corr", "{0}_{1}_corr"),  # Gaia
     ("corr", "corr_{0}_{1}"),
@@ -34,12 +44,12 @@ CORRELATIONS = (
 
 @dataclass(frozen=True)
 class Match:
-    """Columns that belong to a value, or to a pair of values.
+    """Columns that hold the errors of a value, or the correlation of two values.
 
     Attributes
     ----------
     kind : str
-        sigma, var, ivar or pair (upper and lower) for errors; corr or cov for pairs of values.
+        sigma, var, ivar, pair (upper and lower) or exact (no column) for errors; corr or cov for two values.
     columns : tuple of str
         The columns.
     convention : str
@@ -47,87 +57,89 @@ class Match:
     """
 
     kind: str
-    columns: tuple
+    columns: tuple[str, ...]
     convention: str = ""
 
 
-def error_matches(catalogue, name, others=()):
-    """Everything that may hold the errors of a column; `others` are values themselves, and count only as a last way."""
-    taken = []
+def error_matches(table: NamedColumns, name: str, others: Collection[str] = ()) -> list[Match]:
+    """Every match for the errors of a column.
+
+    `others` are the columns to fit: a match that uses one of them is returned only if there is no other match.
+    """
+    used: list[Match] = []
     for conventions in (ERRORS, DIAGONAL):
-        for ways in (_exactly, _in_any_case):
-            found = _largest(_matches(catalogue, conventions, (name,), ways))
+        for lookup in (_exactly, _ignoring_case):
+            found = _largest(_matches(table, conventions, (name,), lookup))
             free = [match for match in found if not set(match.columns) & set(others)]
             if free:
                 return free
-            taken = taken or found
-    return taken
+            used = used or found
+    return used
 
 
-def correlation_matches(catalogue, name, other):
-    """Everything that may hold the correlation or the covariance of two columns, named in either order."""
-    for ways in (_exactly, _in_any_case):
+def correlation_matches(table: NamedColumns, name: str, other: str) -> list[Match]:
+    """Every match for the correlation or the covariance of two columns, named in either order."""
+    for lookup in (_exactly, _ignoring_case):
         orders = ((name, other), (other, name))
-        found = [match for order in orders for match in _matches(catalogue, CORRELATIONS, order, ways)]
+        found = [match for order in orders for match in _matches(table, CORRELATIONS, order, lookup)]
         if found:
             return _largest(found)
     return []
 
 
-def errors_among(names):
-    """Those of the names that, by the names alone, hold errors of another one: pairs (error, value)."""
-    there = set(names)
+def errors_among(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs (error, value) of names in which the first is named as the error of the second."""
+    present = set(names)
     return [
         (error, name)
         for name in names
         for error in dict.fromkeys(pattern.format(name) for _, *patterns in ERRORS for pattern in patterns)
-        if error in there
+        if error in present
     ]
 
 
-def incomplete(catalogue, name):
-    """Of pairs of which one column is there: the one that is, and the one that is not."""
+def half_pair(table: NamedColumns, name: str) -> tuple[str, str] | None:
+    """A column of upper or lower errors whose partner is missing, and the partner's name; None if there is none."""
     for _, *patterns in (convention for convention in ERRORS if convention[0] == "pair"):
         columns = [pattern.format(name) for pattern in patterns]
-        there = [column for column in columns if column in catalogue.exact]
-        if len(there) == 1:
-            return there[0], next(column for column in columns if column not in there)
+        present = [column for column in columns if column in table]
+        if len(present) == 1:
+            return present[0], next(column for column in columns if column not in present)
     return None
 
 
-def _matches(catalogue, conventions, values, ways):
-    others = set(values) | (_of_twins(catalogue, conventions, values) if ways is _in_any_case else set())
+def _matches(table: NamedColumns, conventions: Conventions, values: tuple[str, ...], lookup: Lookup) -> Iterator[Match]:
+    others = set(values)
+    if lookup is _ignoring_case:
+        others |= _of_twins(table, conventions, values)
     for kind, *patterns in conventions:
-        for columns in ways(catalogue, [pattern.format(*values) for pattern in patterns]):
+        for columns in lookup(table, [pattern.format(*values) for pattern in patterns]):
             if len(set(columns)) == len(columns) and not set(columns) & others:
                 yield Match(kind, columns, " and ".join(pattern.format("X", "Y") for pattern in patterns))
 
 
-def _exactly(catalogue, wanted):
-    return [tuple(wanted)] if all(column in catalogue.exact for column in wanted) else []
+def _exactly(table: NamedColumns, wanted: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(wanted)] if all(column in table for column in wanted) else []
 
 
-def _in_any_case(catalogue, wanted):
-    folded = [column.lower() for column in wanted]
-    if len(set(folded)) < len(folded):  # only case tells an upper E_X from a lower e_X
+def _ignoring_case(table: NamedColumns, wanted: list[str]) -> list[tuple[str, ...]]:
+    lower = [column.lower() for column in wanted]
+    if len(set(lower)) < len(lower):  # only case distinguishes an upper E_X from a lower e_X
         return []
-    return list(product(*(catalogue.folded.get(column, ()) for column in folded)))
+    return list(product(*(table.ignoring_case.get(column, ()) for column in lower)))
 
 
-def _of_twins(catalogue, conventions, values):
-    """Columns that belong to values which differ from these in case alone, as the magnitudes b and B do."""
-    twins = set(product(*(catalogue.folded.get(value.lower(), ()) for value in values))) - {tuple(values)}
+def _of_twins(table: NamedColumns, conventions: Conventions, values: tuple[str, ...]) -> set[str]:
+    """Columns that belong to values whose names differ from these only in case, as the magnitudes b and B do."""
+    twins = set(product(*(table.ignoring_case.get(value.lower(), ()) for value in values))) - {values}
     return {
-        column
-        for twin in twins
-        for match in _matches(catalogue, conventions, twin, _exactly)
-        for column in match.columns
+        column for twin in twins for match in _matches(table, conventions, twin, _exactly) for column in match.columns
     }
 
 
-def _largest(matches):
-    """Matches that are not part of another one: e_X with E_X beside it is one of a pair."""
-    distinct = {}
+def _largest(matches: Iterable[Match]) -> list[Match]:
+    """Matches whose columns are not part of another match: e_X with E_X beside it is one half of a pair."""
+    distinct: dict[tuple[str, ...], Match] = {}
     for match in matches:
         distinct.setdefault(match.columns, match)
     return [match for columns, match in distinct.items() if not any(set(columns) < set(more) for more in distinct)]

@@ -1,26 +1,34 @@
-"""Read a table from a file or a pipe, or say in one sentence why not."""
+"""Read a table from a file or a pipe, or explain in one sentence why that is impossible."""
+
+from __future__ import annotations
 
 import shutil
 import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xdgmm.errors import InputError
 
-from .formats import head_of, is_text, read_any
+from .file_formats import first_bytes, is_text, read_any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from astropy.table import QTable
 
 TRUNCATED = ".*truncated.*"
-NAMES = 10_000_000  # bytes at the start of a text within which its names stand
+HEADER_SIZE = 10_000_000  # bytes at the start of a text file that are searched for the names of its columns
 
 
-def read_table(path, hdu=None):
+def read_table(path: str | Path, hdu: int | str | None = None) -> QTable:
     """Read a table.
 
     Parameters
     ----------
     path : str or Path
-        FITS, ECSV, CSV (separated by commas, semicolons, tabs or |), VOTable, Parquet, or anything else that astropy
+        FITS, ECSV, CSV (separated by commas, semicolons, tabs or |), VOTable, Parquet, or another format that astropy
         reads; also gzipped, and from a pipe such as /dev/stdin.
     hdu : int or str, optional
         Number (as FITS counts them, in a VOTable from 0) or name of the table, where a file holds several.
@@ -33,8 +41,8 @@ def read_table(path, hdu=None):
     Raises
     ------
     InputError
-        If the file is missing, is a folder, cannot be read as a table, is cut off, has no rows, or holds several
-        tables of which none is chosen (the message lists them).
+        If the file is missing, is a folder, cannot be read as a table, is incomplete, has no rows, or holds several
+        tables and `hdu` names none (the message lists them).
 
     Examples
     --------
@@ -55,7 +63,7 @@ def read_table(path, hdu=None):
     return table
 
 
-def _check_path(path):
+def _check_path(path: Path) -> None:
     try:
         path.stat()
     except FileNotFoundError:
@@ -67,8 +75,8 @@ def _check_path(path):
 
 
 @contextmanager
-def _file(path):
-    """The file itself; a copy of what comes through a pipe, which can be read only once."""
+def _file(path: Path) -> Iterator[Path]:
+    """The file itself, or a copy of what comes through a pipe, which can be read only once."""
     if path.is_file():
         yield path
         return
@@ -79,10 +87,10 @@ def _file(path):
         yield copy
 
 
-def _read(file, path, hdu):
+def _read(file: Path, path: Path, hdu: int | str | None) -> QTable:
     try:
         with warnings.catch_warnings():
-            # What astropy warns about (odd units, extra header cards) does no harm, but a file that ends early does.
+            # Warnings of astropy on units and extra header cards are harmless; that of an incomplete file is not.
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", message=TRUNCATED)
             return read_any(file, hdu)
@@ -96,7 +104,7 @@ def _read(file, path, hdu):
         raise InputError(_not_a_table(path, error)) from error
 
 
-def _not_a_table(path, error):
+def _not_a_table(path: Path, error: Exception) -> str:
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:150]
     return (
         f"'{path}' cannot be read as a table ({reason}); is it complete, and does its name end as its format says "
@@ -104,24 +112,24 @@ def _not_a_table(path, error):
     )
 
 
-def _check_names(table, file, path):
-    """Spreadsheets put a mark before the first name; astropy renames a repeated name to name_1, silently."""
+def _check_names(table: QTable, file: Path, path: Path) -> None:
+    """Remove the byte order mark of spreadsheets; refuse repeated names, which astropy numbers (name_1) silently."""
     if table.colnames and table.colnames[0].startswith("\ufeff"):
         table.rename_column(table.colnames[0], table.colnames[0].removeprefix("\ufeff"))
-    there = set(table.colnames)
-    made_up = [name for name in table.colnames if _base(name) in there]
-    if not made_up:
+    names = set(table.colnames)
+    numbered = [name for name in table.colnames if _base(name) in names]
+    if not numbered:
         return
-    start = head_of(file, NAMES)
-    if not is_text(start):  # a binary format, which numbers no names
+    start = first_bytes(file, HEADER_SIZE)
+    if not is_text(start):  # names are numbered only in text formats
         return
     text = start.decode("utf-8", errors="replace")
-    for name in made_up:
+    for name in numbered:
         if name not in text:
             raise InputError(f"'{path}' has several columns named '{_base(name)}'; give each its own name")
 
 
-def _base(name):
-    """The name that astropy may have numbered: v of v_1."""
+def _base(name: str) -> str | None:
+    """The name without the number that astropy may have added: v of v_1."""
     base, _, number = name.rpartition("_")
     return base if number.isdigit() else None

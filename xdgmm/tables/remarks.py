@@ -1,6 +1,17 @@
-"""What was decided, in sentences that stay short for ten columns."""
+"""Sentences for `Observations.remarks`: which columns were used, and how many values are missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .conventions import Match
 
 SHOWN = 4  # how many columns a sentence names
 WORDS = {
@@ -13,50 +24,50 @@ WORDS = {
 }
 
 
-def of_errors(names, matches):
-    """One sentence for all columns whose errors were found in the same way."""
+def error_remarks(names: Sequence[str], matches: Sequence[Match]) -> list[str]:
+    """Where errors were taken from: one sentence for all columns whose error columns are named in the same way."""
     if all(match.kind == "exact" for match in matches):
         return ["values taken as exact"]
-    groups = {}
+    groups: dict[tuple[str, str], list[tuple[str, tuple[str, ...]]]] = {}
     for name, match in zip(names, matches, strict=True):
         groups.setdefault((match.kind, match.convention), []).append((name, match.columns))
-    return [_of_group(*way, places, len(names)) for way, places in groups.items()]
+    return [_group_remark(kind, convention, group, len(names)) for (kind, convention), group in groups.items()]
 
 
-def _of_group(kind, convention, places, n_columns):
-    names = _counted([name for name, _ in places], n_columns)
+def _group_remark(kind: str, convention: str, group: list[tuple[str, tuple[str, ...]]], n_columns: int) -> str:
+    names = _counted([name for name, _ in group], n_columns)
     if kind == "exact":
         return f"values of {names} taken as exact"
-    columns = [" and ".join(columns) for _, columns in places]
-    source = columns[0] if len(places) == 1 else convention or _counted(columns, len(columns))
+    columns = [" and ".join(columns) for _, columns in group]
+    source = columns[0] if len(group) == 1 else convention or _counted(columns, len(columns))
     mean = " (the mean of upper and lower)" if kind == "pair" else ""
     return f"{WORDS[kind]} of {names} taken from {source}{mean}"
 
 
-def _counted(names, n_columns):
+def _counted(names: list[str], n_columns: int) -> str:
     if len(names) <= SHOWN:
         return ", ".join(names)
     return f"all {n_columns} columns" if len(names) == n_columns else f"{', '.join(names[:SHOWN])}, ... ({len(names)})"
 
 
-def of_correlations(matches, n_columns):
-    """One sentence on where they were found, and for how many pairs."""
+def correlation_remarks(matches: Mapping[tuple[int, int], Match], n_columns: int) -> list[str]:
+    """Where correlations were taken from, and for how many pairs: one sentence, or none."""
     if not matches:
         return []
-    ways = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for match in matches.values():
-        ways.setdefault((WORDS[match.kind], match.convention), []).append(match.columns[0])
+        groups.setdefault((WORDS[match.kind], match.convention), []).append(match.columns[0])
     sources = [
-        f"{word} taken from {columns[0] if len(columns) == 1 else way or _counted(columns, len(columns))}"
-        for (word, way), columns in ways.items()
+        f"{word} taken from {columns[0] if len(columns) == 1 else convention or _counted(columns, len(columns))}"
+        for (word, convention), columns in groups.items()
     ]
     pairs = n_columns * (n_columns - 1) // 2
     rest = "" if len(matches) == pairs else f" ({len(matches)} of {pairs} pairs; the others uncorrelated)"
     return [" and ".join(sources) + rest]
 
 
-def of_missing(values, names):
-    """How many values of each column are missing."""
+def missing_remarks(values: NDArray[np.float64], names: Sequence[str]) -> list[str]:
+    """How many values are missing: one sentence for each column that has some."""
     counts = np.isnan(values).sum(axis=0)
     return [
         f"{count} of {len(values)} values of {name} missing" for name, count in zip(names, counts, strict=True) if count

@@ -1,16 +1,36 @@
-"""Write a report: ECSV keeps units, masks and metadata; FITS for those who need it."""
+"""Write reports, and append columns to a user's table.
+
+A report is written as ECSV, which keeps units, masks and metadata, or as FITS.  Appending to a binary table of a FITS
+file keeps every bit of it; other tables are read and written by astropy.
+"""
+
+from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from xdgmm.errors import OutputError
-from xdgmm.files import check_output, written_whole
+import numpy as np
+
+from xdgmm.errors import InputError, OutputError
+from xdgmm.files import atomic_write, check_output
+
+from .fits_append import MISSING, append_to_fits, check_number, is_binary_table
+from .reading import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from astropy.table import QTable, Table
+    from numpy.typing import NDArray
 
 FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits"}
 REPORT_SUFFIXES = tuple(FORMATS)
 
 
-def write_table(table, path, *, overwrite=False):
-    """Write a QTable to .ecsv or .fits, whole or not at all.
+def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a QTable to .ecsv or .fits; an interrupted or failed run leaves no incomplete file.
 
     Raises
     ------
@@ -20,19 +40,107 @@ def write_table(table, path, *, overwrite=False):
     path = check_output(path, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
     if path.suffix.lower() == ".fits":
         table = _with_comments(table)
-    with written_whole(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd units and metadata, which FITS keeps in its own way or drops
+    with atomic_write(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about units and metadata that FITS stores in another way or drops
         try:
             table.write(temporary, format=FORMATS[path.suffix.lower()], overwrite=True)
         except (ValueError, TypeError) as error:
             raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error
 
 
-def _with_comments(table):
-    """The table with its remarks where FITS keeps sentences: as comments."""
+def _with_comments(table: QTable) -> QTable:
+    """The table with its remarks as comments, in which FITS keeps sentences."""
     remarks = table.meta.get("remarks")
     if not remarks or not isinstance(remarks, list):
         return table
     table = table.copy(copy_data=False)
     table.meta["comments"] = [*table.meta.get("comments", ()), *remarks]
+    return table
+
+
+@dataclass(frozen=True)
+class NewColumn:
+    """A column to be appended: float64, NaN where masked; or whole numbers (int16), negative where masked."""
+
+    name: str
+    description: str
+    unit: Any = None
+    whole: bool = False
+
+
+def check_new_names(names: Iterable[str], columns: Sequence[NewColumn], *, replace: bool = False) -> None:
+    """Refuse columns that have the name of another new one, or (unless `replace`) of one of the table.
+
+    Upper and lower case count as the same, as in FITS.
+    """
+    new = [column.name.casefold() for column in columns]
+    twice = sorted({column.name for column in columns if new.count(column.name.casefold()) > 1})
+    if twice:
+        raise InputError(f"two new columns would be called '{twice[0]}'; rename the column it is named after")
+    existing = [name for name in names if name.casefold() in new]
+    if existing and not replace:
+        raise InputError(
+            f"the table has columns of these names already: {', '.join(existing[:5])}"
+            f"{', ...' if len(existing) > 5 else ''}; choose another `prefix`, or replace them: `replace=True`"
+        )
+
+
+def check_fits_names(names: Iterable[str]) -> None:
+    """Refuse names of columns that a FITS table cannot hold."""
+    odd = [name for name in names if not name.isascii()]
+    if odd:
+        raise OutputError(f"a FITS table cannot hold the name '{odd[0]}', which is not ASCII; write .ecsv instead")
+
+
+def append_columns(
+    source: Path,
+    path: Path,
+    columns: Sequence[NewColumn],
+    blocks: Iterable[Sequence[NDArray[Any]]],
+    *,
+    hdu: int | str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the table in the file `source`, with more columns, to `path`; a failed run leaves no incomplete file.
+
+    Parameters
+    ----------
+    source, path : Path
+        Any table that `read_table` reads; .fits or .ecsv.
+    columns : sequence of NewColumn
+        A column whose name the table has, in upper or lower case, replaces that column and keeps its spelling.
+    blocks : iterable of sequence of ndarray
+        Values of each column, for one block of rows after another.
+    hdu : int or str, optional
+        Which table, as for `read_table`.
+    overwrite : bool
+        Whether a file at `path` is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be written, or its format cannot hold the table.
+    """
+    fits = path.suffix.lower() == ".fits"
+    if not (fits and is_binary_table(source, hdu)):
+        write_table(_with_columns(read_table(source, hdu), columns, blocks, fits=fits), path, overwrite=overwrite)
+        return
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        append_to_fits(source, temporary, columns, blocks, hdu)
+
+
+def _with_columns(
+    table: QTable, columns: Sequence[NewColumn], blocks: Iterable[Sequence[NDArray[Any]]], *, fits: bool
+) -> Table:
+    from astropy.table import MaskedColumn, Table
+
+    table = Table(table, copy=False)
+    arrays = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    for column, values in zip(columns, arrays, strict=True):
+        mask = values == MISSING if column.whole else np.isnan(values)
+        named = {"unit": column.unit, "description": column.description}
+        existing = [name for name in table.colnames if name.casefold() == column.name.casefold()]
+        table[(existing or [column.name])[0]] = MaskedColumn(values, mask=mask, **named)
+    if fits:
+        check_number(len(table.colnames))
     return table

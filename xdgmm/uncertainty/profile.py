@@ -102,7 +102,7 @@ def warn_of_local_maximum(profile):
     if rise > HIGHER:
         warnings.warn(
             f"with the sigma of component {profile.component} held elsewhere the log-likelihood is {rise:.3g} nats "
-            "higher than the fit's: the fit is a local maximum; raise n_init (--starts)",
+            "higher than the fit's: the fit is a local maximum; raise `n_init`",
             XdgmmWarning,
             stacklevel=3,
         )

@@ -307,9 +307,9 @@ def _label(name, unit):
 
 
 def _save(figure, path, *, overwrite):
-    from xdgmm.files import written_whole
+    from xdgmm.files import atomic_write
 
-    with written_whole(path, overwrite=overwrite) as temporary:
+    with atomic_write(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)
 
 

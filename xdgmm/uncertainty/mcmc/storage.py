@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.files import check_output, written_whole
+from xdgmm.files import atomic_write, check_output
 
 EXISTING = ("refuse", "resume", "overwrite")
 SUFFIXES = (".h5", ".hdf5")
@@ -102,7 +102,7 @@ class Storage:
     def save(self, backend):
         """Write the chain so far, whole or not at all."""
         n = backend.iteration
-        with written_whole(self.path, overwrite=True) as temporary, _h5py().File(temporary, "w") as file:
+        with atomic_write(self.path, overwrite=True) as temporary, _h5py().File(temporary, "w") as file:
             group = file.create_group(GROUP)
             group["chain"], group["log_prob"] = backend.chain[:n], backend.log_prob[:n]
             group["accepted"] = backend.accepted

@@ -1,54 +1,64 @@
-"""Formats of files, told by what stands in them: FITS, VOTable, Parquet, text; whatever else astropy recognises."""
+"""File formats, recognised by their contents: FITS, VOTable, Parquet, text, and others that astropy recognises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from astropy.table import QTable
 
 LISTED = 20
 SEPARATORS = ";|\t"
 UNIT_SEPARATOR = "\x1f"
 
 
-def read_any(path, hdu=None):
+def read_any(path: Path, hdu: int | str | None = None) -> QTable:
     """The one table of a file, or the one that `hdu` names, as a QTable."""
-    start = head_of(path)
+    start = first_bytes(path)
     if start.startswith(b"SIMPLE  ="):
         return _fits(path, hdu)
     if _is_votable(start):
         return _votable(path, hdu)
     if hdu is not None:
-        raise InputError(f"`hdu` (--hdu) is {hdu!r}, but '{path}' is neither FITS nor VOTable, and holds one table")
+        raise InputError(f"`hdu` is {hdu!r}, but '{path}' is neither FITS nor VOTable, and holds one table")
     return _parquet(path) if start.startswith(b"PAR1") else _text_or_else(path, start)
 
 
-def head_of(path, size=10_000):
+def first_bytes(path: Path, size: int = 10_000) -> bytes:
     """The first bytes of a file, decompressed where it is compressed."""
     with _binary(path) as stream:
         return stream.read(size)
 
 
-def _binary(path):
+def _binary(path: Path) -> Any:
     from astropy.utils.data import get_readable_fileobj
 
     return get_readable_fileobj(path, encoding="binary")
 
 
-def is_text(start):
-    """Whether names stand as text in a file that starts so."""
+def is_text(start: bytes) -> bool:
+    """Whether a file that starts with these bytes is text."""
     return b"\0" not in start and not start.startswith((b"SIMPLE  =", b"PAR1"))
 
 
-def _is_votable(start):
+def _is_votable(start: bytes) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") and b"<VOTABLE" in start.upper()
 
 
-def _fits(path, hdu):
+def _fits(path: Path, hdu: int | str | None) -> QTable:
     from astropy.io import fits
     from astropy.table import QTable
 
     with _binary(path) as stream, fits.open(stream) as file:
-        return QTable.read(file, hdu=number_of_table(file, hdu, path))
+        return QTable.read(file, hdu=table_number(file, hdu, path))
 
 
-def number_of_table(file, hdu, path):
+def table_number(file: Any, hdu: int | str | None, path: Path) -> int:
     """The number of the part of an open FITS file that holds the only table, or the one that `hdu` names."""
     from astropy.io import fits
 
@@ -60,7 +70,7 @@ def number_of_table(file, hdu, path):
     return _chosen(tables, hdu, path)
 
 
-def _votable(path, hdu):
+def _votable(path: Path, hdu: int | str | None) -> QTable:
     from astropy.io.votable import parse
     from astropy.table import QTable
 
@@ -69,29 +79,29 @@ def _votable(path, hdu):
     return QTable(found[_chosen(tables, hdu, path)].to_table(use_names_over_ids=True), copy=False)
 
 
-def _chosen(tables, hdu, path):
+def _chosen(tables: Mapping[int, str], hdu: int | str | None, path: Path) -> int:
     """The number of the only table, or of the one that is asked for by number or name."""
     if not tables:
         raise ValueError("it holds no table")
     if hdu is None and len(tables) == 1:
         return next(iter(tables))
     if hdu is None:
-        raise InputError(f"'{path}' holds several tables; choose one with --hdu (hdu=): {_listed(tables)}")
+        raise InputError(f"'{path}' holds several tables; choose one with `hdu`: {_listed(tables)}")
     wanted = [number for number, name in tables.items() if str(hdu) == str(number)] or [
         number for number, name in tables.items() if name and str(hdu).lower() == name.lower()
     ]
     if len(wanted) == 1:
         return wanted[0]
     what = "no table" if not wanted else "several tables"
-    raise InputError(f"'{path}' holds {what} {hdu!r}; choose one with --hdu (hdu=): {_listed(tables)}")
+    raise InputError(f"'{path}' holds {what} {hdu!r}; choose one with `hdu`: {_listed(tables)}")
 
 
-def _listed(tables):
+def _listed(tables: Mapping[int, str]) -> str:
     shown = [f"{number} ({name})" if name else str(number) for number, name in list(tables.items())[:LISTED]]
     return ", ".join(shown) + (f", ... ({len(tables)} in all)" if len(tables) > LISTED else "")
 
 
-def _parquet(path):
+def _parquet(path: Path) -> QTable:
     """A Parquet file: with units where astropy wrote it, otherwise its columns of numbers with nulls masked."""
     from astropy.table import QTable
 
@@ -106,8 +116,8 @@ def _parquet(path):
     return _masked(parquet.read_table(path))
 
 
-def _masked(frame):
-    """A QTable of a frame; what is no number stays as it is."""
+def _masked(frame: Any) -> QTable:
+    """A QTable of a data frame, with nulls masked; columns of other types than numbers stay as they are."""
     import narwhals
     from astropy.table import MaskedColumn, QTable
 
@@ -120,8 +130,8 @@ def _masked(frame):
     return result
 
 
-def _text_or_else(path, start):
-    """Text whose separator stands in its first line; or what astropy recognises or guesses."""
+def _text_or_else(path: Path, start: bytes) -> QTable:
+    """A text file whose first line has a separator, or a file that astropy recognises or guesses."""
     from astropy.io.registry import IORegistryError
     from astropy.table import QTable
 
@@ -130,7 +140,7 @@ def _text_or_else(path, start):
     options = _separated(start) if is_text(start) else None
     if options is not None:
         return _split(path, start, options)
-    if start.startswith(b"#"):  # comments, which the reader that a name in .csv calls for takes for names
+    if start.startswith(b"#"):  # comments, which astropy's reader of .csv would take as names
         return _guessed(path, start)
     try:
         return QTable.read(path)
@@ -138,8 +148,8 @@ def _text_or_else(path, start):
         return _guessed(path, start)
 
 
-def _separated(start):
-    """How to read text whose lines have a separator that astropy does not guess, or None."""
+def _separated(start: bytes) -> dict[str, Any] | None:
+    """Options for reading text with a separator that astropy does not guess, or None."""
     lines = [line for line in _lines(start.decode("utf-8", errors="replace")) if line.strip()]
     first = next((line for line in lines if not line.startswith("#")), "")
     found = [separator for separator in SEPARATORS if separator in first.strip(" ")]
@@ -150,26 +160,26 @@ def _separated(start):
     return {"format": "ascii.csv", "delimiter": found[0], "comment": "#"}
 
 
-def _lines(text):
+def _lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _split(path, start, options):
-    """Text with the separator of `options`; with one that is not blank, since astropy skips tabs as it skips blanks."""
+def _split(path: Path, start: bytes, options: dict[str, Any]) -> QTable:
+    """Text with the separator of `options`; tabs are replaced first, since astropy skips them like blanks."""
     from astropy.table import QTable
 
     separator = options["delimiter"]
-    ruled = _ruler(_lines(start.decode("utf-8", errors="replace")), separator) is not None
-    if separator != "\t" and not ruled:
+    ruler = _ruler(_lines(start.decode("utf-8", errors="replace")), separator)
+    if separator != "\t" and ruler is None:
         return QTable.read(path, **options)
     with _binary(path) as stream:
         text = stream.read().decode("utf-8")
     lines = _lines(text.replace(separator, UNIT_SEPARATOR))
     options = options | {"delimiter": UNIT_SEPARATOR}
-    return _ruled(lines, options) if ruled else QTable.read(lines, **options)
+    return QTable.read(lines, **options) if ruler is None else _ruled(lines, ruler, options)
 
 
-def _ruler(lines, separator):
+def _ruler(lines: Sequence[str], separator: str) -> int | None:
     """The number of the line of dashes that VizieR puts below the names and their units, or None."""
     uncommented = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
     for number in uncommented[1:3]:
@@ -178,29 +188,27 @@ def _ruler(lines, separator):
     return None
 
 
-def _ruled(lines, options):
-    """The lines of a text of VizieR: names, units, dashes, rows."""
+def _ruled(lines: Sequence[str], ruler: int, options: Mapping[str, Any]) -> QTable:
+    """A text file of VizieR, whose lines are names, units, dashes (line number `ruler`) and rows."""
     from astropy.table import QTable, Table
 
-    separator = options["delimiter"]
-    ruler = _ruler(lines, separator)
     header = next(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
     table = Table.read([lines[header], *lines[ruler + 1 :]], **options)
     if ruler - header > 1:
-        for name, unit in zip(table.colnames, lines[ruler - 1].split(separator), strict=False):
+        for name, unit in zip(table.colnames, lines[ruler - 1].split(options["delimiter"]), strict=False):
             _set_unit(table[name], unit.strip(" -"))
     return QTable(table, copy=False)
 
 
-def _set_unit(column, unit):
-    """The unit of a column of numbers; one that astropy does not know is kept as it stands."""
+def _set_unit(column: Any, unit: str) -> None:
+    """Set the unit of a column of numbers; a unit that astropy does not know is kept as an unrecognised one."""
     from astropy.units import Unit
 
     if unit and column.dtype.kind in "iuf":
         column.unit = Unit(unit, parse_strict="silent")
 
 
-def _is_number(cell):
+def _is_number(cell: str) -> bool:
     try:
         float(cell.strip() or "nan")
     except ValueError:
@@ -208,8 +216,8 @@ def _is_number(cell):
     return True
 
 
-def _guessed(path, start):
-    """Text in columns whose separator astropy guesses; a guess without any number is no table."""
+def _guessed(path: Path, start: bytes) -> QTable:
+    """Text whose separator astropy guesses; the guess is refused if no column has numbers."""
     from astropy.table import QTable
 
     if not is_text(start):

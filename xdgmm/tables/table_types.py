@@ -1,22 +1,28 @@
-"""What counts as a table: columns of one length with names, whatever holds them."""
+"""Kinds of tables: named columns of one length, from any package."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xdgmm.errors import InputError
 
-WAYS = (
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+KINDS = (
     "an astropy Table, a pandas or polars frame, a structured array or a dict of columns is needed; read a file with "
     "xdgmm.tables.read_table"
 )
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """Columns by name; to accept another holder of columns, add a function that makes one of these.
+class NamedColumns:
+    """Columns by name; to accept another kind of table, add a function that makes one of these.
 
     Attributes
     ----------
@@ -28,25 +34,28 @@ class Catalogue:
         The column of a name: an array, masked array or Quantity of `n_rows` entries.
     """
 
-    names: tuple
+    names: tuple[str, ...]
     n_rows: int
-    column: Callable
+    column: Callable[[str], Any]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a column of exactly this name."""
+        return name in self._set
 
     @cached_property
-    def exact(self):
-        """The names, to ask whether there is one."""
+    def _set(self) -> frozenset[str]:
         return frozenset(self.names)
 
     @cached_property
-    def folded(self):
-        """The names that are the same but for upper and lower case: a list for each in lower case."""
-        result = {}
+    def ignoring_case(self) -> dict[str, list[str]]:
+        """Names in lower case, each with the list of names that differ from it only in upper and lower case."""
+        result: dict[str, list[str]] = {}
         for name in self.names:
             result.setdefault(name.lower(), []).append(name)
         return result
 
 
-def as_catalogue(table):
+def named_columns(table: object) -> NamedColumns:
     """The columns of a table.
 
     Parameters
@@ -61,24 +70,24 @@ def as_catalogue(table):
     from astropy.io.fits import BinTableHDU, FITS_rec
     from astropy.table import Table
 
-    if isinstance(table, Catalogue):
+    if isinstance(table, NamedColumns):
         return table
-    if isinstance(table, FITS_rec):  # its units and null values stand in its columns, and astropy applies them
+    if isinstance(table, FITS_rec):  # astropy applies the units and null values that are in its columns
         return _of_table(Table.read(BinTableHDU(table)))
     if isinstance(table, Table):
         return _of_table(table)
     if isinstance(table, np.ndarray) and table.dtype.names is not None:
-        return Catalogue(table.dtype.names, len(table), table.__getitem__)
+        return NamedColumns(table.dtype.names, len(table), table.__getitem__)
     if isinstance(table, Mapping):
         return _of_mapping(table)
     return _of_frame(table)
 
 
-def _of_table(table):
-    return Catalogue(tuple(table.colnames), len(table), table.__getitem__)
+def _of_table(table: Table) -> NamedColumns:
+    return NamedColumns(tuple(table.colnames), len(table), table.__getitem__)
 
 
-def _of_mapping(columns):
+def _of_mapping(columns: Mapping[Any, Any]) -> NamedColumns:
     from astropy.table import QTable
 
     try:
@@ -89,7 +98,7 @@ def _of_mapping(columns):
         ) from None
 
 
-def _of_frame(table):
+def _of_frame(table: Any) -> NamedColumns:
     """Columns of a data frame, without units; nulls are NaN."""
     import narwhals
     from narwhals.exceptions import DuplicateError
@@ -98,20 +107,20 @@ def _of_frame(table):
         frame = narwhals.from_native(table, eager_only=True)
         names = _text_names(frame.columns)
     except TypeError:
-        hint = "; collect() it first" if hasattr(table, "collect") else f", but {WAYS}"
+        hint = "; collect() it first" if hasattr(table, "collect") else f", but {KINDS}"
         raise InputError(f"`table` is a {type(table).__name__}{hint}") from None
     except DuplicateError:
         raise InputError("`table` has several columns of the same name; give each its own name") from None
-    return Catalogue(names, len(frame), lambda name: array_of_series(frame[name]))
+    return NamedColumns(names, len(frame), lambda name: _array_of_series(frame[name]))
 
 
-def _text_names(names):
-    """Names that are text: columns are chosen by these alone."""
+def _text_names(names: Any) -> tuple[str, ...]:
+    """Names that are text; columns are chosen by these only."""
     return tuple(name for name in names if isinstance(name, str))
 
 
-def array_of_series(series):
-    """A column of a frame as an array: float64 with NaN for null, or whatever it holds, to be refused later."""
+def _array_of_series(series: Any) -> Any:
+    """A column of a frame as an array: float64 with NaN for null; other types as they are, to be refused later."""
     import narwhals
 
     if isinstance(series.dtype, (narwhals.Categorical, narwhals.Enum)):

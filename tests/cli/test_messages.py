@@ -1,0 +1,91 @@
+"""Messages of the library name arguments; the command line adds its options."""
+
+import warnings
+
+import pytest
+import typer
+
+from xdgmm.cli.app import app
+from xdgmm.cli.messages import OTHER_NAMES, Command, with_options
+from xdgmm.errors import XdgmmWarning
+
+
+def commands():
+    """Every command by its name, those of groups too."""
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        yield from getattr(command, "commands", {name: command}).items()
+
+
+COMMANDS = dict(commands())
+
+
+def options_of(command):
+    return {option.name: option for option in command.params if option.param_type_name == "option"}
+
+
+def test_every_command_adds_options_to_messages():
+    assert set(COMMANDS) >= {"fit", "widths", "apply", "info", "demo", "deconvolve"}
+    assert all(isinstance(command, Command) for command in COMMANDS.values())
+
+
+def test_every_other_name_is_that_of_an_option():
+    assert set(OTHER_NAMES) <= set(COMMANDS)
+    for name, others in OTHER_NAMES.items():
+        assert set(others.values()) <= set(options_of(COMMANDS[name])), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_argument_gets_an_option_that_the_command_has(name):
+    options = options_of(COMMANDS[name])
+    for argument in {*options, *OTHER_NAMES.get(name, {})}:
+        message = with_options(f"change `{argument}`", COMMANDS[name])
+        flag = message.removeprefix(f"change `{argument}` (").removesuffix(")")
+        assert any(flag in option.opts for option in options.values()), message
+
+
+@pytest.mark.parametrize(
+    ("command", "message", "expected"),
+    [
+        ("fit", "raise `n_init`", "raise `n_init` (--starts)"),
+        ("widths", "raise `n_init`", "raise `n_init`"),  # has no such option
+        ("fit", "`errors`, or `errors=None`", "`errors` (--errors), or `errors=None` (--errors none)"),
+        ("fit", "`hdu` is 1; give `hdu`", "`hdu` (--hdu) is 1; give `hdu`"),
+        ("fit", "replace it: `overwrite=True`", "replace it: `overwrite=True` (--overwrite)"),
+        ("fit", "`on_bad='drop'`", "`on_bad='drop'` (--on-bad drop)"),
+        ("fit", "`weights=[1, 2]` and `prior=Prior()`", "`weights=[1, 2]` and `prior=Prior()`"),
+        ("fit", '`correlations={("x", "y"): "rho"}`', '`correlations={("x", "y"): "rho"}`'),
+        (
+            "deconvolve",
+            "`fwhm` is zero",
+            "`fwhm` (--lsf-fwhm) is zero",
+        ),  # of the instrument: --fwhm is that of the line
+        ("apply", "`table` is empty", "`table` is empty"),  # has no option: it stands on the line by itself
+        ("demo", "columns are not named", "columns are not named"),
+    ],
+)
+def test_an_option_stands_behind_the_argument_it_belongs_to(command, message, expected):
+    assert with_options(message, COMMANDS[command]) == expected
+
+
+@pytest.mark.usefixtures("stars")
+def test_errors_and_warnings_are_shown_with_options(here, monkeypatch):
+    code, out, err = here("fit", "stars.fits", "--columns", "v", "--components", "99")
+    assert (code, out.splitlines()[0]) == (2, "stars.fits")
+    assert "`n_components` (--components) is 99" in err
+
+    def warn(*_, **__):
+        warnings.warn("it would be better with another `seed`", XdgmmWarning, stacklevel=1)
+        warnings.warn("something else", FutureWarning, stacklevel=1)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("xdgmm.tables.read_table", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        code, out, err = here("fit", "stars.fits", "--columns", "v")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "warning: it would be better with another `seed` (--seed)",
+        "FutureWarning: something else",
+        "error: the disk is full",
+    ]

@@ -1,0 +1,98 @@
+"""Errors and warnings on the command line, with the options that belong to the arguments they name.
+
+The library knows arguments (`n_init`), not options (--starts).  `Command` is the one place where errors of the library
+are caught and its warnings are shown: a message that names an argument in backquotes gets the option of this command
+beside it, as in "raise `n_init` (--starts)".
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from ast import literal_eval
+from functools import partial
+from typing import Any
+
+from typer import Exit
+from typer.core import TyperCommand
+
+from xdgmm.errors import XdgmmError, XdgmmWarning
+
+from .consoles import asides, escaped
+
+# Arguments whose option does not have their name, for each command.  All others are found by their names.
+OTHER_NAMES = {
+    "fit": {"n_components": "components", "n_init": "starts"},
+    "apply": {"replace": "overwrite_columns"},
+    "deconvolve": {
+        "R": "resolving_power",
+        "errors": "error",
+        "fwhm": "lsf_fwhm",
+        "replace": "overwrite_columns",
+    },
+}
+# `name` or `name=value`.
+ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+
+
+class Command(TyperCommand):
+    """A command that ends with exit code 2 and one sentence where the library raises an error."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, showing warnings and errors of the library with its options."""
+        show_warnings_as_sentences(self)
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # the reader of standard output has closed it; typer ends the program
+        except (XdgmmError, OSError) as error:
+            _print_sentence("[red]error:[/red]", with_options(str(error), self))
+            raise Exit(2) from None
+
+
+def with_options(message: str, command: TyperCommand) -> str:
+    """The message, with the option of the command behind each argument that it names and the command has."""
+    options = {parameter.name: parameter for parameter in command.params if parameter.param_type_name == "option"}
+    other_names = OTHER_NAMES.get(command.name or "", {})
+    shown = set()
+
+    def extended(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        option = options.get(other_names.get(name, name))
+        text = None if option is None else _option_text(option, value)
+        if text is None or text in shown:
+            return found[0]
+        shown.add(text)
+        return f"{found[0]} ({text})"
+
+    return ARGUMENT.sub(extended, message)
+
+
+def _option_text(option: Any, value: str | None) -> str | None:
+    """How the option is written, with its value where one is given; None if the value is not one for an option."""
+    flag = max(option.opts, key=len)
+    if value is None or option.is_flag:
+        return str(flag)
+    try:
+        plain = literal_eval(value)
+    except (ValueError, SyntaxError):
+        return None
+    if plain is None:
+        return f"{flag} none"
+    return f"{flag} {plain}" if isinstance(plain, str | int | float) else None
+
+
+def show_warnings_as_sentences(command: TyperCommand | None = None) -> None:
+    """Print each warning as one sentence from now on, with the options of the command."""
+    warnings.showwarning = partial(_show_warning, command)  # type: ignore[assignment]
+
+
+def _show_warning(command: TyperCommand | None, message: Warning | str, category: type[Warning], *_rest: Any) -> None:
+    kind = "warning" if issubclass(category, XdgmmWarning) else category.__name__
+    _print_sentence(
+        f"[yellow]{kind}:[/yellow]", str(message) if command is None else with_options(str(message), command)
+    )
+
+
+def _print_sentence(kind: str, sentence: str) -> None:
+    asides().print(f"{kind} {escaped(sentence)}", soft_wrap=True)

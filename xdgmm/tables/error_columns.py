@@ -1,0 +1,236 @@
+"""Columns of errors: found by their names or named by the user, and read as 1-sigma errors."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.errors import InputError, XdgmmWarning
+
+from .columns import ExpectedUnit, find_column, holds_numbers, list_names, read_converted
+from .conventions import ERRORS, Match, error_matches, half_pair
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .table_types import NamedColumns
+
+FORMS = {"sigma": "sigma:NAME", "var": "var:NAME", "ivar": "ivar:NAME", "pair": "pair:UPPER:LOWER"}
+EXACT = Match("exact", ())
+WHAT = {"sigma": "error column", "pair": "error column", "var": "variance column", "ivar": "inverse-variance column"}
+UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
+
+
+def columns_with_errors(table: NamedColumns, weights: str | None = None) -> list[str]:
+    """Every column of numbers for which an error column is found, without the column of weights.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    names = [
+        name for name in table.names if name != weights and error_matches(table, name) and holds_numbers(table, name)
+    ]
+    if not names:
+        raise InputError(
+            "no column has an error column beside it (e_NAME, NAME_err, NAME_error, ...); name the columns to fit with "
+            f"Observations.from_table(table, columns, ...); the columns are {list_names(table.names)}"
+        )
+    return names
+
+
+def match_errors(table: NamedColumns, names: Sequence[str], errors: object) -> list[Match]:
+    """The columns that hold the errors of each column, a `Match` for each name.
+
+    Parameters
+    ----------
+    table : NamedColumns
+    names : sequence of str
+        Columns to fit.
+    errors : "auto", str, sequence of str, or None
+        As for `observations_from_table`.
+
+    Raises
+    ------
+    InputError
+        If errors are not found, if several columns match, or if the user's names are not those of error columns.
+    """
+    if _is(errors, "auto") or errors is None or _is(errors, "none"):
+        errors = [errors] * len(names)
+    errors = tuple(errors) if isinstance(errors, (list, tuple)) else (errors,)
+    if len(errors) != len(names):
+        raise InputError(
+            f"{len(errors)} error column{'s' if len(errors) > 1 else ''} named ({', '.join(map(str, errors))}) for "
+            f"{len(names)} column{'s' if len(names) > 1 else ''} ({', '.join(names)}); name one for each"
+        )
+    matches = [_match(table, name, error, names) for name, error in zip(names, errors, strict=True)]
+    _refuse_columns_to_fit(matches, names)
+    return matches
+
+
+def _is(given: object, word: str) -> bool:
+    return isinstance(given, str) and given == word
+
+
+def _match(table: NamedColumns, name: str, error: object, names: Sequence[str]) -> Match:
+    if error is None or _is(error, "none"):
+        return EXACT
+    return _found(table, name, names) if _is(error, "auto") else _named(table, name, error)
+
+
+def _found(table: NamedColumns, name: str, names: Sequence[str]) -> Match:
+    matches = error_matches(table, name, names)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        several = "' and '".join(" with ".join(match.columns) for match in matches)
+        raise InputError(f"'{several}' may both hold the errors of '{name}'; choose one with `errors`")
+    half = half_pair(table, name)
+    found = "" if half is None else f"; there is '{half[0]}', but no '{half[1]}' beside it"
+    single = ", ".join(patterns[0].format(name) for kind, *patterns in ERRORS if kind != "pair")
+    raise InputError(
+        f"no error column found for '{name}' (looked for {single}, and pairs such as {name}_errp and {name}_errm)"
+        f"{found}; name it with `errors`, or say that the values are exact: `errors=None`"
+    )
+
+
+def _named(table: NamedColumns, name: str, error: object) -> Match:
+    """The column that the user names; its kind stands before a colon, or follows from its name."""
+    kind, *columns = error.split(":") if isinstance(error, str) else ("",)
+    if not columns or kind not in FORMS or error in table:
+        column = find_column(table, error, "error column")
+        return Match(_kind(column, name), (column,))
+    if len(columns) != FORMS[kind].count(":"):
+        raise InputError(f"`errors` is '{error}' for '{name}', but it must have the form {FORMS[kind]}")
+    return Match(kind, tuple(find_column(table, column, "error column") for column in columns))
+
+
+def _kind(column: str, name: str) -> str:
+    """The kind of errors in a column that is named without it: that of its convention, otherwise 1-sigma errors."""
+    word = column.lower().rpartition("_")[2]
+    if word in ("ivar", "var"):
+        return word
+    return "var" if column.lower() in (f"var_{name}".lower(), f"cov_{name}_{name}".lower()) else "sigma"
+
+
+def _refuse_columns_to_fit(matches: Sequence[Match], names: Sequence[str]) -> None:
+    for name, match in zip(names, matches, strict=True):
+        for column in match.columns:
+            if column == name:
+                raise InputError(f"column '{name}' cannot be its own error; name another error column")
+            if column in names:
+                raise InputError(
+                    f"column '{column}' cannot be both a column to fit and the error of '{name}'; leave it out of one"
+                )
+
+
+def read_errors(
+    table: NamedColumns, name: str, unit: Any, match: Match, present: NDArray[np.bool_], remarks: list[str]
+) -> NDArray[np.float64]:
+    """The 1-sigma errors (N,) of a column, in its unit; unusable ones are zero, negative or NaN.
+
+    Parameters
+    ----------
+    table : NamedColumns
+    name : str
+        The column of the values.
+    unit : astropy unit or None
+        Its unit.
+    match : Match
+        Where its errors are.
+    present : ndarray (N,) of bool
+        Where there is a value.
+    remarks : list of str
+        Gets a sentence where upper and lower errors differ much.
+
+    Warns
+    -----
+    XdgmmWarning
+        If upper and lower errors differ by more than 20% of their mean.
+
+    Notes
+    -----
+    Surveys (SDSS, DESI) give an inverse variance of zero to a value that is not known: its error is infinite, and the
+    value is missing.  Upper and lower errors become their mean, half the length of the interval that they span; where
+    they differ little that is the standard deviation (D'Agostini 2004, arXiv:physics/0403086).
+    """
+    if match.kind == "exact":
+        return np.zeros(table.n_rows)
+    units = (unit,) if match.kind in ("sigma", "pair") else (unit, unit)
+    expected = ExpectedUnit(WHAT[match.kind], (name,), units, -1 if match.kind == "ivar" else 1)
+    columns = [read_converted(table, column, expected) for column in match.columns]
+    if match.kind == "pair":
+        return _mean(name, match.columns, columns, present, remarks)
+    return FORMULAS[match.kind](columns[0])
+
+
+def _sigma(errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return errors
+
+
+def _root(variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A negative variance becomes a negative error, which is refused if its value is present."""
+    return np.copysign(np.sqrt(np.abs(variances)), variances)
+
+
+def _inverse_root(inverse_variances: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return 1.0 / _root(np.where(inverse_variances == 0, 0.0, inverse_variances))  # +0.0: positive infinity
+
+
+FORMULAS = {"sigma": _sigma, "var": _root, "ivar": _inverse_root}
+
+
+def _mean(
+    name: str,
+    names: tuple[str, ...],
+    columns: Sequence[NDArray[np.float64]],
+    present: NDArray[np.bool_],
+    remarks: list[str],
+) -> NDArray[np.float64]:
+    """Mean of upper and lower errors; unusable where one of them is, or where only one of them is zero."""
+    upper, lower = columns
+    lower = -lower if _all_negative(lower[present]) else lower
+    mean, smallest = 0.5 * (upper + lower), np.minimum(upper, lower)
+    usable = (smallest > 0) | ((upper == 0) & (lower == 0))
+    _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
+    return np.where(usable, mean, np.where(smallest < 0, smallest, np.nan))
+
+
+def _all_negative(lower: NDArray[np.float64]) -> bool:
+    """Whether lower errors are written with a minus sign."""
+    lower = lower[~np.isnan(lower)]
+    return bool((lower <= 0).all() and (lower < 0).any())
+
+
+def _warn_of_unequal(
+    name: str,
+    names: tuple[str, ...],
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    remarks: list[str],
+) -> None:
+    mean = 0.5 * (upper + lower)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.where(usable & np.isfinite(mean), np.abs(upper - lower) / mean, 0.0)
+    unequal = int((difference > UNEQUAL).sum())
+    if unequal == 0:
+        return
+    worst = int(np.argmax(difference))
+    sentence = (
+        f"upper and lower errors of {name} differ by more than {UNEQUAL:.0%} of their mean in {unequal} "
+        f"row{'s' if unequal > 1 else ''}"
+    )
+    remarks.append(sentence)
+    warnings.warn(
+        f"{sentence} (most in row {worst}: +{upper[worst]:.3g} -{lower[worst]:.3g}, in {' and '.join(names)}); the "
+        "fit takes their mean as a symmetric error",
+        XdgmmWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,199 @@
+"""Table columns to `Observations`: values, errors, correlations, units, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.observations import Observations
+from xdgmm.observations.checks import check_weights, too_large_as_infinite
+
+from .bad_values import check_on_bad, handle_bad_errors, handle_impossible_correlations, handle_missing_correlations
+from .columns import find_column, read_column, read_columns
+from .correlations import (
+    clear_impossible,
+    clear_missing,
+    match_correlations,
+    read_correlations,
+    scale_to_covariances,
+)
+from .error_columns import columns_with_errors, match_errors, read_errors
+from .remarks import correlation_remarks, error_remarks, missing_remarks
+from .table_types import NamedColumns, named_columns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .conventions import Match
+
+
+def observations_from_table(
+    table: Any,
+    columns: str | Iterable[str] | None = None,
+    *,
+    errors: str | Sequence[str | None] | None = "auto",
+    correlations: str | Mapping[tuple[str, str], str] | None = "auto",
+    weights: str | None = None,
+    on_bad: str = "raise",
+) -> Observations:
+    """Read values, their errors and the correlations of these errors from the columns of a table.
+
+    Parameters
+    ----------
+    table : astropy Table or QTable, pandas or polars frame, structured array, FITS_rec, or dict of columns
+        Frames and structured arrays have no units; their nulls are missing.
+    columns : str or sequence of str, optional
+        Columns to fit; by default every column for which an error column is found.
+    errors : "auto", str, sequence of str, or None
+        Error columns, one for each column to fit.  "auto" (for all, or for one of them) finds them by their names, see
+        Notes; None or "none" means exact values.  The kind of error follows from the name of its column (..._ivar,
+        ..._var, otherwise 1-sigma), or from a prefix: "sigma:NAME", "var:NAME", "ivar:NAME", "pair:UPPER:LOWER".
+    correlations : "auto", None, or dict
+        "auto" finds correlations and covariances by their names, see Notes; None or "none" ignores them; a dict names
+        them, ``{("x", "y"): "rho"}``, covariances as "cov:NAME" where the word cov is not in the name.  Pairs without
+        a column are uncorrelated.
+    weights : str, optional
+        Column of frequency weights.
+    on_bad : {"raise", "drop", "missing", "exact"}
+        What to do with a value whose error is zero, negative or missing: refuse it; drop the whole row; take the value
+        as missing; or take zero as exact (and refuse negative and missing errors).  A missing correlation of two
+        values that are present is treated in the same way ("missing": both values are missing).  "drop" also drops
+        rows with impossible correlations; the other choices refuse these.
+
+    Returns
+    -------
+    Observations
+        Row for row with the table, in the units of its columns; `remarks` says what was decided.
+
+    Raises
+    ------
+    InputError
+        If a column is not found or holds no numbers, if two columns may hold the errors of one, units do not convert,
+        values are infinite, errors are unusable, or correlations are outside [-1, 1] or together indefinite.
+
+    Warns
+    -----
+    XdgmmWarning
+        If upper and lower errors differ by more than 20% of their mean.
+
+    Notes
+    -----
+    Errors of X are found as e_X, X_err, X_error, XErr, sigma_X, X_unc (1-sigma), X_ivar (inverse variances; zero means
+    that the value is missing), X_var (variances), pairs of upper and lower errors E_X and e_X, X_errp and X_errm,
+    X_err_p and X_err_m, X_err1 and X_err2, Xerr1 and Xerr2 (lower ones may be negative); and, where the table has none
+    of these, as var_X or cov_X_X (variances).  Correlations of X and Y are found, in either order, as X_Y_corr,
+    corr_X_Y, rho_X_Y, XYcor, covariances as cov_X_Y, X_Y_cov.  Upper and lower case matter only where the table has
+    both.  The error of a pair is the mean of upper and lower, half the length of the interval that they span
+    (D'Agostini 2004, arXiv:physics/0403086).  Masked and NaN values are missing, and so is a value with an infinite
+    error.
+
+    Examples
+    --------
+    >>> from xdgmm import datasets
+    >>> from xdgmm.tables import observations_from_table
+    >>> observations_from_table(datasets.load("hydrus1"), "v").remarks
+    ('errors of v taken from e_v',)
+    >>> trials = observations_from_table(datasets.load("berkey"), ["pd", "al"])
+    >>> trials.remarks
+    ('variances of pd, al taken from var_X', 'covariances taken from cov_pd_al')
+    """
+    check_on_bad(on_bad)
+    table = named_columns(table)
+    if table.n_rows == 0:
+        raise InputError("the table has no rows, so there is nothing to fit")
+    names = _names_of_values(table, columns, errors, weights)
+    error_matches = match_errors(table, names, errors)
+    n_inexact = sum(match.kind != "exact" for match in error_matches)
+    pairs = {} if n_inexact == 0 else match_correlations(table, names, error_matches, correlations)
+    values, units = read_columns(table, names)
+    known_units, unknown = _known_units(names, units)
+    remarks = [
+        *error_remarks(names, error_matches),
+        *correlation_remarks(pairs, n_inexact),
+        *unknown,
+        *missing_remarks(values, names),
+    ]
+    options = {"weights": _weights(table, weights, remarks), "names": names, "units": known_units}
+    if n_inexact == 0:
+        observations = Observations.exact(values, **options)
+    else:
+        matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
+        observations = _with_errors(matched, values, remarks, options)
+    return replace(observations, remarks=(*remarks, *observations.remarks))
+
+
+@dataclass(frozen=True)
+class MatchedColumns:
+    """The table, its columns of values with their units, and the columns of their errors and correlations."""
+
+    table: NamedColumns
+    names: tuple[str, ...]
+    units: tuple[Any, ...]
+    errors: list[Match]
+    correlations: dict[tuple[int, int], Match]
+    on_bad: str
+
+
+def _with_errors(
+    matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str], options: dict[str, Any]
+) -> Observations:
+    errors = _errors(matched, np.isfinite(values), remarks)
+    values = handle_bad_errors(values, errors, matched.errors, matched.on_bad, remarks)
+    if not matched.correlations:
+        return Observations.with_standard_errors(values, errors, **options)
+    values, covariances = _correlated(matched, values, errors, remarks)
+    return Observations.with_covariances(values, covariances, **options)
+
+
+def _errors(matched: MatchedColumns, present: NDArray[np.bool_], remarks: list[str]) -> NDArray[np.float64]:
+    result = np.empty(present.shape)
+    for i, column in enumerate(zip(matched.names, matched.units, matched.errors, strict=True)):
+        result[:, i] = read_errors(matched.table, *column, present[:, i], remarks)
+    return too_large_as_infinite(result)
+
+
+def _correlated(
+    matched: MatchedColumns, values: NDArray[np.float64], errors: NDArray[np.float64], remarks: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The values that can be used, and their noise covariances (N, D, D)."""
+    pairs, names = matched.correlations, matched.names
+    present = np.isfinite(values) & np.isfinite(errors)
+    matrices = read_correlations(matched.table, names, matched.units, pairs, errors, present)
+    values = handle_missing_correlations(values, *clear_missing(matrices, pairs), matched.on_bad, remarks)
+    impossible = clear_impossible(matrices, pairs, names)
+    values = handle_impossible_correlations(values, *impossible, matched.on_bad, remarks)
+    return values, scale_to_covariances(matrices, errors)
+
+
+def _names_of_values(table: NamedColumns, columns: Any, errors: object, weights: str | None) -> list[str]:
+    if columns is None:
+        if not (isinstance(errors, str) and errors == "auto"):
+            raise InputError("`errors` is given, but not `columns`; name the columns to fit too")
+        return columns_with_errors(table, weights)
+    several = isinstance(columns, Iterable) and not isinstance(columns, (str, bytes))
+    names = [find_column(table, name) for name in (columns if several else [columns])]
+    if not names:
+        raise InputError("`columns` is empty; name at least one column")
+    return names
+
+
+def _known_units(names: Sequence[str], units: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
+    """Units, None for those that astropy does not know (they could not be stored and read back), and remarks."""
+    from astropy.units import UnrecognizedUnit
+
+    known = tuple(None if isinstance(unit, UnrecognizedUnit) else unit for unit in units)
+    odd = [(name, unit) for name, unit in zip(names, units, strict=True) if isinstance(unit, UnrecognizedUnit)]
+    return known, [f"the unit '{unit}' of {name} is not known to astropy and left out" for name, unit in odd]
+
+
+def _weights(table: NamedColumns, name: str | None, remarks: list[str]) -> NDArray[np.float64] | None:
+    if name is None:
+        return None
+    weights, _ = read_column(table, find_column(table, name, "weights column"))
+    check_weights(weights, table.n_rows, f"weights column '{name}'")
+    remarks.append(f"weights taken from {name}")
+    return weights
