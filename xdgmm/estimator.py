@@ -1,7 +1,10 @@
-"""`XDGMM`: the face in scikit-learn's style.  No mathematics here."""
+"""`XDGMM`: the estimator in scikit-learn's style.  No mathematics here."""
+
+from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
@@ -28,6 +31,21 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
 from xdgmm.widths import relations, widths
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal, Self, TypeAlias
+
+    from astropy.table import QTable, Table
+    from narwhals.typing import IntoDataFrame
+    from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.fitting import FitResult, Prior, Progress
+    from xdgmm.mixture import Background
+    from xdgmm.objects import Denoised
+    from xdgmm.observations import Observations
+
+    Measurements: TypeAlias = ArrayLike | Observations | Table | IntoDataFrame
+
 warn_of_foreign_files()
 
 MISSING_ERRORS = (
@@ -38,7 +56,7 @@ WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  #
 
 
 class NoFitError(NotFittedError, SklearnNotFittedError):
-    """The same for those who catch scikit-learn's."""
+    """A fitted model was asked for before ``fit``; scikit-learn's error too, so that its tools catch it."""
 
 
 class XDGMM(DensityMixin, BaseEstimator):
@@ -53,8 +71,8 @@ class XDGMM(DensityMixin, BaseEstimator):
     solver : {"auto", "em", "implicit", "quasi-newton"}
         "auto": a few implicit EM steps, then quasi-Newton, then Newton steps where they are cheap.
     tol : float
-        The fit has converged when less than this is predicted still to gain, in total nats of log-likelihood; 0 makes
-        exactly `max_iter` passes.
+        The fit has converged when a further gain of less than this is predicted, in nats of the total log-likelihood;
+        0 makes exactly `max_iter` passes.
     max_iter : int
         Passes over the data allowed from one start.
     init : {"kmeans++", "random"}, GaussianMixture or array of int (N,)
@@ -63,7 +81,8 @@ class XDGMM(DensityMixin, BaseEstimator):
     n_init : int
         How many random starts are compared (K > 1).
     weights_init, means_init, covariances_init : arrays (K,), (K, D), (K, D, D), optional
-        Start here instead, in the units of the data; what is not given is taken from the objects nearest each mean.
+        Start here instead, in the units of the data; a parameter that is missing is estimated from the objects nearest
+        each mean.
         `covariances_init` may also have the shape of the covariance type.  With a background the weights sum to 1 with
         its fraction, or to 1 by themselves where none is fixed.
     prior : Prior, optional
@@ -73,11 +92,11 @@ class XDGMM(DensityMixin, BaseEstimator):
     background : Background, optional
         A uniform component beside the Gaussians, over the box of the data or a stated one; its fraction is fitted.
     warm_start : bool
-        Whether a second `fit` starts where the first ended.
+        Whether `fit` starts from the result of the last `fit`.
     progress : {"auto", "always", "never"}
         Whether a progress bar is shown; "auto": on a terminal, where the fit takes more than a second.
     callback : callable, optional
-        Told of every pass (`xdgmm.fitting.Progress`); ends the fit by returning a true value.
+        Is called after every pass with an `xdgmm.fitting.Progress`; a true value that it returns ends the fit.
     random_state : int, Generator or None
         Seed of the starts and of `sample`.
 
@@ -91,8 +110,9 @@ class XDGMM(DensityMixin, BaseEstimator):
     background_fraction_ : float
         Fraction of the objects in the background; 0 without one.
     result_ : FitResult
-        How the maximum was reached, and how sure that is.
+        How the maximum was reached, with diagnostics.
     converged_ : bool
+        Was a maximum reached?
     n_iter_ : int
         Passes over the data.
     lower_bound_ : float
@@ -100,14 +120,15 @@ class XDGMM(DensityMixin, BaseEstimator):
     n_features_in_ : int
         Number of coordinates D.
     feature_names_in_ : ndarray of str (D,)
-        Their names, where X had some: Observations, tables, data frames.  What is judged later must have the same.
+        Their names, where X had some: Observations, tables, data frames.  Data given to the other methods must have the
+        same.
 
     Notes
     -----
     Model and likelihood: Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657.  Missing values are NaN or masked.
 
-    In scikit-learn's tools Xerr and sample_weight go to `fit`, `score` and the other methods by themselves once
-    ``sklearn.set_config(enable_metadata_routing=True)`` is said: ``cross_val_score(model, X, params={"Xerr": e})``.
+    After ``sklearn.set_config(enable_metadata_routing=True)`` scikit-learn's tools pass Xerr and sample_weight on to
+    `fit`, `score` and the other methods: ``cross_val_score(model, X, params={"Xerr": e})``.
     Do not put a scaler before this estimator in a Pipeline: it would scale X and not Xerr.  None is needed, since every
     fit is standardised inside.
 
@@ -123,6 +144,12 @@ class XDGMM(DensityMixin, BaseEstimator):
     (array([[80.526]]), array([[2.725]]))
     """
 
+    mixture_: GaussianMixture
+    result_: FitResult
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    fitted_with_errors_: bool
+
     __metadata_request__fit = WITH_ALL
     __metadata_request__score = WITH_ALL
     __metadata_request__predict = WITH_ERRORS
@@ -130,25 +157,25 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components=1,
+        n_components: int = 1,
         *,
-        covariance_type="full",
-        solver="auto",
-        tol=1e-8,
-        max_iter=2000,
-        init="kmeans++",
-        n_init=10,
-        weights_init=None,
-        means_init=None,
-        covariances_init=None,
-        prior=None,
-        fixed=None,
-        background=None,
-        warm_start=False,
-        progress="auto",
-        callback=None,
-        random_state=None,
-    ):
+        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        solver: Literal["auto", "em", "implicit", "quasi-newton"] = "auto",
+        tol: float = 1e-8,
+        max_iter: int = 2000,
+        init: Literal["kmeans++", "random"] | GaussianMixture | Sequence[int] | NDArray[Any] = "kmeans++",
+        n_init: int = 10,
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        covariances_init: ArrayLike | None = None,
+        prior: Prior | None = None,
+        fixed: Fixed | None = None,
+        background: Background | None = None,
+        warm_start: bool = False,
+        progress: Literal["auto", "always", "never"] = "auto",
+        callback: Callable[[Progress], object] | None = None,
+        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.solver = solver
@@ -167,7 +194,14 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.callback = callback
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, Xerr=None, sample_weight=None):
+    def fit(
+        self,
+        X: Measurements,
+        y: None = None,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Fit the intrinsic mixture.
 
         Parameters
@@ -197,19 +231,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         refuse_errors_as_labels(X, y)
         observations = as_observations(X, Xerr, sample_weight)
-        fixed = Fixed() if self.fixed is None else self.fixed
-        model = Model(self.covariance_type, fixed, self.prior, self.background)
-        settings = Settings(
-            model=model,
-            solver=self.solver,
-            stopping=StoppingRule(self.tol, self.max_iter),
-            n_init=self.n_init,
-            start=self._start(observations, model),
-            init=self.init if isinstance(self.init, str) else "kmeans++",
-            progress=self.progress,
-            callback=self.callback,
-        )
-        result = self._fit(observations, settings)
+        settings = self._settings(observations)
+        try:
+            result = fit(observations, self.n_components, settings, self._generator())
+        except DegenerateError as error:
+            result = _fit_shrunk(observations, self.n_components, settings, error)
         if not (result.converged or result.outcome is Outcome.ALL_PASSES):
             warnings.warn(
                 f"{result.outcome.value} (at least {result.predicted_gain:.2g} nats are predicted to remain)",
@@ -223,114 +249,119 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
         return self
 
-    def _fit(self, observations, settings):
-        try:
-            return fit(observations, self.n_components, settings, self._rng())
-        except DegenerateError:
-            prior = shrinkage_prior(observations, self.n_components, settings.model)
-            if observations.n_objects == 1:
-                raise InputError(
-                    "X has only 1 sample that counts, and one object without errors has no width to fit; give more, or "
-                    "its error as Xerr="
-                ) from None
-            if prior is None:
-                raise
-        warnings.warn(
-            f"{observations.n_objects} exact values do not scatter in all {observations.n_dimensions} directions, so "
-            "that the likelihood has no maximum: the covariance was shrunk to its diagonal by one part in a million; "
-            "give errors (Xerr=), or choose a prior or another covariance_type",
-            XdgmmWarning,
-            stacklevel=3,
+    def _settings(self, observations: Observations) -> Settings:
+        """The parameters of this estimator as those of a fit."""
+        fixed = Fixed() if self.fixed is None else self.fixed
+        model = Model(self.covariance_type, fixed, self.prior, self.background)
+        return Settings(
+            model=model,
+            solver=self.solver,
+            stopping=StoppingRule(self.tol, self.max_iter),
+            n_init=self.n_init,
+            start=self._start(observations, model),
+            init=self.init if isinstance(self.init, str) else "kmeans++",
+            progress=self.progress,
+            callback=self.callback,
         )
-        return fit(observations, 1, replace(settings, model=replace(settings.model, prior=prior)))
 
-    def _remember_names(self, names):
+    def _start(self, observations: Observations, model: Model) -> GaussianMixture | None:
+        """The starting mixture that was asked for; None for random starts."""
+        parameters = self.weights_init, self.means_init, self.covariances_init
+        if self.warm_start and hasattr(self, "mixture_"):
+            return self.mixture_
+        if not isinstance(self.init, str) and any(each is not None for each in parameters):
+            raise InputError("give either `init` or `weights_init`, `means_init` and `covariances_init`, not both")
+        if isinstance(self.init, GaussianMixture):
+            return self.init
+        if not isinstance(self.init, str):
+            from_labels: GaussianMixture = label_start(observations, self.init)
+            return from_labels
+        if self.init not in STARTS:
+            raise InputError(
+                f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, a GaussianMixture, or labels"
+            )
+        if all(each is None for each in parameters):
+            return None
+        from_parameters: GaussianMixture = start_from(observations, self.n_components, *parameters, model)
+        return from_parameters
+
+    def _generator(self) -> np.random.Generator:
+        if isinstance(self.random_state, np.random.RandomState):
+            return np.random.default_rng(self.random_state.randint(2**31))
+        return as_generator(self.random_state, "random_state")
+
+    def _remember_names(self, names: Sequence[str] | None) -> None:
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def _rng(self):
-        if isinstance(self.random_state, np.random.RandomState):
-            return np.random.default_rng(self.random_state.randint(2**31))
-        return as_generator(self.random_state, "random_state")
-
-    def _start(self, observations, model):
-        given = self.weights_init, self.means_init, self.covariances_init
-        if self.warm_start and hasattr(self, "mixture_"):
-            return self.mixture_
-        if not isinstance(self.init, str) and any(part is not None for part in given):
-            raise InputError("give either `init` or `weights_init`, `means_init` and `covariances_init`, not both")
-        if isinstance(self.init, GaussianMixture):
-            return self.init
-        if not isinstance(self.init, str):
-            return label_start(observations, self.init)
-        if self.init not in STARTS:
-            raise InputError(
-                f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, a GaussianMixture, or labels"
-            )
-        if all(part is None for part in given):
-            return None
-        return start_from(observations, self.n_components, *given, model)
-
     @property
-    def _fitted(self):
+    def _fitted_mixture(self) -> GaussianMixture:
         if not hasattr(self, "mixture_"):
             raise NoFitError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
         return self.mixture_
 
     @property
-    def weights_(self):
-        """Mixing proportions (K,): with a background they sum to 1 with its fraction."""
-        return self._fitted.weights
+    def _fit_result(self) -> FitResult:
+        if not hasattr(self, "result_"):
+            raise NoFitError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
+        return self.result_
 
     @property
-    def background_fraction_(self):
+    def weights_(self) -> NDArray[np.float64]:
+        """Mixing proportions (K,): with a background they sum to 1 with its fraction."""
+        return self._fitted_mixture.weights
+
+    @property
+    def background_fraction_(self) -> float:
         """Fraction of the objects that belong to the background: 0 without one."""
-        background = self._fitted.background
+        background = self._fitted_mixture.background
         return 0.0 if background is None else background.fraction
 
     @property
-    def means_(self):
+    def means_(self) -> NDArray[np.float64]:
         """Intrinsic means (K, D), in the units of the data."""
-        return self._fitted.means
+        return self._fitted_mixture.means
 
     @property
-    def covariances_(self):
+    def covariances_(self) -> NDArray[np.float64]:
         """Intrinsic covariances in scikit-learn's shape, in the units of the data squared."""
-        covariances = self._fitted.covariances
-        return COVARIANCE_TYPES[self.result_.model.covariance_type].compact(covariances)
+        covariance_type: Any = COVARIANCE_TYPES[self._fit_result.model.covariance_type]
+        return np.asarray(covariance_type.compact(self._fitted_mixture.covariances))
 
     @property
-    def converged_(self):
+    def converged_(self) -> bool:
         """Was a maximum reached?"""
-        return self._fitted is not None and self.result_.converged
+        return bool(self._fit_result.converged)
 
     @property
-    def n_iter_(self):
+    def n_iter_(self) -> int:
         """Passes over the data from the winning start."""
-        return self.result_.n_passes if self._fitted is not None else 0
+        return self._fit_result.n_passes
 
     @property
-    def lower_bound_(self):
+    def lower_bound_(self) -> float:
         """Mean log-likelihood per object of the data fitted, in nats."""
-        return self.result_.log_likelihood / self.result_.total_weight if self._fitted is not None else np.nan
+        return self._fit_result.log_likelihood / self._fit_result.total_weight
 
-    def _measured(self, X, Xerr, sample_weight=None):
-        """Observations to be judged by the fitted model; bare arrays need errors if the fit had some."""
-        fitted = self._fitted.n_dimensions
+    def _new_observations(
+        self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None = None
+    ) -> Observations:
+        """Observations for the fitted model; bare arrays need errors if the fit had some."""
+        n_dimensions = self._fitted_mixture.n_dimensions
         if Xerr is None and self.fitted_with_errors_ and not holds_errors(X):
             raise InputError(MISSING_ERRORS)
-        observations = as_observations(X, Xerr, sample_weight)
-        if observations.n_dimensions != fitted:
+        observations: Observations = as_observations(X, Xerr, sample_weight)
+        if observations.n_dimensions != n_dimensions:
             raise InputError(
-                f"X has {observations.n_dimensions} features, but XDGMM is expecting {fitted} features as input, as in "
-                "fit; if X is a single object, Reshape your data to one row"
+                f"X has {observations.n_dimensions} features, but XDGMM is expecting {n_dimensions} features as input, "
+                "as in fit; if X is a single object, Reshape your data to one row"
             )
         self._check_names(column_names(X, observations))
         return observations
 
-    def _check_names(self, names):
+    def _check_names(self, names: Sequence[str] | None) -> None:
         fitted = getattr(self, "feature_names_in_", None)
         if names is not None and fitted is not None and tuple(fitted) != tuple(names):
             raise InputError(
@@ -338,75 +369,97 @@ class XDGMM(DensityMixin, BaseEstimator):
                 f"{', '.join(names)}, but the model was fitted to {', '.join(fitted)}; give these, in this order"
             )
 
-    def score_samples(self, X, *, Xerr=None):
+    def score_samples(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Log-likelihood of each object (N,), its noise taken into account, in nats."""
-        return objects.log_likelihoods(self._fitted, self._measured(X, Xerr))
+        return objects.log_likelihoods(self._fitted_mixture, self._new_observations(X, Xerr))
 
-    def score(self, X, y=None, *, Xerr=None, sample_weight=None):
+    def score(
+        self,
+        X: Measurements,
+        y: None = None,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out."""
         refuse_errors_as_labels(X, y)
-        observations = self._measured(X, Xerr, sample_weight)
-        return self._log_likelihood(observations) / observations.total_weight
+        observations = self._new_observations(X, Xerr, sample_weight)
+        return self._log_likelihood(observations) / float(observations.total_weight)
 
-    def _log_likelihood(self, observations):
-        return float(observations.object_weights @ objects.log_likelihoods(self._fitted, observations))
+    def _log_likelihood(self, observations: Observations) -> float:
+        """Total log-likelihood of observations, in nats."""
+        log_likelihoods = objects.log_likelihoods(self._fitted_mixture, observations)
+        return float(observations.object_weights @ log_likelihoods)
 
-    def predict_proba(self, X, *, Xerr=None):
+    def predict_proba(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probability that each object belongs to each component (N, K); (N, K + 1) with a background, its own last."""
-        return objects.memberships(self._fitted, self._measured(X, Xerr))
+        return objects.memberships(self._fitted_mixture, self._new_observations(X, Xerr))
 
-    def predict(self, X, *, Xerr=None):
+    def predict(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.intp]:
         """Most probable component of each object (N,); K stands for the background."""
-        return self.predict_proba(X, Xerr=Xerr).argmax(axis=1)
+        return np.asarray(self.predict_proba(X, Xerr=Xerr).argmax(axis=1))
 
-    def denoise(self, X, *, Xerr=None):
+    def denoise(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> Denoised:
         """True values of each object, missing ones imputed: means, covariances, samples, quantiles.
 
-        See `xdgmm.objects.denoise`, and `xdgmm.objects.Denoised` for what comes back.
+        See `xdgmm.objects.denoise`, and `xdgmm.objects.Denoised` for the result.
         """
-        return objects.denoise(self._fitted, self._measured(X, Xerr), progress=self.progress)
+        return objects.denoise(self._fitted_mixture, self._new_observations(X, Xerr), progress=self.progress)
 
-    def outlyingness(self, X, *, Xerr=None, n_samples=None):
+    def outlyingness(
+        self, X: Measurements, *, Xerr: ArrayLike | None = None, n_samples: int | None = None
+    ) -> NDArray[np.float64]:
         """Probability that an object with the same noise is no more likely than this one (N,): small for outliers.
 
         Exact for one component; with more, or a background, `n_samples` draws are made for each object.  See
         `xdgmm.objects.outlyingness`.
         """
-        options = {"n_samples": n_samples, "rng": self._rng(), "progress": self.progress}
-        return objects.outlyingness(self._fitted, self._measured(X, Xerr), **options)
+        observations = self._new_observations(X, Xerr)
+        return objects.outlyingness(
+            self._fitted_mixture, observations, n_samples=n_samples, rng=self._generator(), progress=self.progress
+        )
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         """What scikit-learn's tools may pass: missing values too."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
-    def _more_tags(self):
+    def _more_tags(self) -> dict[str, bool]:
         return {"allow_nan": True}  # the same for scikit-learn 1.5
 
-    def sample(self, n_samples=1):
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw intrinsic (noise-free) points: values (n_samples, D) and component labels (n_samples,)."""
-        return self._fitted.sample(n_samples, self._rng())
+        return self._fitted_mixture.sample(n_samples, self._generator())
 
-    def aic(self, X, *, Xerr=None, sample_weight=None):
+    def aic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's information criterion of these data; the lower the better."""
-        log_likelihood = self._log_likelihood(self._measured(X, Xerr, sample_weight))
-        return selection.aic(log_likelihood, self.result_.n_parameters)
+        observations = self._new_observations(X, Xerr, sample_weight)
+        return float(selection.aic(self._log_likelihood(observations), self._fit_result.n_parameters))
 
-    def bic(self, X, *, Xerr=None, sample_weight=None):
+    def bic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion of these data; the lower the better."""
-        observations = self._measured(X, Xerr, sample_weight)
-        return selection.bic(self._log_likelihood(observations), self.result_.n_parameters, observations.total_weight)
+        observations = self._new_observations(X, Xerr, sample_weight)
+        log_likelihood, n_free = self._log_likelihood(observations), self._fit_result.n_parameters
+        return float(selection.bic(log_likelihood, n_free, observations.total_weight))
 
     def widths(
-        self, X, *, Xerr=None, sample_weight=None, method="information", level=0.6827, limit_level=0.95, **options
-    ):
+        self,
+        X: Measurements,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        method: Literal["information", "sandwich", "profile", "bootstrap", "mcmc"] = "information",
+        level: float = 0.6827,
+        limit_level: float = 0.95,
+        **options: Any,
+    ) -> QTable:
         """Intrinsic-width report: a QTable with one row per component and axis, which prints well.
 
         X, Xerr and sample_weight are the data that were fitted; the rest is passed on to `xdgmm.widths.widths`, which
         explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"), columns and further options.
         """
-        observations = self._measured(X, Xerr, sample_weight)
+        observations = self._new_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
         report = widths(self.result_, observations, **options)
         report.meta["log_likelihood"] = self.result_.log_likelihood
@@ -415,7 +468,43 @@ class XDGMM(DensityMixin, BaseEstimator):
         report.meta["outcome"] = self.result_.outcome.value
         return report
 
-    def relations(self, X, *, Xerr=None, sample_weight=None, **options):
+    def relations(
+        self,
+        X: Measurements,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **options: Any,
+    ) -> QTable:
         """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
-        observations = self._measured(X, Xerr, sample_weight)
+        observations = self._new_observations(X, Xerr, sample_weight)
         return relations(self.result_, observations, **options)
+
+
+def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:
+    """The fit of one Gaussian to exact values without scatter in some direction, shrunk to its diagonal.
+
+    Raises
+    ------
+    InputError
+        If there is only one object.
+    DegenerateError
+        The error of the fit without shrinkage, where there is no such prior (`shrinkage_prior`).
+    """
+    prior = shrinkage_prior(observations, n_components, settings.model)
+    if observations.n_objects == 1:
+        raise InputError(
+            "X has only 1 sample that counts, and one object without errors has no width to fit; give more, or its "
+            "error as Xerr="
+        ) from None
+    if prior is None:
+        raise error
+    warnings.warn(
+        f"{observations.n_objects} exact values do not scatter in all {observations.n_dimensions} directions, so that "
+        "the likelihood has no maximum: the covariance was shrunk to its diagonal by one part in a million; give "
+        "errors (Xerr=), or choose a prior or another covariance_type",
+        XdgmmWarning,
+        stacklevel=3,
+    )
+    result: FitResult = fit(observations, 1, replace(settings, model=replace(settings.model, prior=prior)))
+    return result
