@@ -18,11 +18,12 @@ from .errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from os import PathLike
 
 GZIPPED = b"\x1f\x8b"
 
 
-def read_bytes(path: str | Path, size: int = -1) -> bytes:
+def read_bytes(path: str | PathLike[str], size: int = -1) -> bytes:
     """The first bytes of a file, or all of them, decompressed if the file is gzipped.
 
     Raises
@@ -39,7 +40,7 @@ def read_bytes(path: str | Path, size: int = -1) -> bytes:
             return inside.read(size)
 
 
-def check_output(path: str | Path, *, overwrite: bool = False, suffixes: Collection[str] = ()) -> Path:
+def check_output(path: str | PathLike[str], *, overwrite: bool = False, suffixes: Collection[str] = ()) -> Path:
     """Return `path` as a `Path` if a file can be written there.
 
     Raises
@@ -83,7 +84,7 @@ def _can_create_in(folder: Path) -> bool:
 
 
 @contextmanager
-def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_write(path: str | PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Context that yields a temporary path with the same suffix, renamed to `path` when the block succeeds."""
     path = check_output(path, overwrite=overwrite)
     descriptor, name = tempfile.mkstemp(prefix=".xdgmm-", suffix=path.suffix, dir=path.parent)

@@ -16,6 +16,7 @@ from .storage import contents_of, mixture_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from os import PathLike
     from typing import BinaryIO
 
     from .mixture import GaussianMixture
@@ -28,7 +29,7 @@ class MixtureRead(registry.UnifiedReadWrite):
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
     format : {"fits", "ascii.ecsv"}, optional
         By default what the file begins with tells, or else its name.
 
@@ -55,7 +56,7 @@ class MixtureRead(registry.UnifiedReadWrite):
     def __init__(self, instance: GaussianMixture | None, cls: type[GaussianMixture]) -> None:
         super().__init__(instance, cls, "read")
 
-    def __call__(self, path: str | Path, *, format: str | None = None) -> GaussianMixture:  # noqa: A002 - astropy's name
+    def __call__(self, path: str | PathLike[str], *, format: str | None = None) -> GaussianMixture:  # noqa: A002 - astropy's name
         """Read."""
         path = Path(path)
         beginning = _beginning(path)
@@ -71,7 +72,7 @@ class MixtureWrite(registry.UnifiedReadWrite):
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
     format : {"fits", "ascii.ecsv"}, optional
         By default what the name ends in tells: .fits or .ecsv.
     overwrite : bool
@@ -88,7 +89,7 @@ class MixtureWrite(registry.UnifiedReadWrite):
 
     def __call__(
         self,
-        path: str | Path,
+        path: str | PathLike[str],
         *,
         format: str | None = None,  # noqa: A002 - astropy's name
         overwrite: bool = False,
@@ -112,7 +113,7 @@ def register(cls: type[GaussianMixture]) -> None:
 def _reader(file_format: Format, cls: type[GaussianMixture]) -> Callable[[str | Path], GaussianMixture]:
     description = file_format.description
 
-    def read(path: str | Path) -> GaussianMixture:
+    def read(path: str | PathLike[str]) -> GaussianMixture:
         path = Path(path)
         try:
             contents = file_format.read(path)
@@ -133,7 +134,7 @@ def _reader(file_format: Format, cls: type[GaussianMixture]) -> Callable[[str | 
 
 
 def _writer(file_format: Format) -> Callable[..., None]:
-    def write(mixture: GaussianMixture, path: str | Path, *, overwrite: bool = False) -> None:
+    def write(mixture: GaussianMixture, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         with atomic_write(path, overwrite=overwrite) as temporary:
             file_format.write(contents_of(mixture), temporary)
 
@@ -156,7 +157,7 @@ def _by_signature(start: bytes) -> str | None:
     return next((name for name, each in FORMATS.items() if start.startswith(each.signature)), None)
 
 
-def _by_suffix(path: str | Path) -> str | None:
+def _by_suffix(path: str | PathLike[str]) -> str | None:
     return next((name for name, each in FORMATS.items() if str(path).lower().endswith(each.suffixes)), None)
 
 

@@ -33,7 +33,7 @@ from .sampling import sample_each, sample_mixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from os import PathLike
     from typing import Any, Literal, Self
 
     from astropy.units import UnitBase
@@ -415,12 +415,12 @@ class GaussianMixture:
     if TYPE_CHECKING:
 
         @classmethod
-        def read(cls, path: str | Path, *, format: Literal["fits", "ascii.ecsv"] | None = None) -> Self:  # noqa: A002
+        def read(cls, path: str | PathLike[str], *, format: Literal["fits", "ascii.ecsv"] | None = None) -> Self:  # noqa: A002
             """See `MixtureRead`."""
 
         def write(
             self,
-            path: str | Path,
+            path: str | PathLike[str],
             *,
             format: Literal["fits", "ascii.ecsv"] | None = None,  # noqa: A002
             overwrite: bool = False,
