@@ -76,6 +76,14 @@ def test_pages_print_what_they_say(page, blocks):
     assert compared == blocks
 
 
+def test_the_code_whose_types_are_checked_keeps_its_lines():
+    code_of = runpy.run_path(str(ROOT / "tools" / "check_documents.py"))["code_of"]
+    text = "A word.\n```python\nx = 1\n```\n- a list:\n\n  ```bash\n  ls\n  ```\n```python\nprint(x)\n```\nEnd.\n"
+    lines = code_of(text).splitlines()
+    assert [(i, line) for i, line in enumerate(lines, 1) if line] == [(3, "x = 1"), (11, "print(x)")]
+    assert len(lines) == len(text.splitlines())
+
+
 def test_links_between_documents_lead_somewhere():
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):

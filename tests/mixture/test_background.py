@@ -65,7 +65,7 @@ def test_a_background_with_all_the_weight_is_uniform():
     model = mixture().with_parameters(np.array([0.0, 0.0, 1.0]), MEANS, COVARIANCES)
     np.testing.assert_allclose(model.log_density(VALUES), -np.log(100.0), rtol=1e-15)
     assert (model.sample(10, 1)[1] == 2).all()
-    with pytest.raises(InputError, match="every component has the weight zero beside the background"):
+    with pytest.raises(InputError, match="all the weight is in the background"):
         model.gaussians  # noqa: B018
 
 

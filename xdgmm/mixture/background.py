@@ -1,4 +1,4 @@
-"""`Background`: objects that belong to no Gaussian, spread evenly over a box."""
+"""`Background`: a uniform density over a box, for objects that belong to no Gaussian."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Background:
         Raises
         ------
         InputError
-            If they are not known yet, because the coordinates are not.
+            If the corners are not known yet, or not as numbers in known coordinates (see `resolved`).
         """
         low, high = self.low, self.high
         if not (_is_plain(low) and _is_plain(high) and low.ndim == high.ndim == 1):

@@ -54,7 +54,7 @@ class GaussianMixture:
         Component means, in `units`.
     covariances : array (K, D, D)
         Intrinsic covariances, in `units` squared: symmetric, positive semi-definite (a singular one is allowed: it
-        is what the fit finds where the noise explains all the scatter in some direction).
+        is the result of a fit where the noise explains all the scatter in some direction).
     names : sequence of str, optional
         Names of the coordinates; x1, x2, ... by default.
     units : sequence of units, optional
@@ -65,12 +65,12 @@ class GaussianMixture:
     Attributes
     ----------
     record : FitRecord or None
-        What the mixture was fitted to, and how; what is made from a mixture has none.
+        The fit that gave this mixture; a mixture made from another one has no record.
 
     Raises
     ------
     InputError
-        If shapes do not match, or weights, covariances or the background are not what they must be.
+        If shapes do not match, or weights, covariances or the background are not valid.
 
     Examples
     --------
@@ -169,7 +169,7 @@ class GaussianMixture:
             return self
         total = self.weights.sum()
         if total == 0:
-            raise InputError("every component has the weight zero beside the background, so none can be taken alone")
+            raise InputError("all the weight is in the background, so there is no mixture without it")
         return GaussianMixture(self.weights / total, self.means, self.covariances, self.names, self.units)
 
     @property
@@ -179,12 +179,12 @@ class GaussianMixture:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """Mean of the whole mixture (D,), the background in it."""
+        """Mean of the whole mixture (D,), including the background."""
         return np.asarray(self.shares @ self._all_means())
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """Covariance of the whole mixture (D, D): within its components, and of their means; the background in it."""
+        """Covariance of the whole mixture (D, D), including the background: within components and of their means."""
         offsets = self._all_means() - self.mean
         within = np.tensordot(self.weights, self.covariances, 1)
         if self.background is not None:
@@ -221,7 +221,7 @@ class GaussianMixture:
         return result[0] if single else result
 
     def _component_log_density(self, k: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        scale = np.where(self.sigmas[k] > 0, self.sigmas[k], 1.0)  # units must not decide what is singular
+        scale = np.where(self.sigmas[k] > 0, self.sigmas[k], 1.0)  # what is singular must not depend on units
         scaled = self.covariances[k] / scale[:, None] / scale
         values, vectors = np.linalg.eigh(scaled)
         if values[0] <= ROUNDING * values[-1]:
@@ -253,7 +253,7 @@ class GaussianMixture:
         Raises
         ------
         InputError
-            If `n_samples` is no whole number, or negative.
+            If `n_samples` is not a whole number, or negative.
         """
         return sample_mixture(self, check_count(n_samples), as_generator(rng))
 
@@ -304,12 +304,12 @@ class GaussianMixture:
         offset : array (D2,) or float, optional
             b.
         names, units : optional
-            Those of the results; they follow from the matrix where they are not given (see `AffineMap.of`).
+            Of the new coordinates; derived from the matrix where they are not given (see `AffineMap.of`).
 
         Raises
         ------
         InputError
-            If the matrix or the offset has the wrong shape, is not finite, or is one for which there is no result.
+            If the matrix or the offset has the wrong shape or is not finite, or the result would not be a mixture.
 
         Examples
         --------
@@ -331,7 +331,7 @@ class GaussianMixture:
         Raises
         ------
         InputError
-            If a name is not one of a coordinate, or stands there twice.
+            If a name is not one of a coordinate, or is repeated.
 
         Examples
         --------
@@ -363,8 +363,8 @@ class GaussianMixture:
         Parameters
         ----------
         given : dict
-            Of each coordinate that is known its value, or a tuple of its value and its 1-sigma error: numbers, in
-            `units`, or Quantities.  Arrays (N,) are those of N objects; NaN or an infinite error: not known.
+            Name of each known coordinate, and its value or a tuple of its value and 1-sigma error: numbers in `units`,
+            or Quantities.  Arrays (N,) are values of N objects; NaN, or an infinite error, means not known.
 
         Returns
         -------
@@ -373,15 +373,15 @@ class GaussianMixture:
         Raises
         ------
         InputError
-            If a name is not one of a coordinate, no coordinate is left, a value or error cannot be used, or no
-            component can have the values exactly as given (rows are listed).
+            If a name is not one of a coordinate, all coordinates are given, a value or error cannot be used, or the
+            values have no density in any component (rows are listed).
 
         Notes
         -----
         With b given, of component k: weight ``alpha_k N(b | m_b, V_bb + S)``, mean ``m_a + V_ab T^-1 (b - m_b)`` and
-        covariance ``V_aa - V_ab T^-1 V_ba`` with ``T = V_bb + S`` and S the squared errors.  A background keeps the
-        rest of its box, where b lies inside, whatever its error.  A value given exactly decides for the components
-        that have no width there, if one can have it.
+        covariance ``V_aa - V_ab T^-1 V_ba`` with ``T = V_bb + S`` and S the squared errors.  A background stays uniform
+        over the other sides of its box if b lies inside the box, whatever the error of b.  If components without width
+        have an exact value, they alone keep a weight.
 
         Examples
         --------
@@ -503,7 +503,7 @@ class ConditionalMixtures:
         Raises
         ------
         InputError
-            If one is asked for whose last component is uniform along some coordinates and Gaussian along others.
+            For an integer, if the last component is uniform along some coordinates and Gaussian along others.
         """
         if isinstance(rows, (int, np.integer)):
             return self._one(range(len(self))[rows])
@@ -518,7 +518,7 @@ class ConditionalMixtures:
         if not self.uniform[i].all():
             raise InputError(
                 f"the background of {list_rows([i])} is uniform along some coordinates and Gaussian along others, "
-                "which no GaussianMixture is; use `mean`, `covariance`, `sample` or `quantiles`"
+                "which a GaussianMixture cannot be; use `mean`, `covariance`, `sample` or `quantiles`"
             )
         half = 0.5 * UNIFORM_WIDTH * np.sqrt(np.diagonal(covariances[-1]))
         background = Background(means[-1] - half, means[-1] + half).with_fraction(weights[-1])

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class FitRecord:
-    """The record of the fit that a mixture came from; `mixture.record` of a fitted one.
+    """The record of the fit that gave a mixture; `mixture.record` of a fitted one.
 
-    It plays no part in the density, and what is made from a mixture (a marginal, an affine map, ...) has none.
+    The density does not depend on it.  A mixture made from another one (a marginal, an affine map, ...) has no record.
 
     Attributes
     ----------
@@ -39,16 +39,16 @@ class FitRecord:
     converged : bool
         Was a maximum reached?
     remarks : tuple of str
-        What was decided while the data were read: which error columns, what was missing.
+        On the data: which columns the errors came from, what was missing.
     data_hash : str
-        Tells the data from all others (`xdgmm.observations.fingerprint`).
+        Hash that identifies the data (`xdgmm.observations.fingerprint`).
     version : str
         Of the package that made the fit.
     date : str
         When, in UTC (ISO 8601).
     covariance : ndarray (P, P) or None
-        Of the parameters, where it was found (`xdgmm.uncertainty.with_errors`): weights, the background's fraction if
-        there is one, means, packed lower triangles of the covariances.
+        Of the parameters, where it was computed (`xdgmm.uncertainty.with_errors`): weights, the background's fraction
+        if there is one, means, packed lower triangles of the covariances.
     """
 
     model: dict[str, Any]
@@ -77,7 +77,7 @@ class FitRecord:
         Raises
         ------
         InputError
-            If it is no square matrix of numbers.
+            If it is not a square matrix of numbers.
         """
         matrix = as_floats(covariance, "covariance")[0]
         if matrix.ndim != 2 or len(set(matrix.shape)) != 1:

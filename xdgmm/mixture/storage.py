@@ -1,14 +1,14 @@
 """What a file of a mixture holds, whatever its format.
 
-A table with one row per component, readable in any browser of tables: ``weight``; for every coordinate ``mean_<name>``
-and ``sigma_<name>``; for every pair ``corr_<name>_<name>``; and ``cov_<name>_<name>``, the lower triangle of the
-covariance.  Weights, means and covariances are the model; sigmas and correlations follow from them, for readers.
-Beside the table stand cards, short keys with a number or JSON text: the format's version (``XDGMMFMT``), names and
-units of the coordinates, the box of a background, and the record of the fit.  ``DIGEST`` is a hash of all that is read
-back, so that a file that was cut or changed is never taken for a model.  The covariance of the parameters, where it is
-known, is a matrix of its own.
+A table with one row per component, which any program for tables shows: ``weight``; for every coordinate
+``mean_<name>`` and ``sigma_<name>``; for every pair ``corr_<name>_<name>``; and ``cov_<name>_<name>``, the lower
+triangle of the covariance.  Weights, means and covariances are the model; sigmas and correlations are computed from
+them, for people who read the file.  Cards, short keys with a number or JSON text, hold the version of the format
+(``XDGMMFMT``), names and units of the coordinates, the box of a background, and the record of the fit.  ``DIGEST`` is a
+hash of everything that is read back, so that a truncated or edited file is refused.  The covariance of the parameters,
+where it is known, is a separate matrix.
 
-Formats 1 and 2 (the latter with a background), which earlier versions wrote, had neither record nor digest.
+Formats 1 and 2 (2 with a background), written before version 0.1, have neither record nor digest.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def _digest(contents: Contents) -> str:
     digest.update(json.dumps(cards, sort_keys=True).encode())
     for array in (contents.rows, contents.covariance):
         if array is not None:
-            exact = np.where(np.isnan(array), np.nan, array)  # there are many NaN, and formats keep only that it is one
+            exact = np.where(np.isnan(array), np.nan, array)  # NaN has many bit patterns, which formats do not keep
             digest.update(np.ascontiguousarray(exact, dtype="<f8").data)
     return digest.hexdigest()
 
