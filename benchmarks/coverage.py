@@ -11,9 +11,9 @@ from scipy.stats import chi2
 
 from xdgmm import Observations
 from xdgmm.errors import XdgmmWarning
-from xdgmm.fitting import Model, fit
+from xdgmm.fitting import Model, Problem, fit
 from xdgmm.uncertainty import bootstrap, laplace
-from xdgmm.uncertainty.profile import Profile
+from xdgmm.uncertainty.profile import WidthProfile
 
 from .report import Table
 
@@ -77,7 +77,7 @@ def _covered_cheaply(observations, truth):
         for label, level in LEVELS.items():
             estimate = uncertainty.propagate(_sigma, level)
             found[f"{name[:4]} {label}"] = not abs(truth - estimate.value) > estimate.high - estimate.value
-    profile = Profile(result.mixture, observations, 0, 0, Model())
+    profile = WidthProfile(Problem.of(result.mixture, observations, Model()), result.mixture, 0, 0)
     deviance = 2 * (profile.maximum - profile.at(truth / profile.unit))
     for label, level in LEVELS.items():
         found[f"prof {label}"] = deviance < chi2.ppf(level, 1)

@@ -124,7 +124,7 @@ def _forms(problem, N):
     return {
         **{name: lambda blocks=blocks: kernels.accumulate(blocks, *mixture) for name, blocks in packed.items()},
         "informed": lambda: kernels.accumulate_with_information(packed["full"], *mixture),
-        "many": lambda: kernels.log_likelihoods(few, *stacked),
+        "many": lambda: kernels.total_log_likelihoods(few, *stacked),
     }
 
 

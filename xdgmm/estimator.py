@@ -28,7 +28,7 @@ from xdgmm.fitting import (
     start_from,
 )
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.accepting import as_observations, column_names, holds_errors, refuse_errors_as_labels
+from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
 from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from xdgmm import Background, Dirichlet, Fixed, GaussianMixture, InverseWishart,
 from xdgmm.fitting import COVARIANCE_TYPES, Model, Outcome, Settings, StoppingRule, fit
 from xdgmm.fitting.coordinates import FactorCoordinates
 from xdgmm.fitting.model import with_background
+from xdgmm.fitting.objective import Objective
 from xdgmm.fitting.solvers import NAMES
-from xdgmm.fitting.statistics import Likelihood
 from xdgmm.kernels import reference
 
 N, D, K = 60, 2, 2
@@ -113,7 +113,7 @@ def objective(mixture, observations, model):
 
 def likelihood_of(observations, model, max_passes=10_000):
     blocks = observations.pack(background=None if model.background is None else model.background.box)
-    return Likelihood(blocks, max_passes, constraints=model.constraints(K, D))
+    return Objective(blocks, max_passes, constraints=model.constraints(K, D))
 
 
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)

@@ -11,7 +11,7 @@ from sklearn.mixture import GaussianMixture as Ordinary
 from xdgmm import DegenerateError, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Outcome, Settings, StoppingRule, fit, solvers
 from xdgmm.fitting.em import step
-from xdgmm.fitting.statistics import expect
+from xdgmm.fitting.objective import expect
 from xdgmm.kernels import reference
 
 every_solver = pytest.mark.parametrize("solver", solvers.NAMES)

@@ -84,7 +84,7 @@ def test_noisy_data_always_have_a_fit_and_its_likelihood_is_true(case, solver):
     # SciPy decomposes T, whose condition reaches 1e20 where errors span ten decades: compare where it can
     if np.nanmax(observations.noise) / smallest < 1e4 and largest < 1e5:
         assert result.log_likelihood == pytest.approx(true, rel=1e-6, abs=1e-6 * observations.total_weight)
-    for numbers in (result.residual, result.predicted_gain, *result.effective_objects, *result.smallest_eigenvalues):
+    for numbers in (result.residual, result.predicted_gain, *result.effective_sizes, *result.smallest_eigenvalues):
         assert not np.isnan(numbers)
     assert not np.isnan(result.noise_ratio).any()
 

@@ -352,9 +352,9 @@ def test_one_invertible_projection_is_a_change_of_variables():
     x, S = noisy(22, 70, 2)
     R = np.array([[2.0, 1.0], [-0.5, 3.0]])
     model = XDGMM(1).fit(Observations.with_covariances(x, S, R))
-    turned = XDGMM(1).fit(Observations.with_covariances(x, S).transform(np.linalg.inv(R)))
-    np.testing.assert_allclose(model.means_, turned.means_, atol=1e-6)
-    np.testing.assert_allclose(model.covariances_, turned.covariances_, atol=1e-6)
+    rotated = XDGMM(1).fit(Observations.with_covariances(x, S).transform(np.linalg.inv(R)))
+    np.testing.assert_allclose(model.means_, rotated.means_, atol=1e-6)
+    np.testing.assert_allclose(model.covariances_, rotated.covariances_, atol=1e-6)
 
 
 def test_a_mean_from_projections_is_generalised_least_squares():

@@ -6,7 +6,6 @@ import pytest
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Settings, expect, fit
 from xdgmm.fitting.split_merge import _examined, _moved, improved
-from xdgmm.fitting.standardisation import location_and_spread
 
 
 def three_in_a_row(N=1500, seed=0):
@@ -26,9 +25,9 @@ def solver(observations):
 
     def solve(mixture):
         from xdgmm.fitting import solvers
-        from xdgmm.fitting.statistics import Likelihood
+        from xdgmm.fitting.objective import Objective
 
-        solution = solvers.run("em", mixture, Likelihood(blocks, 60), 1e-3)
+        solution = solvers.run("em", mixture, Objective(blocks, 60), 1e-3)
         return solution.statistics.log_likelihood, solution.mixture
 
     return solve
@@ -149,7 +148,7 @@ def test_what_carries_a_component_is_counted():
     order = np.argsort(result.mixture.means[:, 0])
     for k, part in zip(order, (slice(30), slice(30, 101)), strict=True):
         w = weights[part]
-        assert result.effective_objects[k] == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-9)
+        assert result.effective_sizes[k] == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-9)
         ranked = np.argsort(errors[part])
         median = errors[part][ranked][np.searchsorted(np.cumsum(w[ranked]), 0.5 * w.sum())]
         assert result.noise_ratio[k, 0] == pytest.approx(median / result.mixture.sigmas[k, 0], rel=1e-9)
@@ -182,7 +181,7 @@ def test_location_and_spread_count_weights_as_repeated_rows(N):
         w[0] += 1
         weighted = Observations.with_standard_errors(values, errors, weights=w)
         repeated = Observations.with_standard_errors(values.repeat(w, axis=0), errors.repeat(w, axis=0))
-        for mine, its in zip(location_and_spread(weighted), location_and_spread(repeated), strict=True):
+        for mine, its in zip(weighted.location_and_spread(), repeated.location_and_spread(), strict=True):
             np.testing.assert_allclose(mine, its, rtol=1e-14)  # standard deviations are summed in another order
 
 

@@ -1,5 +1,7 @@
 """A last component that is uniform in a box: the pass equals its twin, and gives the box what no Gaussian made."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -71,7 +73,7 @@ def log_joint(given, covariances, mixture, rows):
 
 def assert_same(found, expected, relative):
     """Each sum agrees to a fraction of the largest element of its kind: sums of mixed sign cancel."""
-    for name, wanted in expected._asdict().items():
+    for name, wanted in vars(expected).items():
         if wanted is None:
             assert getattr(found, name) is None
             continue
@@ -88,7 +90,7 @@ def test_the_compiled_pass_with_a_background_equals_its_numpy_twin(noise, missin
         seen = np.isfinite(given["values"]).any(axis=1)
         arguments = given["values"][seen], covariances[seen], given["weights"][seen]
         expected = reference.accumulate(*arguments, *mixture, background=given["background"])
-        assert expected.q.shape == (4,)
+        assert expected.n_members.shape == (4,)
         assert_same(accumulate(given, mixture), expected, 1e-11)  # as in the test without a background
 
 
@@ -101,7 +103,7 @@ def test_densities_and_responsibilities_are_those_of_the_twin(noise, missing, D)
     joint = log_joint(given, covariances, mixture, blocks.rows)
     expected = np.logaddexp.reduce(joint, axis=0)
     # condition below 10, log-densities below 200 in size: 10 * 200 * 1e-16
-    np.testing.assert_allclose(kernels.log_densities(blocks, *mixture), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kernels.log_likelihoods(blocks, *mixture), expected, rtol=0, atol=1e-12)
     found = kernels.responsibilities(blocks, *mixture)
     np.testing.assert_allclose(found, np.exp(joint - expected).T, rtol=0, atol=1e-12)
     for k in (0, 3):
@@ -122,7 +124,7 @@ def test_many_mixtures_at_once_have_the_likelihoods_of_each(missing, noise):
     stacked = [np.stack(arrays) for arrays in zip(*mixtures, strict=True)]
     expected = [kernels.accumulate(blocks, *mixture).log_likelihood for mixture in mixtures]
     assert np.isinf(expected).tolist() == [False] * 4 + [True] * 2 + [False]
-    np.testing.assert_allclose(kernels.log_likelihoods(blocks, *stacked), expected, rtol=1e-13)
+    np.testing.assert_allclose(kernels.total_log_likelihoods(blocks, *stacked), expected, rtol=1e-13)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -131,8 +133,8 @@ def test_a_background_of_weight_zero_is_none(noise):
     weights = np.append(weights[:3] / weights[:3].sum(), 0.0)
     without = kernels.accumulate_with_information(kernels.pack(**{**given, "background": None}), weights[:3], means, V)
     found = accumulate(given, (weights, means, V))
-    assert found.q[3] == 0.0
-    assert_same(found._replace(q=found.q[:3]), without, 0.0)
+    assert found.n_members[3] == 0.0
+    assert_same(replace(found, n_members=found.n_members[:3]), without, 0.0)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -144,9 +146,9 @@ def test_a_background_alone_is_a_uniform_density(noise):
     seen = np.isfinite(given["values"])
     expected = -given["weights"] @ (seen * np.log([16.0, 32.0])).sum(axis=1)
     assert sums.log_likelihood == pytest.approx(expected, rel=1e-13)
-    assert sums.q[3] == pytest.approx(given["weights"][seen.any(axis=1)].sum(), rel=1e-13)
-    assert not sums.q[:3].any()
-    assert not any(each.any() for each in (sums.g, sums.H, sums.A))
+    assert sums.n_members[3] == pytest.approx(given["weights"][seen.any(axis=1)].sum(), rel=1e-13)
+    assert not sums.n_members[:3].any()
+    assert not any(each.any() for each in (sums.grad_mean, sums.grad_covariance, sums.information))
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -156,8 +158,8 @@ def test_the_box_is_in_the_units_of_the_values(noise):
     blocks = kernels.pack(**given, location=location, scale=scale)
     scaled = weights, (means - location) / scale, V / scale / scale[:, None]
     plain, jacobian = kernels.pack(**given), np.isfinite(given["values"]) @ np.log(scale)
-    found = kernels.log_densities(blocks, *scaled)
-    expected = kernels.log_densities(plain, weights, means, V) + jacobian[plain.rows]
+    found = kernels.log_likelihoods(blocks, *scaled)
+    expected = kernels.log_likelihoods(plain, weights, means, V) + jacobian[plain.rows]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-12)  # twice that of the comparison with the twin
     shares = kernels.responsibilities(plain, weights, means, V)
     np.testing.assert_allclose(kernels.responsibilities(blocks, *scaled), shares, rtol=0, atol=2e-12)
@@ -168,13 +170,13 @@ def test_the_ends_of_the_box_belong_to_it_and_what_is_beyond_does_not():
     values = np.array([-1.0, np.nextafter(-1.0, -2.0), 3.0, np.nextafter(3.0, 4.0)])[:, None]
     blocks = kernels.pack(values, None, None, background=(ends[:1], ends[1:]))
     alone = np.array([0.0, 1.0]), np.zeros((1, 1)), np.ones((1, 1, 1))
-    found = kernels.log_densities(blocks, *alone)
+    found = kernels.log_likelihoods(blocks, *alone)
     np.testing.assert_allclose(found, [-np.log(4.0), -np.inf, -np.log(4.0), -np.inf], rtol=1e-15)
     np.testing.assert_array_equal(kernels.responsibilities(blocks, *alone)[:, 1], [1.0, np.nan, 1.0, np.nan])
     sums = kernels.accumulate_with_information(blocks, *alone)
     assert sums.log_likelihood == -np.inf
-    assert sums.q.tolist() == [0.0, 0.0]
-    assert sums.g.shape == (1, 1)
+    assert sums.n_members.tolist() == [0.0, 0.0]
+    assert sums.grad_mean.shape == (1, 1)
 
 
 @pytest.mark.parametrize("noise", NOISES)
@@ -186,14 +188,16 @@ def test_an_object_that_no_gaussian_can_have_made_belongs_to_the_background(far,
     blocks = kernels.pack(**given)
     sums = kernels.accumulate_with_information(blocks, weights, means, V)
     expected = np.log(weights[3]) - 2 * np.log(4.0 * far)
-    assert kernels.log_densities(blocks, weights, means, V)[7] == pytest.approx(expected, rel=1e-14)
+    assert kernels.log_likelihoods(blocks, weights, means, V)[7] == pytest.approx(expected, rel=1e-14)
     assert kernels.responsibilities(blocks, weights, means, V)[7].tolist() == [0.0, 0.0, 0.0, 1.0]
-    many = kernels.log_likelihoods(blocks, *(array[None] for array in (weights, means, V)))
+    many = kernels.total_log_likelihoods(blocks, *(array[None] for array in (weights, means, V)))
     assert many[0] == pytest.approx(sums.log_likelihood, rel=1e-14)
     box, left = given.pop("background"), np.arange(40) != 7
     few = {name: None if array is None else array[left] for name, array in given.items()}
     others = accumulate({**few, "background": box}, (weights, means, V))
-    gaussian, expected_gaussian = (each._replace(log_likelihood=0.0, q=each.q[:3]) for each in (sums, others))
+    gaussian, expected_gaussian = (
+        replace(each, log_likelihood=0.0, n_members=each.n_members[:3]) for each in (sums, others)
+    )
     assert_same(gaussian, expected_gaussian, 1e-13)  # another order of adding 40 terms
     assert sums.log_likelihood == pytest.approx(others.log_likelihood + given["weights"][7] * expected, rel=1e-13)
 
@@ -221,7 +225,7 @@ def test_the_sums_are_derivatives_of_the_log_likelihood(noise):
             for s in (h, -h)
         ]
         # Rounding 1e-13 of lnL over h is 1e-8, truncation h^2 times a third derivative of some thousands 1e-7.
-        expected = a @ sums.q + (b * sums.g).sum() + 0.5 * (c * sums.H).sum()
+        expected = a @ sums.n_members + (b * sums.grad_mean).sum() + (c * sums.grad_covariance).sum()
         assert (ends[0] - ends[1]) / (2 * h) == pytest.approx(expected, abs=3e-6)
 
 
@@ -232,17 +236,21 @@ def test_results_have_the_same_bits_for_any_number_of_threads(threads_afterwards
     for n in (1, 2):
         xdgmm.set_num_threads(n)
         sums = kernels.accumulate_with_information(blocks, *mixture)
-        arrays = [*sums, kernels.log_densities(blocks, *mixture), kernels.responsibilities(blocks, *mixture)]
+        arrays = [
+            *vars(sums).values(),
+            kernels.log_likelihoods(blocks, *mixture),
+            kernels.responsibilities(blocks, *mixture),
+        ]
         found.append([np.asarray(array).tobytes() for array in arrays if array is not None])
     assert found[0] == found[1]
 
 
 def test_a_sample_keeps_the_background_of_its_objects():
     given, _, mixture = random_problem(73, 1003, 2, missing=True)
-    sample = kernels.pack(**given).thinned(300)
+    sample = kernels.pack(**given).subsample(300)
     few = {name: array if name == "background" else array[sample.rows] for name, array in given.items()}
     again = kernels.pack(**few)
-    np.testing.assert_array_equal(kernels.log_densities(sample, *mixture), kernels.log_densities(again, *mixture))
+    np.testing.assert_array_equal(kernels.log_likelihoods(sample, *mixture), kernels.log_likelihoods(again, *mixture))
     # another order of adding 300 terms
     assert_same(kernels.accumulate(sample, *mixture), kernels.accumulate(again, *mixture), 1e-13)
 

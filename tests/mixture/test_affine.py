@@ -22,7 +22,7 @@ def random_mixture(**named):
 
 def log_densities(observations, mixture):
     parameters = mixture.weights, mixture.means, mixture.covariances
-    return kernels.log_densities(observations.pack(), *parameters)
+    return kernels.log_likelihoods(observations.pack(), *parameters)
 
 
 def observed(N=20):

@@ -285,6 +285,6 @@ def test_another_fraction_keeps_the_box():
 def test_packed_exact_observations_have_the_density_of_the_mixture():
     obs, model = Observations.exact(VALUES), mixture()
     parameters = model.shares, model.means, model.covariances
-    found = kernels.log_densities(obs.pack(background=model.background.box), *parameters)
+    found = kernels.log_likelihoods(obs.pack(background=model.background.box), *parameters)
     # conditions below 1e2, densities of order ten
     np.testing.assert_allclose(found, model.log_density(VALUES), rtol=0, atol=1e-12)

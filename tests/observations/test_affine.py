@@ -76,7 +76,7 @@ def test_long_tables_are_transformed_row_by_row(monkeypatch):
     values[3, 1] = np.nan
     obs = Observations.with_covariances(values, COVARIANCES)
     whole = obs.transform(A, B)
-    monkeypatch.setattr("xdgmm.observations.observations.CHUNK", 3)
+    monkeypatch.setattr("xdgmm.kernels.noise.CHUNK", 3)
     np.testing.assert_array_equal(obs.transform(A, B).noise, whole.noise)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xdgmm import Observations
-from xdgmm.observations import fingerprint
+from xdgmm.observations import Correlated, Exact, Independent, fingerprint
 
 RNG = np.random.default_rng(0)
 VALUES = np.where(RNG.random((200, 2)) < 0.1, np.nan, RNG.standard_normal((200, 2)))
@@ -29,12 +29,12 @@ def test_it_is_the_same_for_what_means_the_same():
 def test_it_changes_with_the_smallest_change_of_the_data(what):
     other = {
         "values": lambda: replace(DATA, values=np.nextafter(VALUES, np.inf)),
-        "noise": lambda: replace(DATA, noise=np.nextafter(ERRORS, np.inf)),
+        "noise": lambda: replace(DATA, noise_model=Independent(np.nextafter(ERRORS, np.inf))),
         "weights": lambda: replace(DATA, weights=np.full(200, 1 + 1e-15)),
         "order": lambda: DATA.select(np.arange(200)[::-1]),
         "fewer": lambda: DATA.select(np.arange(199)),
         "projections": lambda: replace(DATA, projections=np.eye(2)),
-        "exact": lambda: replace(DATA, noise=None),
+        "exact": lambda: replace(DATA, noise_model=Exact(VALUES.shape)),
     }[what]()
     assert fingerprint(other) != fingerprint(DATA)
 
@@ -43,7 +43,7 @@ def test_covariances_of_missing_values_play_no_part():
     covariances = DATA.noise_covariances.copy()
     odd = covariances.copy()
     odd[np.isnan(VALUES[:, 0]), 0, :] = odd[np.isnan(VALUES[:, 0]), :, 0] = 0.25
-    one, other = (replace(DATA, noise=noise) for noise in (covariances, odd))
+    one, other = (replace(DATA, noise_model=Correlated(noise)) for noise in (covariances, odd))
     assert fingerprint(one) == fingerprint(other)
 
 

@@ -60,7 +60,7 @@ def test_the_same_noise_given_in_two_forms_is_the_same_noise():
     one = Observations.with_standard_errors(VALUES, ERRORS)
     other = Observations.with_covariances(VALUES, one.noise_covariances)
     mixture = np.ones(1), np.zeros((1, 2)), np.array([[[2.0, 0.5], [0.5, 1.0]]])
-    sums = [kernels.accumulate_with_information(obs.pack(), *mixture) for obs in (one, other)]
+    sums = [vars(obs.pack().accumulate_with_information(*mixture)).values() for obs in (one, other)]
     for mine, its in zip(*sums, strict=True):  # three objects, two ways through the same elimination
         if mine is not None:
             np.testing.assert_allclose(mine, its, rtol=1e-14, atol=1e-15)
@@ -245,7 +245,7 @@ def test_an_infinite_error_of_a_missing_value_is_not_counted():
 @pytest.mark.parametrize("error", [np.nan, -1.0, -np.inf])
 def test_the_error_of_a_missing_value_is_of_no_consequence(error):
     obs = Observations.with_standard_errors([np.nan, 2.0], [error, 1.0])
-    assert kernels.accumulate(obs.pack(), np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))).q == [1.0]
+    assert kernels.accumulate(obs.pack(), np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))).n_members == [1.0]
 
 
 def test_the_covariance_of_a_missing_value_is_of_no_consequence():

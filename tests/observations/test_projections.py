@@ -234,12 +234,12 @@ def test_packed_projections_have_the_densities_of_the_definition(noise, projecti
     blocks = obs.pack(location, scale, measured_scale=measured)
     model = np.ones(1), ((MEAN - location) / scale)[None], (V / np.outer(scale, scale))[None]
     expected = log_densities(obs, MEAN, V) + obs.present @ np.log(measured)
-    np.testing.assert_allclose(kernels.log_densities(blocks, *model), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(kernels.log_likelihoods(blocks, *model), expected, rtol=0, atol=1e-12)
 
 
 def test_packed_observations_carry_a_background():
     obs = Observations.with_standard_errors(VALUES, ERRORS)
     blocks = obs.pack(background=(np.full(M, -5.0), np.full(M, 5.0)))
     # a background of weight one is uniform over a box of 10 x 10, whatever the Gaussian
-    found = kernels.log_densities(blocks, np.array([0.0, 1.0]), np.zeros((1, M)), np.eye(M)[None])
+    found = kernels.log_likelihoods(blocks, np.array([0.0, 1.0]), np.zeros((1, M)), np.eye(M)[None])
     np.testing.assert_allclose(found, -np.log(100.0), rtol=1e-14)

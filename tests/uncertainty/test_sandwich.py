@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from xdgmm import Background, Fixed, GaussianMixture, InputError, InverseWishart, Observations, Prior, datasets
+from xdgmm import Background, Fixed, GaussianMixture, InputError, InverseWishart, Observations, Prior, datasets, fitting
 from xdgmm.fitting import COVARIANCE_TYPES, Model, Settings, fit
-from xdgmm.fitting.optimality import Point
-from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood
+from xdgmm.fitting.optimality import Iterate
 from xdgmm.uncertainty import laplace, parameter_errors
-from xdgmm.uncertainty.information import _scores
+from xdgmm.uncertainty.information import object_scores
 
 
 class Problem:
@@ -40,22 +38,16 @@ class Problem:
 
 
 def pieces(observations, start, model):
-    """Point, blocks and scaling of a mixture that is no maximum."""
-    scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
-    constraints = model.constraints(*start.means.shape, observations.units).standardised(scaling)
-    blocks = scaling.pack(observations, model.background)
-    mixture = constraints.conforming(scaling.mixture(start))
-    return (
-        Point.at(mixture, Likelihood(blocks, 1, constraints=constraints).expect(mixture), constraints),
-        blocks,
-        scaling,
-    )
+    """A mixture that is no maximum, with its statistics, and the problem."""
+    problem = fitting.Problem(observations, start.n_components, model)
+    mixture = problem.constraints.conforming(problem.standardised(start))
+    return Iterate.at(mixture, problem.objective().expect(mixture), problem.constraints), problem
 
 
 def check_sum_of_scores(observations, start, model):
-    point, blocks, scaling = pieces(observations, start, model)
+    point, problem = pieces(observations, start, model)
     gradient = point.coordinates.gradient(np.zeros(point.coordinates.size), point.mixture, point.statistics)[point.free]
-    total = sum(omega @ scores for omega, scores in _scores(point, observations, blocks, scaling))
+    total = sum(omega @ scores for omega, scores in object_scores(point, problem))
     # Sums of up to 150 numbers of order one, each to rounding of matrices with condition numbers up to 1e4.
     np.testing.assert_allclose(total, gradient, atol=1e-8 * max(1.0, np.abs(gradient).max()))
 

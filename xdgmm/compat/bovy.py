@@ -1,17 +1,15 @@
 """`extreme_deconvolution` as its authors call it: arrays in, the same arrays changed, plain EM in between."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
-from xdgmm.fitting import em, split_merge
-from xdgmm.fitting.model import Constraints
+from xdgmm.fitting import Fixed, Model, Problem, expect, split_merge
+from xdgmm.fitting.em import step
 from xdgmm.fitting.optimality import collapsed
-from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import expect
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
@@ -107,75 +105,67 @@ def extreme_deconvolution(
     """
     observations = _observed(ydata, ycovar, projection, _weights(weight, logarithms=logweight))
     start = _start(xamp, xmean, xcovar, observations)
-    constraints = _held(start, fixamp, fixmean, fixcovar)
-    problem = _Problem.of(
-        observations, constraints, _checked(w, "w"), _checked(tol, "tol"), _checked(maxiter, "maxiter")
-    )
+    problem = Problem(observations, start.n_components, Model(fixed=_fixed(start, fixamp, fixmean, fixcovar)))
+    constraints = problem.constraints
+    em = _PlainEM.of(problem, _checked(w, "w"), _checked(tol, "tol"), _checked(maxiter, "maxiter"))
     improving = maxsnm or splitnmerge is True or (splitnmerge is not False and _checked(splitnmerge, "splitnmerge") > 0)
-    mixture = problem.scaling.mixture(start)
+    mixture = problem.standardised(start)
     if likeonly:
-        return problem.per_row(expect(mixture, problem.blocks).log_likelihood)
-    log_likelihood, mixture = problem.climbed(mixture)
+        return em.per_row(expect(mixture, problem.data).log_likelihood)
+    log_likelihood, mixture = em.climbed(mixture)
     if improving:
-        mixture, log_likelihood = split_merge.improved(
-            mixture, log_likelihood, problem.judged, problem.tried, constraints
-        )
-    fitted = problem.scaling.original(mixture, start.names, start.units)
+        mixture, log_likelihood = split_merge.improved(mixture, log_likelihood, em.judged, em.tried, constraints)
+    fitted = problem.original(mixture)
     for array, new, fixed in (
-        (xamp, fitted.weights, constraints.fixed_shares),
+        (xamp, fitted.weights, constraints.fixed_weights),
         (xmean, fitted.means, constraints.fixed_means),
         (xcovar, fitted.covariances, constraints.fixed_covariances),
     ):
         array[~fixed] = new[~fixed]
-    return problem.per_row(log_likelihood)
+    return em.per_row(log_likelihood)
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class _PlainEM:
     """EM on standardised coordinates, where its steps are the same ones."""
 
-    observations: Observations
-    scaling: Standardisation
-    blocks: object
-    constraints: Constraints
+    problem: Problem
     floor: np.ndarray
     tol: float
     maxiter: float
 
     @classmethod
-    def of(cls, observations, constraints, w, tol, maxiter):
+    def of(cls, problem, w, tol, maxiter):
         if maxiter < 1:
             raise InputError(f"`maxiter` is {maxiter}, but one step at least is needed; `likeonly=True` makes none")
-        scaling = Standardisation.of(observations)
-        floor = np.diag(w / scaling.scale**2)
-        return cls(observations, scaling, scaling.pack(observations), constraints, floor, tol, maxiter)
+        return cls(problem, np.diag(w / problem.scaling.scale**2), tol, maxiter)
 
     def per_row(self, log_likelihood):
         """The mean log-likelihood of the values, from the total of the standardised ones."""
-        return float((log_likelihood + self.scaling.log_jacobian(self.observations)) / len(self.observations))
+        return float((log_likelihood + self.problem.log_jacobian) / len(self.problem.observations))
 
     def climbed(self, mixture):
         """Log-likelihood before the last step, and the mixture after it."""
         steps, before, rise = 0, -np.inf, np.inf
         while rise > self.tol and steps < self.maxiter:
-            statistics = expect(mixture, self.blocks)
+            statistics = expect(mixture, self.problem.data)
             self._refuse_collapse(mixture, statistics)
             mixture = self._step(mixture, statistics)
-            rise = (statistics.log_likelihood - before) / len(self.observations)
+            rise = (statistics.log_likelihood - before) / len(self.problem.observations)
             before, steps = statistics.log_likelihood, steps + 1
         return before, mixture
 
     def _step(self, mixture, statistics):
-        following = em.step(mixture, statistics, self.constraints)
+        following = step(mixture, statistics, self.problem.constraints)
         if not self.floor.any():
             return following
-        q = statistics.q[:, None, None]
+        q = statistics.n_members[:, None, None]
         V = np.where(q > 0, (q * following.covariances + self.floor) / (q + 1.0), following.covariances)
-        V = self.constraints.covariances(mixture.covariances, V, statistics.q)
+        V = self.problem.constraints.covariances(mixture.covariances, V, statistics.n_members)
         return following.with_parameters(following.weights, following.means, V)
 
     def _refuse_collapse(self, mixture, statistics):
-        component = collapsed(mixture, statistics, self.constraints)
+        component = collapsed(mixture, statistics, self.problem.constraints)
         if component is not None and not (self.floor.any() and np.isfinite(statistics.log_likelihood)):
             raise DegenerateError(
                 f"component {component} collapses on values without noise, so the likelihood has no maximum; give "
@@ -185,10 +175,11 @@ class _Problem:
     @property
     def judged(self):
         """Some objects, standardised, on which split and merge ranks its candidates."""
-        rows = np.flatnonzero(self.observations.counts)
+        observations = self.problem.observations
+        rows = np.flatnonzero(observations.counts)
         if rows.size > JUDGED:
             rows = np.sort(np.random.default_rng(0).choice(rows, JUDGED, replace=False))
-        return self.scaling.observations(self.observations.select(rows))
+        return self.problem.scaling.observations(observations.select(rows))
 
     def tried(self, mixture):
         """What split and merge asks: log-likelihood and mixture from another start, None where that collapses."""
@@ -245,15 +236,11 @@ def _start(
         return GaussianMixture(xamp.astype(np.float64) / total, xmean, xcovar, observations.names)
 
 
-def _held(start, fixamp, fixmean, fixcovar):
-    """What keeps its value, as the solvers ask."""
-    K = start.n_components
-    return replace(
-        Constraints.none(start),
-        fixed_shares=_mask(fixamp, "fixamp", K),
-        fixed_means=_mask(fixmean, "fixmean", K),
-        fixed_covariances=_mask(fixcovar, "fixcovar", K),
-    )
+def _fixed(start, fixamp, fixmean, fixcovar):
+    """What keeps its value."""
+    given = {"weights": (fixamp, "fixamp"), "means": (fixmean, "fixmean"), "covariances": (fixcovar, "fixcovar")}
+    masks = {part: _mask(fix, name, start.n_components) for part, (fix, name) in given.items()}
+    return Fixed(**{part: tuple(np.flatnonzero(mask)) for part, mask in masks.items()})
 
 
 def _mask(fix: ArrayLike | None, name: str, n_components: int) -> NDArray[np.bool_]:

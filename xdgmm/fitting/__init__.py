@@ -7,15 +7,19 @@ a solver, write a module with ``advance(mixture, statistics, likelihood)`` and n
 `coordinates`, `em` and `implicit`.  `recording` keeps what was fitted with the mixture.
 """
 
+from xdgmm.kernels import Statistics
+
 from .covariance_types import COVARIANCE_TYPES
-from .fit import Settings, fit
+from .fit import fit
 from .initialisation import STARTS, label_start, start_from
 from .model import Fixed, Model
+from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
-from .recording import model_of
-from .result import FitResult, Outcome, StoppingRule
+from .problem import Problem
+from .record import model_of
+from .result import FitResult, Outcome
+from .settings import Settings, StoppingRule
 from .shrinkage import shrinkage_prior
-from .statistics import Statistics, expect, log_likelihoods, responsibilities
 from .watching import Progress
 
 __all__ = [
@@ -29,6 +33,7 @@ __all__ = [
     "Normal",
     "Outcome",
     "Prior",
+    "Problem",
     "Progress",
     "Settings",
     "Statistics",

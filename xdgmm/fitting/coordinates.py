@@ -16,7 +16,7 @@ import numpy as np
 from xdgmm import kernels
 from xdgmm.basics.linalg import metric_root, symmetric, triangular_factor
 
-from .model import Constraints
+from .constraints import Constraints
 
 DEAD = 1e-6  # share of the objects below which a component counts as having that many
 NOTHING = 1e-13  # fraction of the whole variance that is rounding
@@ -39,8 +39,8 @@ class FactorCoordinates:
         self.mixture = mixture
         self.constraints = Constraints.none(mixture) if constraints is None else constraints
         fewest = DEAD * statistics.total_weight
-        self.q = np.maximum(statistics.q[:K], fewest)
-        self.shares = _Shares(mixture.shares, ~self.constraints.fixed_shares, statistics.share_counts)
+        self.q = np.maximum(statistics.n_members[:K], fewest)
+        self.shares = _Shares(mixture.shares, ~self.constraints.fixed_weights, statistics.weight_counts)
         known = information(mixture, statistics, self.q)
         self.L = self.constraints.metric(known, self.q)
         self.means_root = _means_root(known, self.q, statistics.prior)
@@ -66,7 +66,7 @@ class FactorCoordinates:
             B = triangular_factor(_whitened(V[np.ix_(order, order)], root))
             self.B[k] = np.where((B**2).sum(axis=0) > smallest, B, 0.0)
             return
-        if self.constraints.type.turned:
+        if self.constraints.type.rotated:
             values, vectors = np.linalg.eigh(_whitened(V, L))
             self.L[k] = L @ vectors[:, ::-1]
             values = values[::-1]
@@ -133,10 +133,12 @@ class FactorCoordinates:
     def gradient(self, z, mixture, statistics):
         """Derivative of the objective with respect to z, from the statistics at ``mixture = at(z)``."""
         root = np.sqrt(self.q)[:, None]
-        means = np.einsum("kji,kj->ki", self.means_root, statistics.g) / root
-        slope = np.swapaxes(self.L, -1, -2) @ statistics.H @ self.L @ self._factors(z[self.sizes[1] :])
+        means = np.einsum("kji,kj->ki", self.means_root, statistics.grad_mean) / root
+        slope = (
+            2.0 * np.swapaxes(self.L, -1, -2) @ statistics.grad_covariance @ self.L @ self._factors(z[self.sizes[1] :])
+        )
         factors = self._owned(slope[:, self.rows, self.columns]) / self.factor_roots
-        weights = self.shares.gradient(mixture.shares, statistics.share_counts)
+        weights = self.shares.gradient(mixture.shares, statistics.weight_counts)
         return np.concatenate([weights, means.ravel()[self.free_means], factors])
 
     def jacobian(self):
@@ -166,7 +168,7 @@ class FactorCoordinates:
 
     def slopes(self, statistics):
         """Derivative with respect to the variance along each whitened axis, per object: diag(L' (C - A) L / q)."""
-        slopes = np.einsum("kia,kij,kja->ka", self.L, statistics.H, self.L)
+        slopes = 2.0 * np.einsum("kia,kij,kja->ka", self.L, statistics.grad_covariance, self.L)
         return self._of_axes(slopes) / self._of_axes(np.broadcast_to(self.q[:, None], slopes.shape))
 
     def _of_axes(self, elements):
@@ -229,7 +231,7 @@ def information(mixture, statistics, q):
     An inverse-Wishart prior knows as much as so many objects without errors: without it, a direction that no object
     sees would have no scale.  The ridge gives one to what nobody knows.
     """
-    result = statistics.A / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
+    result = statistics.information / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
     if statistics.prior is not None and statistics.prior.bounds_covariances:
         counts = statistics.prior.component_counts / q
         result = result + counts[:, None, None] * np.linalg.pinv(mixture.covariances, hermitian=True)

@@ -13,7 +13,7 @@ from xdgmm.errors import InputError
 class Full:
     """Every component has a covariance of its own: (K, D, D)."""
 
-    turned = True  # factors may be turned to the principal axes
+    rotated = True  # factors may be turned to the principal axes
 
     def owners(self, n_components, rows, columns):
         """Which parameter each element (rows, columns) of each factor belongs to (K, n); -1 where it is always zero."""
@@ -40,7 +40,7 @@ class Full:
 class Tied:
     """All components share one covariance: (D, D)."""
 
-    turned = True
+    rotated = True
 
     def owners(self, n_components, rows, columns):
         """See `Full.owners`."""
@@ -66,7 +66,7 @@ class Tied:
 class Diag:
     """No correlations: (K, D) variances."""
 
-    turned = False
+    rotated = False
 
     def owners(self, n_components, rows, columns):
         """See `Full.owners`."""
@@ -96,7 +96,7 @@ class Diag:
 class Spherical:
     """The same width in every direction: (K,) variances."""
 
-    turned = False
+    rotated = False
 
     def owners(self, n_components, rows, columns):
         """See `Full.owners`."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.basics.linalg import positive_part
 
-from .model import Constraints
+from .constraints import Constraints
 
 
 def step(mixture, statistics, constraints=None):
@@ -23,32 +23,32 @@ def step(mixture, statistics, constraints=None):
     """
     constraints = Constraints.none(mixture) if constraints is None else constraints
     K, D = mixture.means.shape
-    q = np.where(statistics.q[:K] > 0, statistics.q[:K], 1.0)
-    V, g = mixture.covariances, statistics.g
-    alive = statistics.q[:K] > 0
+    q = np.where(statistics.n_members[:K] > 0, statistics.n_members[:K], 1.0)
+    V, g = mixture.covariances, statistics.grad_mean
+    alive = statistics.n_members[:K] > 0
     counts = q
     shift = unpulled = np.einsum("kij,kj->ki", V, g) / q[:, None]
     prior = statistics.prior
     if prior is not None:
         P = prior.precision
-        alive, counts = alive | (prior.counts > 0), statistics.q[:K] + prior.component_counts
+        alive, counts = alive | (prior.counts > 0), statistics.n_members[:K] + prior.component_counts
         counts = np.where(counts > 0, counts, 1.0)
         pull = np.einsum("kij,kj->ki", P, mixture.means - prior.centre)
         unpulled = np.einsum("kij,kj->ki", V, g + pull) / q[:, None]
         shift = np.einsum("kij,kj->ki", V, np.linalg.solve(q[:, None, None] * np.eye(D) + P @ V, g[..., None])[..., 0])
-    shift = np.where((constraints.fixed_means | ~(statistics.q[:K] > 0))[:, None], 0.0, shift)
+    shift = np.where((constraints.fixed_means | ~(statistics.n_members[:K] > 0))[:, None], 0.0, shift)
     cross = unpulled[:, :, None] * shift[:, None, :]
     about = shift[:, :, None] * shift[:, None, :] - cross - np.swapaxes(cross, 1, 2)
-    change = (V @ statistics.H @ V + q[:, None, None] * about) / counts[:, None, None]
+    change = (2.0 * V @ statistics.grad_covariance @ V + q[:, None, None] * about) / counts[:, None, None]
     matrices = positive_part(V + np.where(alive[:, None, None], change, 0.0))
     return mixture.with_parameters(
-        constraints.shares(mixture.shares, statistics.share_counts),
+        constraints.weights(mixture.shares, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(V, matrices, np.where(alive, counts, 0.0)),
     )
 
 
-def advance(mixture, statistics, likelihood):
+def advance(mixture, statistics, objective):
     """One iteration: the next mixture and its statistics."""
-    following = step(mixture, statistics, likelihood.constraints)
-    return following, likelihood.expect(following)
+    following = step(mixture, statistics, objective.constraints)
+    return following, objective.expect(following)

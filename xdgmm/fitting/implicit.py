@@ -13,46 +13,43 @@ dimensions one safeguarded scoring step is made from the statistics of the pass.
 import numpy as np
 from scipy.optimize import brentq
 
-from xdgmm import kernels
 from xdgmm.basics.linalg import metric_root, positive_part, symmetric
 
 from . import em
+from .constraints import Constraints
 from .coordinates import information
-from .model import Constraints
+from .objective import parameters
 
 GRID = 32  # points between which stationary variances are looked for
 SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of the bracket
 HALVINGS = 4
 
 
-def advance(mixture, statistics, likelihood):
+def advance(mixture, statistics, objective):
     """One iteration: the next mixture and its statistics."""
-    if mixture.n_dimensions == 1 and likelihood.constraints.separable and not likelihood.blocks.projected:
-        following = solve(mixture, statistics, likelihood.blocks, likelihood.constraints)
-        return following, likelihood.expect(following)
-    return advance_by_scoring(mixture, statistics, likelihood)
+    if mixture.n_dimensions == 1 and objective.constraints.separable and not objective.data.projected:
+        following = solve(mixture, statistics, objective.data, objective.constraints)
+        return following, objective.expect(following)
+    return advance_by_scoring(mixture, statistics, objective)
 
 
-def solve(mixture, statistics, blocks, constraints):
+def solve(mixture, statistics, data, constraints):
     """Maximise over every mean and sigma (D = 1, all free, no prior) with the responsibilities held fixed."""
-    values, variances, weights = blocks.values(0), blocks.variances(0), blocks.weights
-    parameters = mixture.shares, mixture.means, mixture.covariances
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
-    for k in np.flatnonzero(statistics.q[: mixture.n_components] > 0):
-        belonging = weights * kernels.responsibilities(blocks, *parameters, component=k)[:, 0]
-        used = belonging > 0
-        if used.any():
-            means[k, 0], covariances[k, 0, 0] = implicit_sigma(values[used], variances[used], belonging[used])
-    return mixture.with_parameters(constraints.shares(mixture.shares, statistics.q), means, covariances)
+    for k in np.flatnonzero(statistics.n_members[: mixture.n_components] > 0):
+        profile = data.sigma_profile(*parameters(mixture), k)
+        if profile is not None:
+            means[k, 0], covariances[k, 0, 0] = implicit_sigma(profile)
+    return mixture.with_parameters(constraints.weights(mixture.shares, statistics.n_members), means, covariances)
 
 
-def implicit_sigma(values, variances, weights):
+def implicit_sigma(profile):
     """Mean and intrinsic variance that maximise the likelihood of one Gaussian under heteroscedastic noise.
 
     Parameters
     ----------
-    values, variances, weights : arrays (N,)
-        Measured values, squared 1-sigma errors, and weights above zero.
+    profile : SigmaProfile
+        What the objects say at each intrinsic variance.
 
     Returns
     -------
@@ -64,19 +61,14 @@ def implicit_sigma(values, variances, weights):
     The derivative of the likelihood is negative above ``max (x - mu)^2``, which bounds the search; between grid
     points every change of its sign from plus to minus is a maximum, refined by Brent's method.
     """
-    arrays = np.ascontiguousarray(values), np.ascontiguousarray(variances), np.ascontiguousarray(weights)
-
-    def profile(variance):
-        return kernels.implicit_profile(*arrays, variance)
 
     def derivative(variance):
         _, precision, squares, _ = profile(variance)
         return squares - precision
 
-    upper = (values.max() - values.min()) ** 2
-    exact = variances.min() <= 0.0
+    upper, exact = profile.span**2, profile.any_exact
     if upper == 0.0:
-        return values[0], 0.0
+        return profile.lowest, 0.0
     grid = np.geomspace(SMALLEST * upper, upper, GRID)
     candidates = [] if exact else [0.0]
     slopes = [derivative(s) for s in grid]
@@ -91,18 +83,18 @@ def implicit_sigma(values, variances, weights):
     return profile(best)[0], best
 
 
-def advance_by_scoring(mixture, statistics, likelihood):
+def advance_by_scoring(mixture, statistics, objective):
     """One scoring step, halved until the objective does not fall; the closed-form step where nothing helps."""
-    goal = scoring_step(mixture, statistics, likelihood.constraints)
+    goal = scoring_step(mixture, statistics, objective.constraints)
     lowest = statistics.objective - statistics.rounding
     fraction = 1.0
     for _ in range(HALVINGS):
         trial = _between(mixture, goal, fraction)
-        reached = likelihood.expect(trial)
+        reached = objective.expect(trial)
         if reached.objective >= lowest:
             return trial, reached
         fraction /= 2.0
-    return em.advance(mixture, statistics, likelihood)
+    return em.advance(mixture, statistics, objective)
 
 
 def scoring_step(mixture, statistics, constraints=None):
@@ -113,25 +105,25 @@ def scoring_step(mixture, statistics, constraints=None):
     """
     constraints = Constraints.none(mixture) if constraints is None else constraints
     K, D = mixture.means.shape
-    q = np.where(statistics.q[:K] > 0, statistics.q[:K], 1.0)
+    q = np.where(statistics.n_members[:K] > 0, statistics.n_members[:K], 1.0)
     counts = np.where(statistics.covariance_counts > 0, statistics.covariance_counts, 1.0)
-    labelled = statistics.A / q[:, None, None] + 1e-12 * np.eye(D)  # finite for a coordinate that nobody has
-    shift = np.where((statistics.q[:K] > 0)[:, None], _mean_step(statistics, q, labelled), 0.0)
+    labelled = statistics.information / q[:, None, None] + 1e-12 * np.eye(D)  # finite for a coordinate that nobody has
+    shift = np.where((statistics.n_members[:K] > 0)[:, None], _mean_step(statistics, q, labelled), 0.0)
     shift[constraints.fixed_means] = 0.0
     L = constraints.metric(information(mixture, statistics, q), q)
     white = _whitened(mixture.covariances, L)
     pulled = np.einsum("kji,kjl,kl->ki", L, labelled, shift)
-    slope = np.swapaxes(L, -1, -2) @ (statistics.H / counts[:, None, None]) @ L
+    slope = np.swapaxes(L, -1, -2) @ (2.0 * statistics.grad_covariance / counts[:, None, None]) @ L
     slope = slope - pulled[:, :, None] * pulled[:, None, :]
-    if statistics.B is not None:
-        known = np.where(statistics.B > 0, statistics.B, 1.0) * q
-        slope = slope * (statistics.A[:, 0, 0] ** 2 / known)[:, None, None]
+    if statistics.squared_information is not None:
+        known = np.where(statistics.squared_information > 0, statistics.squared_information, 1.0) * q
+        slope = slope * (statistics.information[:, 0, 0] ** 2 / known)[:, None, None]
     whole = constraints.type.combined(white + slope, counts)
     alive = statistics.covariance_counts > 0
     covariances = symmetric(L @ positive_part(whole) @ np.swapaxes(L, -1, -2))
     covariances = np.where(alive[:, None, None], covariances, mixture.covariances)
     return mixture.with_parameters(
-        constraints.shares(mixture.shares, statistics.share_counts),
+        constraints.weights(mixture.shares, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(mixture.covariances, covariances, np.where(alive, counts, 0.0)),
     )
@@ -142,7 +134,7 @@ def _mean_step(statistics, q, labelled):
     if statistics.prior is not None:
         labelled = labelled + statistics.prior.precision / q[:, None, None]
     root = metric_root(labelled)
-    return np.einsum("kij,klj,kl->ki", root, root, statistics.g) / q[:, None]
+    return np.einsum("kij,klj,kl->ki", root, root, statistics.grad_mean) / q[:, None]
 
 
 def _whitened(V, L):

@@ -13,8 +13,8 @@ from xdgmm.mixture import GaussianMixture
 
 from . import em
 from .model import Model
+from .objective import Objective
 from .standardisation import Standardisation
-from .statistics import Likelihood
 
 FLOOR = 0.02  # smallest starting variance, as a fraction of the scatter seen
 NEIGHBOURS = 10  # how far the so manyth is tells how dense it is around a point
@@ -116,10 +116,10 @@ def _behind(observations):
     """Mean (N, D) of what stands behind standardised projections, and its average covariance (D, D): one Gaussian."""
     D = observations.n_dimensions
     single = GaussianMixture([1.0], np.zeros((1, D)), np.eye(D)[None])
-    likelihood = Likelihood(observations.pack(), SINGLE_PASSES + 1)
-    statistics = likelihood.expect(single)
+    objective = Objective(observations.pack(), SINGLE_PASSES + 1)
+    statistics = objective.expect(single)
     for _ in range(SINGLE_PASSES):
-        single, statistics = em.advance(single, statistics, likelihood)
+        single, statistics = em.advance(single, statistics, objective)
     m, V = single.means[0], single.covariances[0]
     noise = observations.noise_covariances
     _, u, P = component(observations.values, noise, m, V, observations.projections)

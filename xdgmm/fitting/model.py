@@ -1,18 +1,15 @@
-"""What is fitted: the type of the covariances, what is held fixed, the prior, and the background.
-
-`Model` is the setting, checked against K and D when both are known; `Constraints` is what the solvers ask.
-"""
+"""What is fitted: the type of the covariances, what is held fixed, the prior, and the background."""
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from xdgmm import kernels
 from xdgmm.errors import InputError
 from xdgmm.mixture import Background, GaussianMixture
 
+from .constraints import Constraints
 from .covariance_types import COVARIANCE_TYPES
-from .priors import Prior, Terms
+from .priors import Prior
 
 CONFORMING = 1e-10  # relative difference between a covariance and one of its type
 
@@ -185,169 +182,6 @@ class Model:
                     f"the fixed covariance of component {k} is not of covariance_type='{self.covariance_type}'; give "
                     "one that is, or use 'full'"
                 )
-
-
-@dataclass(frozen=True)
-class Pinned:
-    """One intrinsic variance held at a value: that of `component` along coordinate `axis`."""
-
-    component: int
-    axis: int
-    variance: float
-
-
-@dataclass(frozen=True, eq=False)
-class Constraints:
-    """What the solvers ask: which parameters are free, and the prior on them, if any.
-
-    Attributes
-    ----------
-    type : object
-        One of `COVARIANCE_TYPES`.
-    fixed_shares : ndarray of bool (K,) or (K + 1,)
-    fixed_means, fixed_covariances : ndarray of bool (K,)
-    prior : Terms or None
-        In the coordinates of the solvers.
-    pinned : Pinned or None
-    floor : ndarray (K, D, D) or None
-        Smallest covariances: only what is above them has coordinates.
-    flat : int or None
-        A component whose narrowest principal axis has no width, and gets none.
-    """
-
-    type: object
-    fixed_shares: np.ndarray
-    fixed_means: np.ndarray
-    fixed_covariances: np.ndarray
-    prior: Terms | None = None
-    pinned: Pinned | None = None
-    floor: np.ndarray | None = None
-    flat: int | None = None
-
-    @classmethod
-    def none(cls, mixture):
-        """All parameters of a mixture are free."""
-        K = mixture.n_components
-        return cls(COVARIANCE_TYPES["full"], np.zeros(mixture.shares.size, bool), np.zeros(K, bool), np.zeros(K, bool))
-
-    @property
-    def keeps_order(self):
-        """Does it matter which component is which?"""
-        fixed = self.fixed_shares.any() or self.fixed_means.any() or self.fixed_covariances.any()
-        return bool(fixed) or (self.prior is not None and not self.prior.symmetric)
-
-    @property
-    def separable(self):
-        """Is each component, given the labels, maximised by itself, without a prior or anything fixed?"""
-        tied = self.type is COVARIANCE_TYPES["tied"] and len(self.fixed_means) > 1
-        fixed = self.fixed_means.any() or self.fixed_covariances.any()
-        return not (tied or fixed or self.prior is not None)
-
-    @property
-    def unheld(self):
-        """Is there neither a pin nor a floor nor a flat component, which the steps of EM would not respect?"""
-        return self.pinned is None and self.floor is None and self.flat is None
-
-    @property
-    def regular(self):
-        """Does the prior keep covariances from becoming singular?"""
-        return self.prior is not None and self.prior.bounds_covariances
-
-    @property
-    def movable(self):
-        """Components of which nothing but the covariances' type is prescribed (K,)."""
-        K = len(self.fixed_means)
-        return ~(self.fixed_shares[:K] | self.fixed_means | self.fixed_covariances)
-
-    def n_parameters(self, n_dimensions):
-        """Number of free parameters: weights, but for their sum, means, and covariances."""
-        owners = self.owners(*kernels.triangle(n_dimensions))
-        free_means = np.count_nonzero(~self.fixed_means) * n_dimensions
-        return max(np.count_nonzero(~self.fixed_shares) - 1, 0) + free_means + np.unique(owners[owners >= 0]).size
-
-    def pin(self, component, axis, variance):
-        """The same constraints with one variance held at a value."""
-        return replace(self, pinned=Pinned(component, axis, variance))
-
-    def above(self, floor):
-        """The same constraints with covariances no smaller than these (K, D, D) in any direction."""
-        return replace(self, floor=floor)
-
-    def flattened(self, component):
-        """The same constraints with a component that has no width along its narrowest axis, and gets none."""
-        return replace(self, flat=component)
-
-    def excess(self, covariances):
-        """What covariances (K, D, D) have above the floor."""
-        return covariances if self.floor is None else covariances - self.floor
-
-    def standardised(self, scaling):
-        """The same constraints on the mixture of standardised values."""
-        return self if self.prior is None else replace(self, prior=self.prior.standardised(scaling))
-
-    def tempered(self, fraction):
-        """The constraints for this fraction of the objects: the prior counts only so much."""
-        return self if self.prior is None else replace(self, prior=self.prior.tempered(fraction))
-
-    def ordered(self, order):
-        """The constraints of components in another order (K,)."""
-        K = len(order)
-        shares = np.concatenate([self.fixed_shares[:K][order], self.fixed_shares[K:]])
-        prior = self.prior and self.prior.ordered(order)
-        return replace(
-            self,
-            fixed_shares=shares,
-            fixed_means=self.fixed_means[order],
-            fixed_covariances=self.fixed_covariances[order],
-            prior=prior,
-        )
-
-    def shares(self, now, counts):
-        """Shares proportional to the counts, both (S,): fixed ones stay, and the others divide the rest."""
-        free = ~self.fixed_shares
-        rest = 1.0 - now[self.fixed_shares].sum()
-        total = counts[free].sum()
-        result = now.copy()
-        if free.any() and total > 0:
-            result[free] = rest * (counts[free] / total)
-        return result
-
-    def covariances(self, now, matrices, counts):
-        """Covariances (K, D, D) of the type nearest to matrices that count so much (K,); fixed ones stay."""
-        combined = self.type.combined(matrices, np.maximum(counts, 1e-300))
-        return np.where(self.fixed_covariances[:, None, None], now, combined)
-
-    def metric(self, information, counts):
-        """Roots of the type (K, D, D) for information per object (K, D, D) of components that count so much (K,)."""
-        return self.type.metric(self.type.combined(information, np.maximum(counts, 1e-300)))
-
-    def owners(self, rows, columns):
-        """Which factor parameter each packed element of each component belongs to (K, n); -1 where it is held."""
-        owners = self.type.owners(len(self.fixed_means), rows, columns)
-        owners[self.fixed_covariances] = -1
-        if self.flat is not None:  # factors are turned, so that its last column is that of the narrowest axis
-            owners[np.isin(owners, owners[self.flat][columns == columns.max()])] = -1
-        if self.pinned is not None:
-            owners[np.isin(owners, self._pinned_owners(owners, rows, columns))] = -1
-        return owners
-
-    def _pinned_owners(self, owners, rows, columns):
-        """Parameters that would change the variance pinned; its axis comes first in factors that are turned."""
-        k, axis = self.pinned.component, self.pinned.axis
-        first = (columns == 0) & ((rows == 0) | (self.pinned.variance == 0.0))
-        held = owners[k][first if self.type.turned else (rows == axis) & (columns == axis)]
-        return held[held >= 0]
-
-    def is_pinned(self, k):
-        """Is a variance of component k held, so that its factor starts with that axis?"""
-        if self.pinned is None or not self.type.turned:
-            return False
-        return self.type is COVARIANCE_TYPES["tied"] or self.pinned.component == k
-
-    def conforming(self, mixture):
-        """The mixture with covariances of the type, counted by weight."""
-        covariances = self.covariances(mixture.covariances, mixture.covariances, mixture.weights)
-        return mixture.with_parameters(mixture.shares, mixture.means, covariances)
 
 
 def with_background(mixture, background):

@@ -39,7 +39,7 @@ class Curvature:
         return z, float(np.sum(along * steps + 0.5 * np.where(upwards, size, -size) * steps**2))
 
 
-def curvature(mixture, statistics, likelihood, singular, *, central=False):
+def curvature(mixture, statistics, objective, singular, *, central=False):
     """Quadratic model around a mixture: one pass for each free coordinate, two with central differences.
 
     Parameters
@@ -47,13 +47,13 @@ def curvature(mixture, statistics, likelihood, singular, *, central=False):
     singular : ndarray of bool (K, D)
         Principal axes (of `FactorCoordinates`) held at zero variance.
     """
-    coordinates = FactorCoordinates(mixture, statistics, likelihood.constraints)
+    coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
     free = np.flatnonzero(coordinates.free(singular))
     gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
-    return Curvature(coordinates, free, gradient, hessian(coordinates, statistics, likelihood, free, central=central))
+    return Curvature(coordinates, free, gradient, hessian(coordinates, statistics, objective, free, central=central))
 
 
-def hessian(coordinates, statistics, likelihood, free, *, central=False):
+def hessian(coordinates, statistics, objective, free, *, central=False):
     """Second derivatives of an objective with respect to the free coordinates, symmetric.
 
     Parameters
@@ -61,7 +61,7 @@ def hessian(coordinates, statistics, likelihood, free, *, central=False):
     coordinates : FactorCoordinates
     statistics : Statistics
         Of that likelihood at the mixture of the coordinates.
-    likelihood : Likelihood
+    objective : Objective
     free : ndarray of int
     """
 
@@ -69,7 +69,7 @@ def hessian(coordinates, statistics, likelihood, free, *, central=False):
         z = np.zeros(coordinates.size)
         z[index] = step
         point = coordinates.at(z)
-        return coordinates.gradient(z, point, likelihood.differentiate(point))[free]
+        return coordinates.gradient(z, point, objective.differentiate(point))[free]
 
     if central:
         columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]
@@ -80,14 +80,14 @@ def hessian(coordinates, statistics, likelihood, free, *, central=False):
     return 0.5 * (matrix + matrix.T)
 
 
-def advance(mixture, statistics, likelihood, singular):
+def advance(mixture, statistics, objective, singular):
     """One Newton step, halved until the objective does not fall: mixture, statistics, predicted gain before it."""
-    model = curvature(mixture, statistics, likelihood, singular)
+    model = curvature(mixture, statistics, objective, singular)
     z, gain = model.ascent()
     lowest = statistics.objective - statistics.rounding
     for _ in range(HALVINGS):
         point = model.coordinates.at(z)
-        reached = likelihood.expect(point)
+        reached = objective.expect(point)
         if reached.objective >= lowest:
             return point, reached, gain
         z = z / 2.0

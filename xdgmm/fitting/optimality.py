@@ -18,7 +18,7 @@ HALVINGS = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class Iterate:
     """A mixture with its statistics and its coordinates: one place on the way."""
 
     coordinates: FactorCoordinates
@@ -61,31 +61,31 @@ class Point:
         return np.where(small, 0.25 * self.coordinates.axis_counts * slopes**2, 0.0)
 
 
-def settle(mixture, statistics, likelihood, tolerance):
+def move_to_boundary(mixture, statistics, objective, tolerance):
     """Set variances that vanish to exactly zero, and let those at zero grow that want to."""
-    if likelihood.constraints.regular:  # the prior is zero where a variance is
+    if objective.constraints.regular:  # the prior is zero where a variance is
         return mixture, statistics
-    point = Point.at(mixture, statistics, likelihood.constraints)
+    point = Iterate.at(mixture, statistics, objective.constraints)
     vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.coordinates.movable
     vanishing &= point.coordinates.slopes(statistics) < 0
     if vanishing.any():
         trial = point.coordinates.with_variances(vanishing, np.zeros(vanishing.shape))
-        reached = likelihood.expect(trial)
+        reached = objective.expect(trial)
         if reached.objective >= statistics.objective - statistics.rounding:
-            point = Point.at(trial, reached, likelihood.constraints)
+            point = Iterate.at(trial, reached, objective.constraints)
     growing = point.gains_of_leaving() > tolerance
     if growing.any():
-        point = _let_grow(point, growing, likelihood)
+        point = _let_grow(point, growing, objective)
     return point.mixture, point.statistics
 
 
-def _let_grow(point, growing, likelihood):
+def _let_grow(point, growing, objective):
     variances = np.clip(point.coordinates.slopes(point.statistics), 0.0, 0.5)
     for _ in range(HALVINGS):
         trial = point.coordinates.with_variances(growing, variances)
-        reached = likelihood.expect(trial)
+        reached = objective.expect(trial)
         if reached.objective > point.statistics.objective:
-            return Point.at(trial, reached, likelihood.constraints)
+            return Iterate.at(trial, reached, objective.constraints)
         variances = variances / 4.0
     return point
 
@@ -100,13 +100,15 @@ def collapsed(mixture, statistics, constraints):
     if constraints.regular:
         return None
     for k, V in enumerate(mixture.covariances):
-        if statistics.q[k] <= 0 or constraints.fixed_covariances[k]:
+        if statistics.n_members[k] <= 0 or constraints.fixed_covariances[k]:
             continue
         values, vectors = np.linalg.eigh(V)
         lowest = max(values[0], ROUNDING * values[-1])
-        exact = lowest * (vectors[:, 0] @ statistics.A[k] @ vectors[:, 0])  # weight of the objects that are exact
-        on_some = values[0] < COLLAPSED and exact > 0.1 * min(1.0, statistics.q[k])
-        on_all = values[0] < COLLINEAR * values[-1] and exact > 0.5 * statistics.q[k]
+        exact = lowest * (
+            vectors[:, 0] @ statistics.information[k] @ vectors[:, 0]
+        )  # weight of the objects that are exact
+        on_some = values[0] < COLLAPSED and exact > 0.1 * min(1.0, statistics.n_members[k])
+        on_all = values[0] < COLLINEAR * values[-1] and exact > 0.5 * statistics.n_members[k]
         if on_some or on_all:
             return k
     return None

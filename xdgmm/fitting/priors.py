@@ -247,14 +247,14 @@ class Terms:
         }
 
     def derivatives(self, mixture):
-        """Of the objective: its prior part, and what is added to g (K, D) and to H (K, D, D)."""
-        log_covariances, H = self._log_covariances(mixture.covariances)
+        """Of the objective: its prior part, and what is added to the gradients (K, D) and (K, D, D)."""
+        log_covariances, slope = self._log_covariances(mixture.covariances)
         pull = np.einsum("kij,kj->ki", self.precision, mixture.means - self.centre)
         log_prior = _log_product(mixture.shares, self.concentration - 1.0) + log_covariances
-        return log_prior - 0.5 * float(np.sum(pull * (mixture.means - self.centre))), -pull, H
+        return log_prior - 0.5 * float(np.sum(pull * (mixture.means - self.centre))), -pull, slope
 
     def _log_covariances(self, V):
-        """``-(counts ln|V| + tr(scale V^-1)) / 2`` of all components, and twice its derivative by V (K, D, D)."""
+        """``-(counts ln|V| + tr(scale V^-1)) / 2`` of all components, and its derivative by V (K, D, D)."""
         if not self.bounds_covariances:
             return 0.0, np.zeros_like(V)
         try:
@@ -265,8 +265,8 @@ class Terms:
         inverse = np.swapaxes(white, 1, 2) @ white
         log_determinants = 2.0 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
         value = -0.5 * (self.counts @ log_determinants + np.einsum("kij,kji->", self.scale, inverse))
-        H = inverse @ self.scale @ inverse - self.counts[:, None, None] * inverse
-        return self.share * float(value), 0.5 * self.share * (H + np.swapaxes(H, 1, 2))
+        twice = inverse @ self.scale @ inverse - self.counts[:, None, None] * inverse
+        return self.share * float(value), 0.25 * self.share * (twice + np.swapaxes(twice, 1, 2))
 
     def log_constants(self, prior):
         """Logarithm of the constant of each part that the prior has, where its density is proper."""

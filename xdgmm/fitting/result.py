@@ -5,6 +5,7 @@ from enum import Enum
 
 import numpy as np
 
+from xdgmm.errors import DeprecatedAlias
 from xdgmm.mixture import GaussianMixture
 
 from .model import Model
@@ -15,10 +16,10 @@ ILL_POSED = 3.0  # errors of so many intrinsic widths
 class Outcome(Enum):
     """Why the fit ended; the value is the sentence for the user."""
 
-    CONVERGED = "a maximum was reached: less is predicted to remain than the tolerance in nats"
-    ROUNDING = "a maximum was reached, to rounding"
-    OUT_OF_PASSES = "max_iter passes came first; raise max_iter, or loosen tol"
-    STALLED = "no step raises the likelihood any more, but more than tol nats are predicted to remain; loosen tol"
+    CONVERGED = "converged: the predicted gain is below tol"
+    ROUNDING = "converged, to rounding"
+    OUT_OF_PASSES = "not converged: max_iter passes were made; raise max_iter, or raise tol"
+    STALLED = "not converged: no step raises the likelihood, but the predicted gain is above tol; raise tol"
     ALL_PASSES = "max_iter passes were made, as tol=0 asks"
     INTERRUPTED = "interrupted: this is the best mixture so far, not a maximum"
     STOPPED = "stopped by the callback: this is the best mixture so far, not a maximum"
@@ -27,22 +28,6 @@ class Outcome(Enum):
     def converged(self):
         """Is this a maximum?"""
         return self in (Outcome.CONVERGED, Outcome.ROUNDING)
-
-
-@dataclass(frozen=True)
-class StoppingRule:
-    """When to stop.
-
-    Attributes
-    ----------
-    tolerance : float
-        Total nats that may still be predicted to gain; 0 makes exactly `max_passes` passes.
-    max_passes : int
-        Passes over the data allowed from one start.
-    """
-
-    tolerance: float = 1e-8
-    max_passes: int = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +60,8 @@ class FitResult:
         noise explains all the scatter).
     smallest_eigenvalues : ndarray (K,)
         Smallest eigenvalue of each covariance, in the units of the data squared.
-    effective_objects : ndarray (K,)
-        ``(sum omega r)^2 / sum (omega r)^2``: how many objects really carry each component.
+    effective_sizes : ndarray (K,)
+        ``(sum omega r)^2 / sum (omega r)^2``: the effective sample size of each component.
     noise_ratio : ndarray (K, D)
         Median error of the members of each component over its intrinsic sigma, column by column: much above one,
         deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma is zero.
@@ -101,12 +86,14 @@ class FitResult:
     residual: float
     singular: np.ndarray
     smallest_eigenvalues: np.ndarray
-    effective_objects: np.ndarray
+    effective_sizes: np.ndarray
     noise_ratio: np.ndarray
     unmeasured: tuple
     history: np.ndarray = field(repr=False)
     n_passes: int
     n_starts: int
+
+    effective_objects = DeprecatedAlias("effective_sizes")
 
     @property
     def log_posterior(self):
@@ -127,11 +114,11 @@ class FitResult:
     def remarks(self):
         """What a reader of the fit should know, one sentence each."""
         K, D = self.mixture.means.shape
-        few = np.flatnonzero(self.effective_objects < D + 1)
+        few = np.flatnonzero(self.effective_sizes < D + 1)
         hidden = [(k, i) for k in range(K) for i in range(D) if ILL_POSED < self.noise_ratio[k, i] < np.inf]
         sentences = [
-            f"component {k} rests on {self.effective_objects[k]:.1f} objects in effect, fewer than a covariance needs "
-            f"({D + 1}): fit fewer components, or look at these objects"
+            f"component {k} has an effective sample size of {self.effective_sizes[k]:.1f} objects, but its covariance "
+            f"needs {D + 1}: fit fewer components, or look at these objects"
             for k in few
         ]
         if self.unmeasured:

@@ -7,9 +7,9 @@ import numpy as np
 from xdgmm.mixture import GaussianMixture
 
 from . import em, implicit, newton, quasi_newton
-from .optimality import Point, collapsed, settle
+from .objective import OutOfPasses, Statistics
+from .optimality import Iterate, collapsed, move_to_boundary
 from .result import Outcome
-from .statistics import OutOfPasses, Statistics
 
 WARM_UP = 12  # implicit steps before quasi-Newton
 NEWTON_STEPS = 12
@@ -39,48 +39,48 @@ class Solution:
     predicted_gain: float
 
 
-def run(name, mixture, likelihood, tolerance, *, near=False):
+def run(name, mixture, objective, tolerance, *, near=False):
     """Run the solver `name` from a mixture until its maximum, or until the passes are used up.
 
     `near` says that the mixture is already the maximum of a large sample of the objects.
     """
     try:
         if name in ITERATIONS:
-            solution = _iterate(ITERATIONS[name], mixture, likelihood, tolerance)
+            solution = _iterate(ITERATIONS[name], mixture, objective, tolerance)
             if name == "em" or solution.outcome.converged:
                 return solution
             mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
-        return _climb(name, mixture, likelihood, tolerance, near=near)
+        return _climb(name, mixture, objective, tolerance, near=near)
     except OutOfPasses:
-        mixture, statistics = likelihood.best
-        _refuse_collapse(mixture, statistics, likelihood)
+        mixture, statistics = objective.best
+        _refuse_collapse(mixture, statistics, objective)
         outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
-        return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, likelihood)))
+        return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, objective)))
 
 
-def as_it_is(mixture, likelihood, outcome):
+def as_it_is(mixture, objective, outcome):
     """A mixture that nobody goes on improving, as a solution: one pass."""
-    statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics, likelihood)
-    return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, likelihood)))
+    statistics = objective.expect(mixture)
+    _refuse_collapse(mixture, statistics, objective)
+    return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, objective)))
 
 
-def _iterate(advance, mixture, likelihood, tolerance):
+def _iterate(advance, mixture, objective, tolerance):
     """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
-    statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics, likelihood)
+    statistics = objective.expect(mixture)
+    _refuse_collapse(mixture, statistics, objective)
     rises, threshold = [], tolerance
     while True:
         before = statistics.objective
-        mixture, statistics = advance(mixture, statistics, likelihood)
-        _refuse_collapse(mixture, statistics, likelihood)
+        mixture, statistics = advance(mixture, statistics, objective)
+        _refuse_collapse(mixture, statistics, objective)
         rises.append(statistics.objective - before)
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
-            gain = predicted_gain(mixture, statistics, likelihood)
-            likelihood.predict(gain)
+            gain = predicted_gain(mixture, statistics, objective)
+            objective.predict(gain)
             if gain < tolerance or threshold < statistics.rounding:
                 ended = statistics.objective
-                mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
+                mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
                 if statistics.objective - ended > max(tolerance, statistics.rounding):  # it left the boundary
                     rises, threshold = [], tolerance
                     continue
@@ -99,60 +99,60 @@ def _remaining(rises, rounding):
     return last * last / (before - last) if before > last else np.inf
 
 
-def _climb(name, mixture, likelihood, tolerance, *, near):
+def _climb(name, mixture, objective, tolerance, *, near):
     """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable.
 
     Where Newton steps cost too much, the Hessian of a sample whitens the coordinates from the second round on.
     """
-    statistics = likelihood.expect(mixture)
-    _refuse_collapse(mixture, statistics, likelihood)
-    sample = _cheap_sample(mixture, likelihood) if near else None
-    if name == "auto" and likelihood.constraints.unheld and not near:
+    statistics = objective.expect(mixture)
+    _refuse_collapse(mixture, statistics, objective)
+    sample = _cheap_sample(mixture, objective) if near else None
+    if name == "auto" and objective.constraints.unrestricted and not near:
         for step in range(WARM_UP):
             alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
             advance = implicit.advance if alone else implicit.advance_by_scoring
-            mixture, statistics = advance(mixture, statistics, likelihood)
-            _refuse_collapse(mixture, statistics, likelihood)
+            mixture, statistics = advance(mixture, statistics, objective)
+            _refuse_collapse(mixture, statistics, objective)
     stalls = 0
     while True:
-        before, passes = statistics.objective, likelihood.passes
-        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, likelihood, sample)
-        if likelihood.passes == passes:  # nothing moves any more: every round must use up a pass all the same
-            statistics = likelihood.expect(mixture)
-        mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
-        _refuse_collapse(mixture, statistics, likelihood)
-        point = _point(mixture, statistics, likelihood)
-        if affordable(point, likelihood.blocks) and (gain < 1.0 or stalls):
-            mixture, statistics, gain = _newton(mixture, statistics, likelihood, tolerance)
-            mixture, statistics = settle(mixture, statistics, likelihood, tolerance)
-            point = _point(mixture, statistics, likelihood)
+        before, passes = statistics.objective, objective.passes
+        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, objective, sample)
+        if objective.passes == passes:  # nothing moves any more: every round must use up a pass all the same
+            statistics = objective.expect(mixture)
+        mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
+        _refuse_collapse(mixture, statistics, objective)
+        point = _point(mixture, statistics, objective)
+        if affordable(point, objective.data) and (gain < 1.0 or stalls):
+            mixture, statistics, gain = _newton(mixture, statistics, objective, tolerance)
+            mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
+            point = _point(mixture, statistics, objective)
         else:
-            sample = _sample(mixture, likelihood, sample)
+            sample = _sample(mixture, objective, sample)
         gain += point.gains_of_leaving().sum()
-        likelihood.predict(gain)
+        objective.predict(gain)
         stalls = stalls + 1 if statistics.objective - before <= statistics.rounding else 0
         outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
         if outcome is not None:
             return Solution(mixture, statistics, outcome, gain)
 
 
-def _cheap_sample(mixture, likelihood):
+def _cheap_sample(mixture, objective):
     """A sample whose Hessian costs less than the round of quasi-Newton that it may spare; None where there is none."""
-    sample = _sample(mixture, likelihood, None)
-    cost = likelihood.constraints.n_parameters(mixture.n_dimensions) * sample.blocks.n_objects
-    return sample if cost <= SPARED_PASSES * likelihood.blocks.n_objects else None
+    sample = _sample(mixture, objective, None)
+    cost = objective.constraints.n_parameters(mixture.n_dimensions) * sample.data.n_objects
+    return sample if cost <= SPARED_PASSES * objective.data.n_objects else None
 
 
-def _sample(mixture, likelihood, before):
+def _sample(mixture, objective, before):
     """The likelihood of as many objects as a useful Hessian needs: twice as many as before, where that was too few."""
-    n_objects = likelihood.blocks.n_objects
+    n_objects = objective.data.n_objects
     if before is None:
-        n_parameters = likelihood.constraints.n_parameters(mixture.n_dimensions)
+        n_parameters = objective.constraints.n_parameters(mixture.n_dimensions)
         affordable = min(HESSIAN_PASSES * n_objects // max(n_parameters, 1), n_objects // 5)
         enough = max(HESSIAN_OBJECTS, PER_PARAMETER * n_parameters, affordable)
     else:
-        enough = 2 * before.blocks.n_objects
-    return likelihood.thinned(min(enough, n_objects))
+        enough = 2 * before.data.n_objects
+    return objective.subsample(min(enough, n_objects))
 
 
 def _verdict(gain, tolerance, rounding, stalls):
@@ -165,30 +165,30 @@ def _verdict(gain, tolerance, rounding, stalls):
     return Outcome.STALLED if stalls >= STALLS else None
 
 
-def _newton(mixture, statistics, likelihood, tolerance):
+def _newton(mixture, statistics, objective, tolerance):
     """Newton steps until next to nothing is left, or they stop helping."""
     gain, before = np.inf, np.inf
     for _ in range(NEWTON_STEPS):
-        singular = _point(mixture, statistics, likelihood).singular
-        mixture, statistics, gain = newton.advance(mixture, statistics, likelihood, singular)
+        singular = _point(mixture, statistics, objective).singular
+        mixture, statistics, gain = newton.advance(mixture, statistics, objective, singular)
         if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
             break
         before = gain
     return mixture, statistics, gain
 
 
-def affordable(point, blocks):
+def affordable(point, data):
     """Is a Hessian cheap enough to form?"""
     K, D = point.mixture.n_components, point.mixture.n_dimensions
-    return point.coordinates.size * blocks.n_objects * K * (10 + D**3) < NEWTON_WORK
+    return point.coordinates.size * data.n_objects * K * (10 + D**3) < NEWTON_WORK
 
 
-def predicted_gain(mixture, statistics, likelihood):
+def predicted_gain(mixture, statistics, objective):
     """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
-    point = _point(mixture, statistics, likelihood)
-    if not affordable(point, likelihood.blocks):
+    point = _point(mixture, statistics, objective)
+    if not affordable(point, objective.data):
         return least_gain(point)
-    ascent = newton.curvature(mixture, statistics, likelihood, point.singular).ascent()[1]
+    ascent = newton.curvature(mixture, statistics, objective, point.singular).ascent()[1]
     return float(point.gains_of_leaving().sum()) + ascent
 
 
@@ -199,12 +199,12 @@ def least_gain(point):
     return float(point.gains_of_leaving().sum() + 0.5 * gradient @ gradient)
 
 
-def _point(mixture, statistics, likelihood):
-    return Point.at(mixture, statistics, likelihood.constraints)
+def _point(mixture, statistics, objective):
+    return Iterate.at(mixture, statistics, objective.constraints)
 
 
-def _refuse_collapse(mixture, statistics, likelihood):
-    component = collapsed(mixture, statistics, likelihood.constraints)
+def _refuse_collapse(mixture, statistics, objective):
+    component = collapsed(mixture, statistics, objective.constraints)
     if component is not None:
         raise CollapseError(component)
 

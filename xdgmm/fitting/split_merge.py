@@ -16,8 +16,8 @@ import numpy as np
 
 from xdgmm.kernels.reference import component
 
-from .model import Constraints
-from .statistics import responsibilities
+from .constraints import Constraints
+from .objective import responsibilities
 
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
 ROUNDS = 10

@@ -76,18 +76,18 @@ class Watch:
         ranked = sorted((self.finished, self.climbing), key=lambda best: best[0], reverse=True)
         return [mixture for _, mixture in ranked if mixture is not None]
 
-    def passed(self, mixture, statistics, blocks):
+    def passed(self, mixture, statistics, data):
         """One more pass was made."""
         self.passes += 1
-        reached = blocks.n_objects, statistics.objective
+        reached = data.n_objects, statistics.objective
         if reached > self.climbing[0]:
             self.climbing = reached, mixture
-        mean = statistics.log_likelihood / blocks.total_weight + self.shift
+        mean = statistics.log_likelihood / data.total_weight + self.shift
         if self.bar is not None:
             self.bar.set_description_str(self.phase, refresh=False)
             self.bar.set_postfix({"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.gain:.1e}"}, refresh=False)
             self.bar.update()
         if self.callback is not None and self.callback(
-            Progress(self.phase, blocks.n_objects, self.passes, mean, self.gain, mixture)
+            Progress(self.phase, data.n_objects, self.passes, mean, self.gain, mixture)
         ):
             raise Stopped

@@ -34,6 +34,7 @@ from .compiled import (
     value_row,
     weight_row,
 )
+from .noise import Noise, as_noise
 
 LOG_2PI = np.log(2.0 * np.pi)
 AT_ONCE = 512 * LANES  # objects packed at once: what is needed besides the blocks stays small
@@ -76,7 +77,7 @@ class Blocks:
         return np.arange(self.n_objects) if self.kept is None else self.kept
 
     @property
-    def weights(self):
+    def object_weights(self):
         """Frequency weight of each object (n_objects,)."""
         return self._column(weight_row(self.layout))
 
@@ -104,7 +105,7 @@ class Blocks:
         """Number of chunks."""
         return -(-self.n_blocks // self.chunk_size)
 
-    def thinned(self, n_objects):
+    def subsample(self, n_objects):
         """About so many of the objects: one block of every few, or these blocks themselves if they hold no more."""
         every = -(-self.n_objects // n_objects)
         if every == 1 or self.n_blocks == 1:
@@ -114,7 +115,7 @@ class Blocks:
         rows, present = self.rows[members], None if self.present is None else self.present[members]
         taken = n_blocks, every * self.taken[1]
         sample = replace(self, taken=taken, kept=rows, present=present, n_objects=rows.size)
-        weights = sample.weights
+        weights = sample.object_weights
         return replace(sample, total_weight=float(weights.sum()), n_values=float(weights @ sample.n_present))
 
     def values(self, i):
@@ -207,8 +208,8 @@ def pack(values, noise, weights, location=0.0, scale=1.0, *, projections=None, m
     ----------
     values : ndarray (N, M)
         What is not finite is missing.
-    noise : None, ndarray (N, M) or (N, M, M)
-        Nothing, 1-sigma errors, or covariances, before division by the scale.
+    noise : Noise, None, ndarray (N, M) or (N, M, M)
+        A noise model; or what stands for one: nothing, 1-sigma errors, or covariances, before division by the scale.
     weights : None or ndarray (N,)
     location, scale : ndarray (D,) or float
         Of the coordinates of the mixture; without projections these are what was measured.
@@ -225,6 +226,7 @@ def pack(values, noise, weights, location=0.0, scale=1.0, *, projections=None, m
         If there are a background and projections: it would have no density in what was measured.
     """
     M = values.shape[1]
+    noise = as_noise(noise, values.shape)
     if projections is None:
         return _packed(_Measurements(values, noise, weights, location, np.broadcast_to(scale, M), box=background))
     if background is not None:
@@ -244,7 +246,7 @@ class _Measurements:
     """What is to be packed: the arguments of `pack`, with R of each object or without any."""
 
     values: np.ndarray
-    noise: np.ndarray | None
+    noise: Noise
     weights: np.ndarray | None
     location: np.ndarray | float
     scale: np.ndarray  # of what is measured (M,)
@@ -255,7 +257,7 @@ class _Measurements:
     def layout(self, common, *, complete):
         """What kernels are compiled for."""
         M = D = self.values.shape[1]
-        kind = COMMON if common is not None else FULL if self.noise is not None and self.noise.ndim == 3 else DIAGONAL
+        kind = self.noise.form if common is None else COMMON
         if self.projections is not None:
             D, kind, complete = self.projections.shape[2], PROJECTED, True
         return Layout.of(D, kind, 0 if complete else 1, M, 0 if self.box is None else 1)
@@ -280,14 +282,9 @@ class _Measurements:
 
     def _noise(self, rows, layout):
         """Each element (i, j) of the noise covariance held, and its values for some objects."""
-        noise = None if self.noise is None else self.noise[rows]
+        noise = self.noise.select(rows)
         for i, j in _noise_rows(layout):
-            if noise is None or (noise.ndim == 2 and i != j):
-                yield (i, j), 0.0
-            elif noise.ndim == 2:
-                yield (i, j), (noise[:, i] / self.scale[i]) ** 2
-            else:
-                yield (i, j), noise[:, i, j] / self.scale[i] / self.scale[j]
+            yield (i, j), noise.element(i, j, self.scale)
 
 
 def _packed(given):
@@ -297,7 +294,7 @@ def _packed(given):
     parts = [slice(i, min(i + AT_ONCE, n_objects)) for i in range(0, n_objects, AT_ONCE)]
     of = (lambda part: part) if kept is None else (lambda part: kept[part])  # rows of the caller's arrays
     shared = complete and given.projections is None
-    common = _common(given.noise, map(of, parts), given.scale) if shared else None
+    common = given.noise.common(map(of, parts), given.scale) if shared else None
     layout = given.layout(common, complete=complete)
     data = _room(n_objects, layout)
     present = None if complete or layout.missing else np.empty((n_objects, values.shape[1]), bool)
@@ -347,19 +344,6 @@ def _kept(values, weights):
         return None, bool(seen.all())
     kept = np.flatnonzero(counts)
     return kept, bool(seen[kept].all())
-
-
-def _common(noise, parts, scale):
-    """The noise covariance of every object (D, D), in units of the scale, where all have the same."""
-    if noise is None:
-        return np.zeros((scale.size, scale.size))
-    first = None
-    for part in parts:
-        rows = noise[part]
-        first = rows[0] if first is None else first
-        if not (rows == first).all():
-            return None
-    return np.diag((first / scale) ** 2) if noise.ndim == 2 else first / scale / scale[:, None]
 
 
 def _noise_rows(layout):

@@ -947,7 +947,7 @@ def responsibilities(data, taken, first, last, size, amplitude, theta, layout, k
 
 
 @kernel
-def log_densities(data, taken, first, last, size, amplitude, theta, layout, kept, out):
+def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, out):
     """log2 of the density of every object under one mixture, to out (n_blocks, LANES); kept (2 K, LANES)."""
     t = scratch(layout)
     for b in range(first * size, min(last * size, taken[0])):
@@ -957,7 +957,7 @@ def log_densities(data, taken, first, last, size, amplitude, theta, layout, kept
 
 
 @kernel
-def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, running, ends):
+def total_log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, running, ends):
     """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and how often each had no density.
 
     Both go to ends (chunks, W, 2); kept (2 K, LANES) and running (W, 2, LANES) are room to work in.

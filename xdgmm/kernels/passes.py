@@ -1,38 +1,19 @@
 """Run the compiled passes: lay a mixture out for them, share chunks among threads, add their sums in order."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from . import compiled
 from .blocks import LOG_2PI, aligned, triangle, unpack
 from .compiled import COMMON, LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
+from .statistics import Statistics
 from .threads import share_out
 
 LN2 = np.log(2.0)
 
 
-class Sums(NamedTuple):
-    """What one pass returns: lnL, and per component q (K,), g (K, D), H (K, D, D); with information A and B.
-
-    ``q = sum omega r``, ``g = sum omega r u``, ``H = C - A = sum omega r (u u' - P)``, ``A = sum omega r P``
-    (K, D, D) with ``u = R' T^-1 (w - R m)``, ``P = R' T^-1 R``, ``T = R V R' + S`` (R is the identity without
-    projections); in one dimension ``B = sum omega r P^2`` (K,).  With a background q has one entry more, its own.
-    A pivot that is not positive, or an object that no component can have made, makes lnL minus infinity and the sums
-    zero.
-    """
-
-    log_likelihood: float
-    q: np.ndarray
-    g: np.ndarray
-    H: np.ndarray
-    A: np.ndarray | None = None
-    B: np.ndarray | None = None
-
-
 def accumulate(blocks, weights, means, covariances):
-    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Sums` without A and B.
+    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Statistics` without information.
 
     Here and in the other passes, objects with a background take weights (K + 1,), whose last entry is the background's.
     """
@@ -40,7 +21,7 @@ def accumulate(blocks, weights, means, covariances):
 
 
 def accumulate_with_information(blocks, weights, means, covariances):
-    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): all `Sums`."""
+    """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): all `Statistics`."""
     return _accumulate(blocks, weights, means, covariances, informed=True)
 
 
@@ -72,17 +53,16 @@ def _accumulate(blocks, weights, means, covariances, *, informed):
         A, B = unpack(moments[:, 1 + D + n : 1 + D + 2 * n], D), moments[:, -1]
     if blocks.projection is not None:
         g, H, A, B = _pulled_back(blocks.projection, g, H, A, B)
-    return Sums(
-        float(log_likelihood), q, g, H, A if informed else None, B if informed and means.shape[1] == 1 else None
-    )
+    A, B = (A, B if means.shape[1] == 1 else None) if informed else (None, None)
+    return Statistics(float(log_likelihood), q, g, 0.5 * H, A, B)
 
 
 def _impossible(n_components, K, D, *, informed):
     A, B = (np.zeros((K, D, D)), np.zeros(K)) if informed else (None, None)
-    return Sums(-np.inf, np.zeros(n_components), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
+    return Statistics(-np.inf, np.zeros(n_components), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
 
 
-def log_densities(blocks, weights, means, covariances):
+def log_likelihoods(blocks, weights, means, covariances):
     """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where no component can be.
 
     A component that is singular for an object has no part in it.
@@ -93,7 +73,7 @@ def log_densities(blocks, weights, means, covariances):
 
     def task(first, last):
         kept = aligned((2 * len(weights), LANES))
-        compiled.log_densities(blocks.data, blocks.taken, first, last, *described, kept, out)
+        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, out)
 
     _run(task, blocks, len(weights))
     out *= LN2
@@ -121,7 +101,7 @@ def responsibilities(blocks, weights, means, covariances, component=None):
     return out.transpose(0, 2, 1).reshape(-1, n_out)[: blocks.n_objects]
 
 
-def log_likelihoods(blocks, weights, means, covariances):
+def total_log_likelihoods(blocks, weights, means, covariances):
     """Log-likelihood of the packed objects under each of W mixtures, whose arrays have one axis more in front: (W,)."""
     W, K = weights.shape
     amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
@@ -130,7 +110,7 @@ def log_likelihoods(blocks, weights, means, covariances):
 
     def task(first, last):
         kept, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
-        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, running, ends)
+        compiled.total_log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, running, ends)
 
     _run(task, blocks, W * K)
     possible = (ends[:, :, 1].sum(axis=0) == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)

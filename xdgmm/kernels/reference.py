@@ -1,17 +1,29 @@
 """The pass in plain NumPy: what `compiled.py` computes, to be read and to be tested against.
 
 One object after the other in the mathematics, all objects at once in the arrays.  A missing value has row and column of
-the identity in T and a row of zeros in R: nothing in u and in P.
+the identity in T and a row of zeros in R: nothing in u and in P.  `ReferenceData` is `Data` made of these functions.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .blocks import LOG_2PI
-from .passes import Sums
+from .noise import as_noise
+from .packed import LabelledValues
+from .statistics import Statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 def accumulate(values, noise, object_weights, weights, means, covariances, projections=None, background=None):
-    """`Sums` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
+    """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
     The background is a uniform component in the box (low (D,), high (D,)); its weight is then the last of the weights.
     """
@@ -25,11 +37,11 @@ def accumulate(values, noise, object_weights, weights, means, covariances, proje
     q = object_weights * np.exp(log_joint - log_likelihoods)
     r = q[: len(means)]
     A = np.einsum("kn,knij->kij", r, P)
-    return Sums(
+    return Statistics(
         float(object_weights @ log_likelihoods),
         q.sum(axis=1),
         np.einsum("kn,kni->ki", r, u),
-        np.einsum("kn,kni,knj->kij", r, u, u) - A,
+        0.5 * (np.einsum("kn,kni,knj->kij", r, u, u) - A),
         A,
         np.einsum("kn,kn->k", r, P[:, :, 0, 0] ** 2) if means.shape[1] == 1 else None,
     )
@@ -79,3 +91,179 @@ def uniform(values, low, high):
     seen = np.isfinite(values)
     outside = (seen & ((values < low) | (values > high))).any(axis=1)
     return np.where(outside, -np.inf, -(seen * np.log(np.subtract(high, low))).sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceData:
+    """`Data` in plain NumPy: slow, and readable.
+
+    Attributes
+    ----------
+    values : ndarray (n_objects, M)
+        Standardised; NaN where missing.
+    noise : ndarray (n_objects, M, M)
+        Covariances.
+    object_weights : ndarray (n_objects,)
+    rows : ndarray of int (n_objects,)
+    n_dimensions : int
+    projections : None or ndarray (n_objects, M, D)
+    box : None or tuple of two ndarrays (D,)
+        Of the background.
+    """
+
+    values: Floats
+    noise: Floats
+    object_weights: Floats
+    rows: NDArray[np.intp]
+    n_dimensions: int
+    projections: Floats | None = None
+    box: tuple[Floats, Floats] | None = None
+
+    @classmethod
+    def pack(
+        cls,
+        values: Floats,
+        noise: Any,
+        weights: Floats | None,
+        location: Any = 0.0,
+        scale: Any = 1.0,
+        *,
+        projections: Floats | None = None,
+        measured_scale: Any = 1.0,
+        background: tuple[Floats, Floats] | None = None,
+    ) -> ReferenceData:
+        """The objects that count, standardised; the arguments are those of `kernels.pack`."""
+        M = values.shape[1]
+        object_weights = np.ones(len(values)) if weights is None else weights
+        rows = np.flatnonzero(np.isfinite(values).any(axis=1) & (object_weights > 0))
+        divisor = np.broadcast_to(scale if projections is None else measured_scale, M)
+        covariances = as_noise(noise, values.shape).select(rows).divided(divisor).covariances()
+        if projections is None:
+            box = None if background is None else tuple((np.asarray(end) - location) / divisor for end in background)
+            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, box)
+        D = projections.shape[-1]
+        R = np.broadcast_to(projections, (len(values), M, D))[rows]
+        standardised = (values[rows] - R @ np.broadcast_to(location, D)) / divisor
+        R = R * np.broadcast_to(scale, D) / divisor[:, None]
+        return cls(standardised, covariances, object_weights[rows], rows, D, R)
+
+    @property
+    def n_objects(self) -> int:
+        """Number of objects that count."""
+        return len(self.values)
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the object weights."""
+        return float(self.object_weights.sum())
+
+    @property
+    def projected(self) -> bool:
+        """Are the values projections of the coordinates?"""
+        return self.projections is not None
+
+    def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood and gradient."""
+        whole = self.accumulate_with_information(weights, means, covariances)
+        return replace(whole, information=None, squared_information=None)
+
+    def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood, gradient and information."""
+        K, D = means.shape
+        try:
+            with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+                result = accumulate(
+                    self.values,
+                    self.noise,
+                    self.object_weights,
+                    weights,
+                    means,
+                    covariances,
+                    self.projections,
+                    self.box,
+                )
+        except np.linalg.LinAlgError:
+            result = None
+        if result is None or not np.isfinite(result.log_likelihood):
+            zero = np.zeros((K, D, D))
+            return Statistics(
+                -np.inf, np.zeros(len(weights)), np.zeros((K, D)), zero, zero, np.zeros(K) if D == 1 else None
+            )
+        return result
+
+    def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``ln p(w_i)`` of each object (n_objects,)."""
+        return np.logaddexp.reduce(self._log_joint(weights, means, covariances), axis=0)
+
+    def responsibilities(
+        self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
+    ) -> Floats:
+        """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1)."""
+        log_joint = self._log_joint(weights, means, covariances)
+        with np.errstate(invalid="ignore"):
+            result = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=0)).T
+        return result if component is None else result[:, [component]]
+
+    def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Log-likelihood under each of W mixtures (W,)."""
+        mixtures = zip(weights, means, covariances, strict=True)
+        return np.array([self.object_weights @ self.log_likelihoods(*mixture) for mixture in mixtures])
+
+    def subsample(self, n_objects: int) -> ReferenceData:
+        """About so many of the objects: one of every few."""
+        every = -(-self.n_objects // n_objects)
+        if every == 1:
+            return self
+        arrays = {name: getattr(self, name)[::every] for name in ("values", "noise", "object_weights", "rows")}
+        projections = None if self.projections is None else self.projections[::every]
+        return replace(self, **arrays, projections=projections)
+
+    def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
+        members = self._members(weights, means, covariances)
+        return members.sum(axis=0) ** 2 / np.maximum((members**2).sum(axis=0), 1e-300)
+
+    def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
+        members, errors = self._members(weights, means, covariances), self._errors()
+        result = np.zeros(means.shape)
+        for i, column in enumerate(errors.T):
+            known = ~np.isnan(column)
+            order = np.argsort(column[known])
+            reached = np.cumsum(members[known][order], axis=0)
+            for k in np.flatnonzero(members[known].any(axis=0)):
+                result[k, i] = column[known][order][np.searchsorted(reached[:, k], 0.5 * reached[-1, k])]
+        return result
+
+    def sigma_profile(
+        self, weights: Floats, means: Floats, covariances: Floats, component: int
+    ) -> LabelledValues | None:
+        """What the objects of a component say of its sigma (D = 1); None if it has no members."""
+        members = self._members(weights, means, covariances)[:, component]
+        used = members > 0
+        return LabelledValues.of(self.values[used, 0], self.noise[used, 0, 0], members[used]) if used.any() else None
+
+    def _members(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        r = np.nan_to_num(self.responsibilities(weights, means, covariances))[:, : len(means)]
+        return self.object_weights[:, None] * r
+
+    def _errors(self) -> Floats:
+        """Smallest error of what tells of each coordinate (n_objects, D); NaN where nothing does."""
+        errors = np.sqrt(np.diagonal(self.noise, axis1=1, axis2=2))
+        errors = np.where(np.isfinite(self.values), errors, np.nan)
+        if self.projections is None:
+            return errors
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = np.where(self.projections != 0, errors[:, :, None] / np.abs(self.projections), np.nan)
+        return np.where(np.isnan(each).all(axis=1), np.nan, np.fmin.reduce(each, axis=1))
+
+    def _log_joint(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Log of weight times density of each component at each object (K, n_objects)."""
+        parts = [
+            component(self.values, self.noise, m, V, self.projections)[0]
+            for m, V in zip(means, covariances, strict=True)
+        ]
+        if self.box is not None:
+            parts.append(uniform(self.values, *self.box))
+        with np.errstate(divide="ignore"):
+            return np.log(weights)[:, None] + np.array(parts)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from xdgmm import kernels
-from xdgmm.basics.arrays import CHUNK, as_columns, as_dimensionless, as_floats, check_values, read_only
+from xdgmm.basics.arrays import as_columns, as_dimensionless, as_floats, check_values, read_only
 from xdgmm.basics.parameters import check_names
 from xdgmm.basics.units import check_units, difference_unit, unit_factors
 from xdgmm.errors import InputError
+from xdgmm.kernels import Correlated, Exact, Independent, Noise
 
-from . import checks
+from . import checks, location
 from .affine import AffineMap
 
 
@@ -26,8 +27,8 @@ class Observations:
     ----------
     values : ndarray (N, M)
         Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.
-    noise : None, ndarray (N, M) or (N, M, M)
-        Nothing, 1-sigma errors, or noise covariances, in the units of the values (squared for covariances).
+    noise_model : Exact, Independent or Correlated
+        How well the values are known; `noise` is the array that it holds.
     weights : None or ndarray (N,)
         Frequency weights: an object of weight 2 counts as two such objects.
     names : tuple of str
@@ -38,7 +39,9 @@ class Observations:
         What was decided while reading, one sentence each.
     projections : None, ndarray (M, D) or (N, M, D)
         What the values are of the coordinates: the coordinates themselves, or linear combinations of them, the same
-        for all objects or of each its own.  The row of a missing value is of no consequence.
+        for all objects or of each its own.  The row of a missing value is not used.
+    memo : dict
+        What others computed from these observations and keep with them; neither copied nor pickled.
 
     Notes
     -----
@@ -60,7 +63,7 @@ class Observations:
     """
 
     values: np.ndarray
-    noise: np.ndarray | None
+    noise_model: Noise
     weights: np.ndarray | None
     names: tuple
     units: tuple
@@ -68,11 +71,17 @@ class Observations:
     projections: np.ndarray | None = None
 
     def __post_init__(self):
-        """Freeze the arrays."""
-        for name in ("values", "noise", "weights", "projections"):
+        """Freeze the arrays; a bare array of noise becomes its model."""
+        object.__setattr__(self, "memo", {})
+        object.__setattr__(self, "noise_model", kernels.as_noise(self.noise_model, self.values.shape))
+        for name in ("values", "weights", "projections"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, read_only(array))
+
+    def __getstate__(self):
+        """What is pickled: everything but the memo."""
+        return {**vars(self), "memo": {}}
 
     @classmethod
     def exact(cls, values, weights=None, names=None, units=None):
@@ -84,7 +93,7 @@ class Observations:
             If an array has the wrong shape, holds no numbers, is infinite, or if nothing is present.
         """
         values, units = _values(values, units, names)
-        return _build(cls, values, None, weights, names, units)
+        return _build(cls, values, Exact(values.shape), weights, names, units)
 
     @classmethod
     def with_standard_errors(cls, values, standard_errors, weights=None, names=None, units=None, *, projections=None):
@@ -104,7 +113,7 @@ class Observations:
         standard_errors, _ = as_floats(standard_errors, "standard_errors", _common(units, standard_errors))
         standard_errors, checked = checks.check_standard_errors(standard_errors, values)
         remarks = _infinite(values, checked)
-        return _build(cls, checked, standard_errors, weights, names, units, remarks, projections)
+        return _build(cls, checked, Independent(standard_errors), weights, names, units, remarks, projections)
 
     @classmethod
     def with_covariances(cls, values, covariances, projections=None, weights=None, names=None, units=None):
@@ -125,7 +134,7 @@ class Observations:
         covariances, _ = as_floats(covariances, "covariances", None if common is None else common**2)
         covariances, checked = checks.check_covariances(covariances, values)
         remarks = _infinite(values, checked)
-        return _build(cls, checked, covariances, weights, names, units, remarks, projections)
+        return _build(cls, checked, Correlated(covariances), weights, names, units, remarks, projections)
 
     @classmethod
     def from_table(cls, table, columns=None, *, errors="auto", correlations="auto", weights=None, on_bad="raise"):
@@ -157,13 +166,17 @@ class Observations:
     def __repr__(self):
         """One line: how many objects, which coordinates, which errors."""
         columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
-        noise = {0: "no errors", 2: "1-sigma errors", 3: "full error covariances"}
-        kind = noise[0 if self.noise is None else self.noise.ndim]
+        kind = self.noise_model.kind
         weighted = "" if self.weights is None else ", weighted"
         through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"
         projected = "" if self.projections is None else through
         plural = "" if self.n_objects == 1 else "s"
         return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{weighted}{projected}>"
+
+    @property
+    def noise(self):
+        """1-sigma errors (N, M) or noise covariances (N, M, M), in the units of the values (squared); None if exact."""
+        return self.noise_model.array
 
     @property
     def n_dimensions(self):
@@ -203,24 +216,16 @@ class Observations:
     @property
     def variances(self):
         """Noise variance of each value (N, M): zero where the values are exact."""
-        if self.noise is None:
-            return np.zeros_like(self.values)
-        return self.noise**2 if self.noise.ndim == 2 else np.diagonal(self.noise, axis1=1, axis2=2)
+        return self.noise_model.variances
 
     def variances_of(self, i):
         """Noise variance of measured column i of each row (N,)."""
-        if self.noise is None:
-            return np.zeros(len(self))
-        return self.noise[:, i] ** 2 if self.noise.ndim == 2 else self.noise[:, i, i]
+        return self.noise_model.variances_of(i)
 
     @property
     def noise_covariances(self):
         """Noise covariance of each row (N, M, M), whatever way it is held."""
-        if self.noise is not None and self.noise.ndim == 3:
-            return self.noise
-        result = np.zeros((*self.values.shape, self.n_measured))
-        result[:, range(self.n_measured), range(self.n_measured)] = self.variances
-        return result
+        return self.noise_model.covariances()
 
     def in_units(self, units):
         """The observations in other units (D; None leaves a coordinate as it is).
@@ -228,8 +233,9 @@ class Observations:
         Raises
         ------
         InputError
-            If a unit does not convert.
+            If there is not one unit for each coordinate, or one does not convert.
         """
+        units = check_units(units, self.n_dimensions, "coordinates")
         factors = unit_factors(self.units, units, self.names)
         if (factors == 1.0).all():
             return self
@@ -237,7 +243,7 @@ class Observations:
         if self.projections is not None:
             return replace(self, projections=self.projections / factors, units=units)
         # multiplied, as the mixture's are: what lies at the edge of a box stays inside
-        return replace(self, values=self.values * factors, noise=_scaled(self.noise, factors), units=units)
+        return replace(self, values=self.values * factors, noise_model=self.noise_model.scaled(factors), units=units)
 
     def remarking(self, *sentences):
         """The same observations with more remarks."""
@@ -245,11 +251,16 @@ class Observations:
 
     def select(self, rows):
         """The given rows only (indices or a boolean mask)."""
-        noise = None if self.noise is None else self.noise[rows]
         weights = None if self.weights is None else self.weights[rows]
         own = self.projections is not None and self.projections.ndim == 3
         projections = self.projections[rows] if own else self.projections
-        return replace(self, values=self.values[rows], noise=noise, weights=weights, projections=projections)
+        return replace(
+            self,
+            values=self.values[rows],
+            noise_model=self.noise_model.select(rows),
+            weights=weights,
+            projections=projections,
+        )
 
     def rescaled(self, location, scale, measured_scale=1.0):
         """The observations of (v - location) / scale, location and scale (D,); units are given up.
@@ -259,13 +270,30 @@ class Observations:
         """
         units = (None,) * self.n_dimensions
         if self.projections is None:
-            values, noise = (self.values - location) / scale, _divided(self.noise, scale)
-            return replace(self, values=values, noise=noise, units=units)
+            values, noise_model = (self.values - location) / scale, self.noise_model.divided(scale)
+            return replace(self, values=values, noise_model=noise_model, units=units)
         measured_scale = np.broadcast_to(measured_scale, self.n_measured)
         values = (self.values - self.projections @ location) / measured_scale
         projections = self.projections * scale / measured_scale[:, None]
-        noise = _divided(self.noise, measured_scale)
-        return replace(self, values=values, noise=noise, projections=projections, units=units)
+        noise_model = self.noise_model.divided(measured_scale)
+        return replace(self, values=values, noise_model=noise_model, projections=projections, units=units)
+
+    def location_and_spread(self):
+        """Robust location and spread of each coordinate, noise included: (D,) each.
+
+        The median and the median absolute deviation, scaled to the standard deviation of a Gaussian.  Behind
+        projections the location by least absolute deviations, and spreads by non-negative least squares on the squared
+        residuals.
+        """
+        return location.location_and_spread(self)
+
+    def measured_spread(self, spread):
+        """Spread to be expected of each measured column (M,), noise apart, where the coordinates have this one (D,)."""
+        return location.measured_spread(self, spread)
+
+    def seen_weights(self):
+        """Sum of the weights of the objects that have measured each column (M,)."""
+        return location.seen_weights(self)
 
     def transform(self, matrix, offset=None, names=None, units=None):
         """The observations of ``A v + b``: colours of magnitudes, say, with the correlations they then have.
@@ -306,11 +334,14 @@ class Observations:
         if self.projections is not None:
             R = self.projections @ affine.inverse()
             return replace(self, values=self.values + R @ affine.offset, projections=R, **called)
-        values, noise = _transformed(self.values, affine), _transformed_noise(self, affine)
-        return _without_lost(replace(self, values=values, noise=noise, **called), self)
+        values, noise_model = (
+            _transformed(self.values, affine),
+            self.noise_model.transformed(affine.matrix, self.present),
+        )
+        return _without_lost(replace(self, values=values, noise_model=noise_model, **called), self)
 
     def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None):
-        """The blocks that the compiled passes read, of (v - location) / scale, location and scale (D,).
+        """`Data` of (v - location) / scale, location and scale (D,): what the solvers see.
 
         Parameters
         ----------
@@ -324,7 +355,7 @@ class Observations:
         settings = {} if self.projections is None else projected
         if background is not None:
             settings["background"] = background
-        return kernels.pack(self.values, self.noise, self.weights, location, scale, **settings)
+        return kernels.pack(self.values, self.noise_model, self.weights, location, scale, **settings)
 
 
 def _transformed(values, affine):
@@ -336,21 +367,6 @@ def _transformed(values, affine):
     return np.where(lost, np.nan, affine.points(np.where(seen, values, 0.0)))
 
 
-def _transformed_noise(observations, affine):
-    """``A S A'`` (N, D2, D2), of what is seen."""
-    if observations.noise is None:
-        return None
-    result = np.empty((len(observations), *[len(affine.matrix)] * 2))
-    for start in range(0, len(result), CHUNK):
-        part = slice(start, start + CHUNK)
-        noise, seen = observations.noise[part], observations.present[part]
-        if noise.ndim == 2:
-            result[part] = affine.covariances_of_factors(np.where(seen, noise, 0.0)[:, :, None] * np.eye(seen.shape[1]))
-        else:
-            result[part] = affine.covariances(np.where(seen[:, :, None] & seen[:, None, :], noise, 0.0))
-    return result
-
-
 def _without_lost(result, before):
     """The transformed observations, with a remark on objects of which nothing is left."""
     lost = int((before.counts & ~result.counts).sum())
@@ -359,18 +375,6 @@ def _without_lost(result, before):
     if not result.counts.any():
         raise InputError("every row of `matrix` needs a value that is missing, for every object, so nothing is left")
     return result.remarking(f"{lost} object{'s' if lost > 1 else ''} without any transformed value left out")
-
-
-def _divided(noise, scale):
-    if noise is None:
-        return None
-    return noise / scale if noise.ndim == 2 else noise / scale[:, None] / scale
-
-
-def _scaled(noise, factors):
-    if noise is None:
-        return None
-    return noise * factors if noise.ndim == 2 else noise * factors[:, None] * factors
 
 
 def _plain_projections(projections):
@@ -417,14 +421,14 @@ def _infinite(before, after):
     )
 
 
-def _build(cls, values, noise, weights, names, units, remarks=(), projections=None):
+def _build(cls, values, noise_model, weights, names, units, remarks=(), projections=None):
     names = check_names(names, len(units), "columns" if projections is None else "coordinates")
     if weights is not None:
         weights = checks.check_weights(as_floats(weights, "weights")[0], values.shape[0])
     checks.check_something_seen(values)
     if projections is not None:
         projections = checks.check_projections(projections, values)
-    result = cls(values, noise, weights, names, units, remarks, projections)
+    result = cls(values, noise_model, weights, names, units, remarks, projections)
     counted = result.counts
     if not counted.any():
         raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.basics.linalg import square_roots
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
@@ -21,24 +20,10 @@ def draw_observations(
     """
     repeated = observations.select(np.repeat(np.arange(len(observations)), n_draws))
     points, labels = mixture.sample(len(repeated), rng)
-    noise = _noise(observations, n_draws, rng)
+    noise = observations.noise_model.draw(n_draws, observations.present, rng).reshape(len(repeated), -1)
     noise[labels == mixture.n_components] = 0.0
     return replace(repeated, values=np.where(repeated.present, _measured(points, repeated.projections) + noise, np.nan))
 
 
 def _measured(points: NDArray[np.float64], projections: NDArray[np.float64] | None) -> NDArray[np.float64]:
     return points if projections is None else np.einsum("...ai,...i->...a", projections, points)
-
-
-def _noise(observations: Observations, n_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draws of the noise of each object (N n_draws, M); where a value is missing they are not used."""
-    N, M = observations.values.shape
-    white = rng.standard_normal((N, n_draws, M))
-    noise, present = observations.noise, observations.present
-    if noise is None:
-        white[:] = 0.0
-    elif noise.ndim == 2:
-        white *= np.where(present, noise, 0.0)[:, None]
-    else:
-        white = white @ square_roots(np.where(present[:, :, None] & present[:, None], noise, 0.0))
-    return white.reshape(-1, M)

@@ -50,16 +50,8 @@ def _conditioned_components(mixture: GaussianMixture, observations: Observations
 
 def _noise(observations: Observations) -> NDArray[np.float64]:
     """Noise covariances (n, M, M): one where all objects have the same."""
-    noise = observations.noise
-    if noise is None:
-        return np.zeros((1, observations.n_measured, observations.n_measured))
-    noise = noise[:1] if (noise == noise[:1]).all() else noise
-    if noise.ndim == 3:
-        return noise
-    covariances = np.zeros((*noise.shape, noise.shape[1]))
-    places = np.arange(noise.shape[1])
-    covariances[:, places, places] = noise**2
-    return covariances
+    common = observations.noise_model.common([slice(None)], np.ones(observations.n_measured))
+    return observations.noise_covariances if common is None else common[None]
 
 
 def _given_the_background(

@@ -10,13 +10,12 @@ standard errors of weights, means and covariances, and `with_errors` puts them i
 result has that one.
 """
 
-from .background import background_limit
 from .bootstrap import BootstrapSamples, bootstrap
 from .estimates import Estimate, SampledMixtures
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
-from .limits import WidthLimit, width_limit
+from .likelihood_ratio import WidthLimit
+from .limits import background_limit, principal_limit, width_limit
 from .mcmc import LKJ, HalfCauchy, LogUniform, PosteriorPrior, PosteriorSamples, SamplingOutcome, Uniform, refine
-from .principal import principal_limit
 from .profile import profile_interval
 
 __all__ = [

@@ -8,8 +8,11 @@ responsibilities under the fit and r' those under the refit.
 Where the fit has a width of zero the bootstrap is inconsistent (Andrews 2000, Econometrica 68, 399).
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -17,12 +20,19 @@ from scipy.optimize import linear_sum_assignment
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
-from xdgmm.fitting import FitResult, solvers
-from xdgmm.fitting.optimality import Point
-from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood, responsibilities
+from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
+from xdgmm.fitting.optimality import Iterate
 
 from .estimates import SampledMixtures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Data, Statistics
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
+    Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-6  # nats: a thousandth of a standard error
 PASSES = 2000
@@ -93,10 +103,10 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     """
     _check(result, observations, n_resamples, n_jobs, progress)
     seeds = as_generator(rng).integers(2**63, size=n_resamples)
-    problem = _Problem(result, observations)
+    refits = _Refits(result, observations)
     with progress_bar(progress, "resamples", n_resamples) as bar:
         found = []
-        for refit in _results(problem, seeds, n_jobs):
+        for refit in _results(refits, seeds, n_jobs):
             found.append(refit)
             if bar is not None:
                 bar.update()
@@ -129,76 +139,65 @@ def _check(result, observations, n_resamples, n_jobs, progress):
         )
 
 
-def _results(problem, seeds, n_jobs):
+def _results(refits, seeds, n_jobs):
     """The refits in the order of the seeds, as they come."""
     if n_jobs == 1:
-        return map(problem.refit, seeds)
+        return map(refits.refit, seeds)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(problem.refit)(seed) for seed in seeds)
+    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(refits.refit)(seed) for seed in seeds)
 
 
-class _Problem:
-    """What is refitted to what, in the coordinates of the solvers."""
+class _Refits:
+    """Refits of one problem to resamples of its objects; can be sent to another process."""
 
-    def __init__(self, result, observations):
-        self.mixture, self.model = result.mixture, result.model
-        observations = observations.in_units(self.mixture.units)
-        self.observations = observations.select(observations.counts)
-        self.scaling = Standardisation.of(observations, isotropic=self.model.covariance_type == "spherical")
-        constraints = self.model.constraints(*self.mixture.means.shape, observations.units)
-        self.constraints = constraints.standardised(self.scaling)
-        self.start = self.constraints.conforming(self.scaling.mixture(self.mixture))
-        self.blocks = self.scaling.pack(self.observations, self.model.background)
-        self.members = responsibilities(self.start, self.blocks)
+    def __init__(self, result: FitResult, observations: Observations) -> None:
+        counted = observations.in_units(result.mixture.units)
+        counted = counted.select(counted.counts)
+        model = replace(result.model, background=result.mixture.background)
+        self.problem = Problem(counted, result.mixture.n_components, model)
+        self.mixture = result.mixture
+        self.start = self.problem.constraints.conforming(self.problem.standardised(self.mixture))
+        self.members = responsibilities(self.start, self.problem.data)
 
-    def __getstate__(self):
-        """What another process needs: it packs for itself."""
-        return {name: value for name, value in vars(self).items() if name != "blocks"}
-
-    def __setstate__(self, state):
-        """Pack again."""
-        vars(self).update(state)
-        self.blocks = self.scaling.pack(self.observations, self.model.background)
-
-    def refit(self, seed):
-        """Shares, means, covariances and singular directions of one refit, in the caller's units; None where lost."""
-        likelihood = Likelihood(self._drawn(np.random.default_rng(seed)), PASSES, constraints=self.constraints)
+    def refit(self, seed: int) -> tuple[Floats, Floats, Floats, Floats] | None:
+        """Weights, means, covariances and singular directions of one refit, in the user's units; None where lost."""
+        problem = self.problem
         try:
-            solution = solvers.run("auto", self.start, likelihood, TOLERANCE)
+            solution = problem.maximise(self.start, TOLERANCE, PASSES, data=self._drawn(np.random.default_rng(seed)))
         except solvers.CollapseError:
             return None
         if not self._determined(solution.statistics):
             return None
         order = self._order(solution.mixture)
-        singular = Point.at(solution.mixture, solution.statistics, self.constraints).singular.sum(axis=1)
-        found = self.scaling.original(solution.mixture.ordered(order), self.mixture.names, self.mixture.units)
+        singular = Iterate.at(solution.mixture, solution.statistics, problem.constraints).singular.sum(axis=1)
+        found = problem.original(solution.mixture.ordered(order))
         return found.shares, found.means, found.covariances, singular[order]
 
-    def _drawn(self, rng):
-        """The blocks of one resample."""
-        n_objects = len(self.observations)
+    def _drawn(self, rng: np.random.Generator) -> Data:
+        """The data of one resample."""
+        observations = self.problem.observations
+        n_objects = len(observations)
         times = np.bincount(rng.integers(n_objects, size=n_objects), minlength=n_objects)
-        drawn = replace(self.observations, weights=times * self.observations.object_weights).select(times > 0)
-        return self.scaling.pack(drawn, self.model.background)
+        drawn = replace(observations, weights=times * observations.object_weights).select(times > 0)
+        return self.problem.scaling.pack(drawn, self.problem.model.background)
 
-    def _determined(self, statistics):
+    def _determined(self, statistics: Statistics) -> bool:
         """Did the resample see every direction?"""
-        if self.constraints.prior is not None:
+        if self.problem.constraints.prior is not None:
             return True
-        information = np.linalg.eigvalsh(statistics.A.sum(axis=0))
+        information = np.linalg.eigvalsh(statistics.information.sum(axis=0))
         return bool(information[0] > UNSEEN * information[-1])
 
-    def _order(self, mixture):
+    def _order(self, mixture: GaussianMixture) -> NDArray[np.intp]:
         """The components of the refit (K,) in the order of the fit's; what is held fixed is itself already."""
         K = mixture.n_components
         if K == 1:
             return np.zeros(1, int)
-        refitted = responsibilities(mixture, self.blocks)
-        weights = self.blocks.weights
+        data, constraints = self.problem.data, self.problem.constraints
+        refitted, weights = responsibilities(mixture, data), data.object_weights
         common = [[weights @ np.minimum(self.members[:, k], refitted[:, j]) for j in range(K)] for k in range(K)]
-        prior = self.constraints.prior
-        alike = self.constraints.movable & (prior is None or prior.symmetric)
+        alike = constraints.movable & (constraints.prior is None or constraints.prior.symmetric)
         common = np.where((alike[:, None] & alike) | np.eye(K, dtype=bool), common, IMPOSSIBLE)
         return linear_sum_assignment(common, maximize=True)[1]
 

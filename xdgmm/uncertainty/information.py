@@ -17,11 +17,9 @@ import numpy as np
 from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
-from xdgmm.fitting import Model, responsibilities
-from xdgmm.fitting.newton import curvature
-from xdgmm.fitting.optimality import Point
+from xdgmm.fitting import Problem, responsibilities
+from xdgmm.fitting.optimality import Iterate
 from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import GaussianMixture
 
@@ -94,7 +92,7 @@ class Laplace:
         In the caller's units.
     kind, information : str
         What it was made from.
-    point : Point
+    iterate : Iterate
         The fit in the coordinates z of the solvers.
     scaling : Standardisation
         From there to the caller's units.
@@ -108,7 +106,7 @@ class Laplace:
     mixture: GaussianMixture
     kind: str
     information: str
-    point: Point
+    iterate: Iterate
     scaling: Standardisation
     deviations: np.ndarray
     undetermined: np.ndarray
@@ -116,23 +114,23 @@ class Laplace:
     @property
     def covariance(self):
         """Of all parameters (P, P), as in `ParameterErrors`; infinite variance for what is undetermined."""
-        jacobian = self.point.coordinates.jacobian()
+        jacobian = self.iterate.coordinates.jacobian()
         along = jacobian @ self.deviations
         covariance = along @ along.T
         lost = np.flatnonzero(_visible(jacobian @ self.undetermined, np.abs(jacobian).max(initial=0.0)))
         covariance[lost, lost] = np.inf
-        units = _units(self.point.mixture, self.scaling.scale)
+        units = _units(self.iterate.mixture, self.scaling.scale)
         return covariance * np.outer(units, units)
 
     @property
     def singular(self):
         """In how many directions each covariance was held at the boundary (K,)."""
-        return self.point.singular.sum(axis=1)
+        return self.iterate.singular.sum(axis=1)
 
     @property
     def residual(self):
         """Largest component of the gradient per standard error: zero if the mixture is the maximum for these data."""
-        return self.point.residual
+        return self.iterate.residual
 
     def propagate(self, function, level=0.6827):
         """`Estimate` of any function of the mixture, to first order: a symmetric interval.
@@ -177,7 +175,7 @@ class Laplace:
 
     def _at(self, z):
         """The mixture at coordinates z, in the caller's units; its background keeps its box to the last bit."""
-        moved = self.scaling.original(self.point.coordinates.at(z), self.mixture.names, self.mixture.units)
+        moved = self.scaling.original(self.iterate.coordinates.at(z), self.mixture.names, self.mixture.units)
         return self.mixture.with_parameters(moved.shares, moved.means, moved.covariances)
 
     def _slopes(self, function, directions):
@@ -195,9 +193,9 @@ class Laplace:
 
     def _through_roots(self, function, value):
         """Where a variance held at zero enters by its square root, so that no first order exists."""
-        held = np.flatnonzero(~self.point.free)
+        held = np.flatnonzero(~self.iterate.free)
         result = np.zeros(np.shape(value), bool)
-        for z in np.eye(self.point.coordinates.size)[held]:
+        for z in np.eye(self.iterate.coordinates.size)[held]:
             short, long = (np.abs(function(self._at(step * z)) - value) for step in (STEP, 1.0))
             result |= short > THROUGH_ROOT * STEP * long + 1e-13 * np.abs(value)
         return result
@@ -220,7 +218,7 @@ def laplace(mixture, observations, *, kind="information", information="observed"
         Expected (one component only): ``sum T^-1`` for the mean and ``sum tr(T^-1 E_a T^-1 E_b) / 2`` for the
         covariance, with T = V + S_i.
     model : Model, optional
-        What was fitted: the `model` of the fit's result.  By default full covariances, nothing fixed, no prior.
+        What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
 
     Returns
     -------
@@ -243,21 +241,24 @@ def laplace(mixture, observations, *, kind="information", information="observed"
     >>> print(f"{sigma.value:.2f} +- {sigma.error:.2f} km/s")
     2.73 +- 0.43 km/s
     """
-    model = Model(background=mixture.background) if model is None else model
-    _check(mixture, kind, information, model)
-    observations = observations.in_units(mixture.units)
-    scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
-    constraints = model.constraints(*mixture.means.shape, observations.units).standardised(scaling)
-    blocks = scaling.pack(observations, mixture.background)
-    standard = scaling.mixture(mixture)
-    point = Point.at(standard, Likelihood(blocks, 1, constraints=constraints).expect(standard), constraints)
+    problem = Problem.of(mixture, observations, model)
+    _check(mixture, kind, information, problem.model)
+    evaluation = problem.at(mixture)
+    if (kind, information) not in evaluation.memo:
+        evaluation.memo[kind, information] = _laplace(evaluation, kind, information)
+    return evaluation.memo[kind, information]
+
+
+def _laplace(evaluation, kind, information):
+    iterate, problem = evaluation.iterate, evaluation.problem
     if information == "observed":
-        bread = _observed(point, blocks)
+        bread = -evaluation.hessian
     else:
-        jacobian = point.coordinates.jacobian()[:, point.free]
-        bread = jacobian.T @ _expected(standard, observations, scaling) @ jacobian
-    meat = _meat(point, observations, blocks, scaling) if kind == "sandwich" else None
-    return Laplace(mixture, kind, information, point, scaling, *_directions(bread, meat, point.free))
+        jacobian = iterate.coordinates.jacobian()[:, iterate.free]
+        bread = jacobian.T @ _expected(iterate.mixture, problem.observations, problem.scaling) @ jacobian
+    meat = _meat(iterate, problem) if kind == "sandwich" else None
+    directions = _directions(bread, meat, iterate.free)
+    return Laplace(evaluation.mixture, kind, information, iterate, problem.scaling, *directions)
 
 
 def parameter_errors(mixture, observations, information="observed", model=None, *, kind="information"):
@@ -321,12 +322,6 @@ def _check(mixture, kind, information, model):
         raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
 
 
-def _observed(point, blocks):
-    likelihood = Likelihood(blocks, 2 * point.coordinates.size + 1, constraints=point.coordinates.constraints)
-    model = curvature(point.mixture, point.statistics, likelihood, point.singular, central=True)
-    return -model.hessian
-
-
 def _expected(mixture, observations, scaling):
     """Expected information (P, P) about weight, mean and packed covariance of a single standardised Gaussian."""
     D = mixture.n_dimensions
@@ -349,30 +344,30 @@ def _expected(mixture, observations, scaling):
     return result
 
 
-def _meat(point, observations, blocks, scaling):
+def _meat(iterate, problem):
     """``sum omega^2 s s'`` over the objects, s their scores in the free coordinates."""
-    weighted = (omega[:, None] * s for omega, s in _scores(point, observations, blocks, scaling))
+    weighted = (omega[:, None] * s for omega, s in object_scores(iterate, problem))
     return sum(s.T @ s for s in weighted)
 
 
-def _scores(point, observations, blocks, scaling):
+def object_scores(iterate, problem):
     """Weights (n,) and scores (n, free) of the objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
 
     With respect to shares ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian carries
     them to the coordinates.
     """
-    mixture = point.mixture
-    jacobian = point.coordinates.jacobian()[:, point.free]
-    members = responsibilities(mixture, blocks)
-    bare = replace(observations, weights=None)
-    for start in range(0, blocks.n_objects, CHUNK):
+    mixture, data = iterate.mixture, problem.data
+    jacobian = iterate.coordinates.jacobian()[:, iterate.free]
+    members = responsibilities(mixture, data)
+    bare = replace(problem.observations, weights=None)
+    for start in range(0, data.n_objects, CHUNK):
         chunk = slice(start, start + CHUNK)
-        part = scaling.observations(bare.select(blocks.rows[chunk]))
+        part = problem.scaling.observations(bare.select(data.rows[chunk]))
         r = members[chunk]
         shares = np.divide(r, mixture.shares, out=np.zeros_like(r), where=mixture.shares > 0)
         pairs = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
         means, covariances = zip(*pairs, strict=True)
-        yield blocks.weights[chunk], np.hstack([shares, *means, *covariances]) @ jacobian
+        yield data.object_weights[chunk], np.hstack([shares, *means, *covariances]) @ jacobian
 
 
 def _of_component(part, mixture, k, r):

@@ -37,7 +37,7 @@ def observed_along(direction, observations, members):
     if n <= 1:
         return Observed()
     values = counted.values[complete][:, used] @ direction[used]
-    variances = _noise_along(counted.select(complete), used, direction[used])
+    variances = counted.select(complete).noise_model.variance_along(direction)
     s2 = members @ (values - members @ values / n) ** 2 / (n - 1)
     s2_error = s2 * np.sqrt(2.0 / (n - 1))
     observed = np.sqrt(s2), 0.5 * s2_error / np.sqrt(s2) if s2 > 0 else np.nan
@@ -46,15 +46,6 @@ def observed_along(direction, observations, members):
     if naive2 == 0:
         naive = 0.0, np.nan
     return Observed(*observed, *_median(np.sqrt(variances), members), *naive)
-
-
-def _noise_along(observations, used, direction):
-    if observations.noise is None:
-        return np.zeros(len(observations))
-    if observations.noise.ndim == 2:
-        return observations.noise[:, used] ** 2 @ direction**2
-    covariances = observations.noise[:, used[:, None], used]
-    return np.einsum("i,nij,j->n", direction, covariances, direction)
 
 
 def _median(values, weights):

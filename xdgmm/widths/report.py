@@ -264,7 +264,7 @@ class _Rows:
         self.mixture, self.observations, self.model, self.errors = mixture, observations, model, errors
         self.spread, self.level, self.limit_level = spread, level, limit_level
         blocks = observations.pack(background=mixture.background and mixture.background.box)
-        self.members = blocks.weights[:, None] * responsibilities(mixture, blocks)
+        self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
 
     def every(self, *, principal):
         """Named columns of all components, then their principal axes where these are wanted."""
@@ -324,7 +324,7 @@ class _Rows:
         if i >= D - self.errors.singular[k]:
             return True
         value, error = (of["principal"][k, i] for of in (self.spread.value, self.spread.error))
-        return i == D - 1 and self.model.type.turned and not 2 * value > CLEARLY_RESOLVED * error
+        return i == D - 1 and self.model.type.rotated and not 2 * value > CLEARLY_RESOLVED * error
 
     def _may_have_limit(self, k):
         return self.model.prior is None and k not in self.model.fixed.covariances

@@ -4,7 +4,7 @@ import numpy as np
 
 from xdgmm import Dirichlet, Fixed, GaussianMixture
 from xdgmm.fitting import Model
-from xdgmm.fitting.statistics import Statistics
+from xdgmm.fitting.objective import Statistics
 from xdgmm.uncertainty.mcmc import labels
 
 K = 3

@@ -68,7 +68,7 @@ class Coordinates:
     def __init__(self, mixture, constraints):
         self.mixture = mixture
         D = mixture.n_dimensions
-        free = np.flatnonzero(~constraints.fixed_shares)
+        free = np.flatnonzero(~constraints.fixed_weights)
         self.free_shares = free if free.size > 1 else free[:0]
         self.rest = mixture.shares[self.free_shares].sum()
         self.free_means = np.flatnonzero(~constraints.fixed_means)

@@ -45,7 +45,7 @@ def assigned(means, covariances, mixture, statistics, allowed):
     of the logarithms of the sigmas with that noise in.
     """
     K = mixture.n_components
-    information = statistics.A / np.maximum(statistics.q[:K], 1e-300)[:, None, None]
+    information = statistics.information / np.maximum(statistics.n_members[:K], 1e-300)[:, None, None]
     whole = 1.0 / np.maximum(np.diagonal(information, axis1=1, axis2=2), 1e-300)
     own = np.diagonal(mixture.covariances, axis1=1, axis2=2)
     noise = np.maximum(whole - own, 0.0) + 1e-6 * whole

@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from xdgmm import kernels
-from xdgmm.fitting.standardisation import Standardisation
-from xdgmm.fitting.statistics import Likelihood
+from xdgmm.fitting import Problem, expect
 
 from .coordinates import Coordinates
 
@@ -28,19 +26,17 @@ class Posterior:
     """
 
     def __init__(self, result, observations, prior):
-        model = result.model
-        self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
-        self.mixture = self.scaling.mixture(result.mixture)
-        self.constraints = model.constraints(*self.mixture.means.shape, observations.units).standardised(self.scaling)
+        problem = Problem.of(result.mixture, observations, result.model)
+        self.data, self.scaling, self.constraints = problem.data, problem.scaling, problem.constraints
+        self.mixture = problem.standardised(result.mixture)
         self.prior = prior.standardised(self.scaling)
-        self.blocks = self.scaling.pack(observations, result.mixture.background)
         self.coordinates = Coordinates(self.mixture, self.constraints)
-        self.shift = self.scaling.log_jacobian(observations)
-        self.units = observations.units
+        self.shift = problem.log_jacobian
+        self.units = problem.observations.units
 
     def statistics(self):
         """`Statistics` of the fit, without any prior."""
-        return Likelihood(self.blocks, 1).expect(self.mixture)
+        return expect(self.mixture, self.data)
 
     def log_prior(self, z):
         """Log-density (W,) of the prior over the coordinates z (W, P), normalised; minus infinity where impossible."""
@@ -52,13 +48,13 @@ class Posterior:
         return np.where(np.isnan(density), -np.inf, density)
 
     def __call__(self, z):
-        """Log-posterior (W,) at z (W, P), but for the evidence; never NaN."""
+        """Log-posterior (W,) at z (W, P), up to the evidence; never NaN."""
         parameters = self.coordinates.at(z)
         result = self._log_prior(parameters)
         some = np.flatnonzero(result > -np.inf)
         if some.size:
             arrays = (array[some] for array in (parameters.shares, parameters.means, parameters.covariances))
             with np.errstate(all="ignore"):
-                likelihoods = kernels.log_likelihoods(self.blocks, *arrays) + self.shift
+                likelihoods = self.data.total_log_likelihoods(*arrays) + self.shift
             result[some] += np.where(np.isnan(likelihoods), -np.inf, likelihoods)
         return result

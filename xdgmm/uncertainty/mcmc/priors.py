@@ -13,7 +13,6 @@ from xdgmm.basics.arrays import as_floats
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
 from xdgmm.fitting import Dirichlet, Normal
-from xdgmm.fitting.standardisation import location_and_spread
 
 WIDE = 10.0  # spreads of the data: standard deviation of the default prior on the means
 LOG_2PI = np.log(2.0 * np.pi)
@@ -222,7 +221,7 @@ class PosteriorPrior:
         """
         K, D = n_components, observations.n_dimensions
         names, units = observations.names, observations.units
-        location, spread = location_and_spread(observations)
+        location, spread = observations.location_and_spread()
         isotropic = model.covariance_type == "spherical"
         if isotropic:
             spread = np.full_like(spread, np.exp(np.log(spread).mean()))

@@ -81,15 +81,15 @@ def _centre(posterior):
 def _regular(mixture, constraints, statistics):
     """The mixture with every width near zero raised, and where it was raised: boolean (K, D)."""
     K, D = mixture.means.shape
-    q = np.maximum(statistics.q[:K], 1.0)
-    information = statistics.A / q[:, None, None]
+    q = np.maximum(statistics.n_members[:K], 1.0)
+    information = statistics.information / q[:, None, None]
     L = constraints.metric(information + 1e-12 * np.eye(D), q)
     L = np.where(np.isfinite(L), L, np.eye(D))
     half = np.linalg.solve(L, mixture.covariances)
     values, vectors = np.linalg.eigh(symmetric(np.linalg.solve(L, np.swapaxes(half, -1, -2))))
     least = NEAR_ZERO * np.sqrt(2.0 / np.maximum(q, 2.0))[:, None]
-    turned = L @ vectors
-    covariances = (turned * np.maximum(values, least)[:, None, :]) @ np.swapaxes(turned, -1, -2)
+    rotated = L @ vectors
+    covariances = (rotated * np.maximum(values, least)[:, None, :]) @ np.swapaxes(rotated, -1, -2)
     changed = (values < least).any(axis=1)
     covariances = np.where(changed[:, None, None], symmetric(covariances), mixture.covariances)
     covariances = constraints.covariances(mixture.covariances, covariances, q)

@@ -1,13 +1,31 @@
-"""What the measurements cannot tell: coordinates and pairs of coordinates that no object shows."""
+"""What the measurements cannot tell: coordinates, directions and pairs of coordinates that no object shows."""
 
 import numpy as np
 
 from xdgmm import kernels
 
-from .standardisation import some_rows
+from .location import ENOUGH, some_rows
 
-ENOUGH = 2000  # objects from which it is judged which covariances projections show
+UNSEEN = 1e-12  # share of a direction in what all projections see together
+JUDGED = 2000  # objects from which it is judged which covariances projections show
 HIDDEN = 1e-10  # share of a direction in what all objects show together
+
+
+def unseen_coordinates(observations):
+    """Which coordinates have a part in a direction that no projection sees (D,), and how many such directions are."""
+    D = observations.n_dimensions
+    gram = np.zeros((D, D))
+    counted = np.flatnonzero(observations.counts)
+    for start in range(0, counted.size, ENOUGH):
+        part = observations.select(counted[start : start + ENOUGH])
+        R = np.broadcast_to(part.projections, (*part.values.shape, D))
+        R = np.where(part.present[:, :, None], R, 0.0)
+        gram += np.einsum("nai,naj->ij", R, R)
+    size = np.sqrt(np.diag(gram))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(gram / size[:, None] / size)
+    null = vectors[:, values <= UNSEEN * values.max()]
+    return (null**2).sum(axis=1) > 1e-6, null.shape[1]
 
 
 def unmeasured_pairs(observations):
@@ -36,7 +54,7 @@ def unmeasured_pairs(observations):
 
 def _shown(observations, rows, columns):
     """Sum over objects of the outer products of what R V R' depends on, by packed elements of V (n, n)."""
-    chosen = some_rows(observations, ENOUGH)
+    chosen = some_rows(observations, JUDGED)
     part = observations.select(chosen)
     R = np.broadcast_to(part.projections, (*part.values.shape, observations.n_dimensions))
     R = np.where(part.present[:, :, None], R, 0.0)

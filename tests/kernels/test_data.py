@@ -1,0 +1,248 @@
+"""The contract of `Data`: what every source of data and every backend must do.  Add a new one to IMPLEMENTATIONS."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from xdgmm import kernels
+from xdgmm.kernels.reference import ReferenceData
+
+IMPLEMENTATIONS = {"packed": kernels.pack, "reference": ReferenceData.pack}
+NOISES = ("none", "standard errors", "covariances")
+SHAPES = ("complete", "missing", "one projection", "projections", "background")
+N, K, D = 61, 3, 2
+
+
+def covariances(rng, n, size):
+    factor = 0.4 * rng.standard_normal((n, size, size))
+    return factor @ np.swapaxes(factor, 1, 2) + 0.05 * np.eye(size)
+
+
+def measurements(noise, shape, n_dimensions=D):
+    """Arguments of `pack`, and the weights, means and covariances of a mixture."""
+    rng = np.random.default_rng(7)
+    M = n_dimensions
+    values = 1.5 * rng.standard_normal((N, M))
+    given = {"values": values, "weights": rng.uniform(0.5, 2.0, N)}
+    given["noise"] = {
+        "none": None,
+        "standard errors": rng.uniform(0.3, 1.0, (N, M)),
+        "covariances": covariances(rng, N, M),
+    }[noise]
+    given["weights"][5] = 0.0
+    values[9] = np.nan
+    if shape == "missing":
+        values[rng.random((N, M)) < 0.3] = np.nan
+    if shape == "one projection":
+        given["projections"] = np.eye(M) + 0.3 * rng.standard_normal((M, n_dimensions))
+    if shape == "projections":
+        given["projections"] = np.eye(M) + 0.2 * rng.uniform(-1, 1, (N, M, n_dimensions))
+    if shape == "background":
+        given["background"] = np.full(M, -9.0), np.full(M, 8.0)
+    weights = rng.dirichlet(np.full(K + (shape == "background"), 4.0))
+    return given, (
+        weights,
+        rng.standard_normal((K, n_dimensions)),
+        covariances(rng, K, n_dimensions) + 0.3 * np.eye(n_dimensions),
+    )
+
+
+def by_definition(given, mixture):
+    """Log of weight times density of every component at every object that counts, by SciPy; and which objects."""
+    weights, means, V = mixture
+    values = given["values"]
+    kept = np.flatnonzero(np.isfinite(values).any(axis=1) & (given["weights"] > 0))
+    joint = np.empty((kept.size, weights.size))
+    for row, i in enumerate(kept):
+        seen = np.isfinite(values[i])
+        S = kernels.as_noise(given["noise"], values.shape).covariances()[i]
+        R = np.broadcast_to(given.get("projections", np.eye(means.shape[1])), (N, *S.shape[:1], means.shape[1]))[i][
+            seen
+        ]
+        for k in range(len(means)):
+            T = R @ V[k] @ R.T + S[np.ix_(seen, seen)]
+            joint[row, k] = np.log(weights[k]) + multivariate_normal(R @ means[k], T).logpdf(values[i, seen])
+        if "background" in given:
+            low, high = given["background"]
+            joint[row, -1] = np.log(weights[-1]) - np.log(high - low)[seen].sum()
+    return joint, kept
+
+
+CASES = list(product(NOISES, SHAPES))
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, ids=str)
+def pack(request):
+    return IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture(params=CASES, ids=" and ".join)
+def case(request):
+    return measurements(*request.param)
+
+
+def test_it_has_the_methods_and_the_totals(pack, case):
+    given, mixture = case
+    data = pack(**given)
+    assert isinstance(data, kernels.Data)
+    kept = by_definition(given, mixture)[1]
+    np.testing.assert_array_equal(data.rows, kept)
+    assert (data.n_objects, data.n_dimensions) == (kept.size, D)
+    np.testing.assert_array_equal(data.object_weights, given["weights"][kept])
+    assert data.total_weight == pytest.approx(given["weights"][kept].sum(), rel=1e-13)
+    assert data.projected == ("projections" in given)
+
+
+def test_densities_are_those_of_the_definition(pack, case):
+    given, mixture = case
+    data, (joint, kept) = pack(**given), by_definition(given, mixture)
+    expected = np.logaddexp.reduce(joint, axis=1)
+    np.testing.assert_allclose(data.log_likelihoods(*mixture), expected, rtol=0, atol=1e-11)
+    r = np.exp(joint - expected[:, None])
+    np.testing.assert_allclose(data.responsibilities(*mixture), r, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(data.responsibilities(*mixture, component=1), r[:, [1]], rtol=0, atol=1e-11)
+    statistics = data.accumulate(*mixture)
+    assert statistics.log_likelihood == pytest.approx(given["weights"][kept] @ expected, rel=1e-12)
+    np.testing.assert_allclose(statistics.n_members, given["weights"][kept] @ r, rtol=1e-11)
+
+
+def test_the_gradient_is_that_of_the_log_likelihood(pack, case):
+    given, (weights, means, V) = case
+    data, step = pack(**given), 1e-5
+    statistics = data.accumulate(weights, means, V)
+    for k, i in product(range(K), range(D)):
+        shift = np.zeros_like(means)
+        shift[k, i] = step
+        rise = data.log_likelihoods(weights, means + shift, V) - data.log_likelihoods(weights, means - shift, V)
+        assert data.object_weights @ rise / (2 * step) == pytest.approx(statistics.grad_mean[k, i], abs=1e-6, rel=1e-6)
+    for k, i, j in product(range(K), range(D), range(D)):
+        shift = np.zeros_like(V)
+        shift[k, i, j] = shift[k, j, i] = step
+        rise = data.log_likelihoods(weights, means, V + shift) - data.log_likelihoods(weights, means, V - shift)
+        expected = (2.0 if i != j else 1.0) * statistics.grad_covariance[k, i, j]
+        assert data.object_weights @ rise / (2 * step) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+
+
+def test_the_information_is_that_of_known_labels(pack, case):
+    # with known labels it is minus the second derivative of ln N(w | R m, T) with respect to m
+    given, mixture = case
+    data = pack(**given)
+    found = data.accumulate_with_information(*mixture)
+    r, values, expected = data.responsibilities(*mixture), given["values"], np.zeros((K, D, D))
+    S = kernels.as_noise(given["noise"], values.shape).covariances()
+    R = np.broadcast_to(given.get("projections", np.eye(D)), (N, *S.shape[1:2], D))
+    for row, i in enumerate(data.rows):
+        seen = np.isfinite(values[i])
+        for k in range(K):
+            T = R[i][seen] @ mixture[2][k] @ R[i][seen].T + S[i][np.ix_(seen, seen)]
+            expected[k] += given["weights"][i] * r[row, k] * R[i][seen].T @ np.linalg.solve(T, R[i][seen])
+    np.testing.assert_allclose(found.information, expected, rtol=1e-9, atol=1e-9)
+    without = data.accumulate(*mixture)
+    assert without.information is None
+    np.testing.assert_allclose(without.grad_covariance, found.grad_covariance, rtol=0, atol=1e-11)
+
+
+def test_statistics_add(pack, case):
+    given, mixture = case
+    parts = [
+        {
+            name: array[rows] if name not in ("background", "projections") or np.ndim(array) == 3 else array
+            for name, array in given.items()
+            if array is not None
+        }
+        | ({"noise": None} if given["noise"] is None else {})
+        for rows in (slice(23), slice(23, None))
+    ]
+    one, other = (pack(**part).accumulate_with_information(*mixture) for part in parts)
+    for name, whole in vars(pack(**given).accumulate_with_information(*mixture)).items():
+        if whole is not None:
+            np.testing.assert_allclose(getattr(one + other, name), whole, rtol=1e-11, atol=1e-11, err_msg=name)
+
+
+def test_many_mixtures_are_each_of_them(pack, case):
+    given, mixture = case
+    data, moved = pack(**given), (mixture[0], mixture[1] + 0.3, mixture[2])
+    found = data.total_log_likelihoods(*(np.stack(pair) for pair in zip(mixture, moved, strict=True)))
+    expected = [data.accumulate(*each).log_likelihood for each in (mixture, moved)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_subsample_is_some_of_the_objects_always_the_same(pack, case):
+    given, mixture = case
+    data = pack(**given)
+    sample, again = data.subsample(20), data.subsample(20)
+    assert 5 <= sample.n_objects <= 40
+    np.testing.assert_array_equal(sample.rows, again.rows)
+    assert set(sample.rows) < set(data.rows)
+    whole = dict(zip(data.rows, data.log_likelihoods(*mixture), strict=True))
+    expected = [whole[row] for row in sample.rows]
+    np.testing.assert_allclose(sample.log_likelihoods(*mixture), expected, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(sample.object_weights, given["weights"][sample.rows])
+    assert sample.accumulate(*mixture).log_likelihood == pytest.approx(sample.object_weights @ expected, rel=1e-12)
+    assert data.subsample(10 * N).n_objects == data.n_objects
+
+
+def test_effective_sizes_and_typical_errors_are_those_of_the_members(pack, case):
+    given, mixture = case
+    data = pack(**given)
+    members = data.object_weights[:, None] * data.responsibilities(*mixture)[:, :K]
+    np.testing.assert_allclose(
+        data.effective_sizes(*mixture), members.sum(axis=0) ** 2 / (members**2).sum(axis=0), rtol=1e-10
+    )
+    errors = data.typical_errors(*mixture)
+    assert errors.shape == (K, D)
+    if "projections" in given:
+        return
+    variances = kernels.as_noise(given["noise"], given["values"].shape).variances[data.rows]
+    seen = np.isfinite(given["values"][data.rows])
+    for k, i in product(range(K), range(D)):
+        below = (np.sqrt(variances[:, i]) < errors[k, i] - 1e-12) & seen[:, i]
+        above = (np.sqrt(variances[:, i]) > errors[k, i] + 1e-12) & seen[:, i]
+        half = 0.5 * members[seen[:, i], k].sum()
+        assert members[below, k].sum() <= half * (1 + 1e-12)
+        assert members[above, k].sum() <= half * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_the_profile_of_one_sigma_is_that_of_its_members(pack, noise):
+    given, mixture = measurements(noise, "complete", 1)
+    data = pack(**given)
+    for k in range(K):
+        profile = data.sigma_profile(*mixture, k)
+        w = data.object_weights * data.responsibilities(*mixture, component=k)[:, 0]
+        x = given["values"][data.rows, 0]
+        e2 = kernels.as_noise(given["noise"], given["values"].shape).variances[data.rows, 0]
+        assert (profile.span, profile.lowest) == (np.ptp(x), x.min())
+        assert profile.any_exact == (noise == "none")
+        t = 0.7 + e2
+        mean = (w * x / t).sum() / (w / t).sum()
+        expected = (
+            mean,
+            (w / t).sum(),
+            (w * (x - mean) ** 2 / t**2).sum(),
+            -0.5 * (w * (np.log(t) + (x - mean) ** 2 / t)).sum(),
+        )
+        np.testing.assert_allclose(profile(0.7), expected, rtol=1e-12)
+    no_members = np.array([1.0, 0.0, 0.0])
+    assert data.sigma_profile(no_members, *mixture[1:], 2) is None
+
+
+@pytest.mark.parametrize("information", [True, False])
+def test_impossible_objects_give_minus_infinity_and_no_nan(pack, information):
+    data = pack(np.array([[0.5], [0.5]]), np.array([[0.0], [1.0]]), None)
+    mixture = np.ones(1), np.zeros((1, 1)), np.zeros((1, 1, 1))
+    statistics = (data.accumulate_with_information if information else data.accumulate)(*mixture)
+    assert statistics.log_likelihood == -np.inf
+    assert not any(
+        np.any(each) for name, each in vars(statistics).items() if name != "log_likelihood" and each is not None
+    )
+
+
+def test_in_one_dimension_the_squared_information_is_known(pack):
+    given, mixture = measurements("standard errors", "complete", 1)
+    data = pack(**given)
+    r, e2 = data.responsibilities(*mixture), given["noise"][data.rows, 0] ** 2
+    expected = [data.object_weights @ (r[:, k] / (mixture[2][k, 0, 0] + e2) ** 2) for k in range(K)]
+    np.testing.assert_allclose(data.accumulate_with_information(*mixture).squared_information, expected, rtol=1e-12)

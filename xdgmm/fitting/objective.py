@@ -1,0 +1,195 @@
+"""The expectation step, and what is maximised: the log-likelihood of data, with the log-density of a prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from xdgmm.kernels import Statistics
+
+from .constraints import Constraints
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Data
+    from xdgmm.mixture import GaussianMixture
+
+    from .priors import Terms
+    from .watching import Watch
+
+    Floats = NDArray[np.float64]
+
+UNLIMITED = 10**9
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorStatistics(Statistics):
+    """`Statistics` whose derivatives are those of the log-posterior.
+
+    Attributes
+    ----------
+    log_prior : float
+        What the prior adds to the objective.
+    prior : Terms
+        The prior whose derivatives are in `grad_mean` and `grad_covariance`.
+    """
+
+    log_prior: float = 0.0
+    prior: Terms | None = None  # type: ignore[misc]
+
+    __add__: ClassVar[None] = None  # type: ignore[assignment]  # the prior would count twice
+
+    @classmethod
+    def of(cls, statistics: Statistics, prior: Terms, mixture: GaussianMixture) -> PosteriorStatistics:
+        """Add a prior to the statistics of a pass, which was made under this mixture."""
+        log_prior, grad_mean, grad_covariance = prior.derivatives(mixture)
+        values = {each.name: getattr(statistics, each.name) for each in fields(Statistics)}
+        values["grad_mean"] = statistics.grad_mean + grad_mean
+        values["grad_covariance"] = statistics.grad_covariance + grad_covariance
+        return cls(**values, log_prior=log_prior, prior=prior)
+
+    def ordered(self, order: NDArray[np.intp]) -> PosteriorStatistics:
+        """The same statistics with the components in another order (K,)."""
+        values = {
+            each.name: getattr(super(PosteriorStatistics, self).ordered(order), each.name)
+            for each in fields(Statistics)
+        }
+        return PosteriorStatistics(**values, log_prior=self.log_prior, prior=self.prior.ordered(order))
+
+    @property
+    def objective(self) -> float:
+        """The log-likelihood plus the log-density of the prior, in nats."""
+        return self.log_likelihood + self.log_prior
+
+    @property
+    def weight_counts(self) -> Floats:
+        """Derivative of the objective with respect to ln weight (K,) or (K + 1,)."""
+        return self.n_members + self.prior.concentration - 1.0
+
+    @property
+    def covariance_counts(self) -> Floats:
+        """Number of objects that determine each covariance (K,), those that the prior counts for included."""
+        return self.n_members[: len(self.grad_mean)] + self.prior.component_counts
+
+    @property
+    def rounding(self) -> float:
+        """Size of the rounding error of the objective, in nats."""
+        return super().rounding + 1e-13 * abs(self.log_prior)
+
+
+def expect(mixture: GaussianMixture, data: Data) -> Statistics:
+    """`Statistics` of data under a mixture, with the information: one pass over the data."""
+    return data.accumulate_with_information(*parameters(mixture))
+
+
+def differentiate(mixture: GaussianMixture, data: Data) -> Statistics:
+    """`Statistics` without the information, in a slightly faster pass: log-likelihood and gradient."""
+    return data.accumulate(*parameters(mixture))
+
+
+def log_likelihoods(mixture: GaussianMixture, data: Data) -> Floats:
+    """``ln p(w_i)`` of every object (n_objects,)."""
+    return data.log_likelihoods(*parameters(mixture))
+
+
+def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
+    """Probability that each object belongs to each component (n_objects, K); rows sum to one.
+
+    With a background there is one column more, the background's.  An object that is impossible under every component
+    (an exact value beside components without width) gets the weights.
+    """
+    result = data.responsibilities(*parameters(mixture))
+    impossible = np.isnan(result).any(axis=1)
+    result[impossible] = mixture.shares
+    result /= result.sum(axis=1, keepdims=True)
+    return result
+
+
+def parameters(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
+    """Weights (the background's last), means and covariances: what a pass takes."""
+    return mixture.shares, mixture.means, mixture.covariances
+
+
+class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error
+    """The number of passes allowed has been used."""
+
+
+class Objective:
+    """What is maximised over one set of data, counting the passes made over it.
+
+    Parameters
+    ----------
+    data : Data
+    max_passes : int
+        How many passes may be made; one more raises `OutOfPasses`.
+    watch : Watch, optional
+        Is told of every pass.
+    constraints : Constraints, optional
+        What is free, and the prior; everything, and none, by default.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        max_passes: int = UNLIMITED,
+        watch: Watch | None = None,
+        constraints: Constraints | None = None,
+    ) -> None:
+        self.data = data
+        self.max_passes = max_passes
+        self.watch = watch
+        self.constraints = self._given = constraints
+        self.history: list[float] = []
+        self.best: tuple[GaussianMixture, Statistics] | None = None
+
+    @property
+    def passes(self) -> int:
+        """Number of passes made so far."""
+        return len(self.history)
+
+    @property
+    def passes_left(self) -> int:
+        """Number of passes that may still be made."""
+        return self.max_passes - self.passes
+
+    def subsample(self, n_objects: int) -> Objective:
+        """The objective of about so many of the objects, with as much of the prior, passes unlimited."""
+        data = self.data.subsample(n_objects)
+        fraction = data.total_weight / self.data.total_weight
+        return Objective(data, constraints=self.constraints and self.constraints.tempered(fraction))
+
+    def expect(self, mixture: GaussianMixture) -> Statistics:
+        """`Statistics` under the mixture; remembers the best pair of mixture and statistics."""
+        statistics = self._counted(mixture, expect)
+        if self.best is None or statistics.objective >= self.best[1].objective:
+            self.best = mixture, statistics
+        return statistics
+
+    def differentiate(self, mixture: GaussianMixture) -> Statistics:
+        """`Statistics` without the information, and not remembered: for intermediate steps."""
+        return self._counted(mixture, differentiate)
+
+    def predict(self, gain: float) -> None:
+        """Tell the watch how many nats are predicted still to gain."""
+        if self.watch is not None:
+            self.watch.gain = gain
+
+    def _counted(
+        self, mixture: GaussianMixture, make_pass: Callable[[GaussianMixture, Data], Statistics]
+    ) -> Statistics:
+        if self.passes_left <= 0:
+            raise OutOfPasses
+        if self._given is None:
+            self.constraints = Constraints.none(mixture)
+        statistics = make_pass(mixture, self.data)
+        if self.constraints.prior is not None:
+            statistics = PosteriorStatistics.of(statistics, self.constraints.prior, mixture)
+        self.history.append(statistics.objective)
+        if self.watch is not None:
+            self.watch.passed(mixture, statistics, self.data)
+        return statistics

@@ -1,0 +1,235 @@
+"""`Problem`: this model, these observations, in the coordinates of the solvers.
+
+Fits and everything that is said about them afterwards (errors, limits, resamples, posteriors) need the same things:
+units converted, coordinates standardised, constraints and prior in these coordinates, data packed, and the way back to
+the user's units.  A `Problem` makes each of them once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import unseen_coordinates
+from xdgmm.observations.checks import check_columns_seen
+
+from . import solvers
+from .newton import curvature
+from .objective import UNLIMITED, Objective
+from .optimality import Iterate
+from .record import model_of
+from .standardisation import Standardisation
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Data, Statistics
+    from xdgmm.observations import Observations
+
+    from .constraints import Constraints
+    from .model import Model
+    from .watching import Watch
+
+KEPT = "problem"  # under which name observations keep the last problem made of them
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A problem at one mixture.
+
+    Attributes
+    ----------
+    problem : Problem
+    mixture : GaussianMixture
+        In the user's coordinates.
+    iterate : Iterate
+        The same in the coordinates of the solvers, with its statistics.
+    memo : dict
+        What was computed of it elsewhere (normal approximations), kept so that it is computed once.
+    """
+
+    problem: Problem
+    mixture: GaussianMixture
+    iterate: Iterate
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Sums of the pass at the mixture."""
+        return self.iterate.statistics
+
+    @cached_property
+    def hessian(self) -> NDArray[np.float64]:
+        """Second derivatives of the objective in the free coordinates, by central differences of its gradient."""
+        iterate, objective = self.iterate, self.problem.objective()
+        return curvature(iterate.mixture, iterate.statistics, objective, iterate.singular, central=True).hessian
+
+
+class Problem:
+    """A model and observations, in the coordinates of the solvers.
+
+    Parameters
+    ----------
+    observations : Observations
+    n_components : int
+        K.
+    model : Model
+
+    Attributes
+    ----------
+    observations : Observations
+    model : Model
+        With the box of its background, if it has one.
+    scaling : Standardisation
+        From the user's coordinates to those of the solvers.
+    constraints : Constraints
+        In the coordinates of the solvers.
+
+    Raises
+    ------
+    InputError
+        If the model does not fit the observations, or nothing measures some coordinate.
+    """
+
+    def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
+        if model.background is not None:
+            model = replace(model, background=model.background.resolved(observations))
+        self.observations, self.n_components, self.model = observations, n_components, model
+        constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
+        _check_identified(observations, model, constraints)
+        self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
+        self.constraints = constraints.standardised(self.scaling)
+        self._evaluated: Evaluation | None = None
+
+    @classmethod
+    def of(cls, mixture: GaussianMixture, observations: Observations, model: Model | None = None) -> Problem:
+        """The problem that a mixture solves; observations are converted to its units.
+
+        Observations keep the last problem made of them, so that several questions about one fit share its data and its
+        derivatives.
+
+        Parameters
+        ----------
+        mixture : GaussianMixture
+        observations : Observations
+        model : Model, optional
+            What was fitted; by default what the mixture's record says, or else what the mixture looks like.
+
+        Raises
+        ------
+        InputError
+            If the numbers of coordinates differ, or a unit does not convert.
+        """
+        asked = mixture, model
+        kept = observations.memo.get(KEPT)
+        if kept is not None and all(mine is its for mine, its in zip(asked, kept[0], strict=True)):
+            return kept[1]
+        if mixture.n_dimensions != observations.n_dimensions:
+            raise InputError(
+                f"the mixture has {mixture.n_dimensions} coordinates, but the observations have "
+                f"{observations.n_dimensions}; pass those it was fitted to"
+            )
+        model = replace(model_of(mixture) if model is None else model, background=mixture.background)
+        problem = cls(observations.in_units(mixture.units), mixture.n_components, model)
+        observations.memo[KEPT] = asked, problem
+        return problem
+
+    @cached_property
+    def data(self) -> Data:
+        """All objects, standardised."""
+        return self.scaling.pack(self.observations, self.model.background)
+
+    @cached_property
+    def log_jacobian(self) -> float:
+        """Nats that the log-likelihood of the user's observations has more than the standardised one."""
+        return self.scaling.log_jacobian(self.observations)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: it packs for itself."""
+        return {**{name: value for name, value in vars(self).items() if name != "data"}, "_evaluated": None}
+
+    def standardised(self, mixture: GaussianMixture) -> GaussianMixture:
+        """A mixture of the user's coordinates in those of the solvers."""
+        return self.scaling.mixture(mixture)
+
+    def original(self, mixture: GaussianMixture) -> GaussianMixture:
+        """A mixture of the solvers' coordinates in the user's, the box of its background exact to the last bit."""
+        result = self.scaling.original(mixture, self.observations.names, self.observations.units)
+        if result.background is None:
+            return result
+        return replace(result, background=self.model.background.with_fraction(result.background.fraction))
+
+    def objective(
+        self,
+        max_passes: int = UNLIMITED,
+        watch: Watch | None = None,
+        *,
+        data: Data | None = None,
+        hold: Constraints | None = None,
+    ) -> Objective:
+        """What is maximised, over all objects or over other data, with as much of the prior as they are of the whole.
+
+        Parameters
+        ----------
+        max_passes : int
+        watch : Watch, optional
+        data : Data, optional
+            All objects by default.
+        hold : Constraints, optional
+            Those of the problem by default.
+        """
+        data = self.data if data is None else data
+        constraints = self.constraints if hold is None else hold
+        fraction = data.total_weight / self.observations.total_weight
+        if fraction != 1.0:
+            constraints = constraints.tempered(fraction)
+        return Objective(data, max_passes, watch, constraints)
+
+    def maximise(
+        self,
+        start: GaussianMixture,
+        tolerance: float,
+        max_passes: int,
+        *,
+        data: Data | None = None,
+        hold: Constraints | None = None,
+    ) -> solvers.Solution:
+        """Maximise the objective from a start, both in the solvers' coordinates.
+
+        Raises
+        ------
+        solvers.CollapseError
+            If a component collapses on exact objects.
+        """
+        return solvers.run("auto", start, self.objective(max_passes, data=data, hold=hold), tolerance)
+
+    def at(self, mixture: GaussianMixture) -> Evaluation:
+        """The problem at a mixture of the user's coordinates; the last one is kept."""
+        if self._evaluated is None or self._evaluated.mixture is not mixture:
+            standard = self.standardised(mixture)
+            statistics = self.objective().expect(standard)
+            iterate = Iterate.at(standard, statistics, self.constraints)
+            self._evaluated = Evaluation(self, mixture, iterate)
+        return self._evaluated
+
+
+def _check_identified(observations: Observations, model: Model, constraints: Constraints) -> None:
+    """Every coordinate must be measured somewhere, or nothing can be learned about it."""
+    if observations.projections is None:
+        check_columns_seen(observations.values[observations.counts], observations.names)
+        return
+    informed = model.prior is not None and model.prior.means is not None and model.prior.covariances is not None
+    unseen, n_unseen = unseen_coordinates(observations)
+    if n_unseen and not (informed or (constraints.fixed_means.all() and constraints.fixed_covariances.all())):
+        names = ", ".join(name for name, hidden in zip(observations.names, unseen, strict=True) if hidden)
+        D = observations.n_dimensions
+        raise InputError(
+            f"the projections see only {D - n_unseen} of the {D} directions, and nothing in "
+            + (f"{names}" if unseen.sum() == n_unseen else f"some combination of {names}")
+            + "; fit fewer coordinates, or give a prior on the means and the covariances"
+        )

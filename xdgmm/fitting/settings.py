@@ -1,0 +1,95 @@
+"""How to fit: `Settings` and `StoppingRule`, checked when they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.basics.progress import check_progress
+from xdgmm.errors import InputError
+from xdgmm.mixture import GaussianMixture
+
+from . import solvers
+from .initialisation import STARTS
+from .model import Model
+
+if TYPE_CHECKING:
+    from xdgmm.observations import Observations
+
+
+@dataclass(frozen=True)
+class StoppingRule:
+    """When to stop.
+
+    Attributes
+    ----------
+    tolerance : float
+        Total nats that may still be predicted to gain; 0 makes exactly `max_passes` passes.
+    max_passes : int
+        Passes over the data allowed from one start.
+    """
+
+    tolerance: float = 1e-8
+    max_passes: int = 2000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to fit.
+
+    Attributes
+    ----------
+    solver : str
+        "auto", "em", "implicit" or "quasi-newton".
+    stopping : StoppingRule
+    n_init : int
+        Number of random starts compared where K > 1.
+    start : GaussianMixture or None
+        Where to start instead.
+    init : str
+        How random starts are made: "kmeans++" or "random".
+    progress : str
+        Whether a progress bar is shown: "auto" (on a terminal), "always" or "never".
+    callback : callable or None
+        Told of every pass (a `Progress`); ends the fit by returning a true value.
+    model : Model
+        What is fitted: covariance type, what is fixed, prior, background.
+    """
+
+    solver: str = "auto"
+    stopping: StoppingRule = field(default_factory=StoppingRule)
+    n_init: int = 10
+    start: GaussianMixture | None = None
+    init: str = "kmeans++"
+    progress: str = "never"
+    callback: Callable[[Any], Any] | None = None
+    model: Model = field(default_factory=Model)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        check_progress(self.progress, self.callback)
+        if self.init not in STARTS:
+            raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")
+        if self.solver not in solvers.NAMES:
+            raise InputError(f"`solver` is {self.solver!r}, but it must be one of {', '.join(solvers.NAMES)}")
+        tolerance = self.stopping.tolerance
+        if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float, np.number)) or not tolerance >= 0:
+            raise InputError(f"`tol` is {tolerance!r}, but it must be zero or positive: a number, in total nats")
+        for name, value in (("max_iter", self.stopping.max_passes), ("n_init", self.n_init)):
+            if not (isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1):
+                raise InputError(f"`{name}` is {value!r}, but it must be a whole number of at least 1")
+
+
+def check_n_components(n_components: int, observations: Observations) -> None:
+    """K must be a whole number from 1 to the number of objects."""
+    if isinstance(n_components, bool) or not isinstance(n_components, (int, np.integer)):
+        raise InputError(f"`n_components` is {n_components!r}, but it must be a whole number")
+    if n_components < 1:
+        raise InputError(f"`n_components` is {n_components}, but it must be at least 1")
+    if n_components > observations.n_objects:
+        raise InputError(
+            f"`n_components` is {n_components}, but there are only {observations.n_objects} objects; ask for fewer"
+        )

@@ -1,0 +1,122 @@
+"""What solvers see of the data: passes over them, samples of them, their totals.
+
+`Data` is the only way from `fitting` and `uncertainty` to measurements, which are those of standardised coordinates.
+`PackedData` (in the memory of this machine, compiled passes) and `ReferenceData` (plain NumPy) implement it.  To add a
+source of data or a backend, write a class with these methods and add it to the list of
+`tests/kernels/test_data.py`: its tests are the contract.
+
+Arrays are those of a mixture: weights (K,), means (K, D) and covariances (K, D, D).  With a background there is one
+weight more (K + 1,), the background's, which comes last; so do its members and responsibilities.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .statistics import Statistics
+
+    Floats = NDArray[np.float64]
+
+
+class SigmaProfile(Protocol):
+    """What the objects of one component say of its sigma, responsibilities held fixed (one coordinate).
+
+    Attributes
+    ----------
+    span : float
+        Largest less smallest value of the members.
+    lowest : float
+        Smallest value of the members.
+    any_exact : bool
+        Has a member no error?
+    """
+
+    span: float
+    lowest: float
+    any_exact: bool
+
+    def __call__(self, variance: float) -> tuple[float, float, float, float]:
+        """At an intrinsic variance, with ``t = variance + e^2`` and weights omega r.
+
+        Returns
+        -------
+        mean, precision, squares, log_likelihood
+            Mean ``mu = sum w x / t / sum w / t``, ``sum w / t``, ``sum w (x - mu)^2 / t^2``, and the log-likelihood but
+            for a constant.
+        """
+
+
+@runtime_checkable
+class Data(Protocol):
+    """Measurements of N objects that count (a value, a weight above zero) and passes over them.
+
+    Attributes
+    ----------
+    n_objects : int
+    n_dimensions : int
+        Number of coordinates D of the mixture.
+    total_weight : float
+        Sum of the object weights.
+    object_weights : ndarray (n_objects,)
+    rows : ndarray of int (n_objects,)
+        Which rows of the caller's observations the objects are.
+    projected : bool
+        Are the values projections of the coordinates?
+    """
+
+    @property
+    def n_objects(self) -> int: ...  # noqa: D102
+
+    @property
+    def n_dimensions(self) -> int: ...  # noqa: D102
+
+    @property
+    def total_weight(self) -> float: ...  # noqa: D102
+
+    @property
+    def object_weights(self) -> Floats: ...  # noqa: D102
+
+    @property
+    def rows(self) -> NDArray[np.intp]: ...  # noqa: D102
+
+    @property
+    def projected(self) -> bool: ...  # noqa: D102
+
+    def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood and gradient."""
+
+    def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood, gradient and information."""
+
+    def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``ln p(w_i)`` of each object (n_objects,); minus infinity where it is impossible."""
+
+    def responsibilities(
+        self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
+    ) -> Floats:
+        """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1).
+
+        Not a number for an object that is impossible under every component.
+        """
+
+    def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Log-likelihood of all objects under each of W mixtures, whose arrays have one axis more in front (W,)."""
+
+    def subsample(self, n_objects: int) -> Data:
+        """About so many of the objects, always the same ones; the data themselves if they hold no more."""
+
+    def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,): how many objects determine it."""
+
+    def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D).
+
+        Zero where there are no members, infinite where most of them tell nothing of the coordinate.
+        """
+
+    def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> SigmaProfile | None:
+        """What the objects of a component say of its sigma (D = 1, not projected); None if it has no members."""

@@ -1,0 +1,114 @@
+"""`PackedData`: `Data` in the memory of this machine, for the compiled passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import blocks, passes
+from .compiled import implicit_profile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .statistics import Statistics
+
+    Floats = NDArray[np.float64]
+
+ENOUGH = 20_000  # objects from which a median error is taken
+
+
+@dataclass(frozen=True, eq=False)
+class PackedData(blocks.Blocks):
+    """Packed blocks of objects (`blocks`) with the passes over them; see `Data`."""
+
+    def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood and gradient."""
+        return passes.accumulate(self, weights, means, covariances)
+
+    def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+        """One pass: log-likelihood, gradient and information."""
+        return passes.accumulate_with_information(self, weights, means, covariances)
+
+    def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``ln p(w_i)`` of each object (n_objects,)."""
+        return passes.log_likelihoods(self, weights, means, covariances)
+
+    def responsibilities(
+        self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
+    ) -> Floats:
+        """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1)."""
+        return passes.responsibilities(self, weights, means, covariances, component)
+
+    def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Log-likelihood under each of W mixtures (W,)."""
+        return passes.total_log_likelihoods(self, weights, means, covariances)
+
+    def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
+        columns = (self._members(weights, means, covariances, k) for k in range(len(means)))
+        return np.array([_effective_size(members) for members in columns])
+
+    def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+        """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
+        sample = self.subsample(ENOUGH)
+        members = [sample._members(weights, means, covariances, k) for k in range(len(means))]  # noqa: SLF001
+        result = np.empty(means.shape)
+        for i in range(self.n_dimensions):
+            errors, seen = np.sqrt(sample.noise_of(i)), sample.sees(i)
+            order = np.argsort(errors)
+            result[:, i] = [_weighted_median(errors, order, column * seen) for column in members]
+        return result
+
+    def sigma_profile(
+        self, weights: Floats, means: Floats, covariances: Floats, component: int
+    ) -> LabelledValues | None:
+        """What the objects of a component say of its sigma (D = 1); None if it has no members."""
+        members = self._members(weights, means, covariances, component)
+        used = members > 0
+        return LabelledValues.of(self.values(0)[used], self.variances(0)[used], members[used]) if used.any() else None
+
+    def _members(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> Floats:
+        """Weight times responsibility of each object in one component (n_objects,); 0 for impossible objects."""
+        return self.object_weights * np.nan_to_num(self.responsibilities(weights, means, covariances, component)[:, 0])
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledValues:
+    """Values of the members of one component (n,), with their noise variances and weights: a `SigmaProfile`."""
+
+    values: Floats
+    variances: Floats
+    weights: Floats
+    span: float
+    lowest: float
+    any_exact: bool
+
+    @classmethod
+    def of(cls, values: Floats, variances: Floats, weights: Floats) -> LabelledValues:
+        """Of values, squared 1-sigma errors, and weights above zero."""
+        arrays = (np.ascontiguousarray(each) for each in (values, variances, weights))
+        lowest = values.min()
+        return cls(*arrays, values.max() - lowest, lowest, bool(variances.min() <= 0.0))
+
+    def __call__(self, variance: float) -> tuple[float, float, float, float]:
+        """Mean, precision, squares and log-likelihood at an intrinsic variance."""
+        return implicit_profile(self.values, self.variances, self.weights, variance)
+
+
+def pack(*measurements: Any, **settings: Any) -> PackedData:
+    """Lay out measurements for the passes; arguments and errors are those of `blocks.pack`."""
+    return PackedData(**vars(blocks.pack(*measurements, **settings)))
+
+
+def _effective_size(members: Floats) -> float:
+    members = members / max(members.max(initial=0.0), 1e-300)  # whatever the unit of the weights, no square overflows
+    return members.sum() ** 2 / max((members**2).sum(), 1.0) if members.any() else 0.0
+
+
+def _weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:
+    """The value up to which half of the weight lies; 0 where there is no weight."""
+    reached = np.cumsum(weights[order])
+    return values[order][np.searchsorted(reached, 0.5 * reached[-1])] if reached[-1] > 0 else 0.0

@@ -1,0 +1,88 @@
+"""The sums of one pass: sufficient statistics that add, and that are the gradient of the log-likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, ClassVar, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ROUNDING = 1e-13  # of the log-likelihood: error of a sum in double precision
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sums over objects that everything else is made from, per component.
+
+    With omega the weight of an object, r its responsibility, R its projection (the identity unless it has one),
+    ``T = R V R' + S``, ``u = R' T^-1 (w - R m)`` and ``P = R' T^-1 R`` (the letters are those of
+    `docs/architecture.md`).  Statistics of disjoint sets of objects add.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        ``sum omega ln p(w_i)``, in nats.  Minus infinity, with sums of zero, where a T is singular or an object is
+        impossible under every component.
+    n_members : ndarray (K,) or (K + 1,)
+        ``q = sum omega r``: weighted number of objects in each component, and the derivative of the log-likelihood with
+        respect to ln weight.  The background's, where there is one, comes last.
+    grad_mean : ndarray (K, D)
+        ``g = sum omega r u``: derivative with respect to the mean m.
+    grad_covariance : ndarray (K, D, D)
+        ``H / 2 = (C - A) / 2 = sum omega r (u u' - P) / 2``: derivative with respect to the covariance V.
+    information : ndarray (K, D, D) or None
+        ``A = sum omega r P``: information on the mean if the labels were known; only where it was asked for.
+    squared_information : ndarray (K,) or None
+        In one dimension ``B = sum omega r P^2``: twice the information on V if the labels were known.
+    """
+
+    log_likelihood: float
+    n_members: Floats
+    grad_mean: Floats
+    grad_covariance: Floats
+    information: Floats | None = None
+    squared_information: Floats | None = None
+
+    prior: ClassVar[None] = None  # statistics of a posterior have one
+
+    def __add__(self, other: Statistics) -> Statistics:
+        """Statistics of both sets of objects together."""
+        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(Statistics))
+        return Statistics(*(None if mine is None or its is None else mine + its for mine, its in pairs))
+
+    def ordered(self, order: NDArray[np.intp]) -> Self:
+        """The same statistics with the components in another order (K,)."""
+        arrays = ("grad_mean", "grad_covariance", "information", "squared_information")
+        moved = {name: None if getattr(self, name) is None else getattr(self, name)[order] for name in arrays}
+        n_members = np.concatenate([self.n_members[order], self.n_members[len(order) :]])
+        return replace(self, n_members=n_members, **moved)
+
+    @property
+    def objective(self) -> float:
+        """What is maximised, in nats."""
+        return self.log_likelihood
+
+    @property
+    def weight_counts(self) -> Floats:
+        """Derivative of the objective with respect to ln weight (K,) or (K + 1,)."""
+        return self.n_members
+
+    @property
+    def covariance_counts(self) -> Floats:
+        """Number of objects that determine each covariance (K,)."""
+        return self.n_members[: len(self.grad_mean)]
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the object weights: responsibilities sum to one for every object."""
+        return float(self.n_members.sum())
+
+    @property
+    def rounding(self) -> float:
+        """Size of the rounding error of the objective, in nats."""
+        return ROUNDING * (abs(self.log_likelihood) + self.total_weight)

@@ -1,0 +1,171 @@
+"""Profile likelihoods, and what likelihood ratios say of a quantity: the engine of all limits and profile intervals.
+
+A `Profile` holds one quantity of a mixture at a value and maximises the likelihood over everything else.  What the
+quantity is (a sigma, the narrowest principal axis, the fraction of a background) is a subclass, which says how to hold
+it and how to move a mixture to another value.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import chi2
+
+from xdgmm.errors import InputError
+from xdgmm.fitting import Problem, solvers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xdgmm.fitting import Model
+    from xdgmm.fitting.constraints import Constraints
+    from xdgmm.mixture import GaussianMixture
+
+PASSES = 2000
+WIDEST = 30  # doublings of the step before a limit is called infinite
+
+
+class LostError(Exception):
+    """The component has exchanged its objects for others: the profile is no longer its own."""
+
+
+@dataclass(frozen=True)
+class WidthLimit:
+    """What the data say about one intrinsic width being zero.
+
+    Attributes
+    ----------
+    deviance : float
+        Twice the fall of the log-likelihood from its maximum to a width of zero; infinite where a width of zero is
+        impossible, or where the component trades its members for those of another on the way to zero.
+    consistent_with_zero : bool
+    upper : float
+        Upper limit on sigma at the level asked for, in the user's units; infinite where there is none.
+    """
+
+    deviance: float
+    consistent_with_zero: bool
+    upper: float
+
+
+class Profile(ABC):
+    """Log-likelihood maximised over everything but one quantity, which is held at a value.
+
+    Each point starts from a known one.
+
+    Parameters
+    ----------
+    problem : Problem
+    mixture : GaussianMixture
+        The maximum, in the user's coordinates.
+    value : float
+        Of the quantity there, in the coordinates of the solvers.
+
+    Attributes
+    ----------
+    maximum : float
+        Log-likelihood of the mixture.
+    seen : list of float
+        Log-likelihood of every point that was reached.
+    """
+
+    tolerance = 1e-7  # nats to which each point is maximised
+
+    def __init__(self, problem: Problem, mixture: GaussianMixture, value: float) -> None:
+        self.problem = problem
+        self.evaluation = problem.at(mixture)
+        self.mixture = self.evaluation.iterate.mixture
+        self.maximum = self.evaluation.statistics.log_likelihood
+        self.value = value
+        self.known = {value: (self.maximum, self.mixture)}
+        self.seen = [self.maximum]
+
+    @abstractmethod
+    def hold(self, value: float) -> Constraints:
+        """The constraints under which the quantity keeps this value."""
+
+    @abstractmethod
+    def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:
+        """A mixture in which the quantity is `start`, with the quantity at another value."""
+
+    def nearest(self, value: float) -> float:
+        """The known value from which a point starts."""
+        return min(self.known, key=lambda other: abs(other - value))
+
+    def check(self, mixture: GaussianMixture) -> None:  # noqa: B027 - most profiles have nothing to check
+        """Raise `LostError` if a mixture that was reached is not one of the profile."""
+
+    def at(self, value: float) -> float:
+        """The maximum with the quantity held at this value; minus infinity where that is impossible.
+
+        Raises
+        ------
+        LostError
+            If the point is not one of the profile.
+        """
+        value = float(value)
+        if value not in self.known:
+            near = self.nearest(value)
+            self.known[value] = self._solve(near, value)
+        return self.known[value][0]
+
+    def _solve(self, near: float, value: float) -> tuple[float, GaussianMixture]:
+        start = self.known[near][1]
+        try:
+            solution = self.problem.maximise(
+                self.moved(start, near, value), self.tolerance, PASSES, hold=self.hold(value)
+            )
+        except solvers.CollapseError:
+            return -np.inf, start
+        self.seen.append(solution.statistics.log_likelihood)
+        self.check(solution.mixture)
+        return solution.statistics.log_likelihood, solution.mixture
+
+
+def one_sided_quantile(level: float) -> float:
+    """Deviance of a one-sided limit: quantile of the half-half mixture of chi-squared with zero and one degrees.
+
+    Self & Liang 1987, J. Am. Stat. Assoc. 82, 605; 2.7055 at 95%.
+    """
+    return float(chi2.ppf(2 * level - 1, 1))
+
+
+def first_crossing(function: Callable[[float], float], start: float, step: float) -> tuple[float, bool]:
+    """Where a function of a value >= 0 that is negative at `start` first becomes positive on the way up, or down.
+
+    Returns
+    -------
+    end : float
+        Infinite where it does not on the way up, 0 on the way down.
+    lost : bool
+        Was the component lost before?
+    """
+    near = start
+    try:
+        for _ in range(WIDEST):
+            far = max(near + step, 0.0)
+            if function(far) > 0:
+                return brentq(function, near, far, rtol=1e-9), False
+            if far == 0.0:
+                return 0.0, False
+            near, step = far, 2 * step
+    except LostError:
+        return (np.inf if step > 0 else 0.0), True
+    return np.inf, False
+
+
+def check_component(mixture: GaussianMixture, component: int, name: str = "component", size: int | None = None) -> None:
+    """Refuse an index of a component (or of an axis) that does not exist."""
+    size = mixture.n_components if size is None else size
+    if isinstance(component, bool) or not isinstance(component, (int, np.integer)) or not 0 <= component < size:
+        raise InputError(f"`{name}` is {component!r}, but the mixture has those from 0 to {size - 1}")
+
+
+def check_has_likelihood_limit(model: Model) -> None:
+    """Refuse a fit with a prior, which has no limits from the likelihood."""
+    if model.prior is not None:
+        raise InputError("with a prior there is no limit from the likelihood; fit without it, or sample the posterior")
