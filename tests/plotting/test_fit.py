@@ -21,7 +21,7 @@ def test_one_coordinate_shows_histogram_densities_and_error_bars():
     top, bottom = figure.axes
     labels = top.get_legend_handles_labels()[1]
     assert "intrinsic distribution" in labels
-    assert "model with the errors put back" in labels
+    assert "model convolved with the errors" in labels
     assert "component 1: width near zero" in labels
     assert bottom.get_xlabel() == "v [km s⁻¹]"
     assert figure.get_suptitle() == "a title"
@@ -37,7 +37,7 @@ def test_the_intrinsic_curve_integrates_to_the_weight_of_what_has_a_width():
 def test_exact_values_have_no_noisy_curve():
     mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     labels = plot_fit(mixture, Observations.exact(np.arange(9.0))).axes[0].get_legend_handles_labels()[1]
-    assert "model with the errors put back" not in labels
+    assert "model convolved with the errors" not in labels
 
 
 def test_several_coordinates_are_drawn_in_pairs_with_missing_values():
@@ -98,8 +98,6 @@ def test_the_noisy_curve_counts_the_weights():
         rng.normal(size=100), e, weights=np.r_[np.ones(50), np.full(50, 1e-9)]
     )
     mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
-    curve = next(
-        line for line in plot_fit(mixture, observations).axes[0].lines if "errors put back" in line.get_label()
-    )
+    curve = next(line for line in plot_fit(mixture, observations).axes[0].lines if "convolved" in line.get_label())
     # With the noisy half weighing nothing, the peak is that of a sigma of sqrt(1 + 0.01).
     assert curve.get_ydata().max() == pytest.approx(1 / np.sqrt(2 * np.pi * 1.01), rel=1e-3)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
+import xdgmm.selection
 from xdgmm import DegenerateError, InputError, Observations, datasets
-from xdgmm.selection import aic, bic, n_parameters, search
+from xdgmm.errors import XdgmmDeprecationWarning
+from xdgmm.selection import ModelSelection, aic, bic, n_parameters, search
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,8 @@ def test_no_maximum_at_all_is_an_error():
 def test_numbers_that_cannot_be_are_refused(masses, candidates):
     with pytest.raises(InputError):
         search(masses, candidates)
+
+
+def test_the_old_name_of_the_result_works_with_a_warning():
+    with pytest.warns(XdgmmDeprecationWarning, match="ModelSelection"):
+        assert xdgmm.selection.Selection is ModelSelection

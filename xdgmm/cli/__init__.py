@@ -1,8 +1,8 @@
-"""The command line.  No mathematics here: it reads, calls, prints and writes.
+"""The command line: it parses, calls the library, prints and writes, and computes nothing itself.
 
-One module for each command; `options` is what is parsed from the line, `outputs` the files that are written,
-`reporting` what is said about a fit, `consoles` where it is said, `documents` the same for machines, and `app` brings
-them together.
+Each command is a module.  `options` has the options that commands share, `fit_report` what they print of a fit,
+`output_files` the files that they write, `printing` and `json_results` how results are printed, `messages` how errors
+and warnings of the library are shown, and `app` the whole program.
 """
 
 from .app import main

@@ -1,4 +1,4 @@
-"""The commands gathered."""
+"""The program: all commands, and what they have in common."""
 
 import sys
 from typing import Annotated
@@ -26,7 +26,7 @@ for command in (fit, widths, apply, info, demo):
 app.add_typer(lines, name="lines")
 
 
-def _show_version(asked: bool):  # noqa: FBT001 - as typer calls it
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - as typer calls it
     if asked:
         import xdgmm
 
@@ -40,11 +40,11 @@ def options(
     version: Annotated[
         bool, flag("--version", help="Print the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
-):
+) -> None:
     """Extreme deconvolution: the intrinsic widths behind measurements that each have their own error."""
 
 
-def main():
+def main() -> None:
     """Entry point: exit code 0; 1 if the fit did not converge; 2 and one sentence if the input cannot be used."""
     show_warnings_as_sentences()
     warn_of_foreign_files()

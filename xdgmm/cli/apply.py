@@ -1,12 +1,13 @@
-"""`xdgmm apply`."""
+"""`xdgmm apply`: what a model says of each object, as new columns of a table."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .appending import Appended
-from .consoles import Voice, escaped
+from .fit_report import in_units_of
 from .options import (
     Correlations,
     CorrelationsChoice,
@@ -19,10 +20,14 @@ from .options import (
     OverwriteColumns,
     Prefix,
     Quiet,
-    errors_of,
-    names_of,
+    parse_errors,
+    parse_names,
 )
-from .reporting import in_units_of
+from .output_files import AppendedTable
+from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from xdgmm.objects import ObjectColumns
 
 
 def apply(
@@ -52,13 +57,13 @@ def apply(
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
-):
+) -> None:
     """Append memberships, likelihoods and denoised values to a table.
 
     Example: xdgmm apply model.fits stars.fits --output judged.fits
     """
-    voice = Voice(json, quiet)
-    appended = Appended(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    printer = Printer(json, quiet)
+    appended = AppendedTable(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
     appended.check((model, "the model"))
     from xdgmm.mixture import GaussianMixture
     from xdgmm.objects import ObjectColumns
@@ -66,23 +71,23 @@ def apply(
     from xdgmm.tables import read_table
 
     mixture = GaussianMixture.read(model)
-    catalogue = read_table(table, hdu)
-    names = list(mixture.names) if columns is None else names_of(columns)
-    how = {"errors": errors_of(errors), "correlations": correlations.value, "on_bad": on_bad.value}
-    observations = in_units_of(mixture, Observations.from_table(catalogue, names, **how))
-    answers = ObjectColumns(mixture, observations, prefix, outlyingness, seed)
-    appended.check_names(catalogue.colnames, answers.columns)
-    del catalogue  # a large one is not needed again
-    _introduce(answers, table, voice)
-    document = appended.write(answers.columns, answers.blocks(voice.progress), voice)
-    counts = {"n_rows": len(observations), "n_masked": answers.n_masked, "data": list(observations.remarks)}
-    voice.tell({"title": table.name, **counts, **document})
+    contents = read_table(table, hdu)
+    names = list(mixture.names) if columns is None else parse_names(columns)
+    options = {"errors": parse_errors(errors), "correlations": correlations.value, "on_bad": on_bad.value}
+    observations = in_units_of(mixture, Observations.from_table(contents, names, **options))
+    new = ObjectColumns(mixture, observations, prefix, outlyingness, seed)
+    appended.check_names(contents.colnames, new.columns)
+    del contents  # it may be large, and is read again in parts
+    _print_summary(new, table, printer)
+    document = appended.write(new.columns, new.blocks(printer.progress), printer)
+    counts = {"n_rows": len(observations), "n_masked": new.n_masked, "data": list(observations.remarks)}
+    printer.print_json({"title": table.name, **counts, **document})
 
 
-def _introduce(answers, table, voice):
-    """Say what was read, and what cannot be judged."""
-    n_rows = len(answers.observations)
-    said = "; ".join(answers.observations.remarks)
-    voice.say(f"[b]{escaped(table.name)}[/b]: {n_rows} row{'s'[: n_rows != 1]}; {escaped(said)}")
-    if answers.n_masked:
-        voice.say(f"{answers.n_masked} without any usable value: their new columns are masked")
+def _print_summary(new: ObjectColumns, table: Path, printer: Printer) -> None:
+    """Print what was read, and how many objects get masked columns."""
+    n_rows = len(new.observations)
+    remarks = "; ".join(new.observations.remarks)
+    printer.print(f"[b]{escaped(table.name)}[/b]: {n_rows} row{'s'[: n_rows != 1]}; {escaped(remarks)}")
+    if new.n_masked:
+        printer.print(f"{new.n_masked} without any usable value: their new columns are masked")

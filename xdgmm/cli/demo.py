@@ -1,4 +1,6 @@
-"""`xdgmm demo`."""
+"""`xdgmm demo`: fits of two bundled tables."""
+
+from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +9,10 @@ import typer
 
 from xdgmm.errors import OutputError
 
-from .consoles import Voice, escaped
+from .fit_report import fit_and_report
 from .options import Json, Overwrite, Quiet
-from .outputs import Outputs
-from .reporting import run
+from .output_files import FitFiles
+from .printing import Printer, escaped
 
 
 def demo(
@@ -22,7 +24,7 @@ def demo(
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
-):
+) -> None:
     """Fit two bundled tables: stars of the Hydrus I dwarf galaxy, and neutron-star masses.
 
     Example: xdgmm demo --output my-folder
@@ -34,30 +36,30 @@ def demo(
         "neutron_stars": ("m", [1, 2, 3, 4], "Neutron-star masses (Alsing, Silva & Berti 2018)"),
     }
     every = {
-        name: Outputs(
+        name: FitFiles(
             folder / f"{name}_model.fits", folder / f"{name}_widths.ecsv", folder / f"{name}.png", overwrite=overwrite
         )
         for name in jobs
     }
-    for outputs in every.values():
-        outputs.check()
+    for files in every.values():
+        files.check()
     from xdgmm import datasets
     from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
 
-    voice = Voice(json, quiet)
-    settings = Settings(progress=voice.progress)
+    printer = Printer(json, quiet)
+    settings = Settings(progress=printer.progress)
     documents = {}
     for name, (column, candidates, title) in jobs.items():
         observations = Observations.from_table(datasets.load(name), column)
-        documents[name] = run(observations, candidates, every[name], settings, seed, title, {}, voice)
-    voice.say(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
-    voice.tell(documents)
+        documents[name] = fit_and_report(observations, candidates, every[name], settings, seed, title, {}, printer)
+    printer.print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
+    printer.print_json(documents)
     raise typer.Exit(0 if all(document["converged"] for document in documents.values()) else 1)
 
 
-def _new_folder():
-    """xdgmm-demo, or xdgmm-demo-2, ... where it exists already."""
+def _new_folder() -> Path:
+    """A folder that does not exist: xdgmm-demo, or xdgmm-demo-2, ..."""
     folder, number = Path("xdgmm-demo"), 1
     while folder.exists():
         number += 1
@@ -65,7 +67,7 @@ def _new_folder():
     return folder
 
 
-def _make(folder):
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,11 +1,13 @@
-"""`xdgmm fit`."""
+"""`xdgmm fit`: fit a table and report widths."""
+
+from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .consoles import Voice
+from .fit_report import fit_and_report
 from .options import (
     Correlations,
     CorrelationsChoice,
@@ -19,13 +21,13 @@ from .options import (
     Quiet,
     Report,
     Weights,
-    errors_of,
     flag,
-    names_of,
     parse_components,
+    parse_errors,
+    parse_names,
 )
-from .outputs import Outputs
-from .reporting import run
+from .output_files import FitFiles
+from .printing import Printer
 
 
 def fit(
@@ -55,33 +57,33 @@ def fit(
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
-):
+) -> None:
     """Fit a table's columns and report their intrinsic widths.
 
     Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
     """
-    voice = Voice(json, quiet)
-    outputs = Outputs(output, report, plot, overwrite=overwrite)
-    outputs.check(table)
+    printer = Printer(json, quiet)
+    files = FitFiles(output, report, plot, overwrite=overwrite)
+    files.check(table)
     candidates = parse_components(components)
     from xdgmm.fitting import Model, Settings
     from xdgmm.mixture import Background
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
-    names = names_of(columns)
+    names = parse_names(columns)
     observations = Observations.from_table(
         read_table(table, hdu),
         names,
-        errors=errors_of(errors),
+        errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
         on_bad=on_bad.value,
     )
-    outputs.check_picture(observations)
+    files.check_dimensions(observations)
     model = Model(covariance_type.value, background=Background() if background else None)
-    settings = Settings(model=model, n_init=starts, progress=voice.progress)
+    settings = Settings(model=model, n_init=starts, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    document = run(observations, candidates, outputs, settings, seed, table.name, options, voice)
-    voice.tell(document)
+    document = fit_and_report(observations, candidates, files, settings, seed, table.name, options, printer)
+    printer.print_json(document)
     raise typer.Exit(0 if document["converged"] else 1)

@@ -1,14 +1,30 @@
-"""`xdgmm info`."""
+"""`xdgmm info`: a model and the record of its fit, or the columns of a table."""
 
+from __future__ import annotations
+
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .consoles import Voice, escaped
-from .model_info import tell_model
+from xdgmm.errors import InputError
+
+from .json_results import mixture_as_json, record_as_json
 from .options import Hdu, Json
-from .table_info import tell_table
+from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+
+    from xdgmm.mixture import FitRecord, GaussianMixture
+    from xdgmm.tables.table_types import NamedColumns
+    from xdgmm.uncertainty import ParameterErrors
+
+MOST_COLUMNS = 500  # columns of a table that are shown
+ROWS = 100  # rows of a table that are read to find out how its columns are understood
 
 
 def info(
@@ -16,30 +32,174 @@ def info(
     hdu: Hdu = None,
     *,
     json: Json = False,
-):
+) -> None:
     """Show a model and what it was fitted to, or the columns of a table and the errors found for them.
 
     Example: xdgmm info model.fits
     """
-    from xdgmm.errors import InputError
     from xdgmm.mixture import GaussianMixture
 
-    voice = Voice(json)
+    printer = Printer(json)
     title = f"[b]{escaped(file.name)}[/b]"
     try:
         mixture = GaussianMixture.read(file)
     except InputError:
-        if _says_it_is_a_model(file):
+        if _is_damaged_model(file):
             raise
-        voice.tell(tell_table(file, hdu, title, voice))
+        printer.print_json(_show_table(file, hdu, title, printer))
     else:
-        voice.tell(tell_model(mixture, title, voice))
+        printer.print_json(_show_model(mixture, title, printer))
 
 
-def _says_it_is_a_model(file):
-    """Does a file that cannot be read as a model say that it is one?"""
+def _is_damaged_model(file: Path) -> bool:
+    """Whether a file that cannot be read as a model has the mark of one."""
     try:
         with file.open("rb") as stream:
             return b"XDGMMFMT" in stream.read(50_000)
     except OSError:
         return False
+
+
+def _show_model(mixture: GaussianMixture, title: str, printer: Printer) -> dict[str, Any]:
+    """Print a model; returns what to print as JSON."""
+    printer.print(title)
+    printer.print(_components(mixture))
+    if mixture.background is not None:
+        printer.print(f"background: {100 * mixture.background.fraction:.3g}% of the objects, uniform over its box")
+    for sentence in _history(mixture.record):
+        printer.print(escaped(sentence))
+    return {"kind": "model", "model": mixture_as_json(mixture), "record": record_as_json(mixture.record)}
+
+
+def _components(mixture: GaussianMixture) -> Table:
+    """A row for each component and coordinate, with errors where the file has them."""
+    from xdgmm.widths.rendering import with_error
+
+    errors = _errors(mixture)
+    several = mixture.n_dimensions > 1
+    names = [escaped(f"corr. {name}") for name in mixture.names[:-1]] if several else []
+    table = _rich_table(["comp.", "weight", "axis", "mean", "intrinsic σ", *names], left=["axis"], no_wrap=True)
+    for k, weight in enumerate(mixture.weights):
+        for i, name in enumerate(mixture.names):
+            unit = mixture.units[i]
+            table.add_row(
+                *((str(k), with_error(weight, errors.weights[k])) if i == 0 else ("", "")),
+                escaped(name if unit is None else f"{name} [{unit}]"),
+                with_error(mixture.means[k, i], errors.means[k, i]),
+                with_error(mixture.sigmas[k, i], errors.sigmas[k, i]),
+                *(f"{value:+.3f}" for value in _correlations(mixture, k, i)),
+            )
+    return table
+
+
+def _rich_table(headings: list[str], left: list[str], *, no_wrap: bool = False) -> Table:
+    """A table for the terminal, without rows; headings `left` are left-justified, the others right-justified."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=no_wrap)
+    return table
+
+
+def _errors(mixture: GaussianMixture) -> ParameterErrors:
+    """Errors from the covariance in the record; NaN where there is none."""
+    import numpy as np
+
+    from xdgmm.kernels import triangle
+    from xdgmm.uncertainty import ParameterErrors
+
+    covariance = mixture.record and mixture.record.covariance
+    if covariance is None:
+        size = mixture.shares.size + mixture.means.size + mixture.n_components * len(triangle(mixture.n_dimensions)[0])
+        covariance = np.full((size, size), np.nan)
+    return ParameterErrors.of(mixture, covariance, None, np.nan)
+
+
+def _correlations(mixture: GaussianMixture, k: int, i: int) -> Iterator[float]:
+    """Correlations of coordinate i with those before it; 0 where one has no width."""
+    sigmas = mixture.sigmas[k]
+    for j in range(i):
+        product = sigmas[i] * sigmas[j]
+        yield mixture.covariances[k, i, j] / product if product > 0 else 0.0
+
+
+def _history(record: FitRecord | None) -> Iterator[str]:
+    """What is known of the fit, one sentence each."""
+    if record is None:
+        yield "the file has no record of a fit"
+        return
+    plural = "" if record.n_objects == 1 else "s"
+    yield f"fitted to {record.n_objects} object{plural} on {record.date} by xdgmm {record.version}"
+    yield from record.remarks
+    held = "; ".join(
+        f"{name} of {', '.join(map(str, which))}" for name, which in record.model["fixed"].items() if which
+    )
+    prior = ", ".join(record.model["prior"] or ())
+    yield (
+        f"covariance type {record.model['covariance_type']}"
+        + (f"; held fixed: {held}" if held else "")
+        + (f"; prior on {prior}" if prior else "")
+    )
+    plural = "" if record.n_parameters == 1 else "s"
+    yield f"log-likelihood {record.log_likelihood:.6f} nats with {record.n_parameters} free parameter{plural}"
+    yield record.outcome
+    yield f"data hash {record.data_hash}"
+
+
+def _show_table(file: Path, hdu: str | None, title: str, printer: Printer) -> dict[str, Any]:
+    """Print the columns of a table; returns what to print as JSON."""
+    from xdgmm.tables import named_columns, read_table
+
+    table = read_table(file, hdu)
+    first_rows = named_columns(table[:ROWS])
+    columns = [_describe_column(table[name], name, first_rows) for name in table.colnames[:MOST_COLUMNS]]
+    headings = ["column", "unit", "type", "missing", "errors"]
+    shown = _rich_table(headings, left=["column", "unit", "type", "errors"])
+    for column in columns:
+        shown.add_row(*(escaped("" if cell is None else cell) for cell in column.values()))
+    printer.print(title)
+    printer.print(f"a table of {len(table)} rows and {len(table.colnames)} columns")
+    printer.print(shown)
+    if len(table.colnames) > MOST_COLUMNS:
+        printer.print(f"only the first {MOST_COLUMNS} columns are shown")
+    return {"kind": "table", "n_rows": len(table), "n_columns": len(table.colnames), "columns": columns}
+
+
+def _describe_column(column: Any, name: str, first_rows: NamedColumns) -> dict[str, Any]:
+    """Name, unit, type, number of missing values, and what is found of the errors."""
+    import numpy as np
+
+    dtype = getattr(column, "dtype", None)
+    missing = np.asarray(getattr(column, "mask", False))
+    values = np.asarray(getattr(getattr(column, "unmasked", column), "value", column))
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    return {
+        "name": name,
+        "unit": str(column.unit) if getattr(column, "unit", None) is not None else None,
+        "type": type(column).__name__ if dtype is None else _type_name(column),
+        "missing": int(missing.sum()),
+        "errors": _errors_found(first_rows, name) if values.dtype.kind in "iuf" and values.ndim == 1 else None,
+    }
+
+
+def _type_name(column: Any) -> str:
+    """As astropy prints it: the length of strings in characters, and the shape of a cell where it has one."""
+    from astropy.utils.data_info import dtype_info_name
+
+    shape = column.shape[1:]
+    return str(dtype_info_name(column.dtype)) + (str(list(shape)) if shape else "")
+
+
+def _errors_found(first_rows: NamedColumns, name: str) -> str | None:
+    """The remark on the errors of a column, or why they cannot be used; None where no error column is found."""
+    from xdgmm.observations import Observations
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return str(Observations.from_table(first_rows, name, on_bad="missing").remarks[0])
+    except InputError as error:
+        return None if str(error).startswith("no error column") else str(error)

@@ -1,15 +1,15 @@
-"""`xdgmm lines`: spectral lines."""
+"""`xdgmm lines`: widths of spectral lines without the instrument."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xdgmm.errors import InputError
 
-from .appending import Appended
-from .consoles import Voice, escaped
-from .documents import of_table
+from .json_results import table_as_json
 from .messages import Command
 from .options import (
     Convention,
@@ -22,14 +22,22 @@ from .options import (
     Prefix,
     Quiet,
     flag,
-    quantity_of,
+    parse_quantity,
 )
+from .output_files import AppendedTable
+from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from xdgmm.tables import NewColumn
 
 lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a line resolved, and how wide is it?")
 
 
 @lines.callback()
-def group():
+def group() -> None:
     """Widths of spectral lines."""
 
 
@@ -89,13 +97,13 @@ def deconvolve(
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
-):
+) -> None:
     """Take the instrument out of observed line widths; append intrinsic widths, intervals and limits to the table.
 
     Example: xdgmm lines deconvolve galaxies.fits --sigma s --error e_s --lsf 60 --lsf-error 0.03 --output out.fits
     """
-    voice = Voice(json, quiet)
-    appended = Appended(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    printer = Printer(json, quiet)
+    appended = AppendedTable(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
     appended.check()
     from xdgmm import lines as spectral
     from xdgmm.tables import read_table
@@ -103,96 +111,96 @@ def deconvolve(
     if (sigma is None) == (fwhm is None):
         raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
     _check_instrument({"--lsf": lsf, "--lsf-fwhm": lsf_fwhm, "--resolving-power": resolving_power})
-    catalogue = read_table(table, hdu)
-    observed, errors, remarks = _measured(catalogue, sigma or fwhm, error, on_bad.value)
+    contents = read_table(table, hdu)
+    observed, errors, remarks = _measured(contents, sigma or fwhm or "", error, on_bad.value)
     widths = spectral.deconvolve(
         observed,
         errors,
-        lsf=_value(catalogue, lsf, "--lsf"),
-        fwhm=_value(catalogue, lsf_fwhm, "--lsf-fwhm"),
-        R=_value(catalogue, resolving_power, "--resolving-power"),
-        lsf_error=_value(catalogue, lsf_error, "--lsf-error"),
-        lsf_scatter=_value(catalogue, lsf_scatter, "--lsf-scatter"),
-        rest=_value(catalogue, rest, "--rest"),
+        lsf=_value(contents, lsf, "--lsf"),
+        fwhm=_value(contents, lsf_fwhm, "--lsf-fwhm"),
+        R=_value(contents, resolving_power, "--resolving-power"),
+        lsf_error=_value(contents, lsf_error, "--lsf-error"),
+        lsf_scatter=_value(contents, lsf_scatter, "--lsf-scatter"),
+        rest=_value(contents, rest, "--rest"),
         convention=convention.value,
         measure="sigma" if fwhm is None else "fwhm",
     )
-    answers = widths.table(level, limit_level)
-    new = _new_columns(answers, prefix)
-    appended.check_names(catalogue.colnames, new)
-    voice.say(f"[b]{escaped(table.name)}[/b]: {len(catalogue)} rows; {escaped('; '.join(remarks))}")
-    voice.say(spectral.rich_table(widths))
-    together = spectral.population(widths) if population else None
-    if population:
-        voice.say(escaped(repr(together)))
-    written = appended.write(new, [[_plain(answers[name]) for name in answers.colnames]], voice)
-    voice.tell(
+    report = widths.table(level, limit_level)
+    new = _new_columns(report, prefix)
+    appended.check_names(contents.colnames, new)
+    printer.print(f"[b]{escaped(table.name)}[/b]: {len(contents)} rows; {escaped('; '.join(remarks))}")
+    printer.print(spectral.rich_table(widths))
+    all_lines = spectral.population(widths) if population else None
+    if all_lines is not None:
+        printer.print(escaped(repr(all_lines)))
+    written = appended.write(new, [[_plain(report[name]) for name in report.colnames]], printer)
+    printer.print_json(
         {
             "title": table.name,
-            "n_rows": len(catalogue),
+            "n_rows": len(contents),
             "n_resolved": widths.n_resolved,
             "data": list(remarks),
-            "lines": {**of_table(answers), "meta": dict(answers.meta)},
-            "population": None if together is None else of_table(together.table(level, limit_level)),
+            "lines": {**table_as_json(report), "meta": dict(report.meta)},
+            "population": None if all_lines is None else table_as_json(all_lines.table(level, limit_level)),
             **written,
         }
     )
 
 
-def _check_instrument(given):
-    """Refuse an instrument that was given in no way, or in two."""
+def _check_instrument(given: dict[str, str | None]) -> None:
+    """Refuse a command that gives the instrument's width in no option, or in several."""
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         came = f"{' and '.join(named)} were given" if named else "none was given"
         raise InputError(f"give the instrument's width once, as --lsf (sigma), --lsf-fwhm or --resolving-power; {came}")
 
 
-def _measured(catalogue, name, error, on_bad):
-    """Widths and errors with the unit of their column, and what was decided about them."""
+def _measured(table: QTable, name: str, error: str, on_bad: str) -> tuple[Any, Any, tuple[str, ...]]:
+    """Widths and errors with the unit of their column, and remarks on them."""
     import numpy as np
 
     from xdgmm.observations import Observations
 
     errors = error if error == "auto" else [error]
-    observations = Observations.from_table(catalogue, [name], errors=errors, on_bad=on_bad)
+    observations = Observations.from_table(table, [name], errors=errors, on_bad=on_bad)
     unit = 1 if observations.units[0] is None else observations.units[0]
     return observations.values[:, 0] * unit, np.sqrt(observations.variances[:, 0]) * unit, observations.remarks
 
 
-def _value(catalogue, text, option):
-    """A column, where there is one of that name; otherwise a number with or without a unit."""
+def _value(table: QTable, text: str | None, option: str) -> Any:
+    """A column of this name if there is one, otherwise a number with or without a unit."""
     if text is None:
         return None
-    if text in catalogue.colnames:
-        return catalogue[text]
+    if text in table.colnames:
+        return table[text]
     try:
         return float(text)
     except ValueError:
         pass
     try:
-        return quantity_of(text, option)
+        return parse_quantity(text, option)
     except InputError:
         raise InputError(
             f"{option} is '{text}', which is neither a column of the table nor a number with a unit, as '60 km/s'"
         ) from None
 
 
-def _new_columns(answers, prefix):
-    """What is to be appended, with units and descriptions."""
+def _new_columns(report: QTable, prefix: str) -> list[NewColumn]:
+    """The columns to append, with units and descriptions."""
     from xdgmm.tables import NewColumn
 
     return [
         NewColumn(
             prefix + name,
-            answers[name].info.description,
-            getattr(answers[name], "unit", None),
-            whole=answers[name].dtype.kind == "b",
+            report[name].info.description,
+            getattr(report[name], "unit", None),
+            whole=report[name].dtype.kind == "b",
         )
-        for name in answers.colnames
+        for name in report.colnames
     ]
 
 
-def _plain(column):
+def _plain(column: Any) -> NDArray[Any]:
     """Numbers as `append_columns` takes them: NaN, or a negative whole number, where masked."""
     import numpy as np
 

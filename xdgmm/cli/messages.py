@@ -18,7 +18,7 @@ from typer.core import TyperCommand
 
 from xdgmm.errors import XdgmmError, XdgmmWarning
 
-from .consoles import asides, escaped
+from .printing import error_console, escaped
 
 # Arguments whose option does not have their name, for each command.  All others are found by their names.
 OTHER_NAMES = {
@@ -95,4 +95,4 @@ def _show_warning(command: TyperCommand | None, message: Warning | str, category
 
 
 def _print_sentence(kind: str, sentence: str) -> None:
-    asides().print(f"{kind} {escaped(sentence)}", soft_wrap=True)
+    error_console().print(f"{kind} {escaped(sentence)}", soft_wrap=True)

@@ -1,12 +1,17 @@
-"""What commands have in common on their line: choices, and the parsing of words."""
+"""Options that several commands share, and the parsing of their values."""
+
+from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity
 
 MOST_CANDIDATES = 100
 
@@ -21,7 +26,7 @@ class CovarianceType(StrEnum):
 
 
 class Method(StrEnum):
-    """Where the errors of a report come from."""
+    """How the errors of a report are found."""
 
     INFORMATION = "information"
     SANDWICH = "sandwich"
@@ -48,14 +53,14 @@ class OnBad(StrEnum):
 
 
 class Correlations(StrEnum):
-    """Whether correlations of errors are looked for."""
+    """Whether correlations of errors are searched for by their names."""
 
     AUTO = "auto"
     NONE = "none"
 
 
-def flag(*names, **settings):
-    """An option that is there or not, and takes no value: none is shown in the help."""
+def flag(*names: str, **settings: Any) -> Any:
+    """An option without a value; the help shows no type behind it."""
     return typer.Option(*names, metavar=" ", **settings)
 
 
@@ -81,7 +86,7 @@ Json = Annotated[bool, flag("--json", help="Print the results as one JSON object
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and no results but those of --json.")]
 
 
-def parse_components(text):
+def parse_components(text: str) -> list[int]:
     """Numbers of components from '2' or '1:4'."""
     first, colon, last = text.partition(":")
     try:
@@ -96,7 +101,7 @@ def parse_components(text):
     return list(range(low, high + 1))
 
 
-def names_of(text):
+def parse_names(text: str) -> list[str]:
     """Column names from 'v' or 'a,b'."""
     names = [name.strip() for name in text.split(",")]
     if not all(names):
@@ -104,15 +109,15 @@ def names_of(text):
     return names
 
 
-def errors_of(text):
-    """What `Observations.from_table` wants to know of errors: 'auto', None or names."""
+def parse_errors(text: str) -> str | list[str] | None:
+    """The argument `errors` of `Observations.from_table`: 'auto', None or names."""
     if text == "auto":
         return "auto"
-    return None if text == "none" else names_of(text)
+    return None if text == "none" else parse_names(text)
 
 
-def quantity_of(text, option):
-    """A number with a unit, as '30 kpc'."""
+def parse_quantity(text: str | None, option: str) -> Quantity | None:
+    """A number with a unit, as '30 kpc'; `option` is for the message if it is not one."""
     if text is None:
         return None
     from astropy.units import Quantity

@@ -1,13 +1,15 @@
-"""`xdgmm widths`."""
+"""`xdgmm widths`: the widths of a fitted model, with errors found in another way."""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xdgmm.errors import InputError, OutputError
 
-from .consoles import Voice
+from .fit_report import in_units_of, print_observations, report_widths
 from .options import (
     Convention,
     Correlations,
@@ -22,12 +24,17 @@ from .options import (
     Quiet,
     Report,
     Weights,
-    errors_of,
-    names_of,
-    quantity_of,
+    parse_errors,
+    parse_names,
+    parse_quantity,
 )
-from .outputs import Outputs
-from .reporting import in_units_of, introduce, report_widths
+from .output_files import FitFiles
+from .printing import Printer
+
+if TYPE_CHECKING:
+    from xdgmm.fitting import FitResult
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
 
 SAME_MAXIMUM = 1e-3  # nats
 
@@ -57,14 +64,14 @@ def widths(
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
-):
+) -> None:
     """Report the intrinsic widths of a fitted model, with errors found in another way.
 
     Example: xdgmm widths model.fits stars.fits --method profile
     """
-    voice = Voice(json, quiet)
-    outputs = Outputs(None, report, None, overwrite=overwrite)
-    outputs.check(table)
+    printer = Printer(json, quiet)
+    files = FitFiles(None, report, None, overwrite=overwrite)
+    files.check(table)
     if report is not None and report.resolve() == model.resolve():
         raise OutputError(f"'{model}' is the model; write the report to another file")
     from xdgmm.mixture import GaussianMixture
@@ -72,11 +79,11 @@ def widths(
     from xdgmm.tables import read_table
 
     mixture = GaussianMixture.read(model)
-    names = list(mixture.names) if columns is None else names_of(columns)
+    names = list(mixture.names) if columns is None else parse_names(columns)
     observations = Observations.from_table(
         read_table(table, hdu),
         names,
-        errors=errors_of(errors),
+        errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
         on_bad=on_bad.value,
@@ -87,20 +94,21 @@ def widths(
         "level": level,
         "limit_level": limit_level,
         "rng": seed,
-        "distance": quantity_of(distance, "--distance"),
-        "distance_error": quantity_of(distance_error, "--distance-error"),
-        "rest": quantity_of(rest, "--rest"),
+        "distance": parse_quantity(distance, "--distance"),
+        "distance_error": parse_quantity(distance_error, "--distance-error"),
+        "rest": parse_quantity(rest, "--rest"),
         "convention": convention.value,
     }
     title = f"{model.name}, {table.name}"
-    introduce(voice, title, observations)
-    fitted = mixture if method.value not in ("bootstrap", "mcmc") else _found_again(mixture, observations)
-    converged = report_widths(fitted, observations, outputs, title, options, voice, _other_data(mixture, observations))
+    print_observations(printer, title, observations)
+    fitted = mixture if method.value not in ("bootstrap", "mcmc") else _refitted(mixture, observations)
+    sentences = _other_data(mixture, observations)
+    converged = report_widths(fitted, observations, files, title, options, printer, sentences)
     raise typer.Exit(0 if converged else 1)
 
 
-def _other_data(mixture, observations):
-    """What to say where the model was fitted to other data: one sentence or none."""
+def _other_data(mixture: GaussianMixture, observations: Observations) -> tuple[str, ...]:
+    """One sentence if the model was fitted to other data, otherwise none."""
     from xdgmm.observations import fingerprint
 
     record = mixture.record
@@ -108,35 +116,35 @@ def _other_data(mixture, observations):
         return ()
     sentence = (
         f"these are not the values, errors and weights that the model was fitted to ({record.n_objects} objects, "
-        f"{record.date[:10]}), or not in their order{_said_then(mixture, observations)}: the report is on the model "
-        "with the data given"
+        f"{record.date[:10]}), or not in their order{_remarks_of_fit(mixture, observations)}: the report is on the "
+        "model with the data given"
     )
     return (sentence,)
 
 
-def _said_then(mixture, observations):
-    """What was said of the data at the fit and is not said now, such as where the weights were."""
+def _remarks_of_fit(mixture: GaussianMixture, observations: Observations) -> str:
+    """The remarks on the data at the fit that are not made now, such as the column of the weights."""
     remarks = () if mixture.record is None else mixture.record.remarks
     missing = [remark for remark in remarks if remark not in observations.remarks]
     return f" (at the fit: {'; '.join(missing)})" if missing else ""
 
 
-def _found_again(mixture, observations):
-    """The result of a fit that starts at its own maximum; refused where it leads elsewhere."""
-    from xdgmm import objects
+def _refitted(mixture: GaussianMixture, observations: Observations) -> FitResult:
+    """The result of a fit that starts at the mixture; refused if its maximum is another one."""
+    from xdgmm import prediction
     from xdgmm.fitting import Settings, fit, model_of
 
     model = model_of(mixture)
     result = fit(observations, mixture.n_components, Settings(start=mixture, model=model))
     before = sum(model.log_priors(mixture).values()) + (
         observations.object_weights[observations.counts]
-        @ (objects.log_likelihoods(mixture, observations)[observations.counts])
+        @ (prediction.log_likelihoods(mixture, observations)[observations.counts])
     )
     gain = result.log_posterior - before
     if gain > SAME_MAXIMUM:
-        climbed = "log-likelihood" if model.prior is None else "log-posterior"
+        raised = "log-likelihood" if model.prior is None else "log-posterior"
         raise InputError(
-            f"the model is not the maximum for this table: fitting raises the {climbed} by {gain:.3g} nats; give the "
-            f"table it was fitted to, with the same options{_said_then(mixture, observations)}"
+            f"the model is not the maximum for this table: fitting raises the {raised} by {gain:.3g} nats; give the "
+            f"table it was fitted to, with the same options{_remarks_of_fit(mixture, observations)}"
         )
     return result

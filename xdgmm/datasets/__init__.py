@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from astropy.table import QTable
 
 __all__ = ["load", "names"]
@@ -77,17 +79,17 @@ def load(name: str) -> QTable:
     return _described(table)
 
 
-def _folder():
+def _folder() -> Traversable:
     return files("xdgmm.datasets") / "data"
 
 
-def _no_such_set(name) -> str:
+def _no_such_set(name: object) -> str:
     nearest = get_close_matches(str(name), names(), n=1)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
     return f"`name` is {name!r}, but the bundled data sets are {', '.join(names())}{hint}"
 
 
-def _described(table):
+def _described(table: QTable) -> QTable:
     """Move each column's description from its card to the column, and use the machine's byte order."""
     for number, column in enumerate(table.colnames, start=1):
         values = table[column]

@@ -1,9 +1,13 @@
 """Pictures.
 
-`plot_fit` draws a mixture over its observations, `save` writes a figure to a file.  Figures are made without pyplot,
-so nothing global changes and no display is needed.
+`plot_fit` draws a mixture over its observations, `save` writes a figure to a file.  Figures are made without pyplot:
+no global state changes, and no display is needed.
 """
 
-from .fit import LARGEST, PLOT_SUFFIXES, plot_fit, save
+from xdgmm.errors import deprecated_names
 
-__all__ = ["LARGEST", "PLOT_SUFFIXES", "plot_fit", "save"]
+from .fit import MOST_COORDINATES, PLOT_SUFFIXES, plot_fit, save
+
+__all__ = ["MOST_COORDINATES", "PLOT_SUFFIXES", "plot_fit", "save"]
+
+deprecated_names(__name__, {"LARGEST": "MOST_COORDINATES"})

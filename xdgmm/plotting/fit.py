@@ -1,19 +1,33 @@
-"""Pictures of a fit: the values as measured, the intrinsic mixture, and the mixture with the noise put back."""
+"""Pictures of a fit: the measured values, the intrinsic mixture, and the mixture convolved with the noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.files import atomic_write, check_output
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
 INTRINSIC, OBSERVED, DATA = "#0b5394", "#d95f02", "#9a9a9a"
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
-GRID = 600
-LARGEST = 6  # coordinates shown in a corner plot
+GRID = 600  # points of a curve
+MOST_COORDINATES = 6  # in a corner plot
 MOST_BARS = 400  # objects whose error bars are drawn
-MOST_NOISES = 2000  # objects over which the noise is averaged
+MOST_NOISES = 2000  # objects over which densities convolved with the noise are averaged
 
 
-def plot_fit(mixture, observations, title=None):
+def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | None = None) -> Figure:
     """Draw a fitted mixture over its observations.
 
     Parameters
@@ -26,8 +40,8 @@ def plot_fit(mixture, observations, title=None):
     -------
     matplotlib.figure.Figure
         One coordinate: histogram, densities and the measurements with their error bars.  More (up to six): every
-        pair, with the 1- and 2-sigma ellipses of the intrinsic components.  Behind projections nothing was measured,
-        so only the intrinsic mixture is drawn.
+        pair, with the 1- and 2-sigma ellipses of the intrinsic components.  With projections the coordinates were not
+        measured, so only the intrinsic mixture is drawn.
 
     Raises
     ------
@@ -38,8 +52,8 @@ def plot_fit(mixture, observations, title=None):
 
     observations = observations.select(observations.counts)
     D = mixture.n_dimensions
-    if D > LARGEST:
-        raise InputError(f"a picture shows at most {LARGEST} coordinates, but there are {D}; choose fewer")
+    if D > MOST_COORDINATES:
+        raise InputError(f"a picture shows at most {MOST_COORDINATES} coordinates, but there are {D}; choose fewer")
     if D == 1 and observations.projections is None:
         figure = Figure(figsize=(7, 5.2), layout="constrained")
         _one(figure, mixture, observations)
@@ -52,19 +66,25 @@ def plot_fit(mixture, observations, title=None):
     return figure
 
 
-def save(figure, path, *, overwrite=False):
-    """Write a figure whole or not at all; the file name's ending says in which format."""
+def save(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a figure in the format of the file name's ending; a failed run leaves no incomplete file.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be written, ends otherwise, or exists and `overwrite` is false.
+    """
     check_output(path, overwrite=overwrite, suffixes=PLOT_SUFFIXES)
     with atomic_write(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)
 
 
-def _label(mixture, axis):
+def _label(mixture: GaussianMixture, axis: int) -> str:
     unit = mixture.units[axis]
     return mixture.names[axis] if unit is None else f"{mixture.names[axis]} [{unit:unicode}]"
 
 
-def _one(figure, mixture, observations):
+def _one(figure: Figure, mixture: GaussianMixture, observations: Observations) -> None:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _marginal(top, mixture, observations, 0)
     top.set_ylabel("density")
@@ -79,8 +99,8 @@ def _one(figure, mixture, observations):
     bottom.set_xlabel(_label(mixture, 0), parse_math=False)
 
 
-def _marginal(axes, mixture, observations, axis):
-    """Histogram of one coordinate under the intrinsic density and the density expected with the noise."""
+def _marginal(axes: Axes, mixture: GaussianMixture, observations: Observations, axis: int) -> None:
+    """Histogram of one coordinate, the intrinsic density, and this density convolved with the noise."""
     if observations.projections is not None:
         x = _range(mixture, mixture.means[:, axis], 0.0, axis)
         _intrinsic(axes, mixture, axis, x)
@@ -92,18 +112,16 @@ def _marginal(axes, mixture, observations, axis):
     weights = observations.object_weights[seen]
     bins = np.histogram_bin_edges(values[(values >= x[0]) & (values <= x[-1])], bins="fd", range=(x[0], x[-1]))
     bins = np.linspace(x[0], x[-1], int(np.clip(bins.size, 10, 80)))
-    axes.hist(
-        values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="values as measured"
-    )
+    axes.hist(values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="measured values")
     some = slice(None, None, max(1, noise.size // MOST_NOISES))
     if noise.any():
-        curves = [_density(mixture, axis, x, extra) for extra in noise[some]]
+        curves = [_density(mixture, axis, x, variance) for variance in noise[some]]
         expected = np.average(curves, axis=0, weights=weights[some])
-        axes.plot(x, expected, color=OBSERVED, ls="--", label="model with the errors put back")
+        axes.plot(x, expected, color=OBSERVED, ls="--", label="model convolved with the errors")
     _intrinsic(axes, mixture, axis, x)
 
 
-def _intrinsic(axes, mixture, axis, x):
+def _intrinsic(axes: Axes, mixture: GaussianMixture, axis: int, x: NDArray[np.float64]) -> None:
     """The intrinsic density of one coordinate and its components."""
     sharp = mixture.sigmas[:, axis] < (x[1] - x[0]) / 2
     intrinsic = _density(mixture, axis, x, 0.0)
@@ -118,8 +136,8 @@ def _intrinsic(axes, mixture, axis, x):
     axes.set_ylim(bottom=0)
 
 
-def _range(mixture, values, noise, axis):
-    """Grid over the bulk of the values and of the model with the usual noise variance."""
+def _range(mixture: GaussianMixture, values: NDArray[np.float64], noise: float, axis: int) -> NDArray[np.float64]:
+    """Grid over most of the values and of the model convolved with a noise variance."""
     means, sigmas = mixture.means[:, axis], np.sqrt(mixture.sigmas[:, axis] ** 2 + noise)
     low, high = np.percentile(values, [0.5, 99.5])
     low, high = min(low, (means - 3 * sigmas).min()), max(high, (means + 3 * sigmas).max())
@@ -127,24 +145,24 @@ def _range(mixture, values, noise, axis):
     return np.linspace(low - margin, high + margin, GRID)
 
 
-def _density(mixture, axis, x, extra):
-    """Marginal density on a grid with a noise variance added; components without width are left out."""
+def _density(mixture: GaussianMixture, axis: int, x: NDArray[np.float64], noise: float) -> NDArray[np.float64]:
+    """Marginal density on a grid, convolved with a noise variance; components without width are left out."""
     total = np.zeros_like(x)
     if mixture.background is not None:
         low, high = (end[axis] for end in mixture.background.box)
         total += np.where((x >= low) & (x <= high), mixture.background.fraction / (high - low), 0.0)
     for weight, mean, sigma in zip(mixture.weights, mixture.means[:, axis], mixture.sigmas[:, axis], strict=True):
-        variance = sigma**2 + extra
+        variance = sigma**2 + noise
         if variance > (0.5 * (x[1] - x[0])) ** 2:
             total += weight * _normal(x, mean, variance)
     return total
 
 
-def _normal(x, mean, variance):
+def _normal(x: NDArray[np.float64], mean: float, variance: float) -> NDArray[np.float64]:
     return np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
 
 
-def _pairs(figure, mixture, observations):
+def _pairs(figure: Figure, mixture: GaussianMixture, observations: Observations) -> None:
     D = mixture.n_dimensions
     axes = figure.subplots(D, D, squeeze=False, sharex="col")
     for i in range(D):
@@ -163,14 +181,14 @@ def _pairs(figure, mixture, observations):
     figure.legend(handles, labels, loc="upper right", frameon=False, fontsize=9)
 
 
-def _scatter(axes, mixture, observations, x, y):
+def _scatter(axes: Axes, mixture: GaussianMixture, observations: Observations, x: int, y: int) -> None:
     """The measurements of two coordinates with their errors, under the ellipses of the components."""
     if observations.projections is None:
         _crosses(axes, observations, x, y)
     _ellipses(axes, mixture, x, y)
 
 
-def _crosses(axes, observations, x, y):
+def _crosses(axes: Axes, observations: Observations, x: int, y: int) -> None:
     values, errors = observations.values, np.sqrt(observations.variances)
     some = slice(None, None, max(1, len(values) // MOST_BARS))
     axes.errorbar(
@@ -186,7 +204,7 @@ def _crosses(axes, observations, x, y):
     )
 
 
-def _ellipses(axes, mixture, x, y):
+def _ellipses(axes: Axes, mixture: GaussianMixture, x: int, y: int) -> None:
     angle = np.linspace(0, 2 * np.pi, 200)
     circle = np.array([np.cos(angle), np.sin(angle)])
     for mean, covariance in zip(mixture.means, mixture.covariances, strict=True):

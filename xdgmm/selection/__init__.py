@@ -1,10 +1,14 @@
 """How many components?
 
-`search` fits a range of K and compares the fits by the Bayesian information criterion; `criteria` says what each
-parameter costs.  To add a criterion, add its formula to `criteria` and a column to `Selection`.
+`search` fits a range of K and compares the fits by the Bayesian information criterion; `criteria` has the criteria.
+To add a criterion, add its formula to `criteria` and a column to `ModelSelection`.
 """
 
-from .criteria import aic, bic, n_parameters
-from .search import Selection, search
+from xdgmm.errors import deprecated_names
 
-__all__ = ["Selection", "aic", "bic", "n_parameters", "search"]
+from .criteria import aic, bic, n_parameters
+from .search import ModelSelection, search
+
+__all__ = ["ModelSelection", "aic", "bic", "n_parameters", "search"]
+
+deprecated_names(__name__, {"Selection": "ModelSelection"})

@@ -1,6 +1,9 @@
-"""Fit several numbers of components, and keep the one with the lowest criterion."""
+"""Fit several numbers of components, and choose the one with the lowest criterion."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +14,17 @@ from xdgmm.fitting.fit import check_n_components
 
 from .criteria import bic
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from xdgmm.fitting import Settings
+    from xdgmm.observations import Observations
+
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class ModelSelection:
     """Fits with different numbers of components.
 
     Attributes
@@ -22,33 +33,33 @@ class Selection:
         The numbers that could be fitted.
     results : tuple of FitResult
     bic : ndarray
-        Bayesian information criterion of each; the lowest wins.
+        Bayesian information criterion of each; the lowest is chosen.
     degenerate : tuple of int
         Numbers for which the likelihood has no maximum.
     """
 
-    n_components: tuple
-    results: tuple
-    bic: np.ndarray
-    degenerate: tuple = ()
+    n_components: tuple[int, ...]
+    results: tuple[FitResult, ...]
+    bic: NDArray[np.float64]
+    degenerate: tuple[int, ...] = ()
 
     @property
-    def chosen(self):
+    def chosen(self) -> int:
         """The number of components with the lowest criterion."""
         return self.n_components[int(np.argmin(self.bic))]
 
     @property
-    def result(self):
-        """The fit with that number."""
+    def result(self) -> FitResult:
+        """The fit with the chosen number of components."""
         return self.results[int(np.argmin(self.bic))]
 
 
-def result_bic(result: FitResult):
-    """BIC of one fit."""
-    return bic(result.log_likelihood, result.n_parameters, result.total_weight)
-
-
-def search(observations, candidates, settings=None, rng=None):
+def search(
+    observations: Observations,
+    candidates: Iterable[int],
+    settings: Settings | None = None,
+    rng: np.random.Generator | int | None = None,
+) -> ModelSelection:
     """Fit every number of components in `candidates` and compare them by BIC.
 
     Parameters
@@ -60,14 +71,14 @@ def search(observations, candidates, settings=None, rng=None):
 
     Returns
     -------
-    Selection
+    ModelSelection
 
     Raises
     ------
     InputError
         If there is no candidate, or one is not a number from 1 to the number of objects.
     DegenerateError
-        If the likelihood has a maximum for none of them.
+        If the likelihood has no maximum for any of them.
 
     Examples
     --------
@@ -83,7 +94,8 @@ def search(observations, candidates, settings=None, rng=None):
     for n_components in candidates:
         check_n_components(n_components, observations)
     rng = as_generator(rng)
-    fitted, degenerate = {}, []
+    fitted: dict[int, FitResult] = {}
+    degenerate = []
     for n_components in candidates:
         try:
             fitted[n_components] = fit(observations, n_components, settings, rng)
@@ -95,4 +107,5 @@ def search(observations, candidates, settings=None, rng=None):
     if not fitted:
         raise reason
     results = tuple(fitted.values())
-    return Selection(tuple(fitted), results, np.array([result_bic(r) for r in results]), tuple(degenerate))
+    criteria = np.array([bic(result.log_likelihood, result.n_parameters, result.total_weight) for result in results])
+    return ModelSelection(tuple(fitted), results, criteria, tuple(degenerate))

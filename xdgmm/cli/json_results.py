@@ -1,17 +1,26 @@
-"""Results for machines: tables and numbers as what JSON can hold."""
+"""Results as JSON: tables, mixtures and records of fits as dicts and lists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
-def of_table(table):
-    """A QTable: its rows as dicts, and the unit of each column that has one; what is masked or not finite is null."""
+    from xdgmm.mixture import FitRecord, GaussianMixture
+
+
+def table_as_json(table: QTable) -> dict[str, Any]:
+    """The rows of a table as dicts, and the units of its columns; masked and infinite values are null."""
     units = {name: str(table[name].unit) for name in table.colnames if getattr(table[name], "unit", None)}
     return {"units": units, "rows": [{name: _plain(row[name]) for name in table.colnames} for row in table]}
 
 
-def of_mixture(mixture):
+def mixture_as_json(mixture: GaussianMixture) -> dict[str, Any]:
     """Names, units and parameters of a mixture."""
-    document = {
+    document: dict[str, Any] = {
         "columns": list(mixture.names),
         "units": [None if unit is None else str(unit) for unit in mixture.units],
         "weights": mixture.weights.tolist(),
@@ -26,7 +35,7 @@ def of_mixture(mixture):
     return document
 
 
-def of_record(record):
+def record_as_json(record: FitRecord | None) -> Any:
     """The record of a fit; None where there is none."""
     if record is None:
         return None
@@ -34,8 +43,8 @@ def of_record(record):
     return finite({**plain, "covariance": None if record.covariance is None else record.covariance.tolist()})
 
 
-def finite(value):
-    """The same with null for numbers that are not finite, which JSON does not know."""
+def finite(value: Any) -> Any:
+    """The same value with null for numbers that are not finite, which JSON does not have."""
     if isinstance(value, dict):
         return {str(name): finite(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -43,7 +52,7 @@ def finite(value):
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _plain(cell):
+def _plain(cell: Any) -> Any:
     """One cell: a number, a list of numbers, a text, or None."""
     mask, cell = np.asarray(getattr(cell, "mask", False)), getattr(cell, "unmasked", cell)
     if mask.ndim == 0 and mask:

@@ -1,0 +1,134 @@
+"""Files that a command writes: their paths are checked before the work, and the files are written after it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from xdgmm.errors import InputError, OutputError
+from xdgmm.files import atomic_write, check_output
+
+from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from xdgmm.fitting import FitResult
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+    from xdgmm.tables import NewColumn
+
+
+class FitFiles:
+    """The model, the report and the picture of a fit; a path is None if the file is not wanted."""
+
+    def __init__(self, model: Path | None, report: Path | None, plot: Path | None, *, overwrite: bool) -> None:
+        self.model, self.report, self.plot, self.overwrite = model, report, plot, overwrite
+
+    def check(self, source: Path | None = None) -> None:
+        """Refuse paths that cannot be written, or that would destroy the table that is read."""
+        from xdgmm.plotting import PLOT_SUFFIXES
+        from xdgmm.tables import REPORT_SUFFIXES
+
+        wanted = [(self.model, (".fits", ".ecsv")), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
+        paths = []
+        for path, suffixes in wanted:
+            if path is not None:
+                check_output(path, overwrite=self.overwrite, suffixes=suffixes)
+                paths.append(path.resolve())
+        if len(set(paths)) < len(paths):
+            raise OutputError("two outputs have the same name; give each its own")
+        if source is not None and source.resolve() in paths:
+            raise OutputError(f"'{source}' is the table to be fitted; write to another file")
+
+    def check_dimensions(self, observations: Observations) -> None:
+        """Refuse a picture of more coordinates than can be drawn."""
+        from xdgmm.plotting import MOST_COORDINATES
+
+        if self.plot is not None and observations.n_dimensions > MOST_COORDINATES:
+            raise InputError(
+                f"a picture shows at most {MOST_COORDINATES} coordinates; choose fewer columns, or leave --plot out"
+            )
+
+    def write(
+        self, fitted: FitResult | GaussianMixture, table: QTable, observations: Observations, title: str
+    ) -> list[Path]:
+        """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
+        from xdgmm.plotting import plot_fit, save
+        from xdgmm.tables import write_table
+        from xdgmm.uncertainty import with_errors
+
+        mixture = getattr(fitted, "mixture", fitted)
+        writers = {
+            self.model: lambda path: with_errors(fitted, observations).write(path, overwrite=True),
+            self.report: lambda path: write_table(table, path, overwrite=True),
+            self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),
+        }
+        with ExitStack() as every:  # all files are complete before the first gets its name
+            for path, write in writers.items():
+                if path is None:
+                    continue
+                temporary = every.enter_context(atomic_write(path, overwrite=self.overwrite))
+                try:
+                    write(temporary)
+                except Exception as error:
+                    raise OutputError(f"cannot write '{path}': {error}; no output was written") from error
+        return [path for path in (self.model, self.report, self.plot) if path is not None]
+
+
+class AppendedTable:
+    """The table of a user with more columns, written to another file, or (None) to no file."""
+
+    def __init__(
+        self, table: Path, output: Path | None, hdu: str | None, *, overwrite: bool, overwrite_columns: bool
+    ) -> None:
+        self.table, self.output, self.hdu = table, output, hdu
+        self.overwrite, self.overwrite_columns = overwrite, overwrite_columns
+
+    def check(self, *others: tuple[Path, str]) -> None:
+        """Refuse a path that cannot be written or is read (`others`: path and its name), and a table from a pipe."""
+        if self.output is None:
+            return
+        from xdgmm.tables import REPORT_SUFFIXES
+
+        check_output(self.output, overwrite=self.overwrite, suffixes=REPORT_SUFFIXES)
+        for path, what in ((self.table, "the table"), *others):
+            if self.output.resolve() == path.resolve():
+                raise OutputError(f"'{path}' is {what} that is read; write to another file")
+        if self.table.exists() and not (self.table.is_file() or self.table.is_dir()):
+            raise InputError(f"'{self.table}' can be read only once, but is needed twice; save it to a file first")
+
+    def check_names(self, names: Sequence[str], columns: Sequence[NewColumn]) -> None:
+        """Refuse columns that the table has, unless they are to be replaced, and names that FITS cannot hold."""
+        from xdgmm.tables import check_fits_names, check_new_names
+
+        if self.output is None:
+            return
+        check_new_names(names, columns, replace=self.overwrite_columns)
+        if self.output.suffix.lower() == ".fits":
+            check_fits_names([*names, *(column.name for column in columns)])
+
+    def write(
+        self, columns: Sequence[NewColumn], blocks: Iterable[Sequence[NDArray[Any]]], printer: Printer
+    ) -> dict[str, Any]:
+        """Write the table with the columns, whose values come in blocks of rows; returns what to print as JSON."""
+        from xdgmm.tables import append_columns
+
+        if self.output is None:
+            return {"appended": [], "written": []}
+        append_columns(self.table, self.output, columns, blocks, hdu=self.hdu, overwrite=self.overwrite)
+        printer.print(f"appended {escaped(', '.join(column.name for column in columns))}")
+        printer.print(f"wrote {escaped(self.output)}")
+        described = [
+            {
+                "name": column.name,
+                "unit": None if column.unit is None else str(column.unit),
+                "description": column.description,
+            }
+            for column in columns
+        ]
+        return {"appended": described, "written": [str(self.output)]}
