@@ -92,7 +92,7 @@ def objective(mixture, observations, model):
         part.values,
         part.noise_covariances,
         part.object_weights,
-        mixture.shares,
+        mixture.all_weights,
         mixture.means,
         mixture.covariances,
         part.projections,
@@ -149,7 +149,7 @@ def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, 
 
 def flat(mixture):
     i, j = np.tril_indices(D)
-    return np.concatenate([mixture.shares, mixture.means.ravel(), mixture.covariances[:, i, j].ravel()])
+    return np.concatenate([mixture.all_weights, mixture.means.ravel(), mixture.covariances[:, i, j].ravel()])
 
 
 @pytest.mark.parametrize("solver", NAMES)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xdgmm import InputError, Observations, datasets
+from xdgmm.errors import XdgmmDeprecationWarning
 from xdgmm.fitting import Problem, Settings, fit, model_of
 from xdgmm.kernels.reference import ReferenceData
 from xdgmm.uncertainty import laplace, parameter_errors, principal_limit, width_limit
@@ -102,3 +103,11 @@ def test_other_coordinates_are_refused(stars):
 def test_the_model_is_that_of_the_record(stars):
     mixture = fit(stars).mixture
     assert Problem.of(mixture, stars).model == model_of(mixture)
+
+
+def test_old_names_of_version_0_1_still_work(stars):
+    result = fit(stars)
+    with pytest.warns(XdgmmDeprecationWarning, match="effective_sizes"):
+        assert result.effective_objects is result.effective_sizes
+    with pytest.warns(XdgmmDeprecationWarning, match="all_weights"):
+        np.testing.assert_array_equal(result.mixture.shares, result.mixture.all_weights)

@@ -84,10 +84,10 @@ def test_a_sample_has_uniform_points_in_its_share():
 
 
 def test_shares_are_the_weights_and_the_fraction():
-    assert mixture().shares.tolist() == [0.3, 0.5, 0.2]
-    assert not mixture().shares.flags.writeable
+    assert mixture().all_weights.tolist() == [0.3, 0.5, 0.2]
+    assert not mixture().all_weights.flags.writeable
     plain = GaussianMixture(WEIGHTS / 0.8, MEANS, COVARIANCES)
-    np.testing.assert_array_equal(plain.shares, plain.weights)
+    np.testing.assert_array_equal(plain.all_weights, plain.weights)
     assert mixture().n_components == 2
 
 
@@ -105,13 +105,13 @@ def test_other_shares_give_the_background_its_fraction():
     assert box(other.background) == box(model.background)
     kept = model.with_parameters(np.array([0.8]), np.zeros((1, 2)), np.eye(2)[None])
     assert (kept.weights.tolist(), kept.background.fraction) == ([0.8], 0.2)
-    same = model.with_parameters(model.shares, model.means, model.covariances)
-    np.testing.assert_array_equal(same.shares, model.shares)
+    same = model.with_parameters(model.all_weights, model.means, model.covariances)
+    np.testing.assert_array_equal(same.all_weights, model.all_weights)
 
 
 def test_another_order_keeps_the_background():
     model = mixture().ordered([1, 0])
-    assert model.shares.tolist() == [0.5, 0.3, 0.2]
+    assert model.all_weights.tolist() == [0.5, 0.3, 0.2]
     np.testing.assert_array_equal(model.log_density(VALUES), mixture().log_density(VALUES))
 
 
@@ -284,7 +284,7 @@ def test_another_fraction_keeps_the_box():
 
 def test_packed_exact_observations_have_the_density_of_the_mixture():
     obs, model = Observations.exact(VALUES), mixture()
-    parameters = model.shares, model.means, model.covariances
+    parameters = model.all_weights, model.means, model.covariances
     found = kernels.log_likelihoods(obs.pack(background=model.background.box), *parameters)
     # conditions below 1e2, densities of order ten
     np.testing.assert_allclose(found, model.log_density(VALUES), rtol=0, atol=1e-12)

@@ -51,7 +51,7 @@ def test_knowing_nothing_leaves_the_marginal(unknown):
     if unknown == (1.0, 1e9):  # a background has no noise: it would gain
         mixture = mixture.gaussians
     left, marginal = mixture.condition({"b": unknown}), mixture.marginal(["a", "c"])
-    assert left.shares == pytest.approx(marginal.shares, rel=1e-8)
+    assert left.all_weights == pytest.approx(marginal.all_weights, rel=1e-8)
     assert left.means == pytest.approx(marginal.means, abs=1e-8)
     assert left.covariances == pytest.approx(marginal.covariances, abs=1e-8)
 
@@ -76,7 +76,7 @@ def test_a_mean_of_many_objects_is_that_of_each():
     for i in range(6):
         one = mixture.condition({"c": 0.2, "a": (values[i], errors[i])})
         assert isinstance(one, GaussianMixture)
-        assert many[i].shares == pytest.approx(one.shares, rel=1e-10)
+        assert many[i].all_weights == pytest.approx(one.all_weights, rel=1e-10)
         assert many[i].means == pytest.approx(one.means, rel=1e-10)
         assert many[i].background.fraction == pytest.approx(one.background.fraction)
         assert np.ravel(many[i].background.box) == pytest.approx([-9.0, 9.0])
@@ -136,7 +136,7 @@ def test_marginals_follow_the_names():
     assert (marginal.means == mixture.means[:, [2, 0]]).all()
     assert (marginal.covariances[:, 0, 1] == mixture.covariances[:, 2, 0]).all()
     assert [edge.tolist() for edge in marginal.background.box] == [[2, 0], [7, 3]]
-    assert (marginal.shares == mixture.shares).all()
+    assert (marginal.all_weights == mixture.all_weights).all()
 
 
 def test_quantities_are_converted():

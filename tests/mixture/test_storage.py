@@ -156,7 +156,7 @@ def test_extreme_numbers_come_back_with_the_same_bits(tmp_path_factory, ending, 
 @pytest.mark.parametrize("model", [MODEL, EVEN], ids=["gaussians", "background"])
 @pytest.mark.parametrize("ending", ["fits", "ecsv"])
 def test_the_record_of_the_fit_comes_back(tmp_path, ending, model):
-    n = model.shares.size + 10
+    n = model.all_weights.size + 10
     covariance = np.random.default_rng(0).standard_normal((n, n))
     covariance[0, :3] = [np.inf, -0.0, 5e-324]
     for kept in (record(), record(covariance)):

@@ -9,7 +9,7 @@ from xdgmm import Background, DegenerateError, Fixed, GaussianMixture, InputErro
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import Model, Settings, fit
 from xdgmm.uncertainty import bootstrap, laplace
-from xdgmm.uncertainty.bootstrap import _Problem
+from xdgmm.uncertainty.bootstrap import Refits
 
 PARTS = ("weights", "means", "covariances")
 
@@ -40,11 +40,11 @@ def test_a_refit_is_the_fit_of_the_rows_repeated():
     observations = two_groups(80)
     result = fit(observations, 2, rng=0)
     seed = np.random.SeedSequence(5)
-    shares, means, covariances, _ = _Problem(result, observations).refit(seed)
+    weights, means, covariances, _ = Refits(result, observations).refit(seed)
     rows = np.random.default_rng(seed).integers(80, size=80)
     expected = fit(observations.select(rows), 2, Settings(start=result.mixture)).mixture
     # Both are maxima to 1e-6 nats: a thousandth of a standard error.
-    np.testing.assert_allclose(shares, expected.weights, atol=1e-4)
+    np.testing.assert_allclose(weights, expected.weights, atol=1e-4)
     np.testing.assert_allclose(means, expected.means, atol=1e-3)
     np.testing.assert_allclose(covariances, expected.covariances, rtol=2e-3)
 
@@ -83,11 +83,11 @@ def test_well_separated_components_keep_their_labels():
 def test_components_that_come_out_in_another_order_are_matched_back():
     observations = two_groups()
     result = fit(observations, 2, rng=0)
-    problem = _Problem(result, observations)
+    problem = Refits(result, observations)
     assert problem._order(problem.start).tolist() == [0, 1]
     assert problem._order(problem.start.ordered([1, 0])).tolist() == [1, 0]
     three = fit(observations, 3, rng=0)
-    problem = _Problem(three, observations)
+    problem = Refits(three, observations)
     order = problem._order(problem.start.ordered([2, 0, 1]))
     assert np.array([2, 0, 1])[order].tolist() == [0, 1, 2]
 
@@ -96,7 +96,7 @@ def test_what_is_fixed_is_matched_with_itself():
     observations = two_groups()
     start = GaussianMixture([0.6, 0.4], [[0.0], [20.0]], [[[1.0]], [[4.0]]])
     result = fit(observations, 2, Settings(start=start, model=Model(fixed=Fixed(means=(0,)))))
-    problem = _Problem(result, observations)
+    problem = Refits(result, observations)
     assert problem._order(problem.start.ordered([1, 0])).tolist() == [0, 1]
     samples = bootstrap(result, observations, n_resamples=10, rng=0)
     np.testing.assert_allclose(samples.means[:, 0], 0.0, atol=1e-12)

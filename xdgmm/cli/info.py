@@ -112,7 +112,11 @@ def _errors(mixture: GaussianMixture) -> ParameterErrors:
 
     covariance = mixture.record and mixture.record.covariance
     if covariance is None:
-        size = mixture.shares.size + mixture.means.size + mixture.n_components * len(triangle(mixture.n_dimensions)[0])
+        size = (
+            mixture.all_weights.size
+            + mixture.means.size
+            + mixture.n_components * len(triangle(mixture.n_dimensions)[0])
+        )
         covariance = np.full((size, size), np.nan)
     return ParameterErrors.of(mixture, covariance, None, np.nan)
 

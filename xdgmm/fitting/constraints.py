@@ -51,7 +51,9 @@ class Constraints:
     def none(cls, mixture):
         """All parameters of a mixture are free."""
         K = mixture.n_components
-        return cls(COVARIANCE_TYPES["full"], np.zeros(mixture.shares.size, bool), np.zeros(K, bool), np.zeros(K, bool))
+        return cls(
+            COVARIANCE_TYPES["full"], np.zeros(mixture.all_weights.size, bool), np.zeros(K, bool), np.zeros(K, bool)
+        )
 
     @property
     def keeps_order(self):
@@ -115,18 +117,18 @@ class Constraints:
     def ordered(self, order):
         """The constraints of components in another order (K,)."""
         K = len(order)
-        shares = np.concatenate([self.fixed_weights[:K][order], self.fixed_weights[K:]])
+        weights = np.concatenate([self.fixed_weights[:K][order], self.fixed_weights[K:]])
         prior = self.prior and self.prior.ordered(order)
         return replace(
             self,
-            fixed_weights=shares,
+            fixed_weights=weights,
             fixed_means=self.fixed_means[order],
             fixed_covariances=self.fixed_covariances[order],
             prior=prior,
         )
 
     def weights(self, now, counts):
-        """Shares proportional to the counts, both (S,): fixed ones stay, and the others divide the rest."""
+        """Weights proportional to the counts, both (S,): fixed ones stay, and the others divide the rest."""
         free = ~self.fixed_weights
         rest = 1.0 - now[self.fixed_weights].sum()
         total = counts[free].sum()
@@ -170,4 +172,4 @@ class Constraints:
     def conforming(self, mixture):
         """The mixture with covariances of the type, counted by weight."""
         covariances = self.covariances(mixture.covariances, mixture.covariances, mixture.weights)
-        return mixture.with_parameters(mixture.shares, mixture.means, covariances)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)

@@ -40,7 +40,7 @@ class FactorCoordinates:
         self.constraints = Constraints.none(mixture) if constraints is None else constraints
         fewest = DEAD * statistics.total_weight
         self.q = np.maximum(statistics.n_members[:K], fewest)
-        self.shares = _Shares(mixture.shares, ~self.constraints.fixed_weights, statistics.weight_counts)
+        self.weights = _FreeWeights(mixture.all_weights, ~self.constraints.fixed_weights, statistics.weight_counts)
         known = information(mixture, statistics, self.q)
         self.L = self.constraints.metric(known, self.q)
         self.means_root = _means_root(known, self.q, statistics.prior)
@@ -51,7 +51,7 @@ class FactorCoordinates:
             self._factor(k, excess[k])
         self._own(np.maximum(statistics.covariance_counts, fewest))
         self.free_means = np.repeat(~self.constraints.fixed_means, D)
-        self.sizes = np.cumsum([self.shares.size, np.count_nonzero(self.free_means)])
+        self.sizes = np.cumsum([self.weights.size, np.count_nonzero(self.free_means)])
         self.size = self.sizes[1] + self.factor_roots.size
 
     def _factor(self, k, V):
@@ -111,7 +111,7 @@ class FactorCoordinates:
         fixed = self.constraints.fixed_covariances
         if fixed.any():
             covariances[fixed] = self.mixture.covariances[fixed]
-        return self.mixture.with_parameters(self.shares.at(logits), self.mixture.means + self._shift(a), covariances)
+        return self.mixture.with_parameters(self.weights.at(logits), self.mixture.means + self._shift(a), covariances)
 
     def _covariances(self, B):
         """Covariances (K, D, D) of factors in whitened coordinates."""
@@ -138,16 +138,16 @@ class FactorCoordinates:
             2.0 * np.swapaxes(self.L, -1, -2) @ statistics.grad_covariance @ self.L @ self._factors(z[self.sizes[1] :])
         )
         factors = self._owned(slope[:, self.rows, self.columns]) / self.factor_roots
-        weights = self.shares.gradient(mixture.shares, statistics.weight_counts)
+        weights = self.weights.gradient(mixture.all_weights, statistics.weight_counts)
         return np.concatenate([weights, means.ravel()[self.free_means], factors])
 
     def jacobian(self):
-        """Derivatives at z = 0 of shares, means and packed covariances (S + K D + K M) with respect to z."""
+        """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z."""
         K, D = self.mixture.means.shape
-        S, n_packed = self.mixture.shares.size, len(self.rows)
-        shares, means = np.zeros((S, self.size)), np.zeros((K * D, self.size))
+        S, n_packed = self.mixture.all_weights.size, len(self.rows)
+        weights, means = np.zeros((S, self.size)), np.zeros((K * D, self.size))
         covariances = np.zeros((K, n_packed, self.size))
-        shares[:, : self.sizes[0]] = self.shares.jacobian()
+        weights[:, : self.sizes[0]] = self.weights.jacobian()
         for z, index in enumerate(np.flatnonzero(self.free_means)):
             k, i = divmod(index, D)
             means[k * D : (k + 1) * D, self.sizes[0] + z] = self.means_root[k][:, i] / np.sqrt(self.q[k])
@@ -157,7 +157,7 @@ class FactorCoordinates:
             change = np.outer(self.L[k][:, self.rows[e]], F[:, self.columns[e]])
             packed = (change + change.T)[self.rows, self.columns] / self.factor_roots[owner]
             covariances[k, :, self.sizes[1] + owner] += packed
-        return np.concatenate([shares, means, covariances.reshape(K * n_packed, self.size)])
+        return np.concatenate([weights, means, covariances.reshape(K * n_packed, self.size)])
 
     @property
     def axis_counts(self):
@@ -187,22 +187,22 @@ class FactorCoordinates:
             B[k, axis, axis] = np.sqrt(variances[k, axis])
         changed = which.any(axis=1)[:, None, None]
         covariances = np.where(changed, self._covariances(B), self.mixture.covariances)
-        return self.mixture.with_parameters(self.mixture.shares, self.mixture.means, covariances)
+        return self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, covariances)
 
 
-class _Shares:
-    """Softmax coordinates of the shares that are free: they divide what the fixed ones leave."""
+class _FreeWeights:
+    """Softmax coordinates of the weights that are free: they divide what the fixed ones leave."""
 
-    def __init__(self, shares, free, counts):
-        self.start, self.free = shares, free
-        self.rest = 1.0 - shares[~free].sum()
-        self.within = shares[free] / max(shares[free].sum(), 1e-300)
+    def __init__(self, weights, free, counts):
+        self.start, self.free = weights, free
+        self.rest = 1.0 - weights[~free].sum()
+        self.within = weights[free] / max(weights[free].sum(), 1e-300)
         self.logits = np.log(np.maximum(self.within, 1e-300))
         self.basis = _softmax_basis(self.within, max(counts[free].sum(), 1e-300))
         self.size = self.basis.shape[1]
 
     def at(self, z):
-        """Shares (S,) at coordinates z."""
+        """Weights (S,) at coordinates z."""
         if self.size == 0:
             return self.start
         logits = self.logits + self.basis @ z
@@ -211,15 +211,15 @@ class _Shares:
         result[self.free] = self.rest * (within / within.sum())
         return result
 
-    def gradient(self, shares, counts):
-        """Derivative with respect to z, from the counts (S,) at these shares."""
+    def gradient(self, weights, counts):
+        """Derivative with respect to z, from the counts (S,) at these weights."""
         if self.size == 0:
             return np.zeros(0)
         mine = counts[self.free]
-        return self.basis.T @ (mine - shares[self.free] / self.rest * mine.sum())
+        return self.basis.T @ (mine - weights[self.free] / self.rest * mine.sum())
 
     def jacobian(self):
-        """Derivatives of the shares at z = 0 (S, size)."""
+        """Derivatives of the weights at z = 0 (S, size)."""
         result = np.zeros((self.start.size, self.size))
         result[self.free] = self.rest * self.within[:, None] * (self.basis - self.within @ self.basis)
         return result

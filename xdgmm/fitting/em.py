@@ -42,7 +42,7 @@ def step(mixture, statistics, constraints=None):
     change = (2.0 * V @ statistics.grad_covariance @ V + q[:, None, None] * about) / counts[:, None, None]
     matrices = positive_part(V + np.where(alive[:, None, None], change, 0.0))
     return mixture.with_parameters(
-        constraints.weights(mixture.shares, statistics.weight_counts),
+        constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(V, matrices, np.where(alive, counts, 0.0)),
     )

@@ -40,7 +40,7 @@ def solve(mixture, statistics, data, constraints):
         profile = data.sigma_profile(*parameters(mixture), k)
         if profile is not None:
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(profile)
-    return mixture.with_parameters(constraints.weights(mixture.shares, statistics.n_members), means, covariances)
+    return mixture.with_parameters(constraints.weights(mixture.all_weights, statistics.n_members), means, covariances)
 
 
 def implicit_sigma(profile):
@@ -123,7 +123,7 @@ def scoring_step(mixture, statistics, constraints=None):
     covariances = symmetric(L @ positive_part(whole) @ np.swapaxes(L, -1, -2))
     covariances = np.where(alive[:, None, None], covariances, mixture.covariances)
     return mixture.with_parameters(
-        constraints.weights(mixture.shares, statistics.weight_counts),
+        constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(mixture.covariances, covariances, np.where(alive, counts, 0.0)),
     )
@@ -147,6 +147,6 @@ def _between(mixture, goal, fraction):
     return mixture.with_parameters(
         *(
             (1 - fraction) * getattr(mixture, name) + fraction * getattr(goal, name)
-            for name in ("shares", "means", "covariances")
+            for name in ("all_weights", "means", "covariances")
         )
     )

@@ -109,7 +109,7 @@ class Points:
         return nearest(self.observations, centres)
 
     def _widened(self, mixture):
-        return mixture.with_parameters(mixture.shares, mixture.means, mixture.covariances + self.unseen)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, mixture.covariances + self.unseen)
 
 
 def _behind(observations):

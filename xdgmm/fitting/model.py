@@ -21,7 +21,7 @@ class Fixed:
     Parameters
     ----------
     weights : tuple of int
-        The other components share what is left; K stands for the background.
+        The other components divide the rest; K stands for the background.
     means, covariances : tuple of int
 
     Examples
@@ -52,10 +52,10 @@ class Fixed:
         """Is there anything fixed?"""
         return bool(self.weights or self.means or self.covariances)
 
-    def masks(self, n_components, n_shares):
-        """Boolean arrays: fixed shares (n_shares,), means and covariances (K,)."""
+    def masks(self, n_components, n_weights):
+        """Boolean arrays: fixed weights (n_weights,), means and covariances (K,)."""
         result = []
-        for name, size in (("weights", n_shares), ("means", n_components), ("covariances", n_components)):
+        for name, size in (("weights", n_weights), ("means", n_components), ("covariances", n_components)):
             wrong = [k for k in getattr(self, name) if not 0 <= k < size]
             if wrong:
                 last = f"{size - 1}, the background's" if size > n_components else f"{size - 1}"
@@ -153,15 +153,15 @@ class Model:
 
     def check_start(self, start):
         """Refuse a start that fixed parameters or the covariance type contradict."""
-        fixed = start.shares[list(self.fixed.weights)].sum()
-        some_free = len(self.fixed.weights) < start.shares.size
+        fixed = start.all_weights[list(self.fixed.weights)].sum()
+        some_free = len(self.fixed.weights) < start.all_weights.size
         if self.fixed.weights and some_free and fixed >= 1.0:
             raise InputError(
                 f"the fixed weights sum to {fixed:g}, which leaves nothing for the other components; make it less than "
                 "1"
             )
         if self.prior is not None and self.prior.weights is not None:
-            impossible = (start.shares <= 0) & (self.prior.weights.arrays(start.shares.size) > 1)
+            impossible = (start.all_weights <= 0) & (self.prior.weights.arrays(start.all_weights.size) > 1)
             if impossible.any():
                 raise InputError(
                     f"component {np.argmax(impossible)} starts with weight 0, where the prior on the weights is zero; "

@@ -105,14 +105,14 @@ def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
     """
     result = data.responsibilities(*parameters(mixture))
     impossible = np.isnan(result).any(axis=1)
-    result[impossible] = mixture.shares
+    result[impossible] = mixture.all_weights
     result /= result.sum(axis=1, keepdims=True)
     return result
 
 
 def parameters(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
     """Weights (the background's last), means and covariances: what a pass takes."""
-    return mixture.shares, mixture.means, mixture.covariances
+    return mixture.all_weights, mixture.means, mixture.covariances
 
 
 class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error

@@ -31,12 +31,12 @@ class Dirichlet:
 
     concentration: object
 
-    def arrays(self, n_shares):
-        """Concentrations (n_shares,)."""
+    def arrays(self, n_weights):
+        """Concentrations (n_weights,)."""
         values = _positive(self.concentration, "concentration", least=1.0)
-        if values.ndim and values.shape != (n_shares,):
-            raise InputError(f"`concentration` has shape {values.shape}, but {(n_shares,)} or one number is needed")
-        return np.broadcast_to(values, n_shares).astype(float)
+        if values.ndim and values.shape != (n_weights,):
+            raise InputError(f"`concentration` has shape {values.shape}, but {(n_weights,)} or one number is needed")
+        return np.broadcast_to(values, n_weights).astype(float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +175,11 @@ class Terms:
     share: float = 1.0
 
     @classmethod
-    def flat(cls, n_components, n_dimensions, n_shares):
+    def flat(cls, n_components, n_dimensions, n_weights):
         """No prior."""
         K, D = n_components, n_dimensions
         zero = np.zeros((K, D, D))
-        return cls(np.ones(n_shares), np.zeros((K, D)), zero, zero, np.zeros(K))
+        return cls(np.ones(n_weights), np.zeros((K, D)), zero, zero, np.zeros(K))
 
     @property
     def bounds_covariances(self):
@@ -241,7 +241,7 @@ class Terms:
         """Logarithm of the three parts at a mixture, without constants; minus infinity where it is impossible."""
         d = mixture.means - self.centre
         return {
-            "weights": _log_product(mixture.shares, self.concentration - 1.0),
+            "weights": _log_product(mixture.all_weights, self.concentration - 1.0),
             "means": -0.5 * float(np.einsum("ki,kij,kj->", d, self.precision, d)),
             "covariances": self._log_covariances(mixture.covariances)[0],
         }
@@ -250,7 +250,7 @@ class Terms:
         """Of the objective: its prior part, and what is added to the gradients (K, D) and (K, D, D)."""
         log_covariances, slope = self._log_covariances(mixture.covariances)
         pull = np.einsum("kij,kj->ki", self.precision, mixture.means - self.centre)
-        log_prior = _log_product(mixture.shares, self.concentration - 1.0) + log_covariances
+        log_prior = _log_product(mixture.all_weights, self.concentration - 1.0) + log_covariances
         return log_prior - 0.5 * float(np.sum(pull * (mixture.means - self.centre))), -pull, slope
 
     def _log_covariances(self, V):
@@ -284,12 +284,12 @@ class Terms:
         return result
 
 
-def _log_product(shares, powers):
-    """``sum powers ln shares``, where a power of zero counts for nothing."""
+def _log_product(weights, powers):
+    """``sum powers ln weights``, where a power of zero counts for nothing."""
     used = powers > 0
-    if (shares[used] <= 0).any():
+    if (weights[used] <= 0).any():
         return -np.inf
-    return float(powers[used] @ np.log(shares[used]))
+    return float(powers[used] @ np.log(weights[used]))
 
 
 def _positive(value, name, least):

@@ -58,7 +58,7 @@ def _described_prior(prior, mixture):
     K, D = mixture.means.shape
     parts = {}
     if prior.weights is not None:
-        parts["weights"] = {"concentration": prior.weights.arrays(mixture.shares.size)}
+        parts["weights"] = {"concentration": prior.weights.arrays(mixture.all_weights.size)}
     if prior.means is not None:
         mean, covariance = prior.means.arrays(K, D, mixture.units)
         parts["means"] = {"mean": mean, "covariance": covariance}

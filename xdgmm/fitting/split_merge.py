@@ -59,8 +59,8 @@ def improved(mixture, objective, sample, solve, constraints=None):
 
 def _moves(mixture, sample, movable):
     """Mixtures after one merge and one split of movable components, the most promising first."""
-    shares, scores, directions = _examined(mixture, sample)
-    pairs = sorted(((shares[i, j], i, j) for i in movable for j in movable if j < i), reverse=True)[:PAIRS]
+    overlaps, scores, directions = _examined(mixture, sample)
+    pairs = sorted(((overlaps[i, j], i, j) for i in movable for j in movable if j < i), reverse=True)[:PAIRS]
     ranked = movable[np.argsort(-np.abs(scores[movable]))]
     for rank in range(SPLITS):
         for _, i, j in pairs:
@@ -71,11 +71,11 @@ def _moves(mixture, sample, movable):
 
 
 def _examined(mixture, sample):
-    """How much each pair of components shares (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
+    """How much each pair of components overlaps (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
     K, D = mixture.n_components, mixture.n_dimensions
     r = responsibilities(mixture, sample.pack(background=mixture.background and mixture.background.box))[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
-    shares = (r.T @ r) / lengths / lengths[:, None]
+    overlaps = (r.T @ r) / lengths / lengths[:, None]
     scores, directions = np.zeros(K), np.zeros((K, D))
     noise = sample.noise_covariances  # with a little more: far outliers leave T singular
     noise = noise + 1e-13 * np.nansum(sample.variances, axis=1)[:, None, None] * np.eye(noise.shape[1])
@@ -90,12 +90,12 @@ def _examined(mixture, sample):
         found = fourth / np.sqrt(np.maximum(24 * weights @ precision**4, 1e-300))
         best = np.argmax(np.abs(found))
         scores[k], directions[k] = found[best], axes[best]
-    return shares, scores, directions
+    return overlaps, scores, directions
 
 
 def _moved(mixture, i, j, k, direction, score):
     """The mixture with i and j merged into i, and k split into k and j."""
-    weights, means, covariances = mixture.shares.copy(), mixture.means.copy(), mixture.covariances.copy()
+    weights, means, covariances = mixture.all_weights.copy(), mixture.means.copy(), mixture.covariances.copy()
     pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)
     between = means[i] - means[j]
     means[i] = pair @ means[[i, j]]

@@ -133,7 +133,7 @@ def condition_components(
         log_densities.append(mixture.background.marginal(places).log_densities(values))
         n_degenerate.append(np.zeros(1, int))
     with np.errstate(divide="ignore"):
-        log_weights = np.log(mixture.shares) + np.stack(log_densities, axis=1)
+        log_weights = np.log(mixture.all_weights) + np.stack(log_densities, axis=1)
     weights = _weights(log_weights, np.stack(np.broadcast_arrays(*n_degenerate), axis=1))
     stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
     return weights, np.stack(means, axis=1), np.broadcast_to(stacked, (len(values), *stacked.shape[1:]))

@@ -12,7 +12,7 @@ from xdgmm.basics.arrays import list_rows, read_only
 from xdgmm.basics.linalg import square_roots
 from xdgmm.basics.parameters import as_generator, check_count, check_names
 from xdgmm.basics.units import check_units, unit_factors
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.observations.affine import AffineMap
 
 from .background import Background
@@ -150,11 +150,13 @@ class GaussianMixture:
         return int(self.means.shape[1])
 
     @property
-    def shares(self) -> NDArray[np.float64]:
-        """Share of the objects of each component (K,), and of the background where there is one: (K + 1,)."""
+    def all_weights(self) -> NDArray[np.float64]:
+        """Weight of each component (K,), then the fraction of the background where there is one: (K + 1,)."""
         if self.background is None:
             return self.weights
         return read_only(np.append(self.weights, self.background.fraction))
+
+    shares = DeprecatedAlias("all_weights")
 
     @property
     def gaussians(self) -> GaussianMixture:
@@ -180,7 +182,7 @@ class GaussianMixture:
     @property
     def mean(self) -> NDArray[np.float64]:
         """Mean of the whole mixture (D,), including the background."""
-        return np.asarray(self.shares @ self._all_means())
+        return np.asarray(self.all_weights @ self._all_means())
 
     @property
     def covariance(self) -> NDArray[np.float64]:
@@ -189,7 +191,7 @@ class GaussianMixture:
         within = np.tensordot(self.weights, self.covariances, 1)
         if self.background is not None:
             within = within + self.background.fraction * np.diag(self.background.variances)
-        return np.asarray(within + (self.shares * offsets.T) @ offsets)
+        return np.asarray(within + (self.all_weights * offsets.T) @ offsets)
 
     @property
     def standard_deviation(self) -> NDArray[np.float64]:
@@ -258,17 +260,17 @@ class GaussianMixture:
         return sample_mixture(self, check_count(n_samples), as_generator(rng))
 
     def with_parameters(
-        self, shares: NDArray[np.float64], means: NDArray[np.float64], covariances: NDArray[np.float64]
+        self, weights: NDArray[np.float64], means: NDArray[np.float64], covariances: NDArray[np.float64]
     ) -> GaussianMixture:
         """The same names and units with other parameters, which are not checked.
 
-        Shares (K,) are weights, beside which a background keeps its fraction; shares (K + 1,) end with that fraction.
+        Beside weights (K,) a background keeps its fraction; weights (K + 1,) end with that fraction.
         """
         background = self.background
-        if background is not None and len(shares) > len(means):
-            background, shares = background.with_fraction(shares[-1]), shares[:-1]
+        if background is not None and len(weights) > len(means):
+            background, weights = background.with_fraction(weights[-1]), weights[:-1]
         new = object.__new__(GaussianMixture)
-        new._freeze(shares, means, covariances, self.names, self.units, background)
+        new._freeze(weights, means, covariances, self.names, self.units, background)
         return new
 
     def ordered(self, order: NDArray[np.intp] | Sequence[int]) -> GaussianMixture:

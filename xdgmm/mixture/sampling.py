@@ -20,7 +20,7 @@ def sample_mixture(
     mixture: GaussianMixture, n_samples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points (n_samples, D), and the component of each; K is the background."""
-    weights = mixture.shares
+    weights = mixture.all_weights
     labels = rng.choice(weights.size, n_samples, p=weights / weights.sum())
     white = rng.standard_normal((n_samples, mixture.n_dimensions))
     roots = square_roots(mixture.covariances)

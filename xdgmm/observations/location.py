@@ -8,7 +8,7 @@ ROUNDED = 1e-9  # of the largest error: values closer together than this differ 
 ENOUGH = 20_000  # objects from which location and scale behind projections are taken
 RARE = 1000  # objects at least, where there are so many, that see each coordinate
 REWEIGHTED = 8  # iterations towards least absolute deviations
-SMALLEST_SHARE = 1e-3  # of the variance that one latent coordinate must explain to get a scale of its own
+SMALLEST_FRACTION = 1e-3  # of the variance that one latent coordinate must explain to get a scale of its own
 
 
 def location_and_spread(observations):
@@ -99,8 +99,8 @@ def _behind_projections(observations):
     whole = _spread(values - rows @ location, variances)
     sizes = np.maximum((rows**2).sum(axis=1), 1e-300)
     squares = np.minimum(residuals / whole, 5.0) ** 2
-    shares = nnls(rows**2 / sizes[:, None], squares / sizes)[0]
-    spread = whole * np.sqrt(np.maximum(shares, SMALLEST_SHARE * max(shares.max(), 1e-3)))
+    fractions = nnls(rows**2 / sizes[:, None], squares / sizes)[0]
+    spread = whole * np.sqrt(np.maximum(fractions, SMALLEST_FRACTION * max(fractions.max(), 1e-3)))
     return location / units, spread / units
 
 

@@ -26,7 +26,7 @@ def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray
     InputError
         If mixture and observations do not fit, in number or units of their coordinates.
     """
-    unknown = np.tile(mixture.shares, (len(observations), 1))
+    unknown = np.tile(mixture.all_weights, (len(observations), 1))
     return _with_measured_rows(unknown, fitting.responsibilities, mixture, observations)
 
 

@@ -103,7 +103,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     """
     _check(result, observations, n_resamples, n_jobs, progress)
     seeds = as_generator(rng).integers(2**63, size=n_resamples)
-    refits = _Refits(result, observations)
+    refits = Refits(result, observations)
     with progress_bar(progress, "resamples", n_resamples) as bar:
         found = []
         for refit in _results(refits, seeds, n_jobs):
@@ -148,7 +148,7 @@ def _results(refits, seeds, n_jobs):
     return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(refits.refit)(seed) for seed in seeds)
 
 
-class _Refits:
+class Refits:
     """Refits of one problem to resamples of its objects; can be sent to another process."""
 
     def __init__(self, result: FitResult, observations: Observations) -> None:
@@ -172,7 +172,7 @@ class _Refits:
         order = self._order(solution.mixture)
         singular = Iterate.at(solution.mixture, solution.statistics, problem.constraints).singular.sum(axis=1)
         found = problem.original(solution.mixture.ordered(order))
-        return found.shares, found.means, found.covariances, singular[order]
+        return found.all_weights, found.means, found.covariances, singular[order]
 
     def _drawn(self, rng: np.random.Generator) -> Data:
         """The data of one resample."""
@@ -203,10 +203,10 @@ class _Refits:
 
 
 def _collected(refits, mixture, n_lost):
-    shares, means, covariances, singular = (np.array(parts) for parts in zip(*refits, strict=True))
+    weights, means, covariances, singular = (np.array(parts) for parts in zip(*refits, strict=True))
     K = mixture.n_components
-    background = None if mixture.background is None else shares[:, K]
-    return BootstrapSamples(shares[:, :K], background, means, covariances, mixture, n_lost, singular)
+    background = None if mixture.background is None else weights[:, K]
+    return BootstrapSamples(weights[:, :K], background, means, covariances, mixture, n_lost, singular)
 
 
 def _warn(samples, result):

@@ -88,8 +88,8 @@ class SampledMixtures:
 
     def mixtures(self):
         """Each as a `GaussianMixture` with the names and units of the fit."""
-        shares = self.weights if self.background is None else np.column_stack([self.weights, self.background])
-        for parameters in zip(shares, self.means, self.covariances, strict=True):
+        weights = self.weights if self.background is None else np.column_stack([self.weights, self.background])
+        for parameters in zip(weights, self.means, self.covariances, strict=True):
             yield self.mixture.with_parameters(*parameters)
 
     def propagate(self, function, level=0.6827):

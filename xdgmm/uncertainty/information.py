@@ -73,13 +73,13 @@ class ParameterErrors:
         """The errors in a covariance (P, P) of all parameters."""
         K, D = mixture.means.shape
         rows, columns = kernels.triangle(D)
-        S = mixture.shares.size
-        shares, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
+        S = mixture.all_weights.size
+        weights, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
         variances = packed.reshape(K, -1)[:, rows == columns]
         with np.errstate(divide="ignore", invalid="ignore"):
             sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
-        background = shares[K] if S > K else None
-        return cls(shares[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, residual)
+        background = weights[K] if S > K else None
+        return cls(weights[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, residual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ class Laplace:
     def _at(self, z):
         """The mixture at coordinates z, in the caller's units; its background keeps its box to the last bit."""
         moved = self.scaling.original(self.iterate.coordinates.at(z), self.mixture.names, self.mixture.units)
-        return self.mixture.with_parameters(moved.shares, moved.means, moved.covariances)
+        return self.mixture.with_parameters(moved.all_weights, moved.means, moved.covariances)
 
     def _slopes(self, function, directions):
         """Derivatives of a function along columns (size, n) of z."""
@@ -314,7 +314,7 @@ def _check(mixture, kind, information, model):
             raise InputError(f"`{name}` is {given!r}, but it must be '{possible[0]}' or '{possible[1]}'")
     if information == "observed":
         return
-    if mixture.shares.size > 1 or model.prior is not None:
+    if mixture.all_weights.size > 1 or model.prior is not None:
         raise InputError(
             "`information='expected'` needs one component, no background and no prior; use 'observed' for anything else"
         )
@@ -353,7 +353,7 @@ def _meat(iterate, problem):
 def object_scores(iterate, problem):
     """Weights (n,) and scores (n, free) of the objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
 
-    With respect to shares ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian carries
+    With respect to weights ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian carries
     them to the coordinates.
     """
     mixture, data = iterate.mixture, problem.data
@@ -364,10 +364,10 @@ def object_scores(iterate, problem):
         chunk = slice(start, start + CHUNK)
         part = problem.scaling.observations(bare.select(data.rows[chunk]))
         r = members[chunk]
-        shares = np.divide(r, mixture.shares, out=np.zeros_like(r), where=mixture.shares > 0)
+        weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
         pairs = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
         means, covariances = zip(*pairs, strict=True)
-        yield data.object_weights[chunk], np.hstack([shares, *means, *covariances]) @ jacobian
+        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances]) @ jacobian
 
 
 def _of_component(part, mixture, k, r):
@@ -405,4 +405,6 @@ def _units(mixture, scale):
     """What each parameter of the standardised mixture is multiplied with (P,)."""
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
-    return np.concatenate([np.ones(mixture.shares.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)])
+    return np.concatenate(
+        [np.ones(mixture.all_weights.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)]
+    )

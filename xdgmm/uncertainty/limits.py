@@ -202,7 +202,7 @@ class NarrowestAxisProfile(Profile):
             return self.maximum if values.min() <= 0 else -np.inf
         narrowest = vectors[..., 0]
         V[self.which] -= values[..., 0, None, None] * narrowest[..., :, None] * narrowest[..., None, :]
-        start = self.mixture.with_parameters(self.mixture.shares, self.mixture.means, V)
+        start = self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, V)
         hold = self.problem.constraints.flattened(self.component)
         try:
             solution = self.problem.maximise(start, self.tolerance, PASSES, hold=hold)
@@ -217,7 +217,7 @@ class NarrowestAxisProfile(Profile):
     def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:
         """The mixture with a wider covariance."""
         covariances = mixture.covariances + self._only_here(value**2 - start**2)
-        return mixture.with_parameters(mixture.shares, mixture.means, covariances)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)
 
     def nearest(self, value: float) -> float:
         """The largest smaller value at which there is a maximum: floors are only raised."""

@@ -134,7 +134,7 @@ class WidthProfile(Profile):
 
     def down_to_zero(self) -> float:
         """Maximum with the sigma at zero; minus infinity where this component cannot be followed there."""
-        steps = DOWNWARDS if self.mixture.shares.size > 1 else ()
+        steps = DOWNWARDS if self.mixture.all_weights.size > 1 else ()
         try:
             for fraction in (*steps, 0.0):
                 reached = self.at(fraction * self.value)
@@ -162,14 +162,14 @@ class WidthProfile(Profile):
         kind = self.problem.model.covariance_type
         if kind == "spherical":
             covariances[self.component] = value**2 * np.eye(mixture.n_dimensions)
-            return mixture.with_parameters(mixture.shares, mixture.means, covariances)
+            return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)
         which = slice(None) if kind == "tied" else self.component
         old = np.sqrt(max(covariances[self.component, self.axis, self.axis], 0.0))
         ratio = value / old if old > 0 else 0.0
         covariances[which, self.axis] *= ratio
         covariances[which, :, self.axis] *= ratio
         covariances[which, self.axis, self.axis] = value**2
-        return mixture.with_parameters(mixture.shares, mixture.means, covariances)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)
 
 
 class _Ends:

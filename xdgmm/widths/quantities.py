@@ -17,7 +17,7 @@ class Quantities:
         K, D = mixture.means.shape
         self.shapes = {
             "weights": (K,),
-            "background": (mixture.shares.size - K,),
+            "background": (mixture.all_weights.size - K,),
             "means": (K, D),
             "sigmas": (K, D),
             "principal": (K, D if D > 1 else 0),
@@ -25,7 +25,7 @@ class Quantities:
 
     def __call__(self, mixture):
         """The row of numbers (n,) of a mixture."""
-        parts = [mixture.shares, mixture.means, mixture.sigmas]
+        parts = [mixture.all_weights, mixture.means, mixture.sigmas]
         if mixture.n_dimensions > 1:
             parts.append(principal_axes(mixture)[0])
         return np.concatenate([np.ravel(part) for part in parts])

@@ -296,7 +296,7 @@ class _Rows:
         return {**row, "axis": f"principal {i + 1}", "mean": None, **self._seen(k, direction)}
 
     def _common(self, k, name, place, upper):
-        alone = self.mixture.shares.size == 1 or k in self.model.fixed.weights
+        alone = self.mixture.all_weights.size == 1 or k in self.model.fixed.weights
         held = k in self.model.fixed.covariances
         return {
             "component": k,

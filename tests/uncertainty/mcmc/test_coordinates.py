@@ -41,7 +41,7 @@ def test_there_and_back_is_the_same_mixture(covariance_type, setting):
     mixture, constraints = make(covariance_type, setting)
     coordinates = Coordinates(mixture, constraints)
     found = coordinates.at(coordinates.of(mixture)[None])
-    np.testing.assert_allclose(found.shares[0], mixture.shares, rtol=1e-12)
+    np.testing.assert_allclose(found.all_weights[0], mixture.all_weights, rtol=1e-12)
     np.testing.assert_allclose(found.means[0], mixture.means, rtol=1e-12)
     np.testing.assert_allclose(found.covariances[0], mixture.covariances, rtol=1e-10, atol=1e-12)
 
@@ -91,7 +91,7 @@ def test_many_at_once_are_the_same_as_one_after_the_other():
     for i in range(7):
         alone = coordinates.at(z[i : i + 1])
         np.testing.assert_allclose(together.covariances[i], alone.covariances[0], rtol=1e-13)
-        np.testing.assert_allclose(together.shares[i], alone.shares[0], rtol=1e-13)
+        np.testing.assert_allclose(together.all_weights[i], alone.all_weights[0], rtol=1e-13)
         assert together.log_jacobian[i] == pytest.approx(alone.log_jacobian[0], rel=1e-13)
 
 
@@ -100,8 +100,8 @@ def test_every_point_is_a_valid_mixture_and_the_determinant_is_that_of_the_corre
     coordinates = Coordinates(mixture, constraints)
     z = 2.0 * np.random.default_rng(3).standard_normal((50, coordinates.size))
     found = coordinates.at(z)
-    for shares, means, covariances in zip(found.shares, found.means, found.covariances, strict=True):
-        GaussianMixture(shares, means, covariances)  # refuses what is no mixture
+    for weights, means, covariances in zip(found.all_weights, found.means, found.covariances, strict=True):
+        GaussianMixture(weights, means, covariances)  # refuses what is no mixture
     sigmas = np.sqrt(np.diagonal(found.covariances, axis1=2, axis2=3))
     R = found.covariances / sigmas[..., None] / sigmas[..., None, :]
     expected = np.linalg.slogdet(R)[1].sum(axis=1)

@@ -86,7 +86,7 @@ def test_parts_add_up_to_the_densities_of_scipy():
     found = coordinates.at(z[None])
     means = found.means[0, :, 0] * scale + posterior.scaling.location[0]
     sigmas = np.sqrt(found.covariances[0, :, 0, 0]) * scale
-    expected = stats.dirichlet.logpdf(found.shares[0], np.full(3, 2.5))
+    expected = stats.dirichlet.logpdf(found.all_weights[0], np.full(3, 2.5))
     expected += (stats.norm.logpdf(means, 0.5, 2.0) + np.log(scale)).sum()
     expected += (stats.halfcauchy.logpdf(sigmas, scale=1.7) + np.log(scale)).sum() + found.log_jacobian[0]
     assert posterior.log_prior(z[None])[0] == pytest.approx(expected, rel=1e-12)
@@ -107,7 +107,7 @@ def test_prior_only_sampling_reproduces_the_quantiles_of_the_priors():
     spread = np.sqrt(posterior.prior.covariance[1, 0, 0])
     means = (found.means[:, 1, 0] - posterior.prior.centre[1, 0]) / spread
     uniform = {
-        "weight": found.shares[:, 0],
+        "weight": found.all_weights[:, 0],
         "mean": stats.norm.cdf(means),
         "sigma": stats.halfcauchy.cdf(sigmas, scale=2.0),
         "correlation": 0.5 * (rho + 1.0),

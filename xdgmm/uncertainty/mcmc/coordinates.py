@@ -20,19 +20,19 @@ class Parameters:
 
     Attributes
     ----------
-    shares, means, covariances : ndarray (W, S), (W, K, D), (W, K, D, D)
+    all_weights, means, covariances : ndarray (W, S), (W, K, D), (W, K, D, D)
     log_within : ndarray (W, F)
-        Logarithm of the free shares as fractions of what the fixed ones leave.
+        Logarithm of the free weights as fractions of what the fixed ones leave.
     log_sigmas : ndarray (W, n)
         Of the free sigmas, one for each coordinate.
     log_determinants : ndarray (W,)
         Sum of the log-determinants of the free correlation matrices.
     log_jacobian : ndarray (W,)
-        Of free shares (but the last, as fractions), means, sigmas and correlations with respect to the coordinates;
+        Of free weights (but the last, as fractions), means, sigmas and correlations with respect to the coordinates;
         minus infinity too far out to be computed with.
     """
 
-    shares: np.ndarray
+    all_weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
     log_within: np.ndarray
@@ -53,8 +53,8 @@ class Coordinates:
 
     Attributes
     ----------
-    free_shares, free_means : ndarray of int
-        Which shares, and which components' means, are free.
+    free_weights, free_means : ndarray of int
+        Which weights, and which components' means, are free.
     sigma_of : ndarray of int (K, D)
         Which of the n log-sigmas each sigma is; -1 where it is fixed.
     axis_of : ndarray of int (n,)
@@ -69,8 +69,8 @@ class Coordinates:
         self.mixture = mixture
         D = mixture.n_dimensions
         free = np.flatnonzero(~constraints.fixed_weights)
-        self.free_shares = free if free.size > 1 else free[:0]
-        self.rest = mixture.shares[self.free_shares].sum()
+        self.free_weights = free if free.size > 1 else free[:0]
+        self.rest = mixture.all_weights[self.free_weights].sum()
         self.free_means = np.flatnonzero(~constraints.fixed_means)
         rows, columns = kernels.triangle(D)
         owners = constraints.owners(rows, columns)
@@ -81,7 +81,7 @@ class Coordinates:
         n_sigmas, n_correlations = self.sigma_of.max(initial=-1) + 1, self.correlation_of.max(initial=-1) + 1
         first = np.array([np.flatnonzero(self.sigma_of.ravel() == n)[0] for n in range(n_sigmas)], int)
         self.axis_of, self.component_of = first % D, first // D
-        sizes = max(self.free_shares.size - 1, 0), self.free_means.size * D, n_sigmas, n_correlations
+        sizes = max(self.free_weights.size - 1, 0), self.free_means.size * D, n_sigmas, n_correlations
         self.ends = np.cumsum(sizes)
         self.size = int(self.ends[-1])
 
@@ -100,7 +100,7 @@ class Coordinates:
         near = (np.abs(z[:, self.ends[1] :]) < FARTHEST).all(axis=1)
         ratios, means, log_sigmas, y = np.split(z, self.ends[:3], axis=1)
         log_sigmas, y = np.clip(log_sigmas, -FARTHEST, FARTHEST), np.clip(y, -FARTHEST, FARTHEST)
-        log_within = _log_softmax(ratios) if self.free_shares.size else np.zeros((len(z), 0))
+        log_within = _log_softmax(ratios) if self.free_weights.size else np.zeros((len(z), 0))
         log_complements = _log_complements(y)
         log_jacobian = log_within.sum(axis=1) + log_sigmas.sum(axis=1) + self._log_of_correlations(log_complements)
         return Parameters(
@@ -115,7 +115,7 @@ class Coordinates:
 
     def of(self, mixture):
         """The coordinates z (P,) of a mixture whose free weights, sigmas and correlations are not degenerate."""
-        within = mixture.shares[self.free_shares]
+        within = mixture.all_weights[self.free_weights]
         ratios = np.log(within[:-1] / within[-1:])
         log_sigmas = np.log(mixture.sigmas[self.component_of, self.axis_of])
         y = np.zeros(self.ends[3] - self.ends[2])
@@ -125,10 +125,10 @@ class Coordinates:
         return np.concatenate([ratios, mixture.means[self.free_means].ravel(), log_sigmas, y])
 
     def _shares(self, log_within):
-        shares = np.tile(self.mixture.shares, (len(log_within), 1))
-        if self.free_shares.size:
-            shares[:, self.free_shares] = self.rest * np.exp(log_within)
-        return shares
+        all_weights = np.tile(self.mixture.all_weights, (len(log_within), 1))
+        if self.free_weights.size:
+            all_weights[:, self.free_weights] = self.rest * np.exp(log_within)
+        return all_weights
 
     def _means(self, free):
         means = np.tile(self.mixture.means, (len(free), 1, 1))

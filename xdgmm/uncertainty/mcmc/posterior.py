@@ -53,7 +53,7 @@ class Posterior:
         result = self._log_prior(parameters)
         some = np.flatnonzero(result > -np.inf)
         if some.size:
-            arrays = (array[some] for array in (parameters.shares, parameters.means, parameters.covariances))
+            arrays = (array[some] for array in (parameters.all_weights, parameters.means, parameters.covariances))
             with np.errstate(all="ignore"):
                 likelihoods = self.data.total_log_likelihoods(*arrays) + self.shift
             result[some] += np.where(np.isnan(likelihoods), -np.inf, likelihoods)

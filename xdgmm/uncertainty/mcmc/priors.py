@@ -310,7 +310,7 @@ class ResolvedPrior:
         )
 
     def log_density(self, parameters, coordinates):
-        """Logarithm (W,) of the normalised density of the free parameters: shares, means, sigmas, correlations."""
+        """Logarithm (W,) of the normalised density of the free parameters: weights, means, sigmas, correlations."""
         return (
             self._log_weights(parameters, coordinates)
             + self._log_means(parameters, coordinates)
@@ -319,7 +319,7 @@ class ResolvedPrior:
         )
 
     def _log_weights(self, parameters, coordinates):
-        c = self.concentration[coordinates.free_shares]
+        c = self.concentration[coordinates.free_weights]
         return parameters.log_within @ (c - 1.0) + gammaln(c.sum()) - gammaln(c).sum() if c.size else 0.0
 
     def _log_means(self, parameters, coordinates):

@@ -226,7 +226,7 @@ class _Told:
 def _samples(chain, posterior, result, prior, relabel):
     kept = chain.kept
     parameters = posterior.coordinates.at(kept.reshape(-1, kept.shape[2]))
-    means, covariances, shares = parameters.means, parameters.covariances, parameters.shares
+    means, covariances, all_weights = parameters.means, parameters.covariances, parameters.all_weights
     order = _order(posterior, means, covariances, relabel)
     exchanged = float((order != np.arange(order.shape[1])).any(axis=1).mean())
     _warn(chain, exchanged)
@@ -234,8 +234,8 @@ def _samples(chain, posterior, result, prior, relabel):
     K = order.shape[1]
     scale, location = posterior.scaling.scale, posterior.scaling.location
     return PosteriorSamples(
-        weights=shares[rows, order],
-        background=shares[:, K] if shares.shape[1] > K else None,
+        weights=all_weights[rows, order],
+        background=all_weights[:, K] if all_weights.shape[1] > K else None,
         means=means[rows, order] * scale + location,
         covariances=covariances[rows, order] * scale[:, None] * scale,
         mixture=result.mixture,

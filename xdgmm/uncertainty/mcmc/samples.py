@@ -31,7 +31,7 @@ class Labels:
 
     Attributes
     ----------
-    shares : ndarray (S,)
+    all_weights : ndarray (S,)
     means : ndarray (K,)
     sigma_of : ndarray of int (K, D)
         Which log-sigma each sigma is; -1 where fixed.
@@ -39,7 +39,7 @@ class Labels:
         The same for correlations below the diagonal.
     """
 
-    shares: np.ndarray
+    all_weights: np.ndarray
     means: np.ndarray
     sigma_of: np.ndarray
     correlation_of: np.ndarray
@@ -48,9 +48,9 @@ class Labels:
     def of(cls, coordinates):
         """Those of `Coordinates`."""
         mixture = coordinates.mixture
-        shares, means = np.zeros(mixture.shares.size, bool), np.zeros(mixture.n_components, bool)
-        shares[coordinates.free_shares], means[coordinates.free_means] = True, True
-        return cls(shares, means, coordinates.sigma_of, coordinates.correlation_of)
+        all_weights, means = np.zeros(mixture.all_weights.size, bool), np.zeros(mixture.n_components, bool)
+        all_weights[coordinates.free_weights], means[coordinates.free_means] = True, True
+        return cls(all_weights, means, coordinates.sigma_of, coordinates.correlation_of)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,8 +140,8 @@ class PosteriorSamples(SampledMixtures):
         """Name, unit (None without one) and plain samples of each free parameter."""
         K, units = self.mixture.n_components, self.mixture.units
         names = self.mixture.names
-        yield from ((f"weight[{k}]", None, self.weights[:, k]) for k in range(K) if self.labels.shares[k])
-        if self.labels.shares[K:].any():
+        yield from ((f"weight[{k}]", None, self.weights[:, k]) for k in range(K) if self.labels.all_weights[k])
+        if self.labels.all_weights[K:].any():
             yield "background", None, self.background
         for k in np.flatnonzero(self.labels.means):
             yield from ((f"mean[{k}, {name}]", units[i], self.means[:, k, i]) for i, name in enumerate(names))

@@ -28,7 +28,7 @@ def fingerprint(result, observations, prior):
     arrays = (observations.values, observations.noise, observations.weights, observations.projections)
     prior_arrays = (prior.concentration, prior.centre, prior.covariance, *vars(prior.sigmas).values())
     edges = () if background is None else background
-    for array in (*arrays, mixture.shares, mixture.means, mixture.covariances, *prior_arrays, *edges):
+    for array in (*arrays, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
         _add(found, array)
     return found.hexdigest()
 

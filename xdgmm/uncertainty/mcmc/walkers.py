@@ -67,11 +67,11 @@ def _centre(posterior):
     statistics = posterior.statistics()
     mixture, raised = _regular(posterior.mixture, posterior.constraints, statistics)
     coordinates = posterior.coordinates
-    shares = mixture.shares.copy()
-    free = coordinates.free_shares
-    shares[free] = np.maximum(shares[free], coordinates.rest / statistics.total_weight)
-    shares[free] *= coordinates.rest / max(shares[free].sum(), 1e-300)
-    z = coordinates.of(mixture.with_parameters(shares, mixture.means, mixture.covariances))
+    all_weights = mixture.all_weights.copy()
+    free = coordinates.free_weights
+    all_weights[free] = np.maximum(all_weights[free], coordinates.rest / statistics.total_weight)
+    all_weights[free] *= coordinates.rest / max(all_weights[free].sum(), 1e-300)
+    z = coordinates.of(mixture.with_parameters(all_weights, mixture.means, mixture.covariances))
     spread = np.zeros(z.size, bool)
     spread[coordinates.sigmas] = [raised[coordinates.sigma_of == n].any() for n in range(coordinates.axis_of.size)]
     z[coordinates.sigmas] = _supported(posterior, z[coordinates.sigmas], spread[coordinates.sigmas])
@@ -94,7 +94,7 @@ def _regular(mixture, constraints, statistics):
     covariances = np.where(changed[:, None, None], symmetric(covariances), mixture.covariances)
     covariances = constraints.covariances(mixture.covariances, covariances, q)
     raised = np.repeat(changed[:, None] & ~constraints.fixed_covariances[:, None], D, axis=1)
-    return mixture.with_parameters(mixture.shares, mixture.means, covariances), raised
+    return mixture.with_parameters(mixture.all_weights, mixture.means, covariances), raised
 
 
 def _supported(posterior, log_sigmas, raised):
