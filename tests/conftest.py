@@ -1,6 +1,11 @@
-"""What all tests share: the same random examples every time, and the tables that are too large to carry along."""
+"""What all tests share.
+
+How many processes run them, which of many combinations run every time, the same random examples every time, and the
+tables that are too large to carry along.
+"""
 
 import os
+from itertools import combinations, groupby
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,50 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("xdgmm")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """No workers where only files or single tests are named: starting them takes longer than most of these."""
+    return 0 if all(".py" in argument for argument in config.args) else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Each worker has one processor; the tests of threads choose their own numbers."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of the combinations of a test marked `pairwise`, those that add no pair of values are slow tests."""
+    marked = [item for item in items if item.get_closest_marker("pairwise")]
+    for _, group in groupby(marked, key=lambda item: item.function):
+        of_test = list(group)
+        kept = set(covering([tuple(item.callspec.params.values()) for item in of_test]))
+        for i, item in enumerate(of_test):
+            if i not in kept:
+                item.add_marker(pytest.mark.slow)
+
+
+def covering(rows):
+    """Indices of a few of the rows that together hold every pair of entries which any row has in the same two places.
+
+    Greedily, the row with the most new pairs first: within about half of the smallest possible number.
+    """
+    pairs = [set(combinations(enumerate(row), 2)) for row in rows]
+    wanted, chosen = set().union(*pairs), []
+    while wanted:
+        best = max(range(len(rows)), key=lambda i: len(pairs[i] & wanted))
+        chosen.append(best)
+        wanted -= pairs[best]
+    return chosen
+
+
+@pytest.fixture(scope="session", name="covering")
+def covering_rows():
+    """`covering`, to be tested itself."""
+    return covering
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,7 @@ def likelihood_of(observations, model, max_passes=10_000):
     return Objective(blocks, max_passes, constraints=model.constraints(K, D))
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_the_gradient_is_that_of_the_twins_objective(kind, noise, extra):
     observations, model = observed(noise), model_of(kind, extra)
@@ -134,6 +135,7 @@ def test_the_gradient_is_that_of_the_twins_objective(kind, noise, extra):
         assert (ends[0] - ends[1]) / (2 * h) == pytest.approx(gradient[i], abs=1e-6, rel=1e-6)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, noise, extra):
     observations, model = observed(noise), model_of(kind, extra)
@@ -153,6 +155,7 @@ def flat(mixture):
 
 
 @pytest.mark.parametrize("solver", NAMES)
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noise, extra):
     observations, model = observed(noise), model_of(kind, extra)
@@ -183,6 +186,7 @@ def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noi
         assert objective(coordinates.at(step), observations, model) < ended + 2e-6  # the tolerance, and rounding
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_em_never_lowers_the_objective(kind, noise, extra):
     observations, model = observed(noise), model_of(kind, extra)

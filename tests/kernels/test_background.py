@@ -8,9 +8,15 @@ import pytest
 import xdgmm
 from xdgmm import kernels
 from xdgmm.kernels import reference
+from xdgmm.kernels.compiled import UNROLLED
 
 NOISES = ("none", "one for all", "standard errors", "covariances")
-DIMENSIONS = (1, 2, 5, 12)
+# Above `UNROLLED` dimensions kernels take seconds to compile: one form of noise there, the others with the slow tests.
+FORMS = [
+    pytest.param(noise, D, marks=() if D <= UNROLLED or noise == "covariances" else pytest.mark.slow)
+    for noise in NOISES
+    for D in (1, 2, 6, UNROLLED + 1)
+]
 
 
 @pytest.fixture
@@ -81,9 +87,8 @@ def assert_same(found, expected, relative):
         np.testing.assert_allclose(getattr(found, name), wanted, rtol=0, atol=atol, err_msg=name)
 
 
-@pytest.mark.parametrize("D", DIMENSIONS)
 @pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(("noise", "D"), FORMS)
 def test_the_compiled_pass_with_a_background_equals_its_numpy_twin(noise, missing, D):
     for N in (1, 8, 9, 300):
         given, covariances, mixture = random_problem([61, D, N], N, D, noise=noise, missing=missing)
@@ -94,9 +99,8 @@ def test_the_compiled_pass_with_a_background_equals_its_numpy_twin(noise, missin
         assert_same(accumulate(given, mixture), expected, 1e-11)  # as in the test without a background
 
 
-@pytest.mark.parametrize("D", DIMENSIONS)
 @pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
-@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize(("noise", "D"), FORMS)
 def test_densities_and_responsibilities_are_those_of_the_twin(noise, missing, D):
     given, covariances, mixture = random_problem([62, D], 150, D, noise=noise, missing=missing)
     blocks = kernels.pack(**given)
