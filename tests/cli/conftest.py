@@ -47,8 +47,8 @@ def here(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["xdgmm", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
+        printed = capsys.readouterr()
+        return ended.value.code or 0, printed.out, printed.err
 
     return run_here
 

@@ -82,7 +82,7 @@ def test_the_json_of_the_demo_holds_both_fits(here):
     assert document["neutron_stars"]["model"]["weights"] == pytest.approx([0.72, 0.28], abs=0.005)
 
 
-def test_quiet_leaves_only_files_and_complaints(here, stars):
+def test_quiet_prints_only_errors(here, stars):
     code, out, err = here("fit", "stars.fits", "--columns", "v", "--output", "m.ecsv", "--quiet")
     assert (code, out, err) == (0, "", "")
     assert GaussianMixture.read(stars / "m.ecsv").record.n_objects == 31
@@ -96,7 +96,7 @@ def test_quiet_leaves_only_files_and_complaints(here, stars):
     assert "exists already" in err
 
 
-def test_a_fit_that_did_not_converge_is_written_and_said(here, stars, monkeypatch):
+def test_a_fit_that_did_not_converge_is_written_with_exit_code_1(here, stars, monkeypatch):
     monkeypatch.setattr(FitResult, "converged", False)
     code, out, _ = here("fit", "stars.fits", "--columns", "v", "--output", "m.fits", "--json")
     assert code == 1

@@ -1,4 +1,4 @@
-"""`xdgmm apply`: a user's table comes back with its answers, and is otherwise as it was."""
+"""`xdgmm apply`: new columns in a user's table, which is otherwise unchanged."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_the_answers_are_those_of_the_library(xdgmm, masses):
 
 
 @pytest.fixture
-def judged(stars, monkeypatch):
+def applied(stars, monkeypatch):
     """The command as a function, run where a model and a table of stars are."""
     GaussianMixture([1.0], [[80.5]], [[[7.4]]], ["v"], ["km/s"]).write(stars / "model.fits")
     monkeypatch.chdir(stars)
@@ -74,16 +74,16 @@ def judged(stars, monkeypatch):
     return run
 
 
-def test_a_fits_table_comes_back_and_can_be_judged_again(judged, stars):
-    before, after = QTable.read(stars / "stars.fits"), judged("stars.fits", "out.fits")
+def test_a_model_is_applied_to_a_fits_table_twice(applied, stars):
+    before, after = QTable.read(stars / "stars.fits"), applied("stars.fits", "out.fits")
     assert all((after[name] == before[name]).all() for name in before.colnames)
     assert "xd_outlyingness" in after.colnames
     assert "xd_membership_1" not in after.colnames
     with pytest.raises(InputError, match=r"names already: .*`replace=True`"):
-        judged("out.fits", "two.fits")
+        applied("out.fits", "two.fits")
     assert not (stars / "two.fits").exists()
-    assert judged("out.fits", "two.fits", overwrite_columns=True).colnames == after.colnames
-    assert (judged("out.fits", "three.ecsv", prefix="b_")["b_v"] == after["xd_v"]).all()
+    assert applied("out.fits", "two.fits", overwrite_columns=True).colnames == after.colnames
+    assert (applied("out.fits", "three.ecsv", prefix="b_")["b_v"] == after["xd_v"]).all()
     denoised = Observations.from_table(after, "xd_v")
     assert denoised.remarks == ("errors of xd_v taken from xd_v_err",)
 
@@ -100,11 +100,11 @@ def test_a_fits_table_comes_back_and_can_be_judged_again(judged, stars):
         ("out.fits", {"prefix": "é_"}, "cannot hold the name 'é_membership_0', which is not ASCII; write .ecsv"),
     ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is_written(judged, stars, output, options, sentence):
+def test_what_cannot_be_done_is_refused_before_anything_is_written(applied, stars, output, options, sentence):
     (stars / "taken.fits").write_text("precious")
     before = {path.name: path.read_bytes() for path in stars.iterdir()}
     with pytest.raises(InputError, match=sentence):
-        judged("stars.fits", output, **options)
+        applied("stars.fits", output, **options)
     assert {path.name: path.read_bytes() for path in stars.iterdir()} == before
 
 
@@ -112,7 +112,7 @@ def test_a_missing_model_ends_with_a_sentence(xdgmm, refused, stars):
     refused(xdgmm("apply", "none.fits", "stars.fits", "--output", "out.fits", cwd=stars), "there is no file")
 
 
-def test_results_are_for_machines_or_for_nobody_where_that_is_asked_for(here, masses):
+def test_results_are_printed_as_json_or_not_at_all(here, masses):
     command = ("apply", "model.fits", "masses.ecsv", "--on-bad", "drop", "--output")
     code, out, err = here(*command, "out.ecsv", "--json")
     assert (code, err) == (0, "")

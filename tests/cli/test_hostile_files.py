@@ -54,7 +54,7 @@ def ten_thousand_columns(path):
 
 
 @pytest.mark.parametrize("file", [gzipped, votable, several_tables, unicode_names, ten_thousand_columns])
-def test_odd_files_are_fitted_judged_and_shown(here, tmp_path, file):
+def test_unusual_files_are_fitted_applied_to_and_shown(here, tmp_path, file):
     table, name, options = file(tmp_path)
     code, _, err = here("fit", table, "--columns", name, "--output", "m.fits", *options)
     assert code == 0, err
@@ -119,7 +119,7 @@ def test_a_table_that_cannot_be_used_is_one_sentence(here, tmp_path, table, sent
         assert not (tmp_path / "out.fits").exists()
 
 
-def test_one_row_is_fitted_and_judged(here, tmp_path):
+def test_one_row_is_fitted_and_applied_to(here, tmp_path):
     stars(1).write(tmp_path / "t.fits")
     assert here("fit", "t.fits", "--columns", "v", "--output", "m.fits")[0] == 0
     assert GaussianMixture.read(tmp_path / "m.fits").covariances.tolist() == [[[0.0]]]
@@ -129,13 +129,13 @@ def test_one_row_is_fitted_and_judged(here, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
 @pytest.mark.parametrize("option", [(), ("--json",)])
-def test_files_are_written_though_nobody_reads_what_is_printed(tmp_path, option):
+def test_files_are_written_after_standard_output_was_closed(tmp_path, option):
     stars().write(tmp_path / "t.fits")
     code = "from xdgmm.cli import main; main()"
     command = [sys.executable, "-c", code, "fit", "t.fits", "--columns", "v", "--output", "m.fits", *option]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path)
     process.stdout.close()
-    complaints = process.stderr.read()
+    errors = process.stderr.read()
     process.stderr.close()
-    assert process.wait() == 0, complaints
+    assert process.wait() == 0, errors
     assert GaussianMixture.read(tmp_path / "m.fits").record.n_objects == 31

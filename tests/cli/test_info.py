@@ -32,7 +32,7 @@ def test_a_model_without_a_record_is_shown_too(here, tmp_path):
     assert json.loads(here("info", "m.ecsv", "--json")[1])["record"] is None
 
 
-def test_what_was_fixed_and_a_prior_are_told(here, tmp_path):
+def test_fixed_parameters_and_a_prior_are_shown(here, tmp_path):
     data = Observations.with_standard_errors(np.random.default_rng(0).normal(size=(50, 2)), 0.1, names=["a", "b"])
     start = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)], ["a", "b"])
     model = XDGMM(init=start, prior=Prior(covariances=InverseWishart(0.1)), fixed=Fixed(means=(0,)))

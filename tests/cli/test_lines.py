@@ -109,7 +109,7 @@ def test_names_that_exist_are_not_replaced(xdgmm, refused, galaxies):
     assert xdgmm(*again, "two.fits", "--overwrite-columns", cwd=galaxies).returncode == 0
 
 
-def test_the_document_for_machines_holds_every_line_and_the_population(here, galaxies):
+def test_json_has_every_line_and_the_population(here, galaxies):
     command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", "--lsf", "60", "--lsf-error", "0.03", "--json")
     code, out, err = here(*command, "--population", "--output", "o.fits", "--level", "0.9")
     assert (code, err) == (0, "")

@@ -60,7 +60,7 @@ def test_every_argument_gets_an_option_that_the_command_has(name):
             "`fwhm` is zero",
             "`fwhm` (--lsf-fwhm) is zero",
         ),  # of the instrument: --fwhm is that of the line
-        ("apply", "`table` is empty", "`table` is empty"),  # has no option: it stands on the line by itself
+        ("apply", "`table` is empty", "`table` is empty"),  # an argument of the command, not an option
         ("demo", "columns are not named", "columns are not named"),
     ],
 )

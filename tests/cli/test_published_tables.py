@@ -7,7 +7,7 @@ import numpy as np
 from xdgmm.tables import read_table
 
 
-def test_the_members_of_praesepe_are_fitted_and_judged(here, tmp_path, test_data):
+def test_the_members_of_praesepe_are_fitted_and_get_memberships(here, tmp_path, test_data):
     table = test_data / "praesepe" / "praesepe_gaia_dr2.csv"
     command = ("fit", table, "--columns", "parallax,pmra,pmdec", "--components", "2", "--output", "m.fits", "--json")
     code, out, err = here(*command)

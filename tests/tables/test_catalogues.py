@@ -1,4 +1,4 @@
-"""Columns come from astropy tables, data frames, structured arrays and dicts alike."""
+"""Columns are read from astropy tables, data frames, structured arrays and dicts."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Correlations and covariances of errors: found, checked, mended where only rounding is wrong, or refused."""
+"""Correlations and covariances of errors: found, checked, corrected for rounding, or refused."""
 
 import astropy.units as u
 import numpy as np
@@ -28,7 +28,7 @@ def test_the_published_covariances_of_the_trials_are_found():
     assert observations.remarks[-1] == "covariances taken from cov_pd_al"
 
 
-def test_pairs_without_a_column_are_uncorrelated_and_that_is_said():
+def test_pairs_without_a_column_are_uncorrelated_and_a_remark_says_so():
     table = three()
     table.remove_column("c_a_corr")
     observations = observations_from_table(table, NAMES)
@@ -142,7 +142,7 @@ def test_a_covariance_larger_than_the_errors_allow_is_refused():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rounding_to_float32_is_mended_and_changes_no_variance(seed):
+def test_rounding_to_float32_is_corrected_and_changes_no_variance(seed):
     # Singular matrices of correlations, rounded: about half of them become indefinite.
     rng = np.random.default_rng(seed)
     axes = rng.normal(size=(2000, 3, 2))

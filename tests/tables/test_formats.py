@@ -77,14 +77,14 @@ def test_a_gzipped_fits_is_read_whatever_it_is_called(several):
     assert len(read_table(other, "STARS")) == 2
 
 
-def test_tables_in_a_votable_are_chosen_alike(tmp_path):
+def test_a_table_in_a_votable_is_chosen_by_number_or_name(tmp_path):
     path = votable(tmp_path / "t.vot")
     with pytest.raises(InputError, match=r"several tables; choose one with `hdu`: 0 \(stars\), 1 \(gal\)"):
         read_table(path)
     assert len(read_table(path, "gal")) == len(read_table(path, 1)) == 3
 
 
-@pytest.mark.filterwarnings("ignore:.*Implicitly generating an ID")  # said where such a table is written
+@pytest.mark.filterwarnings("ignore:.*Implicitly generating an ID")  # while the table is written
 def test_names_of_a_votable_are_those_that_its_author_wrote(tmp_path):
     Table({"[Fe/H]": [1.0], "e_[Fe/H]": [0.1]}).write(tmp_path / "t.vot", format="votable")
     assert observations_from_table(read_table(tmp_path / "t.vot")).names == ("[Fe/H]",)

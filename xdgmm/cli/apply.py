@@ -36,7 +36,7 @@ def apply(
     output: Annotated[Path, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")],
     columns: Annotated[
         str | None,
-        typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
+        typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
     ] = None,
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
@@ -46,7 +46,7 @@ def apply(
     outlyingness: Annotated[
         int | None,
         typer.Option(
-            help="Find outlyingness of several components too, by so many draws for each object.",
+            help="Find the outlyingness for several components too, with this number of draws per object.",
             min=1,
             metavar="DRAWS",
         ),
@@ -60,7 +60,7 @@ def apply(
 ) -> None:
     """Append memberships, likelihoods and denoised values to a table.
 
-    Example: xdgmm apply model.fits stars.fits --output judged.fits
+    Example: xdgmm apply model.fits stars.fits --output members.fits
     """
     printer = Printer(json, quiet)
     appended = AppendedTable(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)

@@ -38,21 +38,21 @@ def fit(
     weights: Weights = None,
     components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
     covariance_type: Annotated[
-        CovarianceType, typer.Option(help="Each component its own, one for all, no correlations, or round.")
+        CovarianceType, typer.Option(help="Covariances: one for each component, one for all, diagonal, or spherical.")
     ] = CovarianceType.FULL,
     on_bad: OnBadChoice = OnBad.RAISE,
     hdu: Hdu = None,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
     report: Report = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture here (.png, .pdf, .svg).")] = None,
-    starts: Annotated[int, typer.Option(help="How many random starts are compared.", min=1)] = 10,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture here (.png, .pdf, .svg).")] = None,
+    starts: Annotated[int, typer.Option(help="Number of random starts that are compared.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
     background: Annotated[
         bool, flag("--background", help="Add a uniform component over the box of the data, for outliers.")
     ] = False,
     mcmc: Annotated[
-        bool, flag("--mcmc", help="Errors from samples of the posterior (emcee), not from the curvature.")
+        bool, flag("--mcmc", help="Find errors from samples of the posterior (emcee), not from the curvature.")
     ] = False,
     overwrite: Overwrite = False,
     json: Json = False,

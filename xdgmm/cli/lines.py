@@ -71,12 +71,16 @@ def deconvolve(
     lsf_error: Annotated[
         str,
         typer.Option(
-            "--lsf-error", help="Fractional error of it: 0.03, shared by all lines, or a column.", metavar="FRACTION"
+            "--lsf-error",
+            help="Fractional error of the instrument's width: 0.03 (for all lines), or a column.",
+            metavar="FRACTION",
         ),
     ] = "0",
     lsf_scatter: Annotated[
         str,
-        typer.Option("--lsf-scatter", help="By which fraction it differs from line to line.", metavar="FRACTION"),
+        typer.Option(
+            "--lsf-scatter", help="Fractional scatter of the instrument's width from line to line.", metavar="FRACTION"
+        ),
     ] = "0",
     rest: Annotated[
         str | None,
@@ -92,13 +96,13 @@ def deconvolve(
     level: Annotated[float, typer.Option(help="Probability of an interval.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
     *,
-    population: Annotated[bool, flag("--population", help="Fit mean and scatter of all lines together too.")] = False,
+    population: Annotated[bool, flag("--population", help="Fit the mean and scatter of all lines too.")] = False,
     overwrite_columns: OverwriteColumns = False,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Take the instrument out of observed line widths; append intrinsic widths, intervals and limits to the table.
+    """Remove the instrumental width from observed line widths; append intrinsic widths and limits to the table.
 
     Example: xdgmm lines deconvolve galaxies.fits --sigma s --error e_s --lsf 60 --lsf-error 0.03 --output out.fits
     """

@@ -75,15 +75,15 @@ Hdu = Annotated[
     str | None, typer.Option(help="Number or name of the table, in a file that holds several.", metavar="N|NAME")
 ]
 Weights = Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")]
-OnBadChoice = Annotated[OnBad, typer.Option(help="What to do where a value has no usable error.")]
+OnBadChoice = Annotated[OnBad, typer.Option(help="What to do with a value without a usable error.")]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
-Prefix = Annotated[str, typer.Option(help="What the names of the new columns begin with.")]
+Prefix = Annotated[str, typer.Option(help="Prefix of the names of the new columns.")]
 OverwriteColumns = Annotated[
-    bool, flag("--overwrite-columns", help="Replace columns of the table that have the new names.")
+    bool, flag("--overwrite-columns", help="Replace columns of the table that have the names of new ones.")
 ]
 Overwrite = Annotated[bool, flag("--overwrite", help="Replace outputs that exist.")]
-Json = Annotated[bool, flag("--json", help="Print the results as one JSON object, for machines.")]
-Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and no results but those of --json.")]
+Json = Annotated[bool, flag("--json", help="Print the results as one JSON object.")]
+Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and results only as --json.")]
 
 
 def parse_components(text: str) -> list[int]:

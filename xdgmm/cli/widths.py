@@ -44,7 +44,7 @@ def widths(
     table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
     columns: Annotated[
         str | None,
-        typer.Option(help="Its columns, where they are not called as in the model.", metavar="NAME[,NAME...]"),
+        typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
     ] = None,
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,

@@ -100,7 +100,7 @@ def _found(table: NamedColumns, name: str, names: Sequence[str]) -> Match:
 
 
 def _named(table: NamedColumns, name: str, error: object) -> Match:
-    """The column that the user names; its kind stands before a colon, or follows from its name."""
+    """The column that the user names; its kind is given before a colon, or follows from its name."""
     kind, *columns = error.split(":") if isinstance(error, str) else ("",)
     if not columns or kind not in FORMS or error in table:
         column = find_column(table, error, "error column")
