@@ -159,7 +159,7 @@ def test_what_carries_a_component_is_counted():
 def test_a_component_on_too_few_objects_is_remarked_upon():
     values = np.array([[0.0, 0.1], [0.3, -0.2], [-0.2, 0.0], [0.1, 0.3], [-0.3, -0.1], [50.0, 50.0]])
     result = fit(Observations.with_standard_errors(values, 0.2), 2, rng=0)
-    assert any("rests on 1.0 objects in effect" in remark for remark in result.remarks)
+    assert any("effective sample size of 1.0" in remark for remark in result.remarks)
 
 
 def test_errors_that_hide_the_width_are_remarked_upon():

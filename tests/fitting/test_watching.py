@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 
 import numpy as np
 import pytest
@@ -72,7 +71,7 @@ def test_ctrl_c_before_there_is_anything_goes_through(stars, monkeypatch):
     def press(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["xdgmm.fitting.fit"], "_trials", press)
+    monkeypatch.setattr("xdgmm.fitting.search.random_start", press)
     with pytest.raises(KeyboardInterrupt):
         fit(stars, 2)
 

@@ -232,7 +232,8 @@ class Independent(Noise):
 
     def variance_along(self, direction: Floats) -> Floats:
         """Variance (N,) of a linear combination of the values."""
-        return self.standard_errors**2 @ direction**2
+        used = np.flatnonzero(direction)  # an error of a value that is missing may be infinite
+        return self.standard_errors[:, used] ** 2 @ direction[used] ** 2
 
     def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:
         """Draws (N, n_draws, M)."""
