@@ -41,6 +41,10 @@ def compiled_files(folder):
     return sorted(path.name for path in Path(folder).rglob("*.nb[ci]"))
 
 
+moves_caches = pytest.mark.skipif(sys.platform == "win32", reason="the cache folder is not set by the environment")
+
+
+@moves_caches
 def test_compiled_code_is_kept_in_the_cache_folder_and_not_in_the_package(tmp_path, value):
     before = compiled_files(Path(xdgmm.__file__).parent)
     assert run(XDG_CACHE_HOME=str(tmp_path), HOME=str(tmp_path), LOCALAPPDATA=str(tmp_path)) == value
@@ -53,6 +57,7 @@ def test_numbas_own_setting_is_respected(tmp_path):
     assert any("accumulate" in name for name in compiled_files(tmp_path))
 
 
+@moves_caches
 def test_no_place_to_write_is_no_obstacle(tmp_path, value):
     before = compiled_files(Path(xdgmm.__file__).parent)
     nowhere = tmp_path / "file"

@@ -149,7 +149,8 @@ def test_workers_of_joblib_do_not_use_more_than_all_processors():
     assert answer(code) == ["True"]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+# Windows has no fork, and on macOS a forked process may crash in the libraries of the system.
+@pytest.mark.parametrize("method", ["fork", "spawn"] if sys.platform == "linux" else ["spawn"])
 def test_a_worker_of_multiprocessing_uses_one_thread_and_can_fit(method, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

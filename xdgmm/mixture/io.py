@@ -51,7 +51,8 @@ class MixtureRead(registry.UnifiedReadWrite):
     ...     GaussianMixture([1.0], [[80.5]], [[[7.4]]], names=["v"], units=["km/s"]).write(f"{folder}/model.ecsv")
     ...     GaussianMixture.read(f"{folder}/model.ecsv")
     <GaussianMixture: 1 component in v [km / s]>
-    """
+
+    """  # astropy adds a list of formats, which the empty line keeps apart from the example
 
     def __init__(self, instance: GaussianMixture | None, cls: type[GaussianMixture]) -> None:
         super().__init__(instance, cls, "read")

@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -90,7 +89,7 @@ def test_a_killed_run_has_lost_no_finished_chunk_and_goes_on(tmp_path):
             time.sleep(0.05)
         finished = steps(path)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     kept = steps(path)
     assert kept >= finished >= 300
