@@ -1,6 +1,7 @@
 """The program: all commands, and what they have in common."""
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -49,5 +50,6 @@ def main() -> None:
     show_warnings_as_sentences()
     warn_of_foreign_files()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
     app(prog_name="xdgmm")  # also when started in another way, so that completion uses the name of the command

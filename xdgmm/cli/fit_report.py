@@ -89,11 +89,12 @@ def _report(
 ) -> tuple[dict[str, Any], bool]:
     """Print and write a report; returns it for JSON, and whether its samples, if any, converged."""
     from xdgmm import widths as reports
+    from xdgmm.mixture import GaussianMixture
 
     options = _with_samples(fitted, observations, options, printer)
     with printer.status("errors and limits"):
         report = reports.widths(fitted, observations, **options)
-        mixture = getattr(fitted, "mixture", fitted)
+        mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
         relations = None
         if sum(mixture.means.shape) > 2:
             relations = reports.relations(fitted, observations, **_relation_options(options))

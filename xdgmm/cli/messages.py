@@ -84,7 +84,7 @@ def _option_text(option: Any, value: str | None) -> str | None:
 
 def show_warnings_as_sentences(command: TyperCommand | None = None) -> None:
     """Print each warning as one sentence from now on, with the options of the command."""
-    warnings.showwarning = partial(_show_warning, command)  # type: ignore[assignment]
+    warnings.showwarning = partial(_show_warning, command)
 
 
 def _show_warning(command: TyperCommand | None, message: Warning | str, category: type[Warning], *_rest: Any) -> None:

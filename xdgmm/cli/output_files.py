@@ -58,11 +58,12 @@ class FitFiles:
         self, fitted: FitResult | GaussianMixture, table: QTable, observations: Observations, title: str
     ) -> list[Path]:
         """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
+        from xdgmm.mixture import GaussianMixture
         from xdgmm.plotting import plot_fit, save
         from xdgmm.tables import write_table
         from xdgmm.uncertainty import with_errors
 
-        mixture = getattr(fitted, "mixture", fitted)
+        mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
         writers = {
             self.model: lambda path: with_errors(fitted, observations).write(path, overwrite=True),
             self.report: lambda path: write_table(table, path, overwrite=True),

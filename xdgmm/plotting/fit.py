@@ -110,9 +110,17 @@ def _marginal(axes: Axes, mixture: GaussianMixture, observations: Observations, 
     noise = observations.variances[seen, axis]
     x = _range(mixture, values, np.median(noise), axis)
     weights = observations.object_weights[seen]
-    bins = np.histogram_bin_edges(values[(values >= x[0]) & (values <= x[-1])], bins="fd", range=(x[0], x[-1]))
-    bins = np.linspace(x[0], x[-1], int(np.clip(bins.size, 10, 80)))
-    axes.hist(values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="measured values")
+    edges = np.histogram_bin_edges(values[(values >= x[0]) & (values <= x[-1])], bins="fd", range=(x[0], x[-1]))
+    bins = np.linspace(x[0], x[-1], int(np.clip(edges.size, 10, 80))).tolist()
+    axes.hist(
+        values,
+        bins.tolist(),
+        weights=weights,
+        density=True,
+        color="#e3e3e3",
+        edgecolor="white",
+        label="measured values",
+    )
     some = slice(None, None, max(1, noise.size // MOST_NOISES))
     if noise.any():
         curves = [_density(mixture, axis, x, variance) for variance in noise[some]]
@@ -159,7 +167,8 @@ def _density(mixture: GaussianMixture, axis: int, x: NDArray[np.float64], noise:
 
 
 def _normal(x: NDArray[np.float64], mean: float, variance: float) -> NDArray[np.float64]:
-    return np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+    density: NDArray[np.float64] = np.exp(-0.5 * (x - mean) ** 2 / variance) / np.sqrt(2 * np.pi * variance)
+    return density
 
 
 def _pairs(figure: Figure, mixture: GaussianMixture, observations: Observations) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import FitResult, Outcome, fit
-from xdgmm.fitting.fit import check_n_components
+from xdgmm.fitting.settings import check_n_components
 
 from .criteria import bic
 

@@ -32,7 +32,8 @@ def read_any(path: Path, hdu: int | str | None = None) -> QTable:
 def first_bytes(path: Path, size: int = 10_000) -> bytes:
     """The first bytes of a file, decompressed where it is compressed."""
     with _binary(path) as stream:
-        return stream.read(size)
+        start: bytes = stream.read(size)
+        return start
 
 
 def _binary(path: Path) -> Any:
