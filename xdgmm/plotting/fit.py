@@ -112,15 +112,7 @@ def _marginal(axes: Axes, mixture: GaussianMixture, observations: Observations, 
     weights = observations.object_weights[seen]
     edges = np.histogram_bin_edges(values[(values >= x[0]) & (values <= x[-1])], bins="fd", range=(x[0], x[-1]))
     bins = np.linspace(x[0], x[-1], int(np.clip(edges.size, 10, 80))).tolist()
-    axes.hist(
-        values,
-        bins.tolist(),
-        weights=weights,
-        density=True,
-        color="#e3e3e3",
-        edgecolor="white",
-        label="measured values",
-    )
+    axes.hist(values, bins, weights=weights, density=True, color="#e3e3e3", edgecolor="white", label="measured values")
     some = slice(None, None, max(1, noise.size // MOST_NOISES))
     if noise.any():
         curves = [_density(mixture, axis, x, variance) for variance in noise[some]]
