@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from astropy.table import Table
 
 from xdgmm import GaussianMixture
 from xdgmm import __version__ as xdgmm_version
@@ -74,6 +75,15 @@ def test_json_is_all_there_is_on_standard_output(here, stars):
     code, out, err = here("fit", "stars.fits", "--columns", "vv", "--json")
     assert (code, out) == (2, "")
     assert "'vv'" in err
+
+
+def test_json_keeps_every_name_where_the_output_knows_few_letters(stars, monkeypatch, xdgmm):
+    table = Table.read(stars / "stars.fits")["v", "e_v"]
+    table.rename_columns(["v", "e_v"], ["größe λ", "e_größe λ"])
+    table.write(stars / "t.ecsv")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = xdgmm("fit", "t.ecsv", "--columns", "größe λ", "--json", cwd=stars)
+    assert json.loads(done.stdout)["model"]["columns"] == ["größe λ"]
 
 
 def test_the_json_of_the_demo_holds_both_fits(here):

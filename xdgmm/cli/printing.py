@@ -39,10 +39,10 @@ class Printer:
             output_console().print(*results, soft_wrap=all(isinstance(each, str) for each in results))
 
     def print_json(self, document: dict[str, Any]) -> None:
-        """Print the results as JSON, if they are wanted as JSON."""
+        """Print the results as JSON, if they are wanted as JSON: in ASCII, which no encoding of the output changes."""
         if self.as_json:
             try:
-                sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+                sys.stdout.write(json.dumps(document, allow_nan=False, indent=1) + "\n")
                 sys.stdout.flush()
             except BrokenPipeError:
                 _discard_output()
