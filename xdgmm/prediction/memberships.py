@@ -42,7 +42,10 @@ def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDA
 
 
 def _with_measured_rows(
-    result: NDArray[np.float64], function: Callable[..., NDArray[np.float64]], mixture, observations
+    result: NDArray[np.float64],
+    function: Callable[..., NDArray[np.float64]],
+    mixture: GaussianMixture,
+    observations: Observations,
 ) -> NDArray[np.float64]:
     """The result (N, ...) in which the rows with at least one value have what the function gives for them."""
     observations = checked_observations(mixture, observations)

@@ -23,11 +23,11 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
         mean, covariance = _given_the_background(mixture.background, observations)
         means.append(mean)
         covariances.append(covariance)
-    covariances = np.stack(np.broadcast_arrays(*covariances), axis=1)
+    stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
     return ConditionalMixtures(
         memberships(mixture, observations),
         np.stack(means, axis=1),
-        np.broadcast_to(covariances, (len(observations), *covariances.shape[1:])),
+        np.broadcast_to(stacked, (len(observations), *stacked.shape[1:])),
         mixture.names,
         mixture.units,
         None if mixture.background is None else ~observations.present,
