@@ -170,7 +170,7 @@ def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noi
         mixture.covariances, model.type.combined(mixture.covariances, mixture.weights), atol=1e-13
     )
     for name, held in (
-        ("shares", model.fixed.weights),
+        ("all_weights", model.fixed.weights),
         ("means", model.fixed.means),
         ("covariances", model.fixed.covariances),
     ):
