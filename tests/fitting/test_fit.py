@@ -539,7 +539,7 @@ def exact_cases():
 @every_solver
 @pytest.mark.parametrize(("values", "K"), [case[1:] for case in exact_cases()], ids=[case[0] for case in exact_cases()])
 def test_a_likelihood_without_maximum_is_said_to_have_none(values, K, solver):
-    with pytest.raises(DegenerateError, match=r"collapses on values that carry no noise .*has no maximum; give errors"):
+    with pytest.raises(DegenerateError, match=r"no maximum; give errors"):
         fit(Observations.exact(values), K, settings_of(solver, max_iter=500), rng=0)
 
 
@@ -636,14 +636,14 @@ def test_a_component_that_dies_is_no_obstacle():
 @pytest.mark.parametrize(
     ("K", "message"),
     [
-        (0, "`n_components` is 0, but it must be at least 1"),
-        (-2, "must be at least 1"),
-        (4, "`n_components` is 4, but there are only 3 objects; ask for fewer"),
-        (1.0, "`n_components` is 1.0, but it must be a whole number"),
-        ("2", "`n_components` is '2', but it must be a whole number"),
-        (None, "must be a whole number"),
-        (True, "must be a whole number"),
-        (np.nan, "must be a whole number"),
+        (0, "`n_components` is 0,.* at least 1"),
+        (-2, "`n_components` is -2,.* at least 1"),
+        (4, "`n_components` is 4,.* 3 objects; .*fewer"),
+        (1.0, "`n_components` is 1.0,.* whole number"),
+        ("2", "`n_components` is '2',.* whole number"),
+        (None, "`n_components` is None,.* whole number"),
+        (True, "`n_components` is True,.* whole number"),
+        (np.nan, "`n_components` is nan,.* whole number"),
     ],
 )
 def test_a_number_of_components_that_cannot_be_is_refused(K, message):
@@ -660,12 +660,12 @@ def test_a_numpy_integer_is_a_whole_number():
     [
         (
             lambda: Settings(solver="newton"),
-            "`solver` is 'newton', but it must be one of auto, em, implicit, quasi-newton",
+            "`solver` is 'newton',.* auto, em, implicit, quasi-newton",
         ),
         (lambda: Settings(solver=None), "`solver` is None"),
-        (lambda: Settings(stopping=StoppingRule(tolerance=-1.0)), "`tol` is -1.0, but it must be zero or positive"),
+        (lambda: Settings(stopping=StoppingRule(tolerance=-1.0)), "`tol` is -1.0,"),
         (lambda: Settings(stopping=StoppingRule(tolerance=np.nan)), "`tol` is nan"),
-        (lambda: Settings(stopping=StoppingRule(max_passes=0)), "`max_iter` is 0, but it must be a whole number"),
+        (lambda: Settings(stopping=StoppingRule(max_passes=0)), "`max_iter` is 0,"),
         (lambda: Settings(stopping=StoppingRule(max_passes=2.5)), "`max_iter` is 2.5"),
         (lambda: Settings(n_init=0), "`n_init` is 0"),
         (lambda: Settings(n_init=True), "`n_init` is True"),
@@ -685,7 +685,7 @@ def test_a_tolerance_that_is_no_number_is_refused(tol):
 def test_a_start_of_another_shape_is_refused():
     observations = Observations.with_standard_errors([1.0, 2.0, 3.0], 0.5)
     two_dimensional = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
-    with pytest.raises(InputError, match="the start has 2 coordinates, but the observations have 1"):
+    with pytest.raises(InputError, match=r"start has 2 .*observations have 1"):
         fit(observations, 1, settings_of(start=two_dimensional))
     one_component = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
     with pytest.raises(InputError, match="start"):

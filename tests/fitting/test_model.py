@@ -373,7 +373,7 @@ def test_a_direction_that_nobody_sees_is_refused_unless_a_prior_says_something()
     rng = np.random.default_rng(24)
     R = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     observations = Observations.with_standard_errors(rng.standard_normal((50, 2)), 0.1, projections=R)
-    with pytest.raises(InputError, match="see only 2 of the 3 directions, and nothing in x3"):
+    with pytest.raises(InputError, match=r"2 of the 3 directions, .*x3"):
         XDGMM(1).fit(observations)
     prior = Prior(means=Normal(np.zeros(3), np.eye(3)), covariances=InverseWishart(1.0, 5.0))
     model = XDGMM(1, prior=prior).fit(observations)
@@ -459,9 +459,9 @@ def test_objects_outside_the_box_are_named():
 
 
 def test_a_part_of_a_prior_that_is_something_else_is_refused():
-    with pytest.raises(InputError, match="must be a Normal"):
+    with pytest.raises(InputError, match="a Normal"):
         Prior(means=Dirichlet(2.0))
-    with pytest.raises(InputError, match="no part"):
+    with pytest.raises(InputError, match="part"):
         Prior()
 
 
@@ -565,7 +565,7 @@ def test_columns_that_no_object_has_together_are_remarked_upon():
 
 def test_what_nobody_sees_is_named():
     y = np.random.default_rng(32).standard_normal((40, 1))
-    for row, words in (([[1.0, 0.0]], "nothing in V;"), ([[1.0, 1.0]], "some combination of U, V;")):
+    for row, words in (([[1.0, 0.0]], "nothing in V;"), ([[1.0, 1.0]], "combination of U, V;")):
         observations = Observations.with_standard_errors(y, 0.1, names=["U", "V"], projections=np.array(row))
         with pytest.raises(InputError, match=words):
             XDGMM(1).fit(observations)
@@ -628,9 +628,9 @@ def test_units_that_do_not_fit_a_prior_are_refused():
 
     table, y, e = two_units(35)
     for prior, message in (
-        (Prior(covariances=InverseWishart(1.0 * u.km**2)), "has the unit km2"),
-        (Prior(means=Normal([1.0, 1.0] * u.Mpc, np.eye(2))), "has the unit Mpc"),
-        (Prior(weights=Dirichlet(2.0 * u.km)), "has the unit km"),
+        (Prior(covariances=InverseWishart(1.0 * u.km**2)), "unit km2"),
+        (Prior(means=Normal([1.0, 1.0] * u.Mpc, np.eye(2))), "unit Mpc"),
+        (Prior(weights=Dirichlet(2.0 * u.km)), "unit km"),
     ):
         for X, Xerr in ((table, None), (y, e)):
             with pytest.raises(InputError, match=message):
@@ -667,10 +667,10 @@ def test_the_fraction_of_a_background_can_be_held_without_a_start():
 def test_a_share_of_zero_is_refused_where_the_prior_excludes_it():
     x = np.random.default_rng(38).standard_normal(50)
     prior = Prior(weights=Dirichlet(2.0))
-    with pytest.raises(InputError, match="the background starts with a fraction of 0"):
+    with pytest.raises(InputError, match=r"background.* 0"):
         XDGMM(1, prior=prior, background=Background(-20, 20, fraction=0)).fit(x)
     start = GaussianMixture([0.0, 1.0], [[0.0], [1.0]], [[[1.0]], [[1.0]]])
-    with pytest.raises(InputError, match="component 0 starts with weight 0"):
+    with pytest.raises(InputError, match=r"component 0 .*weight 0"):
         XDGMM(2, prior=prior, init=start).fit(x)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Settings, expect, fit
-from xdgmm.fitting.split_merge import _examined, _moved, improved
+from xdgmm.fitting.split_merge import examine, improved, split_and_merge
 
 
 def three_in_a_row(N=1500, seed=0):
@@ -58,7 +58,7 @@ def test_the_score_of_a_gaussian_is_standard_normal_whatever_the_noise():
         errors = rng.uniform(0.0, 3.0, 300)
         values = rng.standard_normal(300) * np.sqrt(1 + errors**2)
         sample = Observations.with_standard_errors(values, errors)
-        scores.append(_examined(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), sample)[1][0])
+        scores.append(examine(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), sample)[1][0])
     # 200 draws: the mean is known to 0.07 and the deviation to 0.05 (fourth moments have heavy tails: allow thrice)
     assert abs(np.mean(scores)) < 0.25
     assert abs(np.std(scores) - 1.0) < 0.2
@@ -72,7 +72,7 @@ def test_two_humps_lower_the_score_and_nested_widths_raise_it():
     for values, sign in ((humps, -1), (nested, 1)):
         sample = Observations.with_standard_errors(values, errors)
         single = GaussianMixture([1.0], [[values.mean()]], [[[values.var() - 0.25]]])
-        assert sign * _examined(single, sample)[1][0] > 10.0
+        assert sign * examine(single, sample)[1][0] > 10.0
 
 
 @pytest.mark.parametrize("score", [-1.0, 1.0])
@@ -81,7 +81,7 @@ def test_a_move_keeps_weights_and_valid_covariances(score):
     A = rng.standard_normal((4, 3, 3))
     mixture = GaussianMixture(rng.dirichlet(np.ones(4)), rng.standard_normal((4, 3)), A @ A.transpose(0, 2, 1))
     direction = np.linalg.eigh(mixture.covariances[3])[1][:, 0]
-    moved = _moved(mixture, 1, 0, 3, direction, score)
+    moved = split_and_merge(mixture, 1, 0, 3, direction, score)
     assert moved.weights.sum() == pytest.approx(1.0, rel=1e-15)
     assert np.linalg.eigvalsh(moved.covariances).min() >= -1e-12
     # the merged pair has its joint mean and covariance
@@ -115,7 +115,7 @@ def test_labels_are_a_start():
 @pytest.mark.parametrize(
     ("labels", "match"),
     [
-        ([0, 1], "one for each of the 3 rows"),
+        ([0, 1], "each of the 3 rows"),
         ([0.0, 1.0, 1.0], "whole numbers"),
         ([0, 2, 2], "label 1"),
         ([-1, 0, 1], "0 on"),

@@ -105,7 +105,7 @@ def test_every_chunk_belongs_to_exactly_one_thread(n, n_chunks):
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, "two", True, float("nan"), float("inf"), 10**400, b"3", [2]])
 def test_a_number_of_threads_that_is_none_is_refused(n):
-    with pytest.raises(InputError, match="number of threads must be a whole number of at least 1"):
+    with pytest.raises(InputError, match=r"number of threads.*at least 1"):
         xdgmm.set_num_threads(n)
 
 

@@ -163,7 +163,7 @@ def test_objects_of_which_nothing_is_left_are_said():
     assert obs.n_objects == N - 2
     assert obs.remarks == ("before", "2 objects without any transformed value left out")
     values[:, 1] = np.nan
-    with pytest.raises(InputError, match="every row of `matrix` needs a value that is missing, for every object"):
+    with pytest.raises(InputError, match=r"`matrix`.*missing"):
         Observations.exact(values).transform(COLOURS)
 
 
@@ -235,27 +235,27 @@ def test_an_offset_with_a_unit_is_converted():
     obs = Observations.exact(VALUES, units="km")
     expected = obs.transform(A, B)
     np.testing.assert_allclose(obs.transform(A, B * 1000 * u.m).values, expected.values, rtol=1e-14)
-    with pytest.raises(InputError, match="`offset` has the unit m, but the results have none in common"):
+    with pytest.raises(InputError, match=r"`offset`.*unit m\b"):
         Observations.exact(VALUES).transform(A, B * u.m)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((A[0],), r"`matrix` has shape \(3,\), but one row for each result and one column for each of a, b, c"),
-        ((A[:, :2],), r"`matrix` has shape \(3, 2\), but"),
-        ((np.empty((0, 3)),), r"`matrix` has shape \(0, 3\), but"),
+        ((A[0],), r"`matrix`.*\(3,\).*a, b, c"),
+        ((A[:, :2],), r"`matrix`.*\(3, 2\)"),
+        ((np.empty((0, 3)),), r"`matrix`.*\(0, 3\)"),
         ((A * np.nan,), "`matrix` holds NaN or infinity"),
-        ((A * [[1], [0], [1]],), "`matrix` is zero in row 1, which says nothing"),
-        ((A * u.km,), "`matrix` has the unit km, but plain numbers belong there"),
+        ((A * [[1], [0], [1]],), "`matrix` is zero in row 1,"),
+        ((A * u.km,), "`matrix`.*unit km"),
         (([["a", "b", "c"]],), "`matrix` holds strings"),
-        ((A, B[:2]), r"`offset` has shape \(2,\), but `matrix` has 3 rows"),
+        ((A, B[:2]), r"`offset`.*\(2,\).*`matrix` has 3"),
         ((A, np.inf), "`offset` holds NaN or infinity"),
         ((A, "1"), "`offset` holds strings"),
-        ((A, None, ["p"]), "`names` has 1 entries, but there are 3 rows of the matrix; give one for each"),
-        ((A, None, ["p", "p", "q"]), "`names` repeats a name"),
-        ((A, None, None, ["km"]), "`units` has 1 entries, but there are 3 rows of the matrix"),
-        ((A, None, None, "parsnip"), "`units` holds something astropy does not know"),
+        ((A, None, ["p"]), "`names` has 1 .*3 rows"),
+        ((A, None, ["p", "p", "q"]), "`names` repeats"),
+        ((A, None, None, ["km"]), "`units` has 1 .*3 rows"),
+        ((A, None, None, "parsnip"), "`units`.*astropy"),
     ],
 )
 def test_what_is_no_map_is_refused(arguments, message):
@@ -267,9 +267,9 @@ def test_what_is_no_map_is_refused(arguments, message):
 @pytest.mark.parametrize(
     ("matrix", "message"),
     [
-        (A[:2], r"`matrix` has shape \(2, 3\), but observations through projections need a square one"),
-        (np.vstack([A, A]), r"`matrix` has shape \(6, 3\), but observations through projections need a square one"),
-        (np.ones((3, 3)), "`matrix` is singular, but observations through projections need an invertible one"),
+        (A[:2], r"`matrix`.*\(2, 3\).*square"),
+        (np.vstack([A, A]), r"`matrix`.*\(6, 3\).*square"),
+        (np.ones((3, 3)), "`matrix` is singular.*invertible"),
         (np.array([[1.0, 2.0, 0.0]] * 3) * [[1], [1e9], [1e-9]], "`matrix` is singular"),
     ],
 )

@@ -82,21 +82,21 @@ def test_projections_are_viewed_and_cannot_be_written_to():
 
 @pytest.mark.parametrize("shape", [(), (D,), (M + 1, D), (N, M + 1, D), (N - 1, M, D), (M, 0), (1, N, M, D)])
 def test_projections_of_another_shape_are_refused(shape):
-    refused(r"`projections` has shape \(.*\), but `values` has shape \(6, 2\); \(2, D\) for all", np.ones(shape))
+    refused(r"`projections` has shape \(.*`values`.*\(6, 2\); \(2, D\) for all", np.ones(shape))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_projection_that_is_not_finite_is_refused_with_its_rows(bad):
     own = OWN.copy()
     own[[1, 4], 0, 2] = bad
-    refused("`projections` is NaN or infinite for a value that is present in rows 1, 4; give", own)
+    refused("`projections` is NaN or infinite .* rows 1, 4;", own)
 
 
 def test_a_common_projection_that_is_not_finite_is_refused_with_the_rows_that_need_it():
     common, values = COMMON.copy(), VALUES.copy()
     common[1, 0] = np.nan
     values[[0, 1, 3, 5], 1] = np.nan
-    refused("NaN or infinite for a value that is present in rows 2, 4;", common, values=values)
+    refused("`projections` is NaN or infinite .* rows 2, 4;", common, values=values)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
@@ -114,7 +114,7 @@ def test_the_projection_of_a_missing_value_is_of_no_consequence(bad, log_densiti
 def test_a_masked_projection_is_none():
     own = np.ma.MaskedArray(OWN, np.zeros(OWN.shape, bool))
     own[3, 1, 1] = np.ma.masked
-    refused("NaN or infinite for a value that is present in row 3;", own)
+    refused("`projections` is NaN or infinite .* row 3;", own)
 
 
 def test_an_infinite_error_makes_the_projection_of_its_value_inconsequential():
@@ -128,7 +128,7 @@ def test_an_object_that_sees_nothing_is_refused_with_its_row():
     own[1] = 0.0
     own[4, 0], values[4, 1] = 0.0, np.nan
     own[5], values[5] = 0.0, np.nan  # without any value: left out anyway
-    refused("`projections` is zero for every value that is present in rows 1, 4, so nothing", own, values=values)
+    refused("`projections` is zero .* rows 1, 4,", own, values=values)
 
 
 def test_a_value_that_sees_nothing_beside_one_that_does_is_accepted():
@@ -138,7 +138,7 @@ def test_a_value_that_sees_nothing_beside_one_that_does_is_accepted():
 
 
 def test_common_projections_that_see_nothing_are_refused():
-    refused(r"zero for every value that is present in rows 0, 1, 2, 3, 4, \.\.\. \(6 in all\)", np.zeros((M, D)))
+    refused(r"`projections` is zero .* rows 0, 1, 2, 3, 4, \.\.\. \(6 in all\)", np.zeros((M, D)))
 
 
 def test_rows_are_counted_over_all_of_a_long_table():
@@ -163,7 +163,7 @@ def test_values_with_a_unit_give_it_to_all_coordinates():
     obs = Observations.with_standard_errors(VALUES * u.km, ERRORS * u.km, projections=COMMON, units="m")
     assert obs.units == (u.m,) * D
     np.testing.assert_allclose(obs.values, VALUES * 1000, rtol=1e-15)
-    with pytest.raises(InputError, match="values with a unit have that one unit in every column"):
+    with pytest.raises(InputError, match="one unit in every column"):
         Observations.with_standard_errors(VALUES * u.km, ERRORS, projections=COMMON, units=["km", "km", "s"])
 
 

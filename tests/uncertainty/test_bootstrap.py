@@ -150,7 +150,7 @@ def test_resamples_that_collapse_are_counted_and_told():
     observations = Observations.exact(x)  # a draw of one of the last three alone leaves no width
     result = fit(observations, 2, rng=0)
     assert result.mixture.weights[1] < 0.06
-    with pytest.warns(XdgmmWarning, match="resamples were left out"):
+    with pytest.warns(XdgmmWarning, match="left out"):
         samples = bootstrap(result, observations, n_resamples=40, rng=1)
     assert 2 < samples.n_lost < 38
     assert len(samples) + samples.n_lost == 40
@@ -162,7 +162,7 @@ def test_when_all_collapse_there_is_one_sentence():
     observations = Observations.exact([1.0, 2.0])
     result = fit(observations)
     seeds = [seed for seed in range(40) if _all_lost(observations, seed)]
-    with pytest.raises(DegenerateError, match="any of the 2 resamples"):
+    with pytest.raises(DegenerateError, match="2 resamples"):
         bootstrap(result, observations, n_resamples=2, rng=seeds[0])
 
 

@@ -176,7 +176,9 @@ def test_a_singular_covariance_gets_errors_of_the_directions_that_remain():
     assert np.sqrt(gradient @ errors.covariance @ gradient) == pytest.approx(0.75, rel=0.35)
 
 
-@pytest.mark.parametrize(("information", "sentence"), [("magic", "must be 'observed'"), ("expected", "one component")])
+@pytest.mark.parametrize(
+    ("information", "sentence"), [("magic", "`information` is 'magic'"), ("expected", "one component")]
+)
 def test_what_cannot_be_asked_for_is_refused(bcg, information, sentence):
     with pytest.raises(InputError, match=sentence):
         parameter_errors(fitted(bcg, 2), bcg, information)

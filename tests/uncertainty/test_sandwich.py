@@ -256,7 +256,7 @@ def test_the_background_has_an_error_of_its_fraction_by_the_sandwich():
     ("given", "sentence"),
     [
         ({"kind": "magic"}, "`kind` is 'magic'"),
-        ({"information": "magic"}, "must be 'observed'"),
+        ({"information": "magic"}, "`information` is 'magic'"),
         ({"kind": "sandwich", "information": "expected"}, "observed information"),
     ],
 )

@@ -59,7 +59,7 @@ def improved(mixture, objective, sample, solve, constraints=None):
 
 def _moves(mixture, sample, movable):
     """Mixtures after one merge and one split of movable components, the most promising first."""
-    overlaps, scores, directions = _examined(mixture, sample)
+    overlaps, scores, directions = examine(mixture, sample)
     pairs = sorted(((overlaps[i, j], i, j) for i in movable for j in movable if j < i), reverse=True)[:PAIRS]
     ranked = movable[np.argsort(-np.abs(scores[movable]))]
     for rank in range(SPLITS):
@@ -67,10 +67,10 @@ def _moves(mixture, sample, movable):
             left = [k for k in ranked if k not in (i, j)]
             if rank < len(left):
                 k = left[rank]
-                yield _moved(mixture, i, j, k, directions[k], scores[k])
+                yield split_and_merge(mixture, i, j, k, directions[k], scores[k])
 
 
-def _examined(mixture, sample):
+def examine(mixture, sample):
     """How much each pair of components overlaps (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
     K, D = mixture.n_components, mixture.n_dimensions
     r = responsibilities(mixture, sample.pack(background=mixture.background and mixture.background.box))[:, :K]
@@ -93,7 +93,7 @@ def _examined(mixture, sample):
     return overlaps, scores, directions
 
 
-def _moved(mixture, i, j, k, direction, score):
+def split_and_merge(mixture, i, j, k, direction, score):
     """The mixture with i and j merged into i, and k split into k and j."""
     weights, means, covariances = mixture.all_weights.copy(), mixture.means.copy(), mixture.covariances.copy()
     pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)

