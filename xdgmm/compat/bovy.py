@@ -1,13 +1,14 @@
-"""`extreme_deconvolution` as its authors call it: arrays in, the same arrays changed, plain EM in between."""
+"""`extreme_deconvolution` as its authors call it: plain EM, which overwrites the arrays it starts from."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
-from xdgmm.fitting import Fixed, Model, Problem, expect, split_merge
+from xdgmm.fitting import Fixed, Model, Problem, Statistics, expect, split_merge
 from xdgmm.fitting.em import step
 from xdgmm.fitting.optimality import collapsed
 from xdgmm.mixture import GaussianMixture
@@ -16,7 +17,7 @@ from xdgmm.observations import Observations
 from .argument_names import called
 
 SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
-JUDGED = 10_000  # objects on which candidates of split and merge are ranked
+SAMPLE = 10_000  # objects on which candidates of split and merge are ranked
 
 
 def extreme_deconvolution(
@@ -112,9 +113,9 @@ def extreme_deconvolution(
     mixture = problem.standardised(start)
     if likeonly:
         return em.per_row(expect(mixture, problem.data).log_likelihood)
-    log_likelihood, mixture = em.climbed(mixture)
+    log_likelihood, mixture = em.run(mixture)
     if improving:
-        mixture, log_likelihood = split_merge.improved(mixture, log_likelihood, em.judged, em.tried, constraints)
+        mixture, log_likelihood = split_merge.improved(mixture, log_likelihood, em.sample, em.run_from, constraints)
     fitted = problem.original(mixture)
     for array, new, fixed in (
         (xamp, fitted.weights, constraints.fixed_weights),
@@ -130,22 +131,22 @@ class _PlainEM:
     """EM on standardised coordinates, where its steps are the same ones."""
 
     problem: Problem
-    floor: np.ndarray
+    floor: NDArray[np.float64]
     tol: float
     maxiter: float
 
     @classmethod
-    def of(cls, problem, w, tol, maxiter):
+    def of(cls, problem: Problem, w: float, tol: float, maxiter: float) -> Self:
         if maxiter < 1:
             raise InputError(f"`maxiter` is {maxiter}, but one step at least is needed; `likeonly=True` makes none")
         return cls(problem, np.diag(w / problem.scaling.scale**2), tol, maxiter)
 
-    def per_row(self, log_likelihood):
+    def per_row(self, log_likelihood: float) -> float:
         """The mean log-likelihood of the values, from the total of the standardised ones."""
         return float((log_likelihood + self.problem.log_jacobian) / len(self.problem.observations))
 
-    def climbed(self, mixture):
-        """Log-likelihood before the last step, and the mixture after it."""
+    def run(self, mixture: GaussianMixture) -> tuple[float, GaussianMixture]:
+        """Steps until they gain little: the log-likelihood before the last one, and the mixture after it."""
         steps, before, rise = 0, -np.inf, np.inf
         while rise > self.tol and steps < self.maxiter:
             statistics = expect(mixture, self.problem.data)
@@ -155,7 +156,7 @@ class _PlainEM:
             before, steps = statistics.log_likelihood, steps + 1
         return before, mixture
 
-    def _step(self, mixture, statistics):
+    def _step(self, mixture: GaussianMixture, statistics: Statistics) -> GaussianMixture:
         following = step(mixture, statistics, self.problem.constraints)
         if not self.floor.any():
             return following
@@ -164,7 +165,7 @@ class _PlainEM:
         V = self.problem.constraints.covariances(mixture.covariances, V, statistics.n_members)
         return following.with_parameters(following.weights, following.means, V)
 
-    def _refuse_collapse(self, mixture, statistics):
+    def _refuse_collapse(self, mixture: GaussianMixture, statistics: Statistics) -> None:
         component = collapsed(mixture, statistics, self.problem.constraints)
         if component is not None and not (self.floor.any() and np.isfinite(statistics.log_likelihood)):
             raise DegenerateError(
@@ -173,18 +174,18 @@ class _PlainEM:
             )
 
     @property
-    def judged(self):
+    def sample(self) -> Observations:
         """Some objects, standardised, on which split and merge ranks its candidates."""
         observations = self.problem.observations
         rows = np.flatnonzero(observations.counts)
-        if rows.size > JUDGED:
-            rows = np.sort(np.random.default_rng(0).choice(rows, JUDGED, replace=False))
+        if rows.size > SAMPLE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, SAMPLE, replace=False))
         return self.problem.scaling.observations(observations.select(rows))
 
-    def tried(self, mixture):
-        """What split and merge asks: log-likelihood and mixture from another start, None where that collapses."""
+    def run_from(self, mixture: GaussianMixture) -> tuple[float, GaussianMixture] | None:
+        """The same from another start, for split and merge; None where a component collapses."""
         try:
-            return self.climbed(mixture)
+            return self.run(mixture)
         except DegenerateError:
             return None
 
@@ -236,7 +237,9 @@ def _start(
         return GaussianMixture(xamp.astype(np.float64) / total, xmean, xcovar, observations.names)
 
 
-def _fixed(start, fixamp, fixmean, fixcovar):
+def _fixed(
+    start: GaussianMixture, fixamp: ArrayLike | None, fixmean: ArrayLike | None, fixcovar: ArrayLike | None
+) -> Fixed:
     """What keeps its value."""
     given = {"weights": (fixamp, "fixamp"), "means": (fixmean, "fixmean"), "covariances": (fixcovar, "fixcovar")}
     masks = {part: _mask(fix, name, start.n_components) for part, (fix, name) in given.items()}
