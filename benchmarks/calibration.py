@@ -11,7 +11,7 @@ from scipy import stats
 
 from xdgmm import XDGMM, GaussianMixture, Normal, Observations
 from xdgmm.errors import ConvergenceWarning
-from xdgmm.uncertainty.mcmc import LKJ, HalfCauchy, PosteriorPrior, refine
+from xdgmm.uncertainty.mcmc import LKJ, HalfCauchy, PosteriorPrior, sample_posterior
 
 from .report import Table
 
@@ -63,6 +63,8 @@ def simulated(D, N, rng):
     prior = PosteriorPrior(means=Normal(np.zeros(D), np.eye(D)), sigmas=HalfCauchy(1.0), correlations=LKJ(1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        samples = refine(XDGMM().fit(observations).result_, observations, prior=prior, rng=rng, progress="never")
+        samples = sample_posterior(
+            XDGMM().fit(observations).result_, observations, prior=prior, rng=rng, progress="never"
+        )
     truth = {f"{kind}[0, x{i + 1}]": value[i] for kind, value in (("mean", means), ("sigma", sigmas)) for i in range(D)}
     return truth | {"correlation[0, x1, x2]": rho}, samples

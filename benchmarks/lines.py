@@ -101,7 +101,7 @@ def population_answers(peak, n_lines, intrinsic=INTRINSIC):
     relative = error / sigma
     logarithmic = np.exp(2.0 * np.average(np.log(sigma), weights=1.0 / relative**2)) - 1.0
     return {
-        "population": lines.population(lines.deconvolve(sigma, error, lsf=1.0)).sigma,
+        "population": lines.population(lines.deconvolve(sigma, error, lsf=1.0)).intrinsic_sigma,
         "plug-in": np.sqrt(max(plug_in, 0.0)),
         "ln": np.sqrt(max(logarithmic, 0.0)),
         "drop": single[variance > 0].mean(),

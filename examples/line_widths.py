@@ -27,7 +27,7 @@ def one_line():
         axes.fill_between(observed, low, high, color=OURS, alpha=0.2, lw=0, label="95% interval")
         axes.plot(observed, widths.upper_limit(0.95), color=OURS, ls=":", label="95% upper limit")
         resolved = observed > LSF
-        axes.plot(observed[resolved], widths.sigma[resolved], color=OURS, label="subtraction")
+        axes.plot(observed[resolved], widths.intrinsic_sigma[resolved], color=OURS, label="subtraction")
         axes.axvline(LSF, color=TRUTH, lw=0.8)
         axes.set_title(f"width good to 3%, instrument to {100 * lsf_error:g}%", fontsize=10)
         axes.set_xlabel("observed σ [km/s]")
@@ -69,12 +69,12 @@ def averages(rng, intrinsic, n_lines=20_000):
     """The intrinsic width of many lines that all have the same, found in four ways, as a ratio to the truth."""
     observed = np.hypot(intrinsic, LSF) * (1 + RELATIVE_ERROR * rng.normal(size=n_lines))
     widths = lines.deconvolve(observed, RELATIVE_ERROR * observed, lsf=LSF)
-    as_reported = XDGMM().fit(widths.variance, Xerr=widths.variance_err).means_[0, 0]
+    as_reported = XDGMM().fit(widths.intrinsic_variance, Xerr=widths.intrinsic_variance_error).means_[0, 0]
     found = {
-        "lines.population": lines.population(widths).sigma,
+        "lines.population": lines.population(widths).intrinsic_sigma,
         "mean of V weighted by errors as reported": np.sqrt(max(as_reported, 0.0)),
-        "mean σ, lines below the instrument dropped": widths.sigma[widths.variance > 0].mean(),
-        "mean σ, lines below the instrument counted as 0": widths.sigma.mean(),
+        "mean σ, lines below the instrument dropped": widths.intrinsic_sigma[widths.intrinsic_variance > 0].mean(),
+        "mean σ, lines below the instrument counted as 0": widths.intrinsic_sigma.mean(),
     }
     return {name: sigma / intrinsic for name, sigma in found.items()}
 

@@ -461,12 +461,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         observations = self._new_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
-        report = widths(self.result_, observations, **options)
-        report.meta["log_likelihood"] = self.result_.log_likelihood
-        if self.result_.log_priors:
-            report.meta["log_priors"] = dict(self.result_.log_priors)
-        report.meta["outcome"] = self.result_.outcome.value
-        return report
+        return widths(self.result_, observations, **options)
 
     def relations(
         self,

@@ -48,7 +48,7 @@ def test_the_answers_are_those_of_the_library(xdgmm, masses):
         "xd_log_likelihood": log_likelihoods(mixture, observations),
         "xd_outlyingness": outlyingness(mixture, observations, n_samples=50, rng=3),
         "xd_v": denoise(mixture, observations).means[:, 0],
-        "xd_v_err": denoise(mixture, observations).standard_deviations[:, 0],
+        "xd_v_error": denoise(mixture, observations).standard_deviations[:, 0],
     }
     for name, values in expected.items():
         column = after[name]
@@ -58,7 +58,7 @@ def test_the_answers_are_those_of_the_library(xdgmm, masses):
         )
         assert plain[known] == pytest.approx(values[known], rel=1e-12)
         assert column.info.description
-    assert after["xd_v"].unit == after["xd_v_err"].unit == "km/s"
+    assert after["xd_v"].unit == after["xd_v_error"].unit == "km/s"
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_a_model_is_applied_to_a_fits_table_twice(applied, stars):
     assert applied("out.fits", "two.fits", overwrite_columns=True).colnames == after.colnames
     assert (applied("out.fits", "three.ecsv", prefix="b_")["b_v"] == after["xd_v"]).all()
     denoised = Observations.from_table(after, "xd_v")
-    assert denoised.remarks == ("errors of xd_v taken from xd_v_err",)
+    assert denoised.remarks == ("errors of xd_v taken from xd_v_error",)
 
 
 @pytest.mark.parametrize(

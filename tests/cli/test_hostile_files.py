@@ -64,7 +64,7 @@ def test_unusual_files_are_fitted_applied_to_and_shown(here, tmp_path, file):
     code, out, err = here("apply", "m.fits", table, "--output", "out.ecsv", "--json", *options)
     assert code == 0, err
     assert json.loads(out)["n_rows"] == 31
-    assert f"xd_{name}_err" in (tmp_path / "out.ecsv").read_text("utf-8")
+    assert f"xd_{name}_error" in (tmp_path / "out.ecsv").read_text("utf-8")
     code, out, err = here("info", table, *options, "--json")
     assert code == 0, err
     assert json.loads(out)["n_rows"] == 31
@@ -124,7 +124,7 @@ def test_one_row_is_fitted_and_applied_to(here, tmp_path):
     assert here("fit", "t.fits", "--columns", "v", "--output", "m.fits")[0] == 0
     assert GaussianMixture.read(tmp_path / "m.fits").covariances.tolist() == [[[0.0]]]
     assert here("apply", "m.fits", "t.fits", "--output", "out.fits")[0] == 0
-    assert read_table(tmp_path / "out.fits")["xd_v_err"].value.tolist() == [0.0]
+    assert read_table(tmp_path / "out.fits")["xd_v_error"].value.tolist() == [0.0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")

@@ -9,7 +9,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2, kstest, norm
 
 from xdgmm import InputError, XdgmmError, lines
-from xdgmm.errors import XdgmmWarning
+from xdgmm.errors import XdgmmDeprecationWarning, XdgmmWarning
 
 FWHM = np.sqrt(8 * np.log(2))
 ONE = {"lsf": 60.0, "lsf_error": 0.03}
@@ -30,15 +30,15 @@ def profile(width, error, lsf, fraction, sigma):
 
 def test_the_variance_is_signed_and_its_error_follows_by_the_delta_method():
     widths = lines.deconvolve([70.0, 58.0], [2.0, 1.0], lsf=60.0)
-    assert widths.variance == pytest.approx([70**2 - 60**2, 58**2 - 60**2], rel=1e-14)
-    assert widths.variance_err == pytest.approx([2 * 70 * 2, 2 * 58 * 1], rel=1e-14)
+    assert widths.intrinsic_variance == pytest.approx([70**2 - 60**2, 58**2 - 60**2], rel=1e-14)
+    assert widths.intrinsic_variance_error == pytest.approx([2 * 70 * 2, 2 * 58 * 1], rel=1e-14)
     with_lsf = lines.deconvolve(70.0, 2.0, **ONE)
-    assert with_lsf.variance_err == pytest.approx(np.hypot(2 * 70 * 2, 2 * 60**2 * 0.03), rel=1e-14)
+    assert with_lsf.intrinsic_variance_error == pytest.approx(np.hypot(2 * 70 * 2, 2 * 60**2 * 0.03), rel=1e-14)
 
 
 def test_the_error_of_a_resolved_sigma_is_70_over_36_times_the_observed_one():
     widths = lines.deconvolve(70.0, 0.7, lsf=60.0)
-    assert widths.sigma_err / 0.7 == pytest.approx(70 / np.sqrt(70**2 - 60**2), rel=1e-12)
+    assert widths.intrinsic_sigma_error / 0.7 == pytest.approx(70 / np.sqrt(70**2 - 60**2), rel=1e-12)
     low, high = widths.interval(norm.cdf(1) - norm.cdf(-1))
     # The interval is not symmetric; its half width differs from the delta method's by terms of the error squared.
     assert 0.5 * (high - low) / 0.7 == pytest.approx(70 / 36.0555, rel=0.003)
@@ -46,10 +46,12 @@ def test_the_error_of_a_resolved_sigma_is_70_over_36_times_the_observed_one():
 
 def test_a_well_resolved_line_is_what_subtraction_gives():
     widths = lines.deconvolve(300.0, 3.0, lsf=60.0, lsf_error=0.03)
-    assert widths.sigma == pytest.approx(np.sqrt(300**2 - 60**2), rel=1e-14)
+    assert widths.intrinsic_sigma == pytest.approx(np.sqrt(300**2 - 60**2), rel=1e-14)
     low, high = widths.interval(0.6827)
-    error = np.hypot(300 * 3, 60**2 * 0.03) / widths.sigma
-    assert [low, high] == pytest.approx([widths.sigma - error, widths.sigma + error], abs=0.01 * error)
+    error = np.hypot(300 * 3, 60**2 * 0.03) / widths.intrinsic_sigma
+    assert [low, high] == pytest.approx(
+        [widths.intrinsic_sigma - error, widths.intrinsic_sigma + error], abs=0.01 * error
+    )
 
 
 @pytest.mark.filterwarnings("ignore:the width is below")
@@ -57,7 +59,7 @@ def test_a_well_resolved_line_is_what_subtraction_gives():
 def test_ends_of_intervals_and_limits_are_those_of_a_brute_force_profile(width, r, fraction, level):
     error, least = r * width, 0.0
     one = lines.deconvolve(width, error, lsf=1.0, lsf_error=fraction)
-    best = float(one.sigma)
+    best = float(one.intrinsic_sigma)
     bottom = profile(width, error, 1.0, fraction, best)
 
     def fall(sigma):
@@ -99,18 +101,18 @@ def test_nothing_is_nan_and_no_zero_is_bare():
     observed = np.concatenate([np.geomspace(0.3, 30, 200), [1.0]])
     for r in (1e-6, 0.05, 1.0, 30.0):
         widths = lines.deconvolve(observed, r * observed, lsf=np.ones(201), lsf_error=0.05)
-        assert not np.isnan(widths.variance).any()
+        assert not np.isnan(widths.intrinsic_variance).any()
         for numbers in (
-            widths.sigma,
-            widths.sigma_err,
+            widths.intrinsic_sigma,
+            widths.intrinsic_sigma_error,
             *widths.interval(),
             widths.upper_limit(),
             widths.resolved_pvalue,
         ):
             assert np.isfinite(numbers).all()
         assert (widths.upper_limit() > 0).all()
-        assert (widths.interval()[1] > widths.sigma).all()
-        assert (widths.sigma_err > 0).all()
+        assert (widths.interval()[1] > widths.intrinsic_sigma).all()
+        assert (widths.intrinsic_sigma_error > 0).all()
 
 
 def test_p_values_of_unresolved_lines_are_uniform_and_those_of_resolved_ones_are_not(simulation):
@@ -151,10 +153,10 @@ def test_the_instrument_is_the_same_as_sigma_as_fwhm_as_resolving_power_and_in_o
         lines.deconvolve(FWHM * sigma, FWHM * error, lsf=lsf, measure="fwhm"),
     ]
     for one in same:
-        assert one.sigma.to_value("AA") == pytest.approx(np.sqrt(2.5**2 - 1.2**2), rel=1e-12)
-        assert one.sigma.unit == u.AA
+        assert one.intrinsic_sigma.to_value("AA") == pytest.approx(np.sqrt(2.5**2 - 1.2**2), rel=1e-12)
+        assert one.intrinsic_sigma.unit == u.AA
     velocity = lines.deconvolve(100 * u.km / u.s, 5 * u.km / u.s, R=2000)
-    assert velocity.instrumental.to_value("km/s") == pytest.approx(299792.458 / 2000 / FWHM, rel=1e-12)
+    assert velocity.instrumental_sigma.to_value("km/s") == pytest.approx(299792.458 / 2000 / FWHM, rel=1e-12)
 
 
 def test_velocities_are_those_at_the_rest_wavelength_or_energy():
@@ -171,12 +173,12 @@ def test_velocities_are_those_at_the_rest_wavelength_or_energy():
 
 def test_missing_widths_are_masked_and_need_no_error():
     widths = lines.deconvolve(np.ma.masked_invalid([70.0, np.nan, 58.0]), [2.0, np.nan, 2.0], lsf=60.0)
-    assert widths.sigma.mask.tolist() == [False, True, False]
+    assert widths.intrinsic_sigma.mask.tolist() == [False, True, False]
     assert widths.upper_limit()[2] == lines.deconvolve(58.0, 2.0, lsf=60.0).upper_limit()
     assert widths.n_resolved == 1
     with_unit = lines.deconvolve([70.0, np.nan] * u.km / u.s, 2.0 * u.km / u.s, lsf=60.0 * u.km / u.s)
-    assert with_unit.variance.unit == u.km**2 / u.s**2
-    assert with_unit.variance.mask.tolist() == [False, True]
+    assert with_unit.intrinsic_variance.unit == u.km**2 / u.s**2
+    assert with_unit.intrinsic_variance.mask.tolist() == [False, True]
 
 
 def test_nothing_is_asked_of_the_instrument_where_there_is_no_width():
@@ -198,10 +200,10 @@ def test_nothing_is_asked_of_the_instrument_where_there_is_no_width():
 
 def test_an_instrument_in_wavelength_goes_with_widths_in_velocity():
     velocities = lines.deconvolve(90.0 * u.km / u.s, 2.0 * u.km / u.s, lsf=1.0 * u.AA, rest=5000.0 * u.AA)
-    assert velocities.instrumental.to_value("km/s") == pytest.approx(299792.458 / 5000)
+    assert velocities.instrumental_sigma.to_value("km/s") == pytest.approx(299792.458 / 5000)
     assert "intrinsic_sigma_kms" not in velocities.table().colnames  # they are in km/s as they are
     in_fwhm = lines.deconvolve(90.0 * u.km / u.s, 2.0 * u.km / u.s, fwhm=FWHM * u.AA, rest=5000.0 * u.AA)
-    assert in_fwhm.instrumental.to_value("km/s") == pytest.approx(299792.458 / 5000)
+    assert in_fwhm.instrumental_sigma.to_value("km/s") == pytest.approx(299792.458 / 5000)
 
 
 @pytest.mark.filterwarnings("ignore:.*as large as the width:xdgmm.errors.XdgmmWarning")
@@ -214,7 +216,7 @@ def test_errors_far_larger_than_the_widths_leave_no_limit_and_no_warning_of_nump
 
 
 def test_shapes_are_kept():
-    assert lines.deconvolve(70.0, 2.0, lsf=60.0).sigma.shape == ()
+    assert lines.deconvolve(70.0, 2.0, lsf=60.0).intrinsic_sigma.shape == ()
     grid = lines.deconvolve(np.full((2, 3), 70.0), 2.0, lsf=np.full((2, 3), 60.0))
     assert grid.interval()[0].shape == (2, 3)
     assert len(grid.table()) == 6
@@ -223,31 +225,34 @@ def test_shapes_are_kept():
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
-        ({"sigma_err": [0.0, 2.0]}, ["`sigma_err`", "zero", "row 0", "1-sigma error"]),
-        ({"sigma_err": [np.nan, 2.0]}, ["`sigma_err`", "missing", "row 0"]),
-        ({"sigma_err": None}, ["`sigma_err` is missing"]),
-        ({"sigma_obs": [-70.0, 60.0]}, ["`sigma_obs`", "negative", "row 0"]),
-        ({"sigma_obs": [0.0, 60.0]}, ["`sigma_obs`", "zero", "row 0"]),
-        ({"sigma_obs": [np.nan, np.nan]}, ["every value of `sigma_obs` is missing"]),
-        ({"sigma_obs": [70.0, 60.0] * u.km / u.s, "sigma_err": 2.0 * u.AA}, ["`sigma_err`", "Angstrom", "km / s"]),
-        ({"sigma_err": 2.0 * u.AA}, ["`sigma_err` has the unit Angstrom", "`sigma_obs` has none"]),
+        ({"observed_error": [0.0, 2.0]}, ["`observed_error`", "zero", "row 0", "1-sigma error"]),
+        ({"observed_error": [np.nan, 2.0]}, ["`observed_error`", "missing", "row 0"]),
+        ({"observed_error": None}, ["`observed_error` is missing"]),
+        ({"observed": [-70.0, 60.0]}, ["`observed`", "negative", "row 0"]),
+        ({"observed": [0.0, 60.0]}, ["`observed`", "zero", "row 0"]),
+        ({"observed": [np.nan, np.nan]}, ["every value of `observed` is missing"]),
+        (
+            {"observed": [70.0, 60.0] * u.km / u.s, "observed_error": 2.0 * u.AA},
+            ["`observed_error`", "Angstrom", "km / s"],
+        ),
+        ({"observed_error": 2.0 * u.AA}, ["`observed_error` has the unit Angstrom", "`observed` has none"]),
         ({"lsf": -1.0}, ["`lsf`", "positive"]),
         ({"lsf": [60.0, 61.0, 62.0]}, ["`lsf` has shape (3,)", "(2,)"]),
-        ({"lsf": None}, ["lsf=", "fwhm=", "R=", "none was given"]),
+        ({"lsf": None}, ["`lsf`", "`fwhm`", "`R`", "none was given"]),
         ({"fwhm": 3.0}, ["lsf and fwhm were given"]),
-        ({"lsf": 60.0 * u.AA}, ["`lsf` has the unit Angstrom", "`sigma_obs` has none"]),
+        ({"lsf": 60.0 * u.AA}, ["`lsf` has the unit Angstrom", "`observed` has none"]),
         ({"lsf_error": 3.0}, ["`lsf_error`", "fraction", "0.03"]),
         ({"lsf_error": -0.1}, ["`lsf_error`"]),
-        ({"lsf": None, "R": 2000}, ["R=", "unit"]),
+        ({"lsf": None, "R": 2000}, ["`R`", "unit"]),
         ({"rest": 5000.0 * u.AA}, ["`rest`", "no unit"]),
-        ({"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "lsf": 60 * u.km / u.s}, ["convert", "rest="]),
-        ({"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "rest": 5.0}, ["`rest` is 5.0", "Angstrom"]),
+        ({"observed": [7.0, 6.0] * u.AA, "observed_error": 1 * u.AA, "lsf": 60 * u.km / u.s}, ["convert", "`rest`"]),
+        ({"observed": [7.0, 6.0] * u.AA, "observed_error": 1 * u.AA, "rest": 5.0}, ["`rest` is 5.0", "Angstrom"]),
         (
-            {"sigma_obs": [7.0, 6.0] * u.AA, "sigma_err": 1 * u.AA, "rest": [5.0, 6.0, 7.0] * u.um},
+            {"observed": [7.0, 6.0] * u.AA, "observed_error": 1 * u.AA, "rest": [5.0, 6.0, 7.0] * u.um},
             ["`rest` has shape (3,)", "(2,)"],
         ),
         (
-            {"sigma_obs": [70.0, 60.0] * u.km / u.s, "rest": 5 * u.um},
+            {"observed": [70.0, 60.0] * u.km / u.s, "rest": 5 * u.um},
             ["`rest` turns", "has the unit km / s"],
         ),
         ({"convention": "radial"}, ["`convention`", "optical"]),
@@ -255,7 +260,7 @@ def test_shapes_are_kept():
     ],
 )
 def test_what_cannot_be_used_gets_one_sentence(change, parts):
-    given = {"sigma_obs": [70.0, 65.0], "sigma_err": [2.0, 2.0], "lsf": 60.0} | change
+    given = {"observed": [70.0, 65.0], "observed_error": [2.0, 2.0], "lsf": 60.0} | change
     with pytest.raises(InputError) as caught:
         lines.deconvolve(**given)
     sentence = str(caught.value)
@@ -273,7 +278,7 @@ def test_levels_are_checked():
 
 def test_a_fwhm_given_for_a_sigma_is_suspected():
     observed = np.linspace(58.0, 75.0, 10)
-    with pytest.warns(XdgmmWarning, match=r"2\.355.*say fwhm="):
+    with pytest.warns(XdgmmWarning, match=r"2\.355.*give it as `fwhm`"):
         lines.deconvolve(observed, 1.0, lsf=FWHM * 60.0)
     with pytest.warns(XdgmmWarning, match="check the instrument's width"):
         lines.deconvolve(observed, 1.0, lsf=90.0)
@@ -286,8 +291,8 @@ def test_scatter_of_the_instrument_and_its_error_are_both_in_every_interval():
     both = lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_error=0.03, lsf_scatter=0.04)
     one = lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_error=0.05)
     assert both.upper_limit() == pytest.approx(one.upper_limit())
-    assert both.variance_err == pytest.approx(one.variance_err)
-    assert both.instrumental_error == pytest.approx(0.05)
+    assert both.intrinsic_variance_error == pytest.approx(one.intrinsic_variance_error)
+    assert both.lsf_total_error == pytest.approx(0.05)
     text = " ".join(repr(both).split())
     assert "error of the instrument's width: 3%, shared by all lines; its scatter between lines: 4%" in text
     text = " ".join(repr(lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=[0.01, 0.04])).split())
@@ -299,3 +304,42 @@ def test_scatter_of_the_instrument_and_its_error_are_both_in_every_interval():
 def test_errors_as_large_as_the_width_are_warned_of():
     with pytest.warns(XdgmmWarning, match="2 of 3 errors are as large as the width or larger"):
         lines.deconvolve([70.0, 71.0, 72.0], [70.0, 200.0, 1.0], lsf=60.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("observed", "observed_sigma"),
+        ("observed_err", "observed_sigma_error"),
+        ("instrumental", "instrumental_sigma"),
+        ("instrumental_error", "lsf_total_error"),
+        ("variance", "intrinsic_variance"),
+        ("variance_err", "intrinsic_variance_error"),
+        ("sigma", "intrinsic_sigma"),
+        ("sigma_err", "intrinsic_sigma_error"),
+        ("fwhm", "intrinsic_fwhm"),
+    ],
+)
+def test_old_names_still_work(old, new):
+    widths = lines.deconvolve([70.0, 61.0] * u.km / u.s, 2.0 * u.km / u.s, lsf=60.0 * u.km / u.s, lsf_error=0.03)
+    with pytest.warns(XdgmmDeprecationWarning, match=new):
+        assert (getattr(widths, old) == getattr(widths, new)).all()
+
+
+def test_old_arguments_still_work():
+    with pytest.warns(XdgmmDeprecationWarning, match="observed"):
+        old = lines.deconvolve(sigma_obs=70.0, sigma_err=2.0, lsf=60.0)
+    assert old.intrinsic_sigma == lines.deconvolve(70.0, 2.0, lsf=60.0).intrinsic_sigma
+
+
+def test_the_error_of_the_instrument_has_the_unit_of_the_widths():
+    widths = lines.deconvolve([70.0, np.nan] * u.km / u.s, 2.0, lsf=60.0, lsf_error=0.03, lsf_scatter=0.04)
+    assert widths.instrumental_sigma_error[0] == 60.0 * 0.05 * u.km / u.s
+    assert widths.instrumental_sigma_error.mask.tolist() == [False, True]
+
+
+def test_some_lines_are_those_lines():
+    widths = lines.deconvolve([70.0, np.nan, 61.0], [2.0, 1.0, 3.0], lsf=[60.0, 50.0, 40.0], lsf_error=0.03)
+    some = widths.select([2, 0])
+    assert some.intrinsic_sigma.tolist() == widths.intrinsic_sigma[[2, 0]].tolist()
+    assert some.upper_limit().tolist() == widths.upper_limit()[[2, 0]].tolist()

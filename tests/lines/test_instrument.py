@@ -127,8 +127,8 @@ def test_it_goes_into_deconvolve():
     at = np.array([4500.0, 6000.0])
     known = {"lsf": lsf(at), "lsf_error": lsf.fractional_error(at), "lsf_scatter": lsf.fractional_scatter(at)}
     one = lines.deconvolve([2.0, 1.5], [0.05, 0.05], **known)
-    assert one.instrumental == pytest.approx(lsf(at))
-    assert one.instrumental_error == pytest.approx(np.hypot(lsf.error(at), lsf.scatter) / lsf(at))
+    assert one.instrumental_sigma == pytest.approx(lsf(at))
+    assert one.lsf_total_error == pytest.approx(np.hypot(lsf.error(at), lsf.scatter) / lsf(at))
 
 
 def test_outside_the_lines_a_warning_says_so():

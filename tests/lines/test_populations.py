@@ -7,7 +7,8 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2, norm
 
 from xdgmm import InputError, lines
-from xdgmm.lines.roots import SignedRoot
+from xdgmm.errors import XdgmmDeprecationWarning
+from xdgmm.lines.profile_likelihood import SignedRoot
 
 
 def sample(rng, n, intrinsic=0.41, spread=0.0, r=0.07, lsf=1.0):
@@ -68,7 +69,7 @@ def test_below_the_instrument_there_is_a_limit_by_the_rule():
     observed, errors = sample(np.random.default_rng(8), 30, intrinsic=0.0)
     found = lines.population(lines.deconvolve(observed * 0.985, errors, lsf=1.0))
     assert found.mean_variance < 0
-    assert found.sigma == 0
+    assert found.intrinsic_sigma == 0
     assert found.is_limit
     V, E = found.observations.values[:, 0], np.sqrt(found.observations.variances[:, 0])
     at_zero = profile_of_mean(V, E, 0.0)
@@ -86,9 +87,9 @@ def test_errors_that_do_not_scale_with_the_width_leave_the_mean_right(error, spr
     observed = np.sqrt(1 + V) + errors * rng.normal(size=n)
     widths = lines.deconvolve(observed, errors, lsf=1.0)
     every = lines.population(widths, errors="absolute")
-    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_err
+    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_error
     assert every.scatter == pytest.approx(V.std(), abs=0.1 * 0.41**2)
-    assert lines.population(widths).mean_variance > V.mean() + 6 * every.mean_variance_err
+    assert lines.population(widths).mean_variance > V.mean() + 6 * every.mean_variance_error
     with pytest.raises(InputError, match="must be 'relative' or 'absolute'"):
         lines.population(widths, errors="constant")
 
@@ -100,10 +101,10 @@ def test_a_shared_error_of_the_instrument_does_not_average_out_and_one_for_each_
         for error in (0.0, 0.03, np.full(900, 0.03))
     )
     assert shared.mean_shift == pytest.approx(2 * 0.03, rel=0.01)
-    assert shared.mean_variance_err == pytest.approx(np.hypot(known.mean_variance_err, 0.06), rel=0.01)
+    assert shared.mean_variance_error == pytest.approx(np.hypot(known.mean_variance_error, 0.06), rel=0.01)
     # Each line's own: 2 L^2 f beside 2 s^2 r, over all lines.
     s2 = 1 + 0.41**2
-    assert each.mean_variance_err == pytest.approx(2 * np.hypot(s2 * 0.05, 0.03) / 30, rel=0.05)
+    assert each.mean_variance_error == pytest.approx(2 * np.hypot(s2 * 0.05, 0.03) / 30, rel=0.05)
 
 
 def test_a_shift_is_profiled_out_of_any_profile():
@@ -139,8 +140,8 @@ def test_order_and_units_do_not_matter():
     scaled = lines.population(
         lines.deconvolve(60 * observed * u.km / u.s, 60 * errors * u.km / u.s, lsf=60 * u.km / u.s, lsf_error=0.02)
     )
-    assert backwards.sigma == pytest.approx(here.sigma, rel=1e-6)
-    assert scaled.sigma.to_value("km/s") == pytest.approx(60 * here.sigma, rel=1e-6)
+    assert backwards.intrinsic_sigma == pytest.approx(here.intrinsic_sigma, rel=1e-6)
+    assert scaled.intrinsic_sigma.to_value("km/s") == pytest.approx(60 * here.intrinsic_sigma, rel=1e-6)
     assert scaled.scatter.to_value("km2/s2") == pytest.approx(3600 * here.scatter, rel=1e-4, abs=1e-3)
     assert scaled.upper_limit().to_value("m/s") == pytest.approx(60_000 * here.upper_limit(), rel=1e-4)
 
@@ -150,7 +151,7 @@ def test_missing_widths_are_left_out():
     with_gaps = np.append(observed, [np.nan, np.nan])
     found = lines.population(lines.deconvolve(with_gaps, np.append(errors, [0.1, np.nan]), lsf=1.0))
     assert len(found) == 30
-    assert found.sigma == lines.population(lines.deconvolve(observed, errors, lsf=1.0)).sigma
+    assert found.intrinsic_sigma == lines.population(lines.deconvolve(observed, errors, lsf=1.0)).intrinsic_sigma
 
 
 def test_what_is_no_population_gets_one_sentence():
@@ -186,11 +187,11 @@ def test_the_table_of_a_population_holds_what_its_properties_do_with_units_and_v
     assert (row["n_lines"], row["n_resolved"]) == (200, every.widths.n_resolved)
     assert (row["intrinsic_sigma_low"], row["intrinsic_sigma_high"]) == every.interval(0.9)
     assert row["intrinsic_sigma_limit"] == every.upper_limit(0.99)
-    assert row["intrinsic_fwhm"] == every.fwhm
+    assert row["intrinsic_fwhm"] == every.intrinsic_fwhm
     assert (row["scatter_low"], row["scatter_high"]) == every.scatter_interval(0.9)
     assert row["scatter_limit"] == every.scatter_limit(0.99)
     assert row["mean_variance"].unit == u.AA**2
-    assert row["intrinsic_fwhm_kms"].to_value("km/s") == pytest.approx(every.fwhm.value / 6562.8 * 299792.458)
+    assert row["intrinsic_fwhm_kms"].to_value("km/s") == pytest.approx(every.intrinsic_fwhm.value / 6562.8 * 299792.458)
     plain = lines.population(lines.deconvolve(observed, errors, lsf=1.0)).table()
     assert plain["intrinsic_sigma"].unit is None
     assert "intrinsic_sigma_kms" not in plain.colnames
@@ -219,7 +220,7 @@ def test_errors_too_large_for_a_population_get_a_sentence_and_its_way_out():
     with pytest.raises(InputError, match="they reach 90% of the widths; leave out lines"):
         lines.population(lines.deconvolve(observed, r * observed, lsf=1.0))
     clear = r < 0.3
-    assert lines.population(lines.deconvolve(observed[clear], (r * observed)[clear], lsf=1.0)).sigma > 0
+    assert lines.population(lines.deconvolve(observed[clear], (r * observed)[clear], lsf=1.0)).intrinsic_sigma > 0
 
 
 def test_no_scatter_is_printed_as_a_limit():
@@ -228,7 +229,7 @@ def test_no_scatter_is_printed_as_a_limit():
     assert every.scatter_interval()[0] == 0
     low, high = every.mean_variance - every.scatter_limit(), every.mean_variance + every.scatter_limit()
     expected = 0.5 * (np.sqrt(high) - np.sqrt(max(low, 0.0)))
-    assert every.sigma_scatter_limit() == pytest.approx(expected)
+    assert every.intrinsic_sigma_scatter_limit() == pytest.approx(expected)
     assert f"intrinsic scatter   <{expected:.3g} (95%); of the variances <" in repr(every)
 
 
@@ -236,7 +237,7 @@ def test_lines_far_below_the_instrument_keep_a_limit_on_their_scatter():
     observed, errors = sample(np.random.default_rng(3), 12, intrinsic=0.0)
     every = lines.population(lines.deconvolve(0.8 * observed, 0.8 * errors, lsf=1.0))
     assert every.mean_variance + every.scatter_limit() < 0
-    assert every.sigma_scatter_limit() == pytest.approx(0.5 * np.sqrt(every.scatter_limit()))
+    assert every.intrinsic_sigma_scatter_limit() == pytest.approx(0.5 * np.sqrt(every.scatter_limit()))
     assert "<0 (95%)" not in repr(every)
 
 
@@ -253,8 +254,8 @@ def test_instruments_that_differ_from_line_to_line_leave_the_mean_right(scatter,
     observed = np.sqrt(V + true**2) * (1 + r * rng.normal(size=n))
     widths = lines.deconvolve(observed, r * observed, lsf=given, lsf_error=np.full(n, own), lsf_scatter=scatter)
     every = lines.population(widths)
-    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_err
-    assert every.mean_variance_err < 0.012 * 0.41**2
+    assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_error
+    assert every.mean_variance_error < 0.012 * 0.41**2
     assert every.scatter == pytest.approx(V.std(), abs=0.2 * 0.41**2)
 
 
@@ -269,6 +270,21 @@ def test_a_measured_instrument_goes_into_populations_with_an_honest_error():
         observed = np.hypot(0.8, 1.5 * (1 + 0.02 * rng.normal(size=300))) * (1 + 0.03 * rng.normal(size=300))
         known = {"lsf": lsf(at), "lsf_error": lsf.fractional_error(5500.0), "lsf_scatter": lsf.fractional_scatter(at)}
         every = lines.population(lines.deconvolve(observed, 0.03 * observed, **known))
-        pulls.append((every.mean_variance - 0.64) / every.mean_variance_err)
+        pulls.append((every.mean_variance - 0.64) / every.mean_variance_error)
     assert abs(np.mean(pulls)) < 3 / np.sqrt(60)
     assert 0.75 < np.std(pulls) < 1.3  # three errors of a standard deviation of 60 numbers
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("mean_variance_err", "mean_variance_error"),
+        ("sigma", "intrinsic_sigma"),
+        ("fwhm", "intrinsic_fwhm"),
+        ("sigma_scatter", "intrinsic_sigma_scatter"),
+    ],
+)
+def test_old_names_still_work(old, new):
+    every = lines.population(lines.deconvolve([1.5, 1.6, 1.4, 1.7], 0.05, lsf=1.0))
+    with pytest.warns(XdgmmDeprecationWarning, match=new):
+        assert getattr(every, old) == getattr(every, new)

@@ -39,8 +39,7 @@ def fit_and_report(
     if len(candidates) > 1:
         printer.print(_bic_sentence(selection))
     fit = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
-    meta = {"log_likelihood": result.log_likelihood, "outcome": result.outcome.value}
-    document, sampled = _report(result, observations, files, title, options, printer, meta, (fit, *result.remarks))
+    document, sampled = _report(result, observations, files, title, options, printer, (fit, *result.remarks))
     criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
     return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
 
@@ -55,7 +54,7 @@ def report_widths(
     sentences: Sequence[str] = (),
 ) -> bool:
     """Print and write the widths of a model that was fitted before; returns whether samples converged."""
-    document, converged = _report(fitted, observations, files, title, options, printer, sentences=sentences)
+    document, converged = _report(fitted, observations, files, title, options, printer, sentences)
     printer.print_json({**document, "converged": converged})
     return converged
 
@@ -84,8 +83,7 @@ def _report(
     title: str,
     options: dict[str, Any],
     printer: Printer,
-    meta: dict[str, Any] | None = None,
-    sentences: Sequence[str] = (),
+    sentences: Sequence[str],
 ) -> tuple[dict[str, Any], bool]:
     """Print and write a report; returns it for JSON, and whether its samples, if any, converged."""
     from xdgmm import widths as reports
@@ -93,12 +91,11 @@ def _report(
 
     options = _with_samples(fitted, observations, options, printer)
     with printer.status("errors and limits"):
-        report = reports.widths(fitted, observations, **options)
+        report = reports.widths(fitted, observations, title=title, **options)
         mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
         relations = None
         if sum(mixture.means.shape) > 2:
             relations = reports.relations(fitted, observations, **_relation_options(options))
-    report.meta.update(meta or {}, title=title)
     printer.print(reports.rich_table(report))
     printer.print(reports.comparison_table(report))
     if relations is not None:
@@ -134,7 +131,10 @@ def _with_samples(
     if method == "bootstrap":
         return {**options, "samples": uncertainty.bootstrap(result, observations, rng=rng, progress=printer.progress)}
     if method == "mcmc":
-        return {**options, "samples": uncertainty.refine(result, observations, rng=rng, progress=printer.progress)}
+        return {
+            **options,
+            "samples": uncertainty.sample_posterior(result, observations, rng=rng, progress=printer.progress),
+        }
     return options
 
 

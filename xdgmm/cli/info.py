@@ -73,7 +73,7 @@ def _show_model(mixture: GaussianMixture, title: str, printer: Printer) -> dict[
 
 def _components(mixture: GaussianMixture) -> Table:
     """A row for each component and coordinate, with errors where the file has them."""
-    from xdgmm.widths.rendering import with_error
+    from xdgmm.tables.printing import with_error
 
     errors = _errors(mixture)
     several = mixture.n_dimensions > 1

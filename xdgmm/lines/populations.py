@@ -1,31 +1,40 @@
 """`population`: the mean intrinsic width of many lines and its scatter, lines that are not resolved included."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import norm
 
 from xdgmm.basics.parameters import check_level
-from xdgmm.errors import InputError
-from xdgmm.fitting import Fixed, Model, Settings, fit
+from xdgmm.errors import DeprecatedAlias, InputError
+from xdgmm.fitting import FitResult, Fixed, Model, Settings, fit
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import profile_interval, width_limit
 from xdgmm.widths.table import FWHM
 
-from .deconvolution import ARRAYS, LEVEL, LIMIT_LEVEL, IntrinsicWidths
-from .roots import SignedRoot
+from .deconvolution import LEVEL, LIMIT_LEVEL, IntrinsicWidths
+from .profile_likelihood import SignedRoot
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+Array = NDArray[np.float64]
 
 FEWEST = 3
 ERRORS = "relative", "absolute"
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
 MOST_ROUNDS = 100
-SETTLED = 1e-6  # changes of mean and squared scatter, in their own errors, below which errors are taken as settled
-LEAST_STEP = 1 / 16  # of a change, taken where changes turn round
+CONVERGED = 1e-6  # changes of mean and squared scatter, in their own errors, below which the iteration has converged
+LEAST_STEP = 1 / 16  # fraction of a change that is applied where changes alternate in sign
 
 
-def population(widths, errors="relative"):
+def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
     """Fit the mean and the intrinsic scatter of the intrinsic variances of many lines.
 
     Parameters
@@ -53,7 +62,7 @@ def population(widths, errors="relative"):
     too large an error, so errors as reported give the narrow ones too much weight, and the mean is too small.  The
     relative error ``r_i`` of a fitted width does not depend on its fluctuation; so ``e_i = r_i s`` and
     ``E_i = 2 r_i s^2`` are computed at the pooled width s of the fit, ``s^2 = mean + L_i^2``, again and again until
-    nothing changes; ``e_i^2`` is what the square of a noisy width is too large by.  Where each line has an error of its
+    nothing changes; ``e_i^2`` is the bias of the square of a noisy width.  Where each line has an error of its
     own in L, squares and errors of L are those of the weighted mean of L^2 and ``s_i^2 - mean``, for the same reason.
 
     Examples
@@ -63,13 +72,13 @@ def population(widths, errors="relative"):
     >>> rng = np.random.default_rng(1)
     >>> observed = np.hypot(25.0, 60.0) * (1 + 0.05 * rng.normal(size=400))
     >>> every = lines.population(lines.deconvolve(observed, 0.05 * observed, lsf=60.0))
-    >>> print(f"{every.sigma:.1f}, from {every.interval()[0]:.1f} to {every.interval()[1]:.1f}")
+    >>> print(f"{every.intrinsic_sigma:.1f}, from {every.interval()[0]:.1f} to {every.interval()[1]:.1f}")
     24.3, from 23.8 to 24.7
     """
     if not isinstance(widths, IntrinsicWidths):
         raise InputError(
-            f"`widths` is a {type(widths).__name__}, but what lines.deconvolve(...) returns is needed, which knows the "
-            "instrument's width"
+            f"`widths` is a {type(widths).__name__}, but what lines.deconvolve(...) returns is needed, which contains "
+            "the instrument's width"
         )
     if errors not in ERRORS:
         raise InputError(f"`errors` is {errors!r}, but it must be 'relative' or 'absolute'")
@@ -95,25 +104,25 @@ class _Lines:
     given, `spread` how much lines differ from these.
     """
 
-    width: np.ndarray
-    error: np.ndarray
+    width: Array
+    error: Array
     relative: bool
-    lsf: np.ndarray
+    lsf: Array
     shared: float
-    own: np.ndarray
-    spread: np.ndarray
+    own: Array
+    spread: Array
 
     @classmethod
-    def of(cls, widths, *, relative):
-        seen = widths.seen
-        width, error, lsf, of_lsf, spread = (getattr(widths, name)[seen] for name in ARRAYS)
+    def of(cls, widths: IntrinsicWidths, *, relative: bool) -> _Lines:
+        lines = widths.lines.select(widths.seen.ravel())
+        of_lsf = lines.lsf_error
         shared, own = (of_lsf[0], np.zeros_like(of_lsf)) if widths.shared else (0.0, of_lsf)
-        return cls(width, error, relative, lsf, shared, own, spread)
+        return cls(lines.observed, lines.observed_error, relative, lines.lsf, shared, own, lines.lsf_scatter)
 
-    def with_instrument(self, factor):
+    def with_instrument(self, factor: float) -> _Lines:
         return replace(self, lsf=self.lsf * factor)
 
-    def fitted(self):
+    def fitted(self) -> tuple[Observations, FitResult]:
         """Observations of V with errors at the pooled width of their own fit, and that fit."""
         state, result = np.array([max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0]), None
         step, before = 1.0, np.zeros(2)
@@ -122,7 +131,7 @@ class _Lines:
             result = fit(observations, 1, Settings(start=None if result is None else result.mixture))
             change = _mean_and_scatter(result) ** (1, 2) - state
             in_errors = change / _errors(observations, state[1] + step * change[1])
-            if np.max(np.abs(in_errors)) < SETTLED:
+            if np.max(np.abs(in_errors)) < CONVERGED:
                 return observations, result
             # Large errors overshoot: more scatter makes more error, and this less scatter.
             step = max(0.5 * step, LEAST_STEP) if in_errors @ before < 0 else min(1.5 * step, 1.0)
@@ -133,7 +142,7 @@ class _Lines:
             "lines whose errors are above 30% of their widths"
         )
 
-    def _observations(self, mean, scatter):
+    def _observations(self, mean: float, scatter: float) -> Observations:
         of_lsf2, spread2 = self.own**2, self.spread**2
         lsf2 = self._squared_lsf(max(mean, 0.0), scatter)
         pooled = max(mean, 0.0) + lsf2 * (1.0 + spread2)
@@ -144,14 +153,14 @@ class _Lines:
         noise += (_noise_of_square(of_lsf2) + _noise_of_square(spread2)) * lsf2**2
         return Observations.with_standard_errors(variances, np.sqrt(noise), names=["variance"])
 
-    def _relative_error2(self, pooled):
+    def _relative_error2(self, pooled: Array) -> Array:
         """Squared relative errors of the widths, at the pooled squared width."""
         return self.error**2 / (self.width**2 if self.relative else pooled)
 
-    def _squared_lsf(self, mean, scatter):
+    def _squared_lsf(self, mean: float, scatter: float) -> Array:
         """Squares of the instrument's widths: the mean of what was given and of ``s^2 - mean``, weighted by errors.
 
-        What is left of both is uncorrelated with their difference, V, as a size that errors are computed from must be.
+        This mean is uncorrelated with the difference of the two, V, as a size that errors are computed from must be.
         """
         given, seen = self.lsf**2, self.width**2 - mean
         squared = given
@@ -163,18 +172,18 @@ class _Lines:
         return squared
 
 
-def _noise_of_square(fraction2):
+def _noise_of_square(fraction2: Array) -> Array:
     """Relative variance of the square of a number with a normal relative error."""
     return 4.0 * fraction2 * (1.0 + 0.5 * fraction2)
 
 
-def _errors(observations, scatter2):
+def _errors(observations: Observations, scatter2: float) -> Array:
     """Errors of a mean and of the square of a scatter."""
     precision = 1.0 / (observations.variances[:, 0] + scatter2)
     return 1.0 / np.sqrt([precision.sum(), 0.5 * (precision**2).sum()])
 
 
-def _mean_and_scatter(result):
+def _mean_and_scatter(result: FitResult) -> Array:
     return np.array([result.mixture.means[0, 0], result.mixture.sigmas[0, 0]])
 
 
@@ -197,47 +206,53 @@ class Population:
 
     widths: IntrinsicWidths
     observations: Observations
-    result: object
+    result: FitResult
     mean_shift: float = 0.0
     scatter_shift: float = 0.0
 
-    def __len__(self):
+    mean_variance_err = DeprecatedAlias("mean_variance_error")
+    sigma = DeprecatedAlias("intrinsic_sigma")
+    fwhm = DeprecatedAlias("intrinsic_fwhm")
+    sigma_scatter = DeprecatedAlias("intrinsic_sigma_scatter")
+    sigma_scatter_limit = DeprecatedAlias("intrinsic_sigma_scatter_limit")
+
+    def __len__(self) -> int:
         """Number of lines that were fitted."""
         return self.observations.n_objects
 
     @property
-    def mean_variance(self):
+    def mean_variance(self) -> Any:
         """Mean of the signed intrinsic variances: negative where the lines are, by chance or mistake, too narrow."""
         return self._with_unit(self._mean, 2)
 
     @property
-    def mean_variance_err(self):
+    def mean_variance_error(self) -> Any:
         """Half its 68.27% interval."""
         low, high = self._root.interval(LEVEL)
         return self._with_unit(0.5 * (high - low), 2)
 
     @property
-    def sigma(self):
+    def intrinsic_sigma(self) -> Any:
         """Intrinsic sigma of the mean variance; 0 where that is negative (see `upper_limit`)."""
         return self._with_unit(np.sqrt(max(self._mean, 0.0)))
 
     @property
-    def fwhm(self):
+    def intrinsic_fwhm(self) -> Any:
         """Its full width at half maximum."""
-        return FWHM * self.sigma
+        return FWHM * self.intrinsic_sigma
 
     @property
-    def resolved_pvalue(self):
+    def resolved_pvalue(self) -> float:
         """Probability of widths at least as large as these, if the mean intrinsic variance were zero (one-sided)."""
         return float(norm.cdf(self._root.at(0.0)))
 
     @property
-    def is_limit(self):
+    def is_limit(self) -> bool:
         """Are the lines together consistent with no width of their own: is `resolved_pvalue` above 5%?"""
         return self.resolved_pvalue >= 1.0 - LIMIT_LEVEL
 
-    def interval(self, level=LEVEL):
-        """Ends (low, high) of the profile-likelihood interval of `sigma`.
+    def interval(self, level: float = LEVEL) -> tuple[Any, Any]:
+        """Ends (low, high) of the profile-likelihood interval of `intrinsic_sigma`.
 
         Raises
         ------
@@ -245,10 +260,11 @@ class Population:
             If the level is not between 0 and 1.
         """
         check_level(level)
-        return tuple(self._with_unit(np.sqrt(end)) for end in self._root.interval(level, 0.0))
+        low, high = self._root.interval(level, 0.0)
+        return self._with_unit(np.sqrt(low)), self._with_unit(np.sqrt(high))
 
-    def upper_limit(self, level=LIMIT_LEVEL):
-        """Upper limit on `sigma`, one-sided.
+    def upper_limit(self, level: float = LIMIT_LEVEL) -> Any:
+        """Upper limit on `intrinsic_sigma`, one-sided.
 
         Raises
         ------
@@ -259,11 +275,11 @@ class Population:
         return self._with_unit(np.sqrt(self._root.upper_limit(level, 0.0)))
 
     @property
-    def scatter(self):
+    def scatter(self) -> Any:
         """Intrinsic standard deviation of the variances V; 0 where the errors explain all of it."""
         return self._with_unit(self._scatter, 2)
 
-    def scatter_interval(self, level=LEVEL):
+    def scatter_interval(self, level: float = LEVEL) -> tuple[Any, Any]:
         """Ends of its profile-likelihood interval; low is 0 where zero cannot be excluded.
 
         Raises
@@ -275,9 +291,9 @@ class Population:
         shift = norm.ppf(0.5 + 0.5 * level) * self.scatter_shift
         low = self._scatter - np.hypot(self._scatter - found.low, shift)
         high = self._scatter + np.hypot(found.high - self._scatter, shift)
-        return tuple(self._with_unit(end, 2) for end in (max(low, 0.0), high))
+        return self._with_unit(max(low, 0.0), 2), self._with_unit(high, 2)
 
-    def scatter_limit(self, level=LIMIT_LEVEL):
+    def scatter_limit(self, level: float = LIMIT_LEVEL) -> Any:
         """Upper limit on `scatter`, one-sided.
 
         Raises
@@ -292,15 +308,15 @@ class Population:
         return self._with_unit(self._scatter + above, 2)
 
     @property
-    def sigma_scatter(self):
+    def intrinsic_sigma_scatter(self) -> Any:
         """The scatter in sigma: half the range between the sigmas of V one `scatter` above and below the mean.
 
         A negative mean counts as 0, so that scatter is never hidden below it.
         """
         return self._in_sigma(self._scatter)
 
-    def sigma_scatter_limit(self, level=LIMIT_LEVEL):
-        """Upper limit on `sigma_scatter`, one-sided.
+    def intrinsic_sigma_scatter_limit(self, level: float = LIMIT_LEVEL) -> Any:
+        """Upper limit on `intrinsic_sigma_scatter`, one-sided.
 
         Raises
         ------
@@ -310,12 +326,12 @@ class Population:
         limit = self.scatter_limit(level)
         return self._in_sigma(getattr(limit, "value", limit))
 
-    def _in_sigma(self, scatter):
+    def _in_sigma(self, scatter: float) -> Any:
         mean = max(self._mean, 0.0)
         ends = np.sqrt(np.maximum([mean - scatter, mean + scatter], 0.0))
         return self._with_unit(0.5 * (ends[1] - ends[0]))
 
-    def table(self, level=LEVEL, limit_level=LIMIT_LEVEL):
+    def table(self, level: float = LEVEL, limit_level: float = LIMIT_LEVEL) -> QTable:
         """A QTable of one row: observed, instrumental and intrinsic sigma and FWHM, mean and scatter of the variances.
 
         With one `rest` for all lines, widths are there in km/s too.
@@ -331,36 +347,36 @@ class Population:
         check_level(limit_level, "limit_level", least=0.5)
         return population_table(self, level, limit_level)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """What was found, in a few lines."""
         from .report import population_text
 
         return population_text(self)
 
     @property
-    def _mean(self):
+    def _mean(self) -> float:
         return float(self.result.mixture.means[0, 0])
 
     @property
-    def _scatter(self):
+    def _scatter(self) -> float:
         return float(self.result.mixture.sigmas[0, 0])
 
     @cached_property
-    def _root(self):
+    def _root(self) -> SignedRoot:
         """Profile of the mean variance, the common error of the instrument put in."""
         variances = self.observations.variances[:, 0] + self._scatter**2
         return SignedRoot(self._profile, self._mean, np.sqrt(1.0 / np.sum(1.0 / variances)), self.mean_shift)
 
-    def _profile(self, mean):
+    def _profile(self, mean: float) -> float:
         held = self.result.mixture.with_parameters(np.ones(1), np.full((1, 1), mean), self._start(mean))
         settings = Settings(start=held, model=Model(fixed=Fixed(means=(0,))))
         return fit(self.observations, 1, settings).log_likelihood
 
-    def _start(self, mean):
-        """A covariance that is not at the boundary, which a fit can leave but need not know."""
+    def _start(self, mean: float) -> Array:
+        """A covariance that is not zero, so that the fit does not start at the boundary."""
         return np.full((1, 1, 1), self._scatter**2 + (mean - self._mean) ** 2)
 
-    def _with_unit(self, number, power=1):
+    def _with_unit(self, number: float, power: int = 1) -> Any:
         if self.widths.unit is None:
             return number
         from astropy.units import Quantity

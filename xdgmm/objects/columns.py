@@ -54,7 +54,7 @@ class ObjectColumns:
     >>> stars = Observations.with_standard_errors([83.1, 76.0], 1.5, names="v", units="km/s")
     >>> found = ObjectColumns(GaussianMixture([1.0], [[80.5]], [[[7.3]]], units="km/s"), stars)
     >>> [column.name for column in found.columns]
-    ['xd_membership_0', 'xd_component', 'xd_log_likelihood', 'xd_distance', 'xd_outlyingness', 'xd_v', 'xd_v_err']
+    ['xd_membership_0', 'xd_component', 'xd_log_likelihood', 'xd_distance', 'xd_outlyingness', 'xd_v', 'xd_v_error']
     """
 
     mixture: GaussianMixture
@@ -98,7 +98,7 @@ class ObjectColumns:
     def _denoised(self) -> Iterator[tuple]:
         for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
             yield name, f"Posterior mean of the true {name}", unit
-            yield f"{name}_err", f"Posterior standard deviation of the true {name}", difference_unit(unit)
+            yield f"{name}_error", f"Posterior standard deviation of the true {name}", difference_unit(unit)
         for one, other in combinations(self.observations.names, 2):
             name = f"{one}_{self.prefix}{other}_corr"  # both columns are named, so that the errors are found again
             yield name, f"Posterior correlation of the true {one} and {other}"

@@ -6,8 +6,8 @@ every column and principal axis, with errors, limits and units, beside the raw s
 prints.
 """
 
+from .printing import comparison_table, relations_table, rich_table
 from .relations import relations
-from .rendering import comparison_table, relations_table, rich_table
 from .report import widths
 from .table import WidthReport
 

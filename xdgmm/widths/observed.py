@@ -1,8 +1,13 @@
 """The scatter as measured, the errors in it, and the naive way of taking these out: what a fit is compared with."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
+
+from xdgmm.observations import Observations
 
 
 class Observed(NamedTuple):
@@ -20,7 +25,9 @@ class Observed(NamedTuple):
     naive_error: float = np.nan
 
 
-def observed_along(direction, observations, members):
+def observed_along(
+    direction: NDArray[np.float64], observations: Observations, members: NDArray[np.float64]
+) -> Observed:
     """`Observed` of the objects that count, weighted by their membership (n,), along a direction (D,).
 
     Standard errors are those of normal values: ``s / sqrt(2 (n - 1))`` for s, and what follows for the naive width;
@@ -48,11 +55,11 @@ def observed_along(direction, observations, members):
     return Observed(*observed, *_median(np.sqrt(variances), members), *naive)
 
 
-def _median(values, weights):
+def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
     """Weighted median and its standard error."""
     order = np.argsort(values)
-    shares = np.cumsum(weights[order]) / weights.sum()
+    fractions = np.cumsum(weights[order]) / weights.sum()
     step = 0.5 / np.sqrt(weights.sum())
-    places = np.searchsorted(shares, [0.5 - step, 0.5, 0.5 + step])
+    places = np.searchsorted(fractions, [0.5 - step, 0.5, 0.5 + step])
     low, middle, high = values[order][np.minimum(places, values.size - 1)]
     return middle, 0.5 * (high - low)

@@ -1,15 +1,38 @@
 """What follows from the intrinsic covariances: correlations, linear relations, and how far components are apart."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.uncertainty import SampledMixtures, laplace
+from xdgmm.fitting import FitResult
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.tables.report import Column, build_table, metadata
+from xdgmm.uncertainty import Estimate, SampledMixtures, laplace
 
-from .fitted import check_samples, parts
+from .inputs import check_samples, mixture_and_model
 
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from astropy.units import UnitBase
+
+COLUMNS = (
+    Column("component", "component of the mixture, from 0; the first of the two of a separation"),
+    Column("quantity", "what is given: meta['meaning'] explains each"),
+    Column("of", "of which columns, or components"),
+    Column("value", "at the maximum; of a posterior the median"),
+    Column("error", "half the 68.27% interval"),
+    Column("low", "lower end of the interval at the level"),
+    Column("high", "upper end of it"),
+    Column("unit", "of value, error, low and high"),
+)
 QUANTITIES = {
     "correlation": "correlation of the two columns within the component",
     "slope": "of the major axis",
@@ -22,7 +45,25 @@ QUANTITIES = {
 }
 
 
-def relations(fitted, observations, *, pivot=0.0, kind="information", level=0.6827, samples=None):
+class Relation(NamedTuple):
+    """One row: which component, what, of what, its unit, and the function of the mixture that it is."""
+
+    component: int
+    quantity: str
+    of: str
+    unit: str
+    function: Callable[[GaussianMixture], float]
+
+
+def relations(
+    fitted: FitResult | GaussianMixture,
+    observations: Observations,
+    *,
+    pivot: float = 0.0,
+    kind: str = "information",
+    level: float = 0.6827,
+    samples: SampledMixtures | None = None,
+) -> QTable:
     """Correlations, and with two columns x and y the linear relation with errors in both, for every component.
 
     Parameters
@@ -36,7 +77,7 @@ def relations(fitted, observations, *, pivot=0.0, kind="information", level=0.68
     level : float
         Probability that an error bar and the interval from low to high stand for.
     samples : optional
-        What `bootstrap` or `refine` returned: errors and intervals are then theirs.
+        What `bootstrap` or `sample_posterior` returned: errors and intervals are then theirs.
 
     Returns
     -------
@@ -56,62 +97,66 @@ def relations(fitted, observations, *, pivot=0.0, kind="information", level=0.68
     variance ``V_yy - V_xy^2 / V_xx``.  Two components are ``sqrt(d' W^-1 d)`` apart, d the difference of their means
     and W the mean of their covariances: in one dimension Ashman's D (Ashman, Bird & Zepf 1994, AJ 108, 2348).
     """
-    mixture, model = parts(fitted)
+    mixture, model = mixture_and_model(fitted)
     if samples is not None:
         check_samples(samples, mixture, SampledMixtures)
     if not np.isscalar(pivot) or isinstance(pivot, (str, bool)) or not np.isfinite(pivot):
         raise InputError(f"`pivot` is {pivot!r}, but it must be one number, in the unit of the first column")
-    observations = observations.in_units(mixture.units)
     K, D = mixture.means.shape
     if K == 1 and D == 1:
         raise InputError("one component in one column has nothing to relate; fit several columns or components")
-    wanted = _wanted(mixture, pivot)
+    rows = list(_every_relation(mixture, pivot))
     source = laplace(mixture, observations, kind=kind, model=model) if samples is None else samples
-    estimate = source.propagate(lambda m: np.array([function(m) for *_, function in wanted]), level)
-    return _table(wanted, estimate, level, pivot)
+    estimate = source.propagate(lambda m: np.array([row.function(m) for row in rows]), level)
+    meta = metadata(mixture.record, level=float(level), pivot=float(pivot), meaning=QUANTITIES)
+    return build_table(COLUMNS, _values(rows, estimate), meta=meta)
 
 
-def _wanted(mixture, pivot):
-    """(component, quantity, of, unit, function) of everything that exists."""
+def _every_relation(mixture: GaussianMixture, pivot: float) -> Iterator[Relation]:
+    """Everything that exists for this mixture."""
     K, D = mixture.means.shape
-    names, units = mixture.names, mixture.units
-    wanted = []
+    names = mixture.names
     for k in range(K):
         for i, j in combinations(range(D), 2):
-            wanted.append((k, "correlation", f"{names[j]}, {names[i]}", "", _correlation(k, i, j)))
+            yield Relation(k, "correlation", f"{names[j]}, {names[i]}", "", _correlation(k, i, j))
         if D == 2:
-            y, ratio = _unit(units[1]), _ratio(units)
-            of = f"{names[1]} on {names[0]}"
-            line = (ratio, y, _unit(units[0]) if units[0] == units[1] else "")
-            for column, (name, unit) in enumerate(zip(("slope", "zero point", "scatter"), line, strict=True)):
-                wanted.append((k, name, of, unit, _major_axis(k, pivot, column)))
-            for column, (name, unit) in enumerate(zip(("slope", "zero point", "scatter"), (ratio, y, y), strict=True)):
-                wanted.append((k, f"{name} of y given x", of, unit, _given_x(k, pivot, column)))
+            yield from _lines(mixture, k, pivot)
     for i, j in combinations(range(K), 2):
-        wanted.append((i, "separation", f"components {i} and {j}", "", _separation(i, j)))
-    return wanted
+        yield Relation(i, "separation", f"components {i} and {j}", "", _separation(i, j))
 
 
-def _unit(unit):
+def _lines(mixture: GaussianMixture, k: int, pivot: float) -> Iterator[Relation]:
+    """The linear relation of two columns, as the major axis and as y given x."""
+    (x_unit, y_unit), of = mixture.units, f"{mixture.names[1]} on {mixture.names[0]}"
+    y, ratio = _unit(y_unit), _ratio(mixture.units)
+    units = ratio, y, _unit(x_unit) if x_unit == y_unit else ""
+    names = "slope", "zero point", "scatter"
+    for column, (name, unit) in enumerate(zip(names, units, strict=True)):
+        yield Relation(k, name, of, unit, _major_axis(k, pivot, column))
+    for column, (name, unit) in enumerate(zip(names, (ratio, y, y), strict=True)):
+        yield Relation(k, f"{name} of y given x", of, unit, _given_x(k, pivot, column))
+
+
+def _unit(unit: UnitBase | None) -> str:
     return "" if unit is None else str(difference_unit(unit))
 
 
-def _ratio(units):
+def _ratio(units: Sequence[UnitBase | None]) -> str:
     if None in units or units[0] == units[1]:
         return "" if units[0] == units[1] else _unit(units[1]) if units[0] is None else f"1 / ({_unit(units[0])})"
     return str(difference_unit(units[1]) / difference_unit(units[0]))
 
 
-def _correlation(k, i, j):
-    def function(mixture):
+def _correlation(k: int, i: int, j: int) -> Callable[[GaussianMixture], float]:
+    def function(mixture: GaussianMixture) -> float:
         V = mixture.covariances[k]
         return V[i, j] / max(np.sqrt(V[i, i] * V[j, j]), 1e-300)
 
     return function
 
 
-def _major_axis(k, pivot, column):
-    def function(mixture):
+def _major_axis(k: int, pivot: float, column: int) -> Callable[[GaussianMixture], float]:
+    def function(mixture: GaussianMixture) -> tuple[float, float, float]:
         V, (x, y) = mixture.covariances[k], mixture.means[k]
         half, off = 0.5 * (V[1, 1] - V[0, 0]), V[0, 1]
         root = np.hypot(half, off)
@@ -122,8 +167,8 @@ def _major_axis(k, pivot, column):
     return lambda mixture: function(mixture)[column]
 
 
-def _given_x(k, pivot, column):
-    def function(mixture):
+def _given_x(k: int, pivot: float, column: int) -> Callable[[GaussianMixture], float]:
+    def function(mixture: GaussianMixture) -> tuple[float, float, float]:
         V, (x, y) = mixture.covariances[k], mixture.means[k]
         slope = V[0, 1] / max(V[0, 0], 1e-300)
         return slope, y + slope * (pivot - x), np.sqrt(max(V[1, 1] - slope * V[0, 1], 0.0))
@@ -131,8 +176,8 @@ def _given_x(k, pivot, column):
     return lambda mixture: function(mixture)[column]
 
 
-def _separation(i, j):
-    def function(mixture):
+def _separation(i: int, j: int) -> Callable[[GaussianMixture], float]:
+    def function(mixture: GaussianMixture) -> float:
         d = mixture.means[i] - mixture.means[j]
         W = 0.5 * (mixture.covariances[i] + mixture.covariances[j])
         size = np.sqrt(np.maximum(np.diag(W), 1e-300))
@@ -143,17 +188,10 @@ def _separation(i, j):
     return function
 
 
-def _table(wanted, estimate, level, pivot):
-    from astropy.table import MaskedColumn, QTable
-
-    table = QTable(meta={"level": float(level), "pivot": float(pivot), "meaning": QUANTITIES})
-    table["component"] = [row[0] for row in wanted]
-    table["quantity"] = [row[1] for row in wanted]
-    table["of"] = [row[2] for row in wanted]
-    positive = np.array([row[1].startswith(("scatter", "separation")) for row in wanted])
-    for name in ("value", "error", "low", "high"):
-        column = np.asarray(getattr(estimate, name), dtype=float)
-        column = np.where(positive, np.maximum(column, 0.0), column) if name == "low" else column
-        table[name] = MaskedColumn(column, mask=~np.isfinite(column))
-    table["unit"] = [row[3] for row in wanted]
-    return table
+def _values(rows: Sequence[Relation], estimate: Estimate) -> dict[str, NDArray]:
+    """The numbers of each column."""
+    result = {name: np.array([getattr(row, name) for row in rows]) for name in ("component", "quantity", "of", "unit")}
+    result |= {name: np.asarray(getattr(estimate, name), dtype=float) for name in ("value", "error", "low", "high")}
+    positive = np.array([row.quantity.startswith(("scatter", "separation")) for row in rows])
+    result["low"] = np.where(positive, np.maximum(result["low"], 0.0), result["low"])
+    return result

@@ -7,7 +7,7 @@ import pytest
 
 from xdgmm import XDGMM, InputError, Observations
 from xdgmm.errors import OutputError
-from xdgmm.uncertainty.mcmc import refine
+from xdgmm.uncertainty.mcmc import sample_posterior
 
 QUICK = {"n_steps": 1500, "rng": 1}
 
@@ -26,7 +26,7 @@ def some_mixture(covariance_type="full", K=2):
 @pytest.fixture(scope="module")
 def mixture_samples():
     with pytest.warns(match="50 autocorrelation times"):
-        return refine(*some_mixture(), **QUICK)
+        return sample_posterior(*some_mixture(), **QUICK)
 
 
 NAMES = {
@@ -41,7 +41,7 @@ NAMES = {
 @pytest.mark.parametrize("covariance_type", NAMES)
 def test_every_free_parameter_has_a_name_and_no_other(covariance_type):
     with pytest.warns(match="50 autocorrelation times"):
-        samples = refine(*some_mixture(covariance_type), n_steps=20, rng=1)
+        samples = sample_posterior(*some_mixture(covariance_type), n_steps=20, rng=1)
     expected = ["weight[0]", "weight[1]"]
     assert " ".join(samples.parameters) == " ".join([*expected, NAMES[covariance_type]])
 
@@ -84,7 +84,7 @@ def test_a_function_is_propagated_through_the_samples(mixture_samples):
 def test_samples_and_log_posterior_belong_together(mixture_samples):
     assert mixture_samples.log_posterior.shape == mixture_samples.weights.shape[:1] == (len(mixture_samples),)
     assert (mixture_samples.weights.sum(axis=1) == pytest.approx(1.0)) is True
-    assert mixture_samples.exchanged == 0.0
+    assert mixture_samples.label_switching == 0.0
 
 
 def test_arviz_gets_named_dimensions(mixture_samples):

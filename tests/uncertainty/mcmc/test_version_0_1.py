@@ -11,7 +11,7 @@ from xdgmm import Background, GaussianMixture, Observations
 from xdgmm.errors import ConvergenceWarning
 from xdgmm.fitting import Dirichlet, Model, Normal, Settings, StoppingRule, fit
 from xdgmm.objects import log_likelihoods
-from xdgmm.uncertainty.mcmc import LKJ, HalfCauchy, PosteriorPrior, refine
+from xdgmm.uncertainty.mcmc import LKJ, HalfCauchy, PosteriorPrior, sample_posterior
 from xdgmm.uncertainty.mcmc.posterior import Posterior
 
 pytest.importorskip("h5py")
@@ -60,10 +60,10 @@ def test_a_chain_of_version_0_1_is_read_and_continued(name, tmp_path):
     result, observations, prior = runs()[name]
     path = shutil.copy(CHAINS / f"version_0_1_{name}.h5", tmp_path / "chain.h5")
     with pytest.warns(ConvergenceWarning):
-        old = refine(result, observations, prior=prior, n_steps=12, backend=path, existing="resume")
+        old = sample_posterior(result, observations, prior=prior, n_steps=12, backend=path, existing="resume")
     assert old.n_steps == 12
     with pytest.warns(ConvergenceWarning):
-        more = refine(result, observations, prior=prior, n_steps=15, backend=path, existing="resume")
+        more = sample_posterior(result, observations, prior=prior, n_steps=15, backend=path, existing="resume")
     np.testing.assert_array_equal(more.chain.coordinates[:12], old.chain.coordinates)
     assert np.isfinite(more.chain.log_posterior).all()
 

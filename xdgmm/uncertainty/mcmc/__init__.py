@@ -1,15 +1,15 @@
 """How sure are we, when nothing is normal?  Samples of the posterior, with emcee.
 
-`refine` goes from a fit to `PosteriorSamples`; what is known before the data is a `PosteriorPrior`.  The pieces:
-`coordinates` (unconstrained, with their Jacobian), `priors`, `posterior` (many points in one pass), `walkers` (where
-they start), `moves`, `chain` (how long), `storage` (nothing is lost), `labels` (which component is which).  To add a
-prior on the widths, write a class with the methods of `HalfCauchy` and name it in `PosteriorPrior`.
+`sample_posterior` goes from a fit to `PosteriorSamples`; what is known before the data is a `PosteriorPrior`.  The
+pieces: `coordinates` (unconstrained, with their Jacobian), `priors`, `posterior` (many points in one pass), `walkers`
+(where they start), `moves`, `chain` (how long), `storage` (a chain on disk), `label_switching` (which component is
+which).  To add a prior on the widths, write a class with the methods of `HalfCauchy` and name it in `PosteriorPrior`.
 """
 
 from .chain import Chain, SamplingOutcome
 from .priors import LKJ, HalfCauchy, LogUniform, PosteriorPrior, Uniform
-from .refinement import refine
 from .samples import PosteriorSamples
+from .sampling import refine, sample_posterior
 
 __all__ = [
     "LKJ",
@@ -21,4 +21,5 @@ __all__ = [
     "SamplingOutcome",
     "Uniform",
     "refine",
+    "sample_posterior",
 ]

@@ -7,27 +7,28 @@ import numpy as np
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.units import difference_unit
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
+from xdgmm.tables.report import Column, build_table
 from xdgmm.uncertainty.estimates import SampledMixtures
 
 from .autocorrelation import autocorrelation_times
 from .chain import Chain, SamplingOutcome
 
 FIGURES = (".png", ".pdf", ".svg")
-DESCRIPTIONS = {
-    "parameter": "what, in which component (from 0), of which coordinate",
-    "unit": "unit of median, low and high",
-    "median": "median of the posterior",
-    "low": "lower end of the interval with equal tails",
-    "high": "upper end of it",
-    "tau": "integrated autocorrelation time, in steps",
-    "ess": "effective sample size: samples of all walkers over tau",
-}
+COLUMNS = (
+    Column("parameter", "what, in which component (from 0), of which coordinate"),
+    Column("unit", "unit of median, low and high"),
+    Column("median", "median of the posterior", format=".5g"),
+    Column("low", "lower end of the interval with equal tails", format=".5g"),
+    Column("high", "upper end of it", format=".5g"),
+    Column("tau", "integrated autocorrelation time, in steps", keeps_infinity=True, format=".1f"),
+    Column("ess", "effective sample size: samples of all walkers over tau", format=".0f"),
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Labels:
-    """Which of its parameters are free, as boolean arrays: what is fixed is no parameter of a posterior.
+class FreeParameters:
+    """Which parameters are free: what is fixed is no parameter of a posterior.
 
     Attributes
     ----------
@@ -63,12 +64,13 @@ class PosteriorSamples(SampledMixtures):
     ----------
     chain : Chain
         All steps in unconstrained coordinates, with `log_posterior`, `acceptance`, `tau`, `burn_in`, `thin`.
-    exchanged : float
-        Fraction of the samples whose components had to be matched anew: above a percent walkers exchange components,
-        and what is said of one of them depends on how they are matched; what concerns the whole mixture does not.
+    label_switching : float
+        Fraction of the samples in which components had changed places and were matched to those of the fit again.
+        Above a percent, what is said of one component depends on how they are matched; what concerns the whole mixture
+        does not.
     prior : str
         The prior in words.
-    labels : Labels
+    free : FreeParameters
         Which parameters are free.
 
     Notes
@@ -78,14 +80,17 @@ class PosteriorSamples(SampledMixtures):
     """
 
     chain: Chain
-    exchanged: float
+    label_switching: float
     prior: str
-    labels: Labels
+    free: FreeParameters
 
     def __repr__(self):
         """One line: how many samples, of what, from how long a chain."""
         of = f"{len(self)} samples from {self.n_steps} steps of {self.n_walkers} walkers"
         return f"<PosteriorSamples: {of}, {self.outcome.name.lower().replace('_', ' ')}>"
+
+    exchanged = DeprecatedAlias("label_switching")
+    labels = DeprecatedAlias("free")
 
     def propagate(self, function, level=0.6827):
         """`Estimate` of any function of the mixture: its median over the posterior, and quantiles.
@@ -140,16 +145,16 @@ class PosteriorSamples(SampledMixtures):
         """Name, unit (None without one) and plain samples of each free parameter."""
         K, units = self.mixture.n_components, self.mixture.units
         names = self.mixture.names
-        yield from ((f"weight[{k}]", None, self.weights[:, k]) for k in range(K) if self.labels.all_weights[k])
-        if self.labels.all_weights[K:].any():
+        yield from ((f"weight[{k}]", None, self.weights[:, k]) for k in range(K) if self.free.all_weights[k])
+        if self.free.all_weights[K:].any():
             yield "background", None, self.background
-        for k in np.flatnonzero(self.labels.means):
+        for k in np.flatnonzero(self.free.means):
             yield from ((f"mean[{k}, {name}]", units[i], self.means[:, k, i]) for i, name in enumerate(names))
-        for k, i, called in self._first(self.labels.sigma_of, [(name,) for name in names]):
+        for k, i, called in self._first(self.free.sigma_of, [(name,) for name in names]):
             yield f"sigma[{called}]", _difference(units[i]), self.sigmas[:, k, i]
         rows, columns = np.tril_indices(len(names), -1)
         pairs = [(names[j], names[i]) for i, j in zip(rows, columns, strict=True)]
-        for k, m, called in self._first(self.labels.correlation_of, pairs):
+        for k, m, called in self._first(self.free.correlation_of, pairs):
             i, j = rows[m], columns[m]
             sigmas = self.sigmas[:, k, i] * self.sigmas[:, k, j]
             yield f"correlation[{called}]", None, self.covariances[:, k, i, j] / sigmas
@@ -182,24 +187,17 @@ class PosteriorSamples(SampledMixtures):
         InputError
             If `level` is not between 0 and 1.
         """
-        from astropy.table import QTable
-
         check_level(level)
         rows = [self._row(*parameter, level) for parameter in self._parameters()]
-        table = QTable(rows=rows, names=list(DESCRIPTIONS))
-        for name, description in DESCRIPTIONS.items():
-            table[name].info.description = description
-        for name in ("median", "low", "high"):
-            table[name].info.format = ".5g"
-        table["tau"].info.format, table["ess"].info.format = ".1f", ".0f"
-        table.meta = {
+        meta = {
             "level": level,
             "prior": self.prior,
             "outcome": self.outcome.value,
             "acceptance": float(self.chain.acceptance.mean()),
-            "exchanged": self.exchanged,
+            "label_switching": self.label_switching,
         }
-        return table
+        values = zip(*rows, strict=True)
+        return build_table(COLUMNS, {c.name: np.array(v) for c, v in zip(COLUMNS, values, strict=True)}, meta=meta)
 
     def _row(self, name, unit, samples, level):
         median, low, high = np.quantile(samples, [0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
@@ -248,7 +246,7 @@ class PosteriorSamples(SampledMixtures):
         arrays = {"weight": self.weights, "mean": self.means, "sigma": self.sigmas}
         if self.background is not None:
             arrays["background"] = self.background
-        if (self.labels.correlation_of >= 0).any():
+        if (self.free.correlation_of >= 0).any():
             sigmas = np.where(self.sigmas > 0, self.sigmas, 1.0)
             arrays["correlation"] = self.covariances / sigmas[..., None] / sigmas[..., None, :]
         return arrays
@@ -331,4 +329,4 @@ def _corner():
     return corner
 
 
-__all__ = ["Labels", "PosteriorSamples", "SamplingOutcome"]
+__all__ = ["FreeParameters", "PosteriorSamples", "SamplingOutcome"]

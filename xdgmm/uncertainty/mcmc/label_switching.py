@@ -1,4 +1,4 @@
-"""Which component is which: a posterior does not care, so every sample is matched to the fit."""
+"""Label switching: the posterior is the same with components exchanged, so every sample is matched to the fit."""
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment

@@ -10,11 +10,11 @@ from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult
 from xdgmm.observations import Observations
 
-from . import labels
+from . import label_switching
 from .chain import Plan, run
 from .posterior import Posterior
 from .priors import PosteriorPrior
-from .samples import Labels, PosteriorSamples
+from .samples import FreeParameters, PosteriorSamples
 from .storage import Storage, fingerprint
 from .walkers import start
 
@@ -22,10 +22,10 @@ MAX_STEPS = 50_000
 FEWEST = 8  # walkers, however few dimensions: the snooker move needs three others
 WALKERS_PER_DIMENSION, USUAL_WALKERS = 4, 32
 SAME = 1e-8  # relative difference of log-likelihoods that is rounding
-EXCHANGED = 0.01  # fraction of samples with exchanged components above which there is a warning
+SWITCHED = 0.01  # fraction of samples in which components have changed places, above which there is a warning
 
 
-def refine(
+def sample_posterior(
     result,
     observations,
     *,
@@ -72,7 +72,8 @@ def refine(
         Whether a progress bar is shown.
     relabel : {"assignment", "ordering"}
         How components of a sample are matched with those of the fit: by optimal assignment (squared distances of means
-        and of log-sigmas, noise included; see `labels.assigned`), or by the order of the first coordinate of the means.
+        and of log-sigmas, noise included; see `label_switching.assigned`), or by the order of the first coordinate of
+        the means.
 
     Returns
     -------
@@ -92,15 +93,15 @@ def refine(
     Examples
     --------
     >>> from xdgmm import XDGMM, Observations, datasets
-    >>> from xdgmm.uncertainty.mcmc import refine
+    >>> from xdgmm.uncertainty.mcmc import sample_posterior
     >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
-    >>> samples = refine(XDGMM().fit(stars).result_, stars, rng=1)
+    >>> samples = sample_posterior(XDGMM().fit(stars).result_, stars, rng=1)
     >>> samples.converged, list(samples.parameters)
     (True, ['mean[0, v]', 'sigma[0, v]'])
     """
     observations = _same_columns(result, observations)
     check_progress(progress)
-    labels.check(relabel)
+    label_switching.check(relabel)
     plan = _plan(n_steps, until, max_steps)
     prior = PosteriorPrior() if prior is None else prior
     if not isinstance(prior, PosteriorPrior):
@@ -117,6 +118,9 @@ def refine(
         save = (lambda _: None) if storage is None else storage.save
         chain = run(sampler, state, plan, save, _Told(bar))
     return _samples(chain, posterior, result, prior, relabel)
+
+
+refine = sample_posterior  # its other name
 
 
 def _check_moves(moves):
@@ -228,8 +232,8 @@ def _samples(chain, posterior, result, prior, relabel):
     parameters = posterior.coordinates.at(kept.reshape(-1, kept.shape[2]))
     means, covariances, all_weights = parameters.means, parameters.covariances, parameters.all_weights
     order = _order(posterior, means, covariances, relabel)
-    exchanged = float((order != np.arange(order.shape[1])).any(axis=1).mean())
-    _warn(chain, exchanged)
+    switched = float((order != np.arange(order.shape[1])).any(axis=1).mean())
+    _warn(chain, switched)
     rows = np.arange(len(order))[:, None]
     K = order.shape[1]
     scale, location = posterior.scaling.scale, posterior.scaling.location
@@ -240,20 +244,20 @@ def _samples(chain, posterior, result, prior, relabel):
         covariances=covariances[rows, order] * scale[:, None] * scale,
         mixture=result.mixture,
         chain=chain,
-        exchanged=exchanged,
+        label_switching=switched,
         prior=str(prior),
-        labels=Labels.of(posterior.coordinates),
+        free=FreeParameters.of(posterior.coordinates),
     )
 
 
 def _order(posterior, means, covariances, relabel):
-    allowed = labels.exchangeable(posterior.constraints, posterior.prior)
+    allowed = label_switching.exchangeable(posterior.constraints, posterior.prior)
     if relabel == "ordering":
-        return labels.ordered(means, posterior.mixture, allowed)
-    return labels.assigned(means, covariances, posterior.mixture, posterior.statistics(), allowed)
+        return label_switching.ordered(means, posterior.mixture, allowed)
+    return label_switching.assigned(means, covariances, posterior.mixture, posterior.statistics(), allowed)
 
 
-def _warn(chain, exchanged):
+def _warn(chain, switched):
     if not chain.outcome.converged:
         warnings.warn(
             f"{chain.outcome.value} ({len(chain.coordinates)} steps, the longest autocorrelation time is about "
@@ -261,9 +265,9 @@ def _warn(chain, exchanged):
             ConvergenceWarning,
             stacklevel=4,
         )
-    if exchanged > EXCHANGED:
+    if switched > SWITCHED:
         warnings.warn(
-            f"components had to be matched anew in {100 * exchanged:.0f}% of the samples: what is said of one "
+            f"components had to be matched anew in {100 * switched:.0f}% of the samples: what is said of one "
             "component depends on how they are matched (relabel=), what concerns the whole mixture does not",
             XdgmmWarning,
             stacklevel=4,

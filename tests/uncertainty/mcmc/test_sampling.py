@@ -29,7 +29,7 @@ from xdgmm.uncertainty.mcmc import (
     PosteriorPrior,
     SamplingOutcome,
     Uniform,
-    refine,
+    sample_posterior,
 )
 from xdgmm.uncertainty.mcmc.posterior import Posterior
 
@@ -44,7 +44,7 @@ def quietly(*arguments, **settings):
     """A chain that may be too short."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return refine(*arguments, **settings)
+        return sample_posterior(*arguments, **settings)
 
 
 def two_groups(n=60, seed=5):
@@ -129,7 +129,7 @@ def test_posteriors_of_trials_are_those_of_numerical_integration(trials, prior):
     values, errors = observations.values[:, 0], np.sqrt(observations.variances[:, 0])
     make, log_prior = SIGMA_PRIORS[prior]
     settings = {"prior": PosteriorPrior(sigmas=make(scale)), "n_steps": 5000, "rng": 11}
-    samples = refine(fitted(observations), observations, **settings)
+    samples = sample_posterior(fitted(observations), observations, **settings)
     assert samples.outcome is SamplingOutcome.CONVERGED
     summary = samples.summary()
     for row, marginal in zip(summary, on_a_grid(values, errors, log_prior, scale), strict=True):
@@ -165,8 +165,8 @@ def test_the_posterior_of_two_components_is_that_of_an_independent_density():
     values, errors = two_groups()
     observations = Observations.with_standard_errors(values, errors)
     prior = PosteriorPrior(Dirichlet(2.0), Normal([2.0], [[16.0]]), HalfCauchy(1.5))
-    samples = refine(fitted(observations, 2), observations, prior=prior, n_steps=8000, rng=2)
-    assert samples.exchanged < 0.01
+    samples = sample_posterior(fitted(observations, 2), observations, prior=prior, n_steps=8000, rng=2)
+    assert samples.label_switching < 0.01
 
     def log_density(points):
         logit, m, log_s = points[:, 0], points[:, 1:3], points[:, 3:5]
@@ -189,7 +189,7 @@ def test_the_posterior_in_two_dimensions_is_that_of_an_independent_density():
     prior = PosteriorPrior(
         means=Normal([0.0, 0.0], [[9.0, 2.0], [2.0, 9.0]]), sigmas=Uniform(4.0), correlations=LKJ(2.0)
     )
-    samples = refine(fitted(observations), observations, prior=prior, n_steps=8000, rng=2)
+    samples = sample_posterior(fitted(observations), observations, prior=prior, n_steps=8000, rng=2)
 
     def log_density(points):
         m, log_s, y = points[:, :2], points[:, 2:4], points[:, 4]
@@ -326,15 +326,15 @@ def test_overlapping_components_exchange_and_there_is_a_warning():
     obs = Observations.with_standard_errors(rng.standard_normal(25), 0.3)
     result = fitted(obs, 2, max_iter=200)
     with pytest.warns(ConvergenceWarning), pytest.warns(XdgmmWarning, match="matched"):
-        samples = refine(result, obs, n_steps=600, rng=1, relabel="ordering")
-    assert samples.exchanged > 0.1
+        samples = sample_posterior(result, obs, n_steps=600, rng=1, relabel="ordering")
+    assert samples.label_switching > 0.1
     first = samples.mixture.means[:, 0].argsort()
     assert (np.diff(samples.means[:, first, 0], axis=1) >= 0).all()
 
 
 def test_a_chain_that_is_too_short_is_a_result_with_a_warning(line):
     with pytest.warns(ConvergenceWarning, match="max_steps"):
-        samples = refine(*line, max_steps=60, rng=1)
+        samples = sample_posterior(*line, max_steps=60, rng=1)
     assert samples.outcome is SamplingOutcome.OUT_OF_STEPS
     assert not samples.converged
     assert samples.n_steps == 60
@@ -373,18 +373,18 @@ def test_a_fit_of_other_data_is_refused(line):
     moved = Observations.with_standard_errors(observations.values + 0.01, observations.noise, names="v", units="km/s")
     for other in (moved, observations.select(slice(0, 29))):
         with pytest.raises(InputError, match=r"other data: .*30 objects"):
-            refine(result, other)
+            sample_posterior(result, other)
     renamed = Observations.with_standard_errors(observations.values, observations.noise, names="w", units="km/s")
     with pytest.raises(InputError, match=r"fit is of v, .*observations are of w"):
-        refine(result, renamed)
+        sample_posterior(result, renamed)
     with pytest.raises(InputError, match=r"FitResult.* `result_`"):
-        refine(result.mixture, observations)
+        sample_posterior(result.mixture, observations)
 
 
 def test_a_prior_of_zero_density_at_the_start_is_refused(line):
     for sigmas in (Uniform(0.5), LogUniform(9.0, 20.0)):
         with pytest.raises(InputError, match=r"zero density .*sigma of v .* km / s"):
-            refine(*line, prior=PosteriorPrior(sigmas=sigmas))
+            sample_posterior(*line, prior=PosteriorPrior(sigmas=sigmas))
 
 
 WRONG = {
@@ -404,7 +404,7 @@ WRONG = {
 def test_an_argument_that_is_wrong_is_named(line, what):
     settings, message = WRONG[what]
     with pytest.raises(InputError, match=message):
-        refine(*line, **settings)
+        sample_posterior(*line, **settings)
 
 
 def test_walkers_are_at_least_two_more_than_twice_the_dimensions():
@@ -412,7 +412,7 @@ def test_walkers_are_at_least_two_more_than_twice_the_dimensions():
     obs = Observations.with_standard_errors(values, errors)
     result = fitted(obs)
     with pytest.raises(InputError, match="at least 12, for 5 "):
-        refine(result, obs, n_walkers=11)
+        sample_posterior(result, obs, n_walkers=11)
     assert quietly(result, obs, n_walkers=12, n_steps=5, rng=1).n_walkers == 12
 
 
@@ -420,4 +420,4 @@ def test_with_everything_fixed_there_is_nothing_to_sample(line):
     result, obs = line
     start = GaussianMixture([1.0], result.mixture.means, result.mixture.covariances)
     with pytest.raises(InputError, match="nothing"):
-        refine(fitted(obs, init=start, fixed=Fixed(means=(0,), covariances=(0,))), obs)
+        sample_posterior(fitted(obs, init=start, fixed=Fixed(means=(0,), covariances=(0,))), obs)

@@ -1,0 +1,130 @@
+"""The parameters of a report as functions of a mixture, and their values and intervals by each method.
+
+Whatever finds errors (curvature, sandwich, refits, posterior samples) carries them to these numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xdgmm.errors import InputError
+from xdgmm.fitting import Model
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.uncertainty import Laplace, PosteriorSamples, SampledMixtures, profile_interval
+
+ByName = dict[str, NDArray[np.float64]]
+
+
+class Parameters:
+    """Weights, means and sigmas of K components in D coordinates, laid out in one row.
+
+    Attributes
+    ----------
+    shapes : dict
+        Shape of each by its name: "weights" (K,), "background" (0 or 1), "means", "sigmas" and, from two coordinates
+        on, "principal" (K, D): the sigmas along the principal axes, widest first.
+    """
+
+    def __init__(self, mixture: GaussianMixture) -> None:
+        K, D = mixture.means.shape
+        self.shapes = {
+            "weights": (K,),
+            "background": (mixture.all_weights.size - K,),
+            "means": (K, D),
+            "sigmas": (K, D),
+            "principal": (K, D if D > 1 else 0),
+        }
+
+    def __call__(self, mixture: GaussianMixture) -> NDArray[np.float64]:
+        """The row of numbers (n,) of a mixture."""
+        parts = [mixture.all_weights, mixture.means, mixture.sigmas]
+        if mixture.n_dimensions > 1:
+            parts.append(principal_axes(mixture)[0])
+        return np.concatenate([np.ravel(part) for part in parts])
+
+    def by_name(self, row: ArrayLike) -> ByName:
+        """The numbers of a row (n,) by name, each in its shape."""
+        sizes = [int(np.prod(shape)) for shape in self.shapes.values()]
+        parts = np.split(np.asarray(row, dtype=float), np.cumsum(sizes)[:-1])
+        return {name: part.reshape(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
+
+
+def principal_axes(mixture: GaussianMixture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sigmas along the principal axes (K, D), widest first, and the axes (K, D, D), one in each row.
+
+    The sign of an axis is that which makes its largest element positive.
+    """
+    values, vectors = np.linalg.eigh(mixture.covariances)
+    axes = np.swapaxes(vectors, 1, 2)[:, ::-1]
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=2)[:, :, None], axis=2)
+    return np.sqrt(np.maximum(values[:, ::-1], 0.0)), axes * np.where(largest < 0, -1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ParameterEstimates:
+    """Value and interval of every parameter, as `Parameters` names them.
+
+    Attributes
+    ----------
+    value, low, high : dict of ndarray
+    remarks : tuple of str
+        What a reader of the numbers should know.
+    posterior : list of dict, optional
+        Every posterior sample.
+    """
+
+    value: ByName
+    low: ByName
+    high: ByName
+    remarks: tuple[str, ...] = ()
+    posterior: list[ByName] | None = None
+
+    @property
+    def error(self) -> ByName:
+        """Half of each interval."""
+        return {name: 0.5 * (self.high[name] - self.low[name]) for name in self.low}
+
+    @classmethod
+    def from_laplace(cls, approximation: Laplace, level: float) -> ParameterEstimates:
+        """From a normal approximation: symmetric intervals."""
+        parameters = Parameters(approximation.mixture)
+        found = approximation.propagate(parameters, level)
+        return cls(*(parameters.by_name(row) for row in (found.value, found.low, found.high)))
+
+    @classmethod
+    def from_samples(cls, samples: SampledMixtures, level: float) -> ParameterEstimates:
+        """Quantiles of samples; of a posterior the value is the median, of refits it is the fit."""
+        parameters = Parameters(samples.mixture)
+        rows = np.stack([parameters(each) for each in samples.mixtures()])
+        low, middle, high = np.quantile(rows, [0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level], axis=0)
+        if not isinstance(samples, PosteriorSamples):
+            return cls(*(parameters.by_name(row) for row in (parameters(samples.mixture), low, high)))
+        remarks = f"medians of the posterior, {samples.outcome.value}", f"prior: {samples.prior}"
+        return cls(
+            *(parameters.by_name(row) for row in (middle, low, high)),
+            remarks,
+            [parameters.by_name(row) for row in rows],
+        )
+
+    def with_profiles(
+        self, mixture: GaussianMixture, observations: Observations, model: Model, level: float
+    ) -> ParameterEstimates:
+        """The same with the intervals of the free sigmas of named columns from their profile likelihoods."""
+        if model.prior is not None:
+            raise InputError("with a prior there is no profile of the likelihood; use `method='information'` or 'mcmc'")
+        low, high = ({**of, "sigmas": of["sigmas"].copy()} for of in (self.low, self.high))
+        for k, axis in np.ndindex(mixture.means.shape):
+            if k not in model.fixed.covariances:
+                found = profile_interval(mixture, observations, k, axis, level, model)
+                low["sigmas"][k, axis], high["sigmas"][k, axis] = found.low, found.high
+        return replace(self, low=low, high=high)
+
+    def posterior_limit(self, name: str, place: tuple[int, int], level: float) -> float | None:
+        """The value below which this fraction of the posterior samples lies; None where there is no posterior."""
+        if self.posterior is None:
+            return None
+        return float(np.quantile([row[name][place] for row in self.posterior], level))

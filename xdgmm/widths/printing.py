@@ -1,0 +1,119 @@
+"""The width report as people read it: rich tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.tables.printing import compact, empty_table, plain, upper_limit, with_error, with_interval
+
+from .table import DECLARED, WidthReport
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from rich.table import Table
+
+LONGEST_UNIT = 14  # a longer one stands below the table
+ONE_SIGMA = 0.6827
+SOURCES = {"profile": "profile likelihood (of the sigmas)", "bootstrap": "bootstrap", "sandwich": "sandwich"}
+LABELS = ("component", "axis")
+REPORTED = ("n_members", "weight", "mean", "sigma", "fwhm")
+COMPARED = ("instrumental_sigma", "observed_sigma", "naive_sigma", "observed_off", "naive_off")
+
+
+def rich_table(report: WidthReport, title: str | None = None) -> Table:
+    """A `rich.table.Table` of a width report: value and error side by side, limits as limits, each with its unit.
+
+    Columns: component, axis, number of members, weight, mean, intrinsic sigma and FWHM.
+    """
+    table, captions = _table(report, REPORTED, title)
+    table.caption = "\n".join([*captions, *_errors_from(report.meta), *report.meta.get("remarks", ())]) or None
+    limit_level = report.meta["limit_level"]
+    for row in report:
+        numbers = _numbers(row)
+        table.add_row(
+            *_label(row),
+            f"{numbers['n_members']:.4g}",
+            _interval(numbers, "weight"),
+            _interval(numbers, "mean"),
+            _width(numbers, "sigma", limit_level),
+            _width(numbers, "fwhm", limit_level),
+        )
+    return table
+
+
+def _errors_from(meta: Mapping[str, Any]) -> Iterator[str]:
+    """Where the errors come from and what they stand for, if either is not the default."""
+    level, method = meta.get("level", ONE_SIGMA), meta.get("method", "information")
+    if method in SOURCES or abs(level - ONE_SIGMA) > 1e-3:
+        source = f", from the {SOURCES[method]}" if method in SOURCES else ""
+        yield f"errors stand for {100 * level:.4g}%{source}"
+
+
+def comparison_table(report: WidthReport, title: str | None = None) -> Table:
+    """A `rich.table.Table` of what the widths are without deconvolution, and how far off that is.
+
+    Columns: component, axis, median error of measurement, standard deviation s as measured, naive
+    ``sqrt(s^2 - mean squared error)``; the last two with their distance from the intrinsic sigma in standard errors.
+    """
+    table, captions = _table(report, COMPARED, title)
+    table.caption = "\n".join(captions) or None
+    for row in report:
+        numbers = _numbers(row)
+        shown = (
+            with_error(numbers[name], numbers[f"{name}_error"]) if np.isfinite(numbers[name]) else "none"
+            for name in COMPARED[:3]
+        )
+        off = (f"{numbers[name]:+.1f}" if np.isfinite(numbers[name]) else "" for name in COMPARED[3:])
+        table.add_row(*_label(row), *shown, *off)
+    return table
+
+
+def relations_table(relations: QTable) -> Table:
+    """A `rich.table.Table` of what `relations` returned."""
+    from rich.markup import escape
+
+    table = empty_table(("comp.", "quantity", "of", "value"), left=("quantity", "of"))
+    for row in relations:
+        unit = f" {compact(row['unit'])}" if row["unit"] else ""
+        value = with_error(plain(row["value"]), plain(row["error"]))
+        table.add_row(str(row["component"]), row["quantity"], escape(row["of"]), escape(value + unit))
+    return table
+
+
+def _table(report: WidthReport, names: Iterable[str], title: str | None) -> tuple[Table, list[str]]:
+    """An empty table with the headings of these columns, their unit where all rows have one, and captions below it."""
+    unit = getattr(report["sigma"], "unit", None)
+    label, captions = "" if unit is None or "unit" in report.colnames else f"\n\\[{compact(unit)}]", []
+    if len(label) > LONGEST_UNIT:
+        label = ""
+        captions.append(f"means and widths in {compact(unit)}")
+    headings = [_heading(name, label) for name in (*LABELS, *names)]
+    options = {"title": title, "title_justify": "left", "title_style": "bold", "caption_justify": "left"}
+    return empty_table(headings, left=(headings[1],), **options), captions
+
+
+def _heading(name: str, label: str) -> str:
+    column = DECLARED[name]
+    return column.heading.replace("[", r"\[") + (label if column.unit == "width" else "")
+
+
+def _label(row: Any) -> tuple[str, str]:
+    from rich.markup import escape
+
+    own_unit = f" \\[{compact(row['unit'])}]" if "unit" in row.colnames and row["unit"] else ""
+    return str(row["component"]), escape(str(row["axis"])) + own_unit
+
+
+def _numbers(row: Any) -> dict[str, float]:
+    return {name: plain(row[name]) for name in row.colnames if name not in ("axis", "unit")}
+
+
+def _width(numbers: Mapping[str, float], name: str, limit_level: float) -> str:
+    return upper_limit(numbers[f"{name}_limit"], limit_level) if numbers["is_limit"] else _interval(numbers, name)
+
+
+def _interval(numbers: Mapping[str, float], name: str) -> str:
+    return with_interval(*(numbers[name + ending] for ending in ("", "_error", "_low", "_high")))

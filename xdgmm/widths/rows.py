@@ -1,0 +1,160 @@
+"""The rows of a width report: one for each component and axis, its widths, their intervals and limits."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xdgmm.fitting import Model, responsibilities
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
+from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
+
+from .observed import Observed, observed_along
+from .parameters import ParameterEstimates, principal_axes
+
+CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
+
+
+class Interval(NamedTuple):
+    """A value with the ends of its interval: NaN where there is no interval, or no value."""
+
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+
+class Row(NamedTuple):
+    """A component along an axis, in the units of the mixture.
+
+    n_members: sum of weights times memberships; sigma_limit: NaN where sigma is no limit; direction: of the axis (D,).
+    """
+
+    component: int
+    axis: str
+    direction: NDArray[np.float64]
+    n_members: float
+    weight: Interval
+    mean: Interval
+    sigma: Interval
+    sigma_limit: float
+    observed: Observed
+
+    @property
+    def is_limit(self) -> bool:
+        """Is sigma consistent with zero?"""
+        return not np.isnan(self.sigma_limit)
+
+
+class Rows:
+    """Makes the rows of a report.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+        In the units of the mixture.
+    model : Model
+    errors : ParameterErrors
+    estimates : ParameterEstimates
+        What is reported of each parameter.
+    limit_level : float
+    """
+
+    def __init__(
+        self,
+        mixture: GaussianMixture,
+        observations: Observations,
+        model: Model,
+        errors: ParameterErrors,
+        estimates: ParameterEstimates,
+        limit_level: float,
+    ) -> None:
+        self.mixture, self.observations, self.model, self.errors = mixture, observations, model, errors
+        self.estimates, self.limit_level = estimates, limit_level
+        blocks = observations.pack(background=mixture.background and mixture.background.box)
+        self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
+
+    def named(self) -> list[Row]:
+        """Named columns of all components."""
+        K, D = self.mixture.means.shape
+        return [self._named(k, axis) for k in range(K) for axis in range(D)]
+
+    def principal(self) -> list[Row]:
+        """Principal axes of all components, widest first; none in one dimension, where they are the column."""
+        K, D = self.mixture.means.shape
+        axes = principal_axes(self.mixture)[1]
+        return [self._principal(k, i, axes[k, i]) for k in range(K) for i in range(D)] if D > 1 else []
+
+    def _named(self, k: int, axis: int) -> Row:
+        direction = np.eye(self.mixture.n_dimensions)[axis]
+        upper = self._upper("sigmas", (k, axis), self._limit(k, axis))
+        mean = self._interval("means", (k, axis), held=k in self.model.fixed.means)
+        return self._row(k, self.mixture.names[axis], direction, "sigmas", (k, axis), mean, upper)
+
+    def _principal(self, k: int, i: int, direction: NDArray[np.float64]) -> Row:
+        limit = None
+        if self._may_have_zero_width(k, i) and self._may_have_limit(k):
+            limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.model)
+        upper = self._upper("principal", (k, i), limit)
+        return self._row(k, f"principal {i + 1}", direction, "principal", (k, i), Interval(), upper)
+
+    def _row(
+        self,
+        k: int,
+        axis: str,
+        direction: NDArray[np.float64],
+        name: str,
+        place: tuple[int, int],
+        mean: Interval,
+        upper: float,
+    ) -> Row:
+        alone = self.mixture.all_weights.size == 1 or k in self.model.fixed.weights
+        held = k in self.model.fixed.covariances
+        return Row(
+            component=k,
+            axis=axis,
+            direction=direction,
+            n_members=self.members[:, k].sum(),
+            weight=self._interval("weights", k, held=alone),
+            mean=mean,
+            sigma=self._interval(name, place, held=held or not np.isnan(upper)),
+            sigma_limit=upper,
+            observed=observed_along(direction, self.observations, self.members[:, k]),
+        )
+
+    def _interval(self, name: str, place: int | tuple[int, int], *, held: bool) -> Interval:
+        """Value, and the ends of its interval; none where it is held fixed or at the boundary."""
+        value = self.estimates.value[name][place]
+        if held:
+            return Interval(value)
+        return Interval(value, self.estimates.low[name][place], self.estimates.high[name][place])
+
+    def _upper(self, name: str, place: tuple[int, int], limit: WidthLimit | None) -> float:
+        """Upper limit of a width that is consistent with zero (of a posterior: its quantile); NaN otherwise."""
+        if limit is None or not limit.consistent_with_zero:
+            return np.nan
+        of_posterior = self.estimates.posterior_limit(name, place, self.limit_level)
+        return limit.upper if of_posterior is None else of_posterior
+
+    def _may_have_zero_width(self, k: int, i: int) -> bool:
+        """Is the component singular along this axis, or is this its narrowest and not clearly resolved?"""
+        D = self.mixture.n_dimensions
+        if i >= D - self.errors.singular[k]:
+            return True
+        value, error = (of["principal"][k, i] for of in (self.estimates.value, self.estimates.error))
+        return bool(i == D - 1 and self.model.type.rotated and not 2 * value > CLEARLY_RESOLVED * error)
+
+    def _may_have_limit(self, k: int) -> bool:
+        return self.model.prior is None and k not in self.model.fixed.covariances
+
+    def _limit(self, k: int, axis: int) -> WidthLimit | None:
+        """The limit of one width; None where it is so far from zero that none is needed, or where there can be none."""
+        if not self._may_have_limit(k):
+            return None
+        variance, error = self.mixture.sigmas[k, axis] ** 2, self.errors.variances[k, axis]
+        if variance > CLEARLY_RESOLVED * error and np.isfinite(error):
+            return None
+        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.model)
