@@ -12,7 +12,7 @@ from scipy.stats import norm
 from xdgmm.basics.arrays import read_only
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import DeprecatedAlias, InputError, deprecated_arguments
-from xdgmm.widths.table import FWHM
+from xdgmm.widths.columns import FWHM
 from xdgmm.widths.velocity import CONVENTIONS
 
 from . import inputs, profile_likelihood

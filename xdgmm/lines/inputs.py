@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.arrays import as_dimensionless, as_floats, list_rows
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.widths.table import FWHM
+from xdgmm.widths.columns import FWHM
 
 if TYPE_CHECKING:
     from astropy.units import Quantity, UnitBase

@@ -15,7 +15,7 @@ from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.fitting import FitResult, Fixed, Model, Settings, fit
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import profile_interval, width_limit
-from xdgmm.widths.table import FWHM
+from xdgmm.widths.columns import FWHM
 
 from .deconvolution import LEVEL, LIMIT_LEVEL, IntrinsicWidths
 from .profile_likelihood import SignedRoot

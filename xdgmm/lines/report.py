@@ -11,7 +11,7 @@ import numpy as np
 from xdgmm.basics.arrays import as_floats
 from xdgmm.tables.printing import brief, empty_table, plain, with_error
 from xdgmm.tables.report import Column, build_table, metadata
-from xdgmm.widths.table import FWHM
+from xdgmm.widths.columns import FWHM
 
 from . import inputs
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from xdgmm.tables.printing import compact, empty_table, plain, upper_limit, with_error, with_interval
 
-from .table import DECLARED, WidthReport
+from .columns import DECLARED
 
 if TYPE_CHECKING:
     from astropy.table import QTable
     from rich.table import Table
+
+    from .table import WidthReport
 
 LONGEST_UNIT = 14  # a longer one stands below the table
 ONE_SIGMA = 0.6827

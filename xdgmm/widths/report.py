@@ -88,7 +88,7 @@ def widths(
     -------
     WidthReport
         A QTable.  First one row per component and named column, then, from two columns on, one per component and
-        principal axis, widest first, with its direction.  See `xdgmm.widths.table.COLUMNS`.  What does not exist is
+        principal axis, widest first, with its direction.  See `xdgmm.widths.columns.COLUMNS`.  What does not exist is
         masked: the error of a width consistent with zero or of what was fixed, the limit of one that is not, the
         scatter as measured behind projections.  ``meta`` holds the options, what was fitted and how that ended (from
         the record of the fit), remarks, and the background's fraction.

@@ -15,62 +15,14 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.tables.printing import as_text
 from xdgmm.tables.report import Column, build_table
 
+from .columns import COLUMNS, DECLARED, FWHM
+from .printing import comparison_table, rich_table
 from .rows import Row
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
     from .velocity import ToVelocity
-
-FWHM = np.sqrt(8.0 * np.log(2.0))
-
-
-def _with_interval(name: str, description: str, heading: str, unit: str | None) -> Iterator[Column]:
-    yield Column(name, description, unit, heading=heading)
-    yield Column(f"{name}_error", "half its interval at the level", unit)
-    yield Column(f"{name}_low", "lower end of it", unit)
-    yield Column(f"{name}_high", "upper end of it", unit)
-
-
-COLUMNS = (
-    Column("component", "component of the mixture, from 0", heading="\ncomp."),
-    Column("axis", "named column, or principal axis (1 is the widest)", heading="\naxis"),
-    Column("n_members", "sum of the objects' weights times their memberships of the component", heading="\nN"),
-    *_with_interval("weight", "mixing proportion", "\nweight", None),
-    *_with_interval("mean", "intrinsic mean", "\nmean", "width"),
-    *_with_interval("sigma", "intrinsic standard deviation, errors of measurement taken out", "intrinsic\nσ", "width"),
-    *_with_interval("fwhm", "intrinsic full width at half maximum", "intrinsic\nFWHM", "width"),
-    Column("sigma_limit", "upper limit on sigma, where it is consistent with zero", "width"),
-    Column("fwhm_limit", "upper limit on the full width, where it is consistent with zero", "width"),
-    Column("is_limit", "is sigma consistent with zero?"),
-    Column(
-        "observed_sigma",
-        "standard deviation of the values as measured (ddof 1), weighted by membership",
-        "width",
-        heading="observed\ns",
-    ),
-    Column("observed_sigma_error", "its standard error, s / sqrt(2 (n - 1))", "width"),
-    Column(
-        "observed_off",
-        "observed less intrinsic sigma, in standard errors of the observed one",
-        heading="s off by\n[errors]",
-    ),
-    Column("instrumental_sigma", "median 1-sigma error of the members", "width", heading="median\nerror"),
-    Column("instrumental_sigma_error", "its standard error", "width"),
-    Column(
-        "naive_sigma",
-        "sqrt(observed_sigma^2 - mean squared error); none where that is negative",
-        "width",
-        heading="naive\nσ",
-    ),
-    Column("naive_sigma_error", "its standard error, were the naive width right", "width"),
-    Column(
-        "naive_off",
-        "naive less intrinsic sigma, in standard errors of the naive one",
-        heading="naive off by\n[errors]",
-    ),
-)
-DECLARED = {column.name: column for column in COLUMNS}
 
 
 class WidthReport(QTable):  # type: ignore[misc]
@@ -89,8 +41,6 @@ class WidthReport(QTable):  # type: ignore[misc]
         return f"<pre>{escape(self._text())}</pre>"
 
     def _text(self) -> str:
-        from .printing import comparison_table, rich_table
-
         return as_text(rich_table(self), comparison_table(self))
 
 
