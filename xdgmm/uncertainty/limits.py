@@ -203,16 +203,16 @@ class NarrowestAxisProfile(Profile):
         narrowest = vectors[..., 0]
         V[self.which] -= values[..., 0, None, None] * narrowest[..., :, None] * narrowest[..., None, :]
         start = self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, V)
-        hold = self.problem.constraints.flattened(self.component)
+        constraints = self.problem.constraints.with_singular(self.component)
         try:
-            solution = self.problem.maximise(start, self.tolerance, PASSES, hold=hold)
+            solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints)
         except solvers.CollapseError:
             return -np.inf
         return min(solution.statistics.log_likelihood, self.maximum)
 
     def hold(self, value: float) -> Constraints:
         """Covariances above ``value^2 I``."""
-        return self.problem.constraints.above(self._only_here(value**2))
+        return self.problem.constraints.with_floor(self._only_here(value**2))
 
     def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:
         """The mixture with a wider covariance."""
