@@ -1,9 +1,11 @@
-"""The command line, run as users run it."""
+"""The command line, run in this process, or as users run it."""
 
+import io
 import os
 import subprocess
 import sys
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
 import pytest
@@ -12,13 +14,30 @@ from xdgmm import datasets
 from xdgmm.cli import main
 
 
-def run(*arguments, cwd):
-    """Run the command with warnings as errors, in a process of its own."""
+def run_in_process(*arguments, cwd):
+    """Run the command with warnings as errors, in a process of its own, which takes a second or two to start."""
     code = "from xdgmm.cli import main; main()"
     command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
     return subprocess.run(
         command, check=False, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "200"}
     )
+
+
+def run(*arguments, cwd):
+    """Run the command in this process, where pytest makes errors of warnings."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        patch.setenv("COLUMNS", "200")
+        patch.setattr(warnings, "showwarning", warnings.showwarning)  # which `main` replaces
+        patch.setattr(sys, "argv", ["xdgmm", *map(str, arguments)])
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    printed = []
+    for stream in (out, err):
+        stream.flush()
+        printed.append(stream.buffer.getvalue().decode())
+    return subprocess.CompletedProcess(arguments, ended.value.code or 0, *printed)
 
 
 def was_refused(done, *parts):
@@ -32,23 +51,23 @@ def was_refused(done, *parts):
 
 @pytest.fixture(scope="session")
 def xdgmm():
-    """The command: called with arguments and a folder."""
+    """The command, in this process: called with arguments and a folder."""
     return run
 
 
+@pytest.fixture(scope="session")
+def process():
+    """The command in a process of its own: called with arguments and a folder."""
+    return run_in_process
+
+
 @pytest.fixture
-def here(monkeypatch, capsys, tmp_path):
+def here(tmp_path):
     """The command in this process: called with arguments; returns exit code, standard output and standard error."""
 
     def run_here(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("COLUMNS", "200")
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # which `main` replaces
-        monkeypatch.setattr(sys, "argv", ["xdgmm", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        return ended.value.code or 0, printed.out, printed.err
+        done = run(*arguments, cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
 
     return run_here
 

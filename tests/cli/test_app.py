@@ -77,12 +77,12 @@ def test_json_is_all_there_is_on_standard_output(here, stars):
     assert "'vv'" in err
 
 
-def test_json_keeps_every_name_where_the_output_knows_few_letters(stars, monkeypatch, xdgmm):
+def test_json_keeps_every_name_where_the_output_knows_few_letters(stars, monkeypatch, process):
     table = Table.read(stars / "stars.fits")["v", "e_v"]
     table.rename_columns(["v", "e_v"], ["größe λ", "e_größe λ"])
     table.write(stars / "t.ecsv")
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    done = xdgmm("fit", "t.ecsv", "--columns", "größe λ", "--json", cwd=stars)
+    done = process("fit", "t.ecsv", "--columns", "größe λ", "--json", cwd=stars)
     assert json.loads(done.stdout)["model"]["columns"] == ["größe λ"]
 
 

@@ -26,9 +26,9 @@ def masses(tmp_path):
     return tmp_path
 
 
-def test_the_answers_are_those_of_the_library(xdgmm, masses):
+def test_the_answers_are_those_of_the_library(process, masses):
     options = ("--on-bad", "drop", "--outlyingness", "50", "--seed", "3")
-    done = xdgmm("apply", "model.fits", "masses.ecsv", "--output", "out.ecsv", *options, cwd=masses)
+    done = process("apply", "model.fits", "masses.ecsv", "--output", "out.ecsv", *options, cwd=masses)
     assert done.returncode == 0, done.stderr
     assert "2 without any usable value: their new columns are masked" in done.stdout
     assert "errors of v taken from e_v" in done.stdout

@@ -12,8 +12,8 @@ from xdgmm import GaussianMixture, datasets
 OUTPUTS = ("model.fits", "widths.ecsv", "fit.png")
 
 
-def test_fit_does_what_the_readme_says(xdgmm, outputs, stars):
-    done = xdgmm(
+def test_fit_does_what_the_readme_says(process, outputs, stars):
+    done = process(
         "fit", "stars.fits", "--columns", "v", "--errors", "e_v", "--weights", "p_mem", "--components", "1",
         *outputs, cwd=stars,
     )  # fmt: skip
@@ -54,9 +54,9 @@ def test_two_columns_and_no_errors(xdgmm, outputs, tmp_path):
     assert all((tmp_path / name).stat().st_size > 0 for name in OUTPUTS)
 
 
-def test_the_same_seed_prints_the_same(xdgmm, stars):
+def test_the_same_seed_prints_the_same_in_every_process(xdgmm, process, stars):
     command = ["fit", "stars.fits", "--columns", "v", "--components", "2", "--seed", "4"]
-    assert xdgmm(*command, cwd=stars).stdout == xdgmm(*command, cwd=stars).stdout
+    assert xdgmm(*command, cwd=stars).stdout == process(*command, cwd=stars).stdout
 
 
 def bad(stars, **columns):
@@ -132,9 +132,9 @@ def test_bad_input_is_one_sentence_and_touches_nothing(xdgmm, refused, stars, ar
     assert {path.name: path.read_bytes() for path in stars.iterdir()} == before
 
 
-def test_exact_repeated_values_are_refused_with_the_reason(xdgmm, refused, tmp_path):
+def test_exact_repeated_values_are_refused_with_the_reason(process, refused, tmp_path):
     Table({"v": np.ones(9)}).write(tmp_path / "t.ecsv")
-    refused(xdgmm("fit", "t.ecsv", "--columns", "v", "--errors", "none", cwd=tmp_path), "carry no noise")
+    refused(process("fit", "t.ecsv", "--columns", "v", "--errors", "none", cwd=tmp_path), "carry no noise")
 
 
 def test_overwriting_is_possible_when_asked_for(xdgmm, stars):

@@ -64,12 +64,12 @@ def test_the_instrument_may_be_a_column_a_quantity_a_fwhm_or_a_resolving_power(x
         assert other == pytest.approx(tables[0], rel=1e-9, nan_ok=True)
 
 
-def test_wavelengths_become_velocities(xdgmm, tmp_path):
+def test_wavelengths_become_velocities(xdgmm, process, tmp_path):
     Table({"w": [4.0, 5.0], "w_err": [0.1, 0.1]}, units={"w": "Angstrom", "w_err": "Angstrom"}).write(
         tmp_path / "l.ecsv"
     )
     command = ("lines", "deconvolve", "l.ecsv", "--fwhm", "w", "--lsf-fwhm", "3", "--rest", "6562.8 AA")
-    done = xdgmm(*command, "--output", "o.ecsv", cwd=tmp_path)
+    done = process(*command, "--output", "o.ecsv", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     table = QTable.read(tmp_path / "o.ecsv")
     assert table["xd_intrinsic_fwhm"].value == pytest.approx([np.sqrt(7), 4.0])
