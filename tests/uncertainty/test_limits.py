@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, minimize, minimize_scalar
 
-from xdgmm import InputError, Observations, datasets
+from xdgmm import XDGMM, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import Settings, fit
 from xdgmm.mixture import GaussianMixture
-from xdgmm.uncertainty import width_limit
+from xdgmm.uncertainty import profile_interval, width_limit
 
 
 def profile(y, e, sigma):
@@ -172,3 +172,45 @@ def test_limits_of_several_components_are_found_from_any_maximum(seed):
             limit = width_limit(result.mixture, observations, k, 0)
             assert limit.deviance >= 0
             assert limit.upper > sigma if limit.consistent_with_zero else np.isnan(limit.upper)
+
+
+QUANTILE = 2.705543454095404
+
+
+def profile_by_hand(x, e, sigmas):
+    """Twice the fall of the profile likelihood of one Gaussian at each sigma."""
+    t = sigmas[:, None] ** 2 + e**2
+    mean = (x / t).sum(axis=1) / (1 / t).sum(axis=1)
+    log_likelihood = -0.5 * (np.log(t) + (x - mean[:, None]) ** 2 / t).sum(axis=1)
+    return 2 * (log_likelihood.max() - log_likelihood)
+
+
+def unequal(seed):
+    rng = np.random.default_rng(seed)
+    e = 10 ** rng.uniform(-1, 1, rng.integers(4, 12))
+    return e * rng.standard_normal(e.size) * rng.uniform(0.8, 1.6), e
+
+
+X = np.array([2.59, 0.48, 0.38, 7.76, -6.83, -0.34, -6.95, -0.97])
+E = np.array([6.48, 7.2, 0.12, 2.99, 7.52, 0.56, 2.57, 10.68])
+
+
+@pytest.mark.parametrize(("x", "e"), [(X, E), *map(unequal, range(12))])
+def test_the_limit_is_the_outermost_crossing_of_the_profile(x, e):
+    observations = Observations.with_standard_errors(x, e)
+    limit = width_limit(XDGMM().fit(observations).mixture_, observations, 0, 0)
+    grid = np.linspace(0.0, 2 * np.ptp(x), 40_001)
+    deviance = profile_by_hand(x, e, grid)
+    assert limit.consistent_with_zero == (deviance[0] < QUANTILE)
+    if limit.consistent_with_zero:
+        assert limit.upper == pytest.approx(grid[deviance < QUANTILE].max(), abs=2 * grid[1])
+
+
+def test_an_interval_of_several_pieces_has_its_outermost_ends_and_says_so():
+    observations = Observations.with_standard_errors(X, E)
+    with pytest.warns(XdgmmWarning, match="several pieces"):
+        found = profile_interval(XDGMM().fit(observations).mixture_, observations, 0, 0, level=0.9)
+    grid = np.linspace(0.0, 20.0, 20_001)
+    inside = grid[profile_by_hand(X, E, grid) < QUANTILE]
+    assert (found.low, found.high) == pytest.approx((inside.min(), inside.max()), abs=2e-3)
+    assert np.diff(inside).max() > 1.0  # there is a gap

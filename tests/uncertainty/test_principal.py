@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
 from xdgmm import XDGMM, InputError, Observations, datasets
 from xdgmm.uncertainty import principal_limit, width_limit
@@ -33,6 +33,64 @@ def test_with_one_noise_for_all_the_limit_is_that_of_the_eigenvalues(D):
 
     expected = np.sqrt(brentq(lambda t: 2 * (profile(0.0) - profile(t)) - QUANTILE, 1e-9, 10.0))
     assert principal_limit(model.mixture_, observations, 0).upper == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("D", [2, 3])
+def test_each_axis_has_the_limit_of_its_own_eigenvalue(D):
+    # With one noise for all, T = V + 1 keeps the directions of the data whatever its eigenvalues must be.
+    x = 0.85 * np.random.default_rng(4).standard_normal((40, D)) * np.linspace(1.1, 0.9, D)
+    observations = Observations.with_standard_errors(x, 1.0)
+    mixture = XDGMM().fit(observations).mixture_
+    eigenvalues = np.linalg.eigvalsh(np.cov(x.T, ddof=0))[::-1]
+    for axis in range(D):
+        wide = np.arange(D) <= axis
+
+        def profile(variance, wide=wide):
+            T = np.maximum(np.maximum(eigenvalues, 1.0), np.where(wide, 1.0 + variance, 0.0))
+            return -0.5 * len(x) * (np.log(T) + eigenvalues / T).sum()
+
+        expected = np.sqrt(brentq(lambda t: 2 * (profile(0.0) - profile(t)) - QUANTILE, 1e-9, 10.0))
+        found = principal_limit(mixture, observations, 0, axis=axis)
+        assert found.consistent_with_zero
+        assert found.upper == pytest.approx(expected, rel=1e-4), axis
+
+
+def two_flat_axes(seed, N=20):
+    rng = np.random.default_rng(seed)
+    errors = rng.uniform(0.7, 1.5, (N, 2))
+    return Observations.with_standard_errors(errors * rng.standard_normal((N, 2)) * 0.85, errors)
+
+
+def test_the_limit_of_the_widest_axis_is_that_of_a_search_over_all_ellipses():
+    observations = two_flat_axes(1)
+    x, S = observations.values, observations.noise_covariances
+
+    def fall(parameters, least):
+        angle, more, narrow = parameters
+        axes = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        P = np.linalg.inv(axes.T @ np.diag([least**2 + more**2, narrow**2]) @ axes + S)
+        mean = np.linalg.solve(P.sum(axis=0), np.einsum("nij,nj->i", P, x))
+        return 0.5 * np.sum(np.einsum("ni,nij,nj->n", x - mean, P, x - mean) - np.linalg.slogdet(P)[1])
+
+    def profile(least):
+        starts = [(angle, 0.01, narrow) for angle in np.linspace(0, np.pi, 5)[:-1] for narrow in (0.01, 0.3)]
+        return -min(minimize(fall, start, args=(least,)).fun for start in starts)
+
+    expected = brentq(lambda s: 2 * (profile(0.0) - profile(s)) - QUANTILE, 0.3, 1.0, rtol=1e-4)
+    mixture = XDGMM().fit(observations).mixture_
+    assert expected == pytest.approx(0.55, abs=0.005)
+    assert principal_limit(mixture, observations, 0, axis=0).upper == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_limits_in_a_report_agree_with_each_other(seed):
+    observations = two_flat_axes(seed, N=12)
+    model = XDGMM().fit(observations)
+    report = model.widths(observations)
+    limits = np.where(report["is_limit"], np.ma.filled(np.ma.asarray(report["sigma_limit"]), np.nan), report["sigma"])
+    x1, x2, widest, narrowest = np.asarray(limits, dtype=float)
+    assert narrowest <= widest * (1 + 1e-9)
+    assert max(x1, x2) <= widest * (1 + 1e-9)
 
 
 def test_in_one_dimension_it_is_the_limit_of_the_width():

@@ -48,7 +48,7 @@ def step(mixture, statistics, constraints=None):
     )
 
 
-def iterate(mixture, statistics, objective):
+def advance(mixture, statistics, objective):
     """One iteration: the next mixture and its statistics."""
     following = step(mixture, statistics, objective.constraints)
     return following, objective.expect(following)

@@ -14,7 +14,7 @@ from .model import Fixed, Model
 from .priors import PARTS, Dirichlet, InverseWishart, Normal, Prior
 
 
-def with_record(result, observations):
+def recorded(result, observations):
     """The result of a fit whose mixture has its record."""
     record = FitRecord(
         model=_described(result.model, result.mixture),

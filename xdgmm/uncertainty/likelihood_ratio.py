@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
 from xdgmm.errors import InputError
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 PASSES = 2000
 WIDEST = 30  # doublings of the step before a limit is called infinite
+RATIO = 1.25  # between places where more crossings of a profile are looked for
+DOWN = 16  # such places on the way down, before zero
+TINY = 1e-300
+SHALLOW = 2.0  # deviance above the quantile below which a minimum between such places is looked at closely
 
 
 class LostError(Exception):
@@ -117,7 +121,7 @@ class Profile(ABC):
         start = self.known[near][1]
         try:
             solution = self.problem.maximise(
-                self.moved(start, near, value), self.tolerance, PASSES, constraints=self.hold(value)
+                self.moved(start, near, value), self.tolerance, PASSES, hold=self.hold(value)
             )
         except solvers.CollapseError:
             return -np.inf, start
@@ -156,6 +160,74 @@ def first_crossing(function: Callable[[float], float], start: float, step: float
     except LostError:
         return (np.inf if step > 0 else 0.0), True
     return np.inf, False
+
+
+def crossings(function: Callable[[float], float], start: float, step: float, far: float) -> tuple[list[float], bool]:
+    """All places where a function of a value >= 0, negative at `start`, changes its sign on the way to `far`.
+
+    A profile need not be monotone: where few objects are measured much better than the others it can fall, and rise
+    again.  The function is evaluated on a geometric grid beyond its first crossing, and near its shallow minima.
+
+    Parameters
+    ----------
+    function : callable
+    start, step : float
+        Of `first_crossing`.
+    far : float
+        Beyond which, away from `start`, it has no more crossings.
+
+    Returns
+    -------
+    ends : list of float
+        The last one is the outermost; infinite where the function stays negative on the way up, 0 on the way down.
+    lost : bool
+        Was the component lost before the first crossing?
+    """
+    first, lost = first_crossing(function, start, step)
+    if lost or not 0.0 < first < np.inf:
+        return [first], lost
+    places, heights = [first], [TINY]  # beyond the first crossing it is positive
+    try:
+        for place in _grid(first, far):
+            height = function(place)
+            places.append(place)
+            heights.append(height)
+    except LostError:
+        pass  # what lies beyond says nothing about this component
+    if step < 0:
+        places, heights = places[::-1], heights[::-1]
+    places, heights = _with_minima(function, np.array(places), np.array(heights))
+    changes = np.flatnonzero(heights[:-1] * heights[1:] < 0)
+    ends = [first, *(float(brentq(function, places[i], places[i + 1], rtol=1e-9)) for i in changes)]
+    if step < 0 and heights[0] < 0:
+        ends.append(0.0)
+    return sorted(ends, reverse=bool(step < 0)), False
+
+
+def _grid(first: float, far: float) -> list[float]:
+    """Places between the first crossing and the end of what has to be searched."""
+    if far <= 0.0:
+        return [*(first * RATIO ** -np.arange(1.0, DOWN + 1)), 0.0]
+    if far <= first:
+        return []
+    n = int(np.ceil(np.log(far / first) / np.log(RATIO)))
+    return list(np.geomspace(first, far, n + 1)[1:])
+
+
+def _with_minima(function: Callable[[float], float], places: Any, heights: Any) -> tuple[Any, Any]:
+    """The places with the minima between them that are low enough to cross zero."""
+    inner = np.flatnonzero((heights[1:-1] > 0) & (heights[1:-1] < heights[:-2]) & (heights[1:-1] <= heights[2:])) + 1
+    for i in inner[heights[inner] < SHALLOW]:
+        low, high = places[i - 1], places[i + 1]
+        try:
+            found = minimize_scalar(
+                function, bounds=(low, high), method="bounded", options={"xatol": 1e-3 * (high - low)}
+            )
+        except LostError:
+            continue
+        places, heights = np.append(places, found.x), np.append(heights, found.fun)
+    order = np.argsort(places)
+    return places[order], heights[order]
 
 
 def check_component(mixture: GaussianMixture, component: int, name: str = "component", size: int | None = None) -> None:

@@ -2,21 +2,23 @@
 
 With m the maximum of the log-likelihood and p(s) its maximum with the quantity held at s: the quantity is consistent
 with zero where ``2 (m - p(0))`` is below the quantile of the half-half mixture of chi-squared with zero and one degree
-of freedom (Self & Liang 1987, J. Am. Stat. Assoc. 82, 605; 2.7055 at 95%), and its upper limit is where the profile has
-fallen by half that quantile.
+of freedom (Self & Liang 1987, J. Am. Stat. Assoc. 82, 605; 2.7055 at 95%), and its upper limit is the largest s at
+which the profile has fallen by half that quantile.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import combinations, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem, solvers
+from xdgmm.fitting.objective import differentiate
 
 from .likelihood_ratio import (
     PASSES,
@@ -25,18 +27,25 @@ from .likelihood_ratio import (
     WidthLimit,
     check_component,
     check_has_likelihood_limit,
-    first_crossing,
+    crossings,
     one_sided_quantile,
 )
 from .profile import WidthProfile, warn_of_local_maximum
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xdgmm.fitting import Model
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
+    Floats = NDArray[np.float64]
+
 LARGEST = 1.0 - 1e-6  # fraction of a background
+ROTATIONS = 10  # steps towards the best directions of wide axes
+MOST_CANDIDATES = 10  # sets of columns along which the wide axes are tried
+KEPT_CANDIDATES = 3  # of them, after the first point of the profile
 
 
 def width_limit(
@@ -81,8 +90,8 @@ def width_limit(
     deviance = 2 * (top - at_zero)
     if deviance >= quantile:
         return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
-    upper, _ = first_crossing(lambda sigma: 2 * (top - profile.at(sigma)) - quantile, highest, profile.step)
-    return WidthLimit(deviance, consistent_with_zero=True, upper=upper * profile.unit)
+    ends, _ = crossings(lambda sigma: 2 * (top - profile.at(sigma)) - quantile, highest, profile.step, profile.span)
+    return WidthLimit(deviance, consistent_with_zero=True, upper=ends[-1] * profile.unit)
 
 
 def principal_limit(
@@ -91,12 +100,16 @@ def principal_limit(
     component: int,
     level: float = 0.95,
     model: Model | None = None,
+    *,
+    axis: int | None = None,
 ) -> WidthLimit:
-    """Is the narrowest principal axis of a component consistent with zero width, and how wide may it be?
+    """Is a principal axis of a component consistent with zero width, and how wide may it be?
 
-    It is consistent with zero where the likelihood, maximised over covariances that are singular, has not fallen too
-    far.  The upper limit is the largest s for which the likelihood, maximised over all covariances ``V >= s^2 I`` of
-    that component, has not fallen too far: whatever direction the narrow axis then takes.
+    Principal axes are ordered, widest first, so a statement about one is a statement about its eigenvalue.  The axis
+    is consistent with zero where the likelihood, maximised over covariances in which this and all narrower axes have no
+    width, has not fallen too far.  Its upper limit is the largest s for which the likelihood, maximised over all
+    covariances in which this and all wider axes have sigmas of at least s, has not fallen too far, whatever the
+    directions of these axes.  So the limit of a wider axis is never below that of a narrower one.
 
     Parameters
     ----------
@@ -109,6 +122,8 @@ def principal_limit(
         Between 0.5 and 1.
     model : Model, optional
         What was fitted: the `model` of the fit's result.
+    axis : int, optional
+        From 0, the widest, to D - 1, the narrowest and the default.
 
     Returns
     -------
@@ -118,13 +133,15 @@ def principal_limit(
     Raises
     ------
     InputError
-        If `level` is not between 0.5 and 1, there is no such component, or the fit had a prior.
+        If `level` is not between 0.5 and 1, there is no such component or axis, or the fit had a prior.
     """
     check_level(level, least=0.5)
     check_component(mixture, component)
+    axis = mixture.n_dimensions - 1 if axis is None else axis
+    check_component(mixture, axis, "axis", mixture.n_dimensions)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
-    profile, quantile = NarrowestAxisProfile(problem, mixture, component), one_sided_quantile(level)
+    profile, quantile = PrincipalProfile(problem, mixture, component, axis), one_sided_quantile(level)
     deviance = 2 * (profile.maximum - profile.flattened())
     if deviance >= quantile:
         return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
@@ -182,50 +199,132 @@ def _crossing(profile: Profile, quantile: float, low: float, high: float) -> flo
     return float(brentq(lambda s: 2 * (profile.maximum - profile.at(s)) - quantile, low, high, rtol=1e-6))
 
 
-class NarrowestAxisProfile(Profile):
-    """Log-likelihood maximised over all covariances of one component above ``s^2 I``, s in the user's units."""
+class PrincipalProfile(Profile):
+    """Log-likelihood maximised over all covariances of one component with n principal sigmas of at least s.
+
+    Such covariances are ``V >= s^2 Q Q'`` for some orthonormal Q (D, n), in the user's coordinates.  For each Q the
+    maximum is one above a floor; over Q it is found from several starts, by the gradient of the log-likelihood with
+    respect to V.  The sets of covariances are nested, so the profile only falls with s.
+
+    Parameters
+    ----------
+    problem : Problem
+    mixture : GaussianMixture
+    component, axis : int
+        Which principal axis, widest first: n = axis + 1.
+    """
 
     tolerance = 1e-6
 
-    def __init__(self, problem: Problem, mixture: GaussianMixture, component: int) -> None:
+    def __init__(self, problem: Problem, mixture: GaussianMixture, component: int, axis: int) -> None:
         super().__init__(problem, mixture, 0.0)
-        scale, tied = problem.scaling.scale, problem.model.covariance_type == "tied"
-        self.component, self.which = component, slice(None) if tied else component
-        self.unit = np.diag(1.0 / scale**2)  # the identity of the user's coordinates
-        self.step = 0.1 * float(np.sqrt(np.trace(mixture.covariances[component]))) or float(scale.min())
+        self.component, self.axis = component, axis
+        self.which = slice(None) if problem.model.covariance_type == "tied" else component
+        self.scale = problem.scaling.scale
+        self.step = 0.1 * float(np.sqrt(np.trace(mixture.covariances[component]))) or float(self.scale.min())
+        self.candidates = self._candidates()
+        self.directions = {0.0: self.candidates[0]}
 
     def flattened(self) -> float:
-        """The maximum over covariances that are singular; minus infinity where there is none."""
+        """The maximum with this and all narrower axes at zero width; minus infinity where there is none."""
         V = self.mixture.covariances.copy()
         values, vectors = np.linalg.eigh(V[self.which])
+        n_flat = self.mixture.n_dimensions - self.axis
         if not self.problem.model.type.rotated:  # its axes are those of the columns, and have limits of their own
-            return self.maximum if values.min() <= 0 else -np.inf
-        narrowest = vectors[..., 0]
-        V[self.which] -= values[..., 0, None, None] * narrowest[..., :, None] * narrowest[..., None, :]
+            return self.maximum if values[..., n_flat - 1].max() <= 0 else -np.inf
+        flat = vectors[..., :n_flat] * np.sqrt(np.maximum(values[..., None, :n_flat], 0.0))
+        V[self.which] -= flat @ np.swapaxes(flat, -1, -2)
         start = self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, V)
-        constraints = self.problem.constraints.with_singular(self.component)
+        hold = self.problem.constraints.flattened(self.component, n_flat)
         try:
-            solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints)
+            solution = self.problem.maximise(start, self.tolerance, PASSES, hold=hold)
         except solvers.CollapseError:
             return -np.inf
         return min(solution.statistics.log_likelihood, self.maximum)
 
     def hold(self, value: float) -> Constraints:
-        """Covariances above ``value^2 I``."""
-        return self.problem.constraints.with_floor(self._only_here(value**2))
+        """Covariances above a floor in the directions known at this value."""
+        return self.problem.constraints.above(self._floor(value, self.directions[value]))
 
     def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:
         """The mixture with a wider covariance."""
-        covariances = mixture.covariances + self._only_here(value**2 - start**2)
-        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)
+        Q = self.directions[value]
+        same = start in self.directions and self.directions[start] is Q
+        rise = self._floor(np.sqrt(value**2 - start**2) if same else value, Q)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, mixture.covariances + rise)
 
     def nearest(self, value: float) -> float:
         """The largest smaller value at which there is a maximum: floors are only raised."""
         return max(s for s, (reached, _) in self.known.items() if s <= value and np.isfinite(reached))
 
-    def _only_here(self, variance: float) -> np.ndarray:
+    def _solve(self, near: float, value: float) -> tuple[float, GaussianMixture]:
+        """The highest of the maxima over the directions."""
+        frame = self.directions[near]
+        found = [(*self._along(near, value, Q), Q) for Q in (frame, *self.candidates)]
+        found.sort(key=lambda each: -each[0])
+        self.candidates = [Q for *_, Q in found[:KEPT_CANDIDATES] if Q is not frame]  # others stay behind further out
+        best = found[0]
+        n = self.axis + 1
+        if np.isfinite(best[0]) and self.problem.model.type.rotated and n < len(frame):
+            best = max(best, self._rotated(near, value, best[2]), key=lambda each: each[0])
+        self.directions[value] = best[2]
+        return best[0], best[1]
+
+    def _along(self, near: float, value: float, Q: Floats) -> tuple[float, GaussianMixture]:
+        """Log-likelihood and mixture of the maximum above the floor along these directions."""
+        self.directions[value] = Q
+        return super()._solve(near, value)
+
+    def _rotated(self, near: float, value: float, Q: Floats) -> tuple[float, GaussianMixture, Floats]:
+        """The maximum after rotating the directions uphill.
+
+        In the frame B = (Q, its complement) directions near Q are ``B (I, A')'``, orthonormalised, with A
+        (D - n, n); the derivative of the maximum with respect to A follows from that with respect to the floor.
+        """
+        n = Q.shape[1]
+        frame = np.linalg.qr(np.hstack([Q, np.eye(len(Q))]))[0]
+        best: list[Any] = [-np.inf, self.known[near][1], Q]
+
+        def fall(flat: Floats) -> tuple[float, Floats]:
+            Y = np.vstack([np.eye(n), flat.reshape(-1, n)])
+            turned = np.linalg.qr(frame @ Y)[0]
+            reached, mixture = self._along(near, value, turned)
+            if reached > best[0]:
+                best[:] = reached, mixture, turned
+            if not np.isfinite(reached):
+                return 1e300, np.zeros(flat.size)
+            N = np.linalg.inv(Y.T @ Y)
+            gradient = (np.eye(len(Q)) - Y @ N @ Y.T) @ frame.T @ self._slope(mixture, value) @ frame @ Y @ N
+            return -reached, -2.0 * gradient[n:].ravel()
+
+        options = {"maxiter": ROTATIONS, "gtol": 1e-3}
+        minimize(fall, np.zeros((len(Q) - n) * n), jac=True, method="BFGS", options=options)
+        return best[0], best[1], best[2]
+
+    def _slope(self, mixture: GaussianMixture, value: float) -> Floats:
+        """Derivative of the log-likelihood with respect to ``Q Q'`` of the floor, in the user's coordinates (D, D)."""
+        slopes = differentiate(mixture, self.problem.data).grad_covariance
+        tied = self.problem.model.covariance_type == "tied"
+        total = slopes.sum(axis=0) if tied else slopes[self.component]
+        return value**2 * total / np.outer(self.scale, self.scale)
+
+    def _candidates(self) -> list[Floats]:
+        """Orthonormal directions (D, n) that the search starts from."""
+        D, n = self.mixture.n_dimensions, self.axis + 1
+        columns = [np.eye(D)[:, list(chosen)] for chosen in islice(combinations(range(D), n), MOST_CANDIDATES)]
+        if n == D or self.problem.model.covariance_type == "spherical":
+            return [np.eye(D)]
+        if not self.problem.model.type.rotated:
+            return columns
+        V = self.evaluation.mixture.covariances[self.component]
+        slope = self._slope(self.mixture, 1.0)
+        return [np.linalg.eigh(matrix)[1][:, ::-1][:, :n] for matrix in (V, slope)] + columns
+
+    def _floor(self, value: float, Q: Floats) -> Floats:
+        """``value^2 Q Q'`` of the component in the solvers' coordinates, zero for the others (K, D, D)."""
         result = np.zeros_like(self.mixture.covariances)
-        result[self.which] = variance * self.unit
+        rows = value * Q / self.scale[:, None]
+        result[self.which] = rows @ rows.T
         return result
 
 

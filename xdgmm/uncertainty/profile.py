@@ -18,7 +18,7 @@ from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Problem, responsibilities
 
 from .estimates import ONE_SIGMA, Estimate
-from .likelihood_ratio import LostError, Profile, check_component, check_has_likelihood_limit, first_crossing
+from .likelihood_ratio import LostError, Profile, check_component, check_has_likelihood_limit, crossings
 
 if TYPE_CHECKING:
     from xdgmm.fitting.constraints import Constraints
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
 CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
 SAME = 0.5  # members in common, over all members, of a component that is still the same
+WIDE = 10.0  # robust spreads behind projections
 DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is followed rather than replaced
 
 
@@ -58,7 +59,8 @@ def profile_interval(mixture, observations, component, axis, level=0.6827, model
     -----
     XdgmmWarning
         If the component trades its objects for others before the profile has fallen far enough: that end is 0, or
-        infinite.  If the fit turns out to be a local maximum.
+        infinite.  If the interval consists of several pieces: its ends are the outermost.  If the fit turns out to be a
+        local maximum.
 
     Examples
     --------
@@ -121,11 +123,20 @@ class WidthProfile(Profile):
         self.component, self.axis = component, axis
         self.unit = problem.scaling.scale[axis]
         self.members = self._members(self.mixture)
+        self.span = self._span(problem)
         statistics = self.evaluation.statistics
         n_members = statistics.n_members[component]
         information = statistics.information[component, axis, axis] / max(n_members, 1e-300)
         self.step = 0.25 / np.sqrt(information) if information > 0 else 1.0
         self.error = self._labelled_error(information, n_members)
+
+    def _span(self, problem: Problem) -> float:
+        """A sigma from which on the likelihood only falls: every squared distance from the mean is smaller."""
+        observations = problem.observations
+        if observations.projections is not None:  # the true values are not known, but hardly further apart than this
+            return WIDE * float(observations.location_and_spread()[1][self.axis]) / self.unit
+        values = observations.values[observations.counts, self.axis]
+        return float(np.nanmax(values) - np.nanmin(values)) / self.unit
 
     def _labelled_error(self, information: float, count: float) -> float:
         """Standard error of sigma if all labels were known, at most a quarter of the whole width."""
@@ -144,7 +155,7 @@ class WidthProfile(Profile):
 
     def hold(self, value: float) -> Constraints:
         """The sigma keeps this value."""
-        return self.problem.constraints.with_fixed_variance(self.component, self.axis, value**2)
+        return self.problem.constraints.pin(self.component, self.axis, value**2)
 
     def check(self, mixture: GaussianMixture) -> None:
         """Raise `LostError` if the component has traded its members for others."""
@@ -178,6 +189,7 @@ class _Ends:
     def __init__(self, profile):
         self.profile = profile
         self.lost = []
+        self.pieces = []
         self.at_zero = profile.down_to_zero()
         self.top, self.sigma = max((profile.maximum, profile.value), (self.at_zero, 0.0))
 
@@ -189,20 +201,27 @@ class _Ends:
             return min(2.0 * (self.top - self.profile.at(sigma)), CAPPED + quantile) - quantile
 
         step = max(np.sqrt(quantile) * self.profile.error, 1e-9 * self.profile.step)
-        low = 0.0 if 2.0 * (self.top - self.at_zero) < quantile else self._lower(fallen, step)
-        high, lost = first_crossing(fallen, self.sigma, step)
-        if lost:
-            self.lost.append("has no upper end")
-        return float(low * self.profile.unit), float(high * self.profile.unit)
-
-    def _lower(self, fallen, step):
-        end, lost = first_crossing(fallen, self.sigma, -step)
-        if lost:
+        lower, lost_below = crossings(fallen, self.sigma, -step, 0.0) if self.sigma > 0 else ([0.0], False)
+        upper, lost_above = crossings(fallen, self.sigma, step, self.profile.span)
+        if lost_below and 2.0 * (self.top - self.at_zero) >= quantile:
             self.lost.append("ends at 0")
-        return 0.0 if lost else end
+        if lost_above:
+            self.lost.append("has no upper end")
+        ends = np.array([*lower[::-1], *upper]) * self.profile.unit
+        if ends.size > 2:
+            self.pieces = np.split(ends, range(2, ends.size, 2))
+        return float(ends[0]), float(ends[-1])
 
     def warn(self):
-        """Tell which ends were not reached."""
+        """Tell which ends were not reached, and intervals with gaps."""
+        if self.pieces:
+            pieces = ", ".join(f"{low:.4g} to {high:.4g}" for low, high in self.pieces)
+            warnings.warn(
+                f"the profile likelihood of the sigma of component {self.profile.component} has several maxima, so its "
+                f"interval consists of several pieces ({pieces}); the outermost ends are given",
+                XdgmmWarning,
+                stacklevel=3,
+            )
         for sentence in dict.fromkeys(self.lost):
             warnings.warn(
                 f"component {self.profile.component} trades its objects for those of others before its profile has "

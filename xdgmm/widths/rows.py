@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ class Rows:
     ) -> None:
         self.mixture, self.observations, self.model, self.errors = mixture, observations, model, errors
         self.estimates, self.limit_level = estimates, limit_level
+        self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         blocks = observations.pack(background=mixture.background and mixture.background.box)
         self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
 
@@ -91,14 +93,13 @@ class Rows:
     def _named(self, k: int, axis: int) -> Row:
         direction = np.eye(self.mixture.n_dimensions)[axis]
         upper = self._upper("sigmas", (k, axis), self._limit(k, axis))
+        if not np.isnan(upper):
+            self.widest_limit[k] = max(self.widest_limit[k], upper)
         mean = self._interval("means", (k, axis), held=k in self.model.fixed.means)
         return self._row(k, self.mixture.names[axis], direction, "sigmas", (k, axis), mean, upper)
 
     def _principal(self, k: int, i: int, direction: NDArray[np.float64]) -> Row:
-        limit = None
-        if self._may_have_zero_width(k, i) and self._may_have_limit(k):
-            limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.model)
-        upper = self._upper("principal", (k, i), limit)
+        upper = self._upper("principal", (k, i), self._principal_limit(k, i))
         return self._row(k, f"principal {i + 1}", direction, "principal", (k, i), Interval(), upper)
 
     def _row(
@@ -139,13 +140,22 @@ class Rows:
         of_posterior = self.estimates.posterior_limit(name, place, self.limit_level)
         return limit.upper if of_posterior is None else of_posterior
 
+    def _principal_limit(self, k: int, i: int) -> WidthLimit | None:
+        """The limit of one principal axis, the i-th widest; None where none is needed, or there can be none.
+
+        No sigma of a column exceeds that of the widest axis: nor does its limit, to the last digit.
+        """
+        if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
+            return None
+        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.model, axis=i)
+        return replace(limit, upper=max(limit.upper, self.widest_limit[k])) if i == 0 else limit
+
     def _may_have_zero_width(self, k: int, i: int) -> bool:
-        """Is the component singular along this axis, or is this its narrowest and not clearly resolved?"""
-        D = self.mixture.n_dimensions
-        if i >= D - self.errors.singular[k]:
+        """Is the component singular along this axis, or not clearly resolved?"""
+        if i >= self.mixture.n_dimensions - self.errors.singular[k]:
             return True
         value, error = (of["principal"][k, i] for of in (self.estimates.value, self.estimates.error))
-        return bool(i == D - 1 and self.model.type.rotated and not 2 * value > CLEARLY_RESOLVED * error)
+        return bool(self.model.type.rotated and not 2 * value > CLEARLY_RESOLVED * error)
 
     def _may_have_limit(self, k: int) -> bool:
         return self.model.prior is None and k not in self.model.fixed.covariances
