@@ -29,6 +29,7 @@ from xdgmm.fitting import (
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
+from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from xdgmm.mixture import Background
     from xdgmm.objects import Denoised
     from xdgmm.observations import Observations
+    from xdgmm.uncertainty import PosteriorSamples
 
     Measurements: TypeAlias = ArrayLike | Observations | Table | IntoDataFrame
 
@@ -461,7 +463,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         observations = self._new_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
-        return widths(self.result_, observations, **options)
+        return widths(self._fit_result, observations, **options)
 
     def relations(
         self,
@@ -473,7 +475,25 @@ class XDGMM(DensityMixin, BaseEstimator):
     ) -> QTable:
         """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
         observations = self._new_observations(X, Xerr, sample_weight)
-        return relations(self.result_, observations, **options)
+        return relations(self._fit_result, observations, **options)
+
+    def sample_posterior(
+        self,
+        X: Measurements,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **options: Any,
+    ) -> PosteriorSamples:
+        """Samples of the posterior of all free parameters, with emcee.
+
+        X, Xerr and sample_weight are the data that were fitted; the rest is passed on to
+        `xdgmm.uncertainty.sample_posterior`, which explains priors, walkers, convergence and files.  The seed is
+        `random_state` where ``rng`` is not given.
+        """
+        observations = self._new_observations(X, Xerr, sample_weight)
+        options = {"rng": self._generator(), "progress": self.progress, **options}
+        return sample_posterior(self._fit_result, observations, **options)
 
 
 def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:

@@ -9,6 +9,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from xdgmm import XDGMM, ConvergenceWarning, GaussianMixture, InputError, Observations, datasets, objects
 from xdgmm.errors import NotFittedError
+from xdgmm.uncertainty import sample_posterior
 
 JUDGING = ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "denoise", "outlyingness"]
 
@@ -69,6 +70,21 @@ def test_the_score_is_the_mean_over_what_was_seen_and_weighted(fitted):
     assert score == pytest.approx((2 * one[0] + one[1]) / 3, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:the n_steps steps")  # a short chain will do
+def test_the_posterior_is_that_of_the_data_and_the_seed(table):
+    v, e = table["v"].value, table["e_v"].value
+    model = XDGMM(random_state=3).fit(v, Xerr=e)
+    samples = model.sample_posterior(v, Xerr=e, n_steps=100)
+    stars = Observations.with_standard_errors(v, e)
+    same = sample_posterior(model.result_, stars, n_steps=100, rng=3)
+    other = model.sample_posterior(v, Xerr=e, n_steps=100, rng=4)
+    assert samples.means.tobytes() == same.means.tobytes()
+    assert samples.means.tobytes() != other.means.tobytes()
+    assert samples.means.mean() == pytest.approx(
+        model.means_[0, 0], abs=0.3
+    )  # its error is 0.57, divided by some 10 draws at least
+
+
 @pytest.mark.parametrize("X", [[1.0, 2.0, 3.0], [[1.0, 2.0], [2.0, 3.0], [3.0, 5.0]]])
 def test_errors_by_position_are_refused(X):
     with pytest.raises(TypeError, match="pass errors as Xerr="):
@@ -92,7 +108,19 @@ def test_a_model_fitted_with_errors_refuses_bare_arrays(table, fitted, method):
 
 
 @pytest.mark.parametrize(
-    "method", ["score", "score_samples", "predict", "predict_proba", "aic", "bic", "widths", "relations", "denoise"]
+    "method",
+    [
+        "score",
+        "score_samples",
+        "predict",
+        "predict_proba",
+        "aic",
+        "bic",
+        "widths",
+        "relations",
+        "denoise",
+        "sample_posterior",
+    ],
 )
 def test_an_unfitted_model_says_so(method):
     with pytest.raises(NotFittedError, match="not fitted yet"):
