@@ -1,10 +1,14 @@
 """Messages of the library name arguments; the command line adds its options."""
 
+import ast
+import re
 import warnings
+from pathlib import Path
 
 import pytest
 import typer
 
+import xdgmm
 from xdgmm.cli.app import app
 from xdgmm.cli.messages import OTHER_NAMES, Command, with_options
 from xdgmm.errors import XdgmmWarning
@@ -42,6 +46,21 @@ def test_every_argument_gets_an_option_that_the_command_has(name):
         message = with_options(f"change `{argument}`", COMMANDS[name])
         flag = message.removeprefix(f"change `{argument}` (").removesuffix(")")
         assert any(flag in option.opts for option in options.values()), message
+
+
+def strings(path):
+    """Every string in a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_library_names_no_options():
+    root = Path(xdgmm.__file__).parent
+    modules = [path for path in root.rglob("*.py") if "cli" not in path.relative_to(root).parts]
+    named = {(path.name, text) for path in modules for text in strings(path) if re.search(r"--[a-z]", text)}
+    assert not named
+    assert any(re.search(r"--[a-z]", text) for text in strings(root / "cli" / "options.py"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import typer
 
 from xdgmm.errors import OutputError
 
-from .fit_report import fit_and_report
+from .fit_report import FitReport
 from .options import Json, Overwrite, Quiet
 from .output_files import FitFiles
 from .printing import Printer, escaped
@@ -52,7 +52,8 @@ def demo(
     documents = {}
     for name, (column, candidates, title) in jobs.items():
         observations = Observations.from_table(datasets.load(name), column)
-        documents[name] = fit_and_report(observations, candidates, every[name], settings, seed, title, {}, printer)
+        report = FitReport(title, observations, every[name], printer)
+        documents[name] = report.fit(candidates, settings, seed)
     printer.print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
     printer.print_json(documents)
     raise typer.Exit(0 if all(document["converged"] for document in documents.values()) else 1)

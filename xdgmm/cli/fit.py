@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .fit_report import fit_and_report
+from .fit_report import FitReport
 from .options import (
     Correlations,
     CorrelationsChoice,
@@ -84,6 +84,6 @@ def fit(
     model = Model(covariance_type.value, background=Background() if background else None)
     settings = Settings(model=model, n_init=starts, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    document = fit_and_report(observations, candidates, files, settings, seed, table.name, options, printer)
+    document = FitReport(table.name, observations, files, printer, options).fit(candidates, settings, seed)
     printer.print_json(document)
     raise typer.Exit(0 if document["converged"] else 1)

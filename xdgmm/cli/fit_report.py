@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .json_results import finite, mixture_as_json, record_as_json, table_as_json
-from .printing import Printer, escaped
+from .printing import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,45 +19,103 @@ if TYPE_CHECKING:
     from xdgmm.selection import ModelSelection
 
     from .output_files import FitFiles
+    from .printing import Printer
 
 
-def fit_and_report(
-    observations: Observations,
-    candidates: Sequence[int],
-    files: FitFiles,
-    settings: Settings,
-    seed: int,
-    title: str,
-    options: dict[str, Any],
-    printer: Printer,
-) -> dict[str, Any]:
-    """Fit, print and write; returns what to print as JSON.  `options` are those of `xdgmm.widths.widths`."""
-    from xdgmm.selection import search
+@dataclass(frozen=True)
+class FitReport:
+    """What a command prints and writes about the fit of one set of observations.
 
-    print_observations(printer, title, observations)
-    selection = search(observations, candidates, settings, seed)
-    result = selection.result
-    if len(candidates) > 1:
-        printer.print(_bic_sentence(selection))
-    fit = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
-    document, sampled = _report(result, observations, files, title, options, printer, (fit, *result.remarks))
-    criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
-    return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
+    Attributes
+    ----------
+    title : str
+    observations : Observations
+    files : FitFiles
+        The files to write.
+    printer : Printer
+    options : dict
+        Options of `xdgmm.widths.widths`, and `rng` for its samples.
+    """
 
+    title: str
+    observations: Observations
+    files: FitFiles
+    printer: Printer
+    options: dict[str, Any] = field(default_factory=dict)
 
-def report_widths(
-    fitted: FitResult | GaussianMixture,
-    observations: Observations,
-    files: FitFiles,
-    title: str,
-    options: dict[str, Any],
-    printer: Printer,
-    sentences: Sequence[str] = (),
-) -> bool:
-    """Print and write the widths of a model that was fitted before; returns whether samples converged."""
-    document, converged = _report(fitted, observations, files, title, options, printer, sentences)
-    printer.print_json({**document, "converged": converged})
-    return converged
+    def print_data(self) -> None:
+        """Print how many objects were read, with which errors, and what is missing."""
+        n_objects, remarks = self.observations.n_objects, map(escaped, self.observations.remarks)
+        self.printer.print(f"[b]{escaped(self.title)}[/b]")
+        self.printer.print("; ".join([f"{n_objects} object{'' if n_objects == 1 else 's'}", *remarks]))
+
+    def fit(self, candidates: Sequence[int], settings: Settings, seed: int) -> dict[str, Any]:
+        """Fit, print and write; returns what to print as JSON."""
+        from xdgmm.selection import search
+
+        self.print_data()
+        selection = search(self.observations, candidates, settings, seed)
+        result = selection.result
+        if len(candidates) > 1:
+            self.printer.print(_bic_sentence(selection))
+        ended = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
+        document, sampled = self.report(result, (ended, *result.remarks))
+        criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
+        return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
+
+    def report(self, fitted: FitResult | GaussianMixture, sentences: Sequence[str]) -> tuple[dict[str, Any], bool]:
+        """Print and write widths and relations, and the sentences.
+
+        Returns
+        -------
+        dict
+            What to print as JSON.
+        bool
+            Whether the samples from which errors were found converged; true if there are none.
+        """
+        from xdgmm import widths as reports
+        from xdgmm.mixture import GaussianMixture
+
+        options = self._with_samples(fitted)
+        with self.printer.status("errors and limits"):
+            report = reports.widths(fitted, self.observations, title=self.title, **options)
+            mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
+            relations = None
+            if sum(mixture.means.shape) > 2:
+                relations = reports.relations(fitted, self.observations, **_relation_options(options))
+        self.printer.print(reports.rich_table(report))
+        self.printer.print(reports.comparison_table(report))
+        if relations is not None:
+            self.printer.print(reports.relations_table(relations))
+        sentences = (*sentences, *_cautions(report, self.observations))
+        for sentence in sentences:
+            self.printer.print(escaped(sentence))
+        written = self.files.write(fitted, report, self.observations, self.title)
+        for path in written:
+            self.printer.print(f"wrote {escaped(path)}")
+        document = {
+            "title": self.title,
+            "n_objects": self.observations.n_objects,
+            "data": list(self.observations.remarks),
+            "model": mixture_as_json(mixture),
+            "record": record_as_json(mixture.record),
+            "widths": {**table_as_json(report), "meta": finite(dict(report.meta))},
+            "relations": None if relations is None else table_as_json(relations),
+            "remarks": list(sentences),
+            "written": [str(path) for path in written],
+        }
+        return document, getattr(options.get("samples"), "converged", True)
+
+    def _with_samples(self, fitted: FitResult | GaussianMixture) -> dict[str, Any]:
+        """The options of the report, with the samples if its method needs some."""
+        from xdgmm import uncertainty
+
+        samplers: dict[str, Any] = {"bootstrap": uncertainty.bootstrap, "mcmc": uncertainty.sample_posterior}
+        options = dict(self.options)
+        rng, method = options.pop("rng", None), options.get("method", "information")
+        if method in samplers:
+            options["samples"] = samplers[method](fitted, self.observations, rng=rng, progress=self.printer.progress)
+        return options
 
 
 def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observations:
@@ -67,75 +126,6 @@ def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observa
             units.setdefault(str(unit), []).append(name)
     sentences = [f"{', '.join(names)} taken to be in {unit}, as in the model" for unit, names in units.items()]
     return observations.remarking(*sentences)
-
-
-def print_observations(printer: Printer, title: str, observations: Observations) -> None:
-    """Print how many objects were read, with which errors, and what is missing."""
-    printer.print(f"[b]{escaped(title)}[/b]")
-    plural = "" if observations.n_objects == 1 else "s"
-    printer.print("; ".join([f"{observations.n_objects} object{plural}", *map(escaped, observations.remarks)]))
-
-
-def _report(
-    fitted: FitResult | GaussianMixture,
-    observations: Observations,
-    files: FitFiles,
-    title: str,
-    options: dict[str, Any],
-    printer: Printer,
-    sentences: Sequence[str],
-) -> tuple[dict[str, Any], bool]:
-    """Print and write a report; returns it for JSON, and whether its samples, if any, converged."""
-    from xdgmm import widths as reports
-    from xdgmm.mixture import GaussianMixture
-
-    options = _with_samples(fitted, observations, options, printer)
-    with printer.status("errors and limits"):
-        report = reports.widths(fitted, observations, title=title, **options)
-        mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
-        relations = None
-        if sum(mixture.means.shape) > 2:
-            relations = reports.relations(fitted, observations, **_relation_options(options))
-    printer.print(reports.rich_table(report))
-    printer.print(reports.comparison_table(report))
-    if relations is not None:
-        printer.print(reports.relations_table(relations))
-    sentences = (*sentences, *_cautions(report, observations))
-    for sentence in sentences:
-        printer.print(escaped(sentence))
-    written = files.write(fitted, report, observations, title)
-    for path in written:
-        printer.print(f"wrote {escaped(path)}")
-    document = {
-        "title": title,
-        "n_objects": observations.n_objects,
-        "data": list(observations.remarks),
-        "model": mixture_as_json(mixture),
-        "record": record_as_json(mixture.record),
-        "widths": {**table_as_json(report), "meta": finite(dict(report.meta))},
-        "relations": None if relations is None else table_as_json(relations),
-        "remarks": list(sentences),
-        "written": [str(path) for path in written],
-    }
-    return document, getattr(options.get("samples"), "converged", True)
-
-
-def _with_samples(
-    result: FitResult | GaussianMixture, observations: Observations, options: dict[str, Any], printer: Printer
-) -> dict[str, Any]:
-    """The options of a report, with the samples if its method needs some."""
-    from xdgmm import uncertainty
-
-    method, options = options.get("method"), dict(options)
-    rng = options.pop("rng", None)
-    if method == "bootstrap":
-        return {**options, "samples": uncertainty.bootstrap(result, observations, rng=rng, progress=printer.progress)}
-    if method == "mcmc":
-        return {
-            **options,
-            "samples": uncertainty.sample_posterior(result, observations, rng=rng, progress=printer.progress),
-        }
-    return options
 
 
 def _relation_options(options: dict[str, Any]) -> dict[str, Any]:

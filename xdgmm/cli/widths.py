@@ -9,7 +9,7 @@ import typer
 
 from xdgmm.errors import InputError, OutputError
 
-from .fit_report import in_units_of, print_observations, report_widths
+from .fit_report import FitReport, in_units_of
 from .options import (
     Convention,
     Correlations,
@@ -99,11 +99,11 @@ def widths(
         "rest": parse_quantity(rest, "--rest"),
         "convention": convention.value,
     }
-    title = f"{model.name}, {table.name}"
-    print_observations(printer, title, observations)
+    widths_report = FitReport(f"{model.name}, {table.name}", observations, files, printer, options)
+    widths_report.print_data()
     fitted = mixture if method.value not in ("bootstrap", "mcmc") else _refitted(mixture, observations)
-    sentences = _other_data(mixture, observations)
-    converged = report_widths(fitted, observations, files, title, options, printer, sentences)
+    document, converged = widths_report.report(fitted, _other_data(mixture, observations))
+    printer.print_json({**document, "converged": converged})
     raise typer.Exit(0 if converged else 1)
 
 

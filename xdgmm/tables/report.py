@@ -104,10 +104,9 @@ def build_table(
     kind : type, optional
         `astropy.table.QTable` or a class made from it.
     """
-    if kind is None:
-        from astropy.table import QTable as kind  # noqa: N813
+    from astropy.table import QTable
 
-    table = kind(meta=dict(meta or {}))
+    table: Any = (QTable if kind is None else kind)(meta=dict(meta or {}))
     for column in (declared.in_units(units or {}) for declared in columns):
         table[column.name] = column.cells(values[column.name])
         table[column.name].info.description = column.description
