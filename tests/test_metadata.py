@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 import xdgmm
 
@@ -19,6 +20,17 @@ def test_the_citation_and_the_package_have_the_version_of_setup_cfg():
     assert xdgmm.__version__ == version
     assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_workflow_runs_every_python_of_the_classifiers_and_no_other():
+    workflow = ROOT / ".github" / "workflows" / "checks.yml"
+    if not workflow.exists():
+        pytest.skip("a source archive has no workflows")
+    matrix = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]["everything"]["strategy"]["matrix"]
+    language = "Programming Language :: Python :: 3."
+    stated = [line for line in SETUP["metadata"]["classifiers"].split("\n") if line.startswith(language)]
+    assert [line.rpartition(" ")[2] for line in stated] == matrix["python"]
+    assert SETUP["options"]["python_requires"] == f">={matrix['python'][0]}"
 
 
 def test_every_dependency_has_a_lower_bound():
