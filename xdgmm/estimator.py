@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
-from xdgmm import objects, selection
+from xdgmm import objects, prediction, selection
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
@@ -390,8 +390,7 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def _log_likelihood(self, observations: Observations) -> float:
         """Total log-likelihood of observations, in nats."""
-        log_likelihoods = objects.log_likelihoods(self._fitted_mixture, observations)
-        return float(observations.object_weights @ log_likelihoods)
+        return prediction.total_log_likelihood(self._fitted_mixture, observations)
 
     def predict_proba(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probability that each object belongs to each component (N, K); (N, K + 1) with a background, its own last."""

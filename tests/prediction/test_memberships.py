@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from xdgmm import GaussianMixture, Observations
-from xdgmm.prediction import log_likelihoods, memberships
+from xdgmm import XDGMM, GaussianMixture, Observations
+from xdgmm.prediction import log_likelihoods, memberships, total_log_likelihood
 
 MIXTURE = GaussianMixture([0.3, 0.7], [[0.0], [4.0]], [[[1.0]], [[0.25]]])
 
@@ -39,3 +39,33 @@ def test_an_object_a_million_sigma_away_has_finite_answers():
     observations = Observations.with_standard_errors([1e6, -1e6], 0.1)
     assert memberships(MIXTURE, observations).sum(axis=1) == pytest.approx([1, 1])
     assert np.isfinite(log_likelihoods(MIXTURE, observations)).all()
+
+
+def test_a_row_of_weight_zero_is_left_out_even_where_it_is_impossible():
+    # An exact value beside a component without width has a density of zero: its weight of zero must come first.
+    values, errors, weights = (
+        np.array([0.0, 0.1, -0.1, 5.0]),
+        np.array([1.0, 1.0, 1.0, 0.0]),
+        np.array([1.0, 2.0, 1.0, 0.0]),
+    )
+    model = XDGMM().fit(values, Xerr=errors, sample_weight=weights)
+    assert model.mixture_.sigmas[0, 0] == 0.0
+    without = {"Xerr": errors[:3], "sample_weight": weights[:3]}
+    for method in ("score", "aic", "bic"):
+        found = getattr(model, method)(values, Xerr=errors, sample_weight=weights)
+        assert found == getattr(model, method)(values[:3], **without)
+    report, expected = (
+        model.widths(values, Xerr=errors, sample_weight=weights),
+        XDGMM().fit(values[:3], **without).widths(values[:3], **without),
+    )
+    assert str(report) == str(expected)
+
+
+def test_a_weight_of_two_is_the_row_twice():
+    rng = np.random.default_rng(8)
+    values, errors = rng.standard_normal((30, 2)), rng.uniform(0.2, 1.0, (30, 2))
+    weights = rng.integers(0, 3, 30)
+    weighted = Observations.with_standard_errors(values, errors, weights)
+    repeated = Observations.with_standard_errors(np.repeat(values, weights, 0), np.repeat(errors, weights, 0))
+    mixture = XDGMM().fit(weighted).mixture_
+    assert total_log_likelihood(mixture, weighted) == pytest.approx(total_log_likelihood(mixture, repeated), rel=1e-13)

@@ -136,10 +136,7 @@ def _refitted(mixture: GaussianMixture, observations: Observations) -> FitResult
 
     model = model_of(mixture)
     result = fit(observations, mixture.n_components, Settings(start=mixture, model=model))
-    before = sum(model.log_priors(mixture).values()) + (
-        observations.object_weights[observations.counts]
-        @ (prediction.log_likelihoods(mixture, observations)[observations.counts])
-    )
+    before = sum(model.log_priors(mixture).values()) + prediction.total_log_likelihood(mixture, observations)
     gain = result.log_posterior - before
     if gain > SAME_MAXIMUM:
         raised = "log-likelihood" if model.prior is None else "log-posterior"

@@ -518,7 +518,7 @@ def _by_position(
 
 
 def _log_likelihood(mixture: GaussianMixture, observations: Observations) -> float:
-    return float(prediction.log_likelihoods(mixture, observations).sum())
+    return prediction.total_log_likelihood(mixture, observations)
 
 
 def _bic(mixture: GaussianMixture, observations: Observations) -> float:

@@ -6,7 +6,7 @@ given instead.  `xdgmm.objects` has the functions for users.
 """
 
 from .draws import draw_observations
-from .memberships import checked_observations, in_blocks, log_likelihoods, memberships
+from .memberships import checked_observations, in_blocks, log_likelihoods, memberships, total_log_likelihood
 from .outlyingness import distances, has_exact_outlyingness, outlyingness
 from .posteriors import posteriors
 
@@ -20,4 +20,5 @@ __all__ = [
     "memberships",
     "outlyingness",
     "posteriors",
+    "total_log_likelihood",
 ]

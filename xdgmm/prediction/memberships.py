@@ -41,6 +41,20 @@ def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDA
     return _with_measured_rows(np.zeros(len(observations)), fitting.log_likelihoods, mixture, observations)
 
 
+def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -> float:
+    """``sum omega ln p(w_i)`` of the objects that count, omega their weights, in nats.
+
+    A row of weight zero is left out, also where it is impossible under the mixture.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
+    """
+    counted = observations.select(observations.counts)
+    return float(counted.object_weights @ log_likelihoods(mixture, counted))
+
+
 def _with_measured_rows(
     result: NDArray[np.float64],
     function: Callable[..., NDArray[np.float64]],
