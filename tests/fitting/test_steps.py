@@ -14,7 +14,7 @@ from xdgmm.fitting.objective import Objective, expect, log_likelihoods, responsi
 
 
 def implicit_sigma(values, variances, weights):
-    return implicit.implicit_sigma(kernels.LabelledValues.of(values, variances, weights))
+    return implicit.implicit_sigma(kernels.MemberValues.of(values, variances, weights))
 
 
 def assert_never_falls(advance, problem, steps):

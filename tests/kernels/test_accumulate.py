@@ -337,7 +337,7 @@ def test_a_component_of_weight_zero_is_ignored(missing):
     three = accumulate(values, noise, None, (np.append(weights, 0.0), means_3, V_3))
     two = accumulate(values, noise, None, (weights, means, V))
     assert three.log_likelihood == two.log_likelihood
-    for name in ("q", "g", "H", "A"):
+    for name in ("n_members", "grad_mean", "grad_covariance", "information"):
         np.testing.assert_array_equal(getattr(three, name)[:2], getattr(two, name))
         assert not getattr(three, name)[2].any()
 

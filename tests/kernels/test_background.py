@@ -261,5 +261,5 @@ def test_a_sample_keeps_the_background_of_its_objects():
 
 def test_a_background_goes_with_no_projections():
     box = np.zeros(3), np.ones(3)
-    with pytest.raises(ValueError, match="no projections"):
+    with pytest.raises(ValueError, match="cannot be combined with projections"):
         kernels.pack(np.zeros((4, 2)), None, None, projections=np.ones((2, 3)), background=box)

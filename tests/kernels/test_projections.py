@@ -286,16 +286,16 @@ def test_packing_keeps_what_was_measured(noise, common):
     np.testing.assert_array_equal(blocks.n_present, seen.sum(axis=1))
     assert blocks.n_values == pytest.approx(given["weights"][blocks.rows] @ seen.sum(axis=1), rel=1e-14)
     for a in range(M):
-        np.testing.assert_array_equal(blocks.seen(a), seen[:, a])
+        np.testing.assert_array_equal(blocks.present(a), seen[:, a])
         np.testing.assert_array_equal(blocks.values(a), np.nan_to_num(given["values"][blocks.rows, a]))
         np.testing.assert_allclose(blocks.variances(a), variances[:, a] * seen[:, a], rtol=1e-15)
     for i in range(D):
         tells = seen & (R[:, :, i] != 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             each = np.where(tells, variances / R[:, :, i] ** 2, np.inf)
-        np.testing.assert_allclose(blocks.noise_of(i), each.min(axis=1), rtol=1e-14)
-        np.testing.assert_array_equal(blocks.sees(i), tells.any(axis=1))
-    assert np.isinf(blocks.noise_of(1)).any()
+        np.testing.assert_allclose(blocks.coordinate_variances(i), each.min(axis=1), rtol=1e-14)
+        np.testing.assert_array_equal(blocks.measures(i), tells.any(axis=1))
+    assert np.isinf(blocks.coordinate_variances(1)).any()
 
 
 def test_without_projections_a_coordinate_is_what_was_measured():
@@ -304,8 +304,8 @@ def test_without_projections_a_coordinate_is_what_was_measured():
     assert not blocks.projected
     assert blocks.n_measured == blocks.n_dimensions == 2
     for i in range(2):
-        np.testing.assert_array_equal(blocks.noise_of(i), blocks.variances(i))
-        np.testing.assert_array_equal(blocks.sees(i), blocks.seen(i))
+        np.testing.assert_array_equal(blocks.coordinate_variances(i), blocks.variances(i))
+        np.testing.assert_array_equal(blocks.measures(i), blocks.present(i))
 
 
 def test_the_projection_of_a_missing_value_is_irrelevant():

@@ -86,7 +86,7 @@ def test_an_error_in_a_thread_reaches_the_caller():
             raise ValueError("in the second half")
 
     with pytest.raises(ValueError, match="in the second half"):
-        threads.share_out(task, 10, nanoseconds=1e9)
+        threads.run_in_threads(task, 10, nanoseconds=1e9)
 
 
 @pytest.mark.parametrize("n_chunks", [1, 2, 5, 128])
@@ -99,7 +99,7 @@ def test_every_chunk_belongs_to_exactly_one_thread(n, n_chunks):
         with lock:
             done.extend(range(first, last))
 
-    threads.share_out(task, n_chunks, nanoseconds=1e12)
+    threads.run_in_threads(task, n_chunks, nanoseconds=1e12)
     assert sorted(done) == list(range(n_chunks))
 
 

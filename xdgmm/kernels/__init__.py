@@ -1,19 +1,20 @@
 """How is it computed fast?
 
-The only home of numba.  `pack` lays measurements out once, as `PackedData`; its passes go over them for a whole mixture
-and return `Statistics` (the log-likelihood and its derivatives), a number for each object, or one for each of many
-mixtures.  `Data` is the protocol of these passes, and all that solvers know of measurements; `reference` is the same in
-plain NumPy, and `reference.component` what one Gaussian says of each object.  Measurements can be projections of the
-coordinates of the mixture, and a mixture can end with a uniform background.
+Only this room imports numba.  `pack` arranges measurements once, as `PackedData`.  Each of its passes reads them once
+for a whole mixture, and returns `Statistics` (the log-likelihood and its derivatives), a number for each object, or one
+for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else of the measurements.
+`reference` computes the same in plain NumPy, and `reference.component` density and derivatives of one Gaussian for each
+object.  Measurements can be projections of the coordinates of the mixture, and the last component can be a uniform
+background.
 
-To add a noise model: a class in `noise.py`, and a way to load its rows in `compiled.py`.  To add a backend or a source
-of data: a class with the methods of `Data` in `data.py`.
+To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
+or a source of data, write a class with the methods of `Data` (`data.py`).
 """
 
 from .blocks import Blocks, triangle, unpack
 from .data import Data, SigmaProfile
 from .noise import Correlated, Exact, Independent, Noise, as_noise
-from .packed import LabelledValues, PackedData, pack
+from .packed import MemberValues, PackedData, pack
 from .passes import accumulate, accumulate_with_information, log_likelihoods, responsibilities, total_log_likelihoods
 from .statistics import Statistics
 from .threads import get_num_threads, set_num_threads
@@ -24,7 +25,7 @@ __all__ = [
     "Data",
     "Exact",
     "Independent",
-    "LabelledValues",
+    "MemberValues",
     "Noise",
     "PackedData",
     "SigmaProfile",

@@ -1,29 +1,31 @@
 """The compiled passes: log-likelihood and all its derivatives, eight objects at a time.
 
-`reference.py` beside this file says the same in plain NumPy; parametrised tests hold the two together.
+`reference.py` computes the same in plain NumPy; parametrised tests compare the two.
 
-A *vector* is eight numbers, one for each of eight objects (a *block*), and the number type of all the mathematics:
+A *vector* is eight numbers, one for each of eight objects (a *block*).  All calculations use this number type:
 arithmetic on it is ordinary arithmetic, and `smaller`, `larger`, `where_above`, `square_root`, `nearest`, `mantissa`,
-`exponent` and `power_of_two` act on each number alone.  The first third of this file teaches numba that type; the
-mathematics begins at *The sweep*.  For a block and a component k the passes work on
-the packed lower triangle of the augmented matrix::
+`exponent` and `power_of_two` act on each number separately.  The first third of this file defines the type for numba;
+the mathematics begins at *The sweep*.  For a block and a component k the passes work on the packed lower triangle of
+the augmented matrix::
 
     [ T  .  ]      T = R_i V_k R_i' + S_i      (element (i, j <= i) in row i (i + 1) / 2 + j, M (M + 1) / 2 rows)
     [ d' -Q ]      d = w_i - R_i m_k           (the M rows below),      -Q = -d' T^-1 d in the last row
 
 of the M measured values.  Without projections R is the identity and M = D; the same R for all objects is applied to
-the mixture, before it comes here.  A pass loads the matrix (one path for each form of noise), eliminates T from it,
-which leaves the density, weighs the densities of all components against each other, and goes back through the
-elimination for the moments ``u = R' T^-1 d`` and ``P = R' T^-1 R``, which are of the D coordinates.
+the mixture beforehand (`passes.py`).  A pass loads the matrix (one function for each form of noise), eliminates T from
+it, which gives the density, computes the responsibilities from the densities of all components, and completes the
+inversion of T, which gives the moments ``u = R' T^-1 d`` and ``P = R' T^-1 R`` in the D coordinates.
 
-Type and kernels share this file because numba keeps compiled code until the file of a kernel changes: edits in an
-imported module would not be seen (after a change of the options in `compiling.py`, touch this file).
+Type and kernels share this file because numba compiles a kernel again only when the file of the kernel changes: it
+would not notice edits in an imported module (after a change of the options in `compiling.py`, touch this file).
 """
+
+from __future__ import annotations
 
 import math
 import operator
 from functools import wraps
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llvmlite import ir
 from numba import njit, types
@@ -34,16 +36,22 @@ from numba.extending import intrinsic, models, overload, register_jitable, regis
 
 from .compiling import OPTIONS, inlined, kernel, reduction
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
 LANES = 8
-UNROLLED = 10  # up to this many dimensions loops over coordinates are written out: 20 to 50% faster, slow to compile
+UNROLLED = 10  # up to this many dimensions loops over coordinates are unrolled: 20 to 50% faster, slow to compile
 SMALLEST_PIVOT = 1e-300  # the reciprocal of a smaller one overflows
 LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
-NOWHERE = -1e300  # the power of two of a density that is zero: below it all sums of powers are the same
+LOG2_ZERO = -1e300  # stands for log2 of a density of zero; finite, so that no difference of two logarithms is NaN
 HALF_LOG2E = 0.7213475204444817
 TILE = 8  # blocks
 
 
-# --- A vector of eight numbers, as a type of numba's -----------------------------------------------------------------
+# --- A vector of eight numbers, as a numba type ----------------------------------------------------------------------
 
 _REAL, _INT, _INDEX = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _REALS, _INTS, _INDICES = (ir.VectorType(element, LANES) for element in (_REAL, _INT, _INDEX))
@@ -62,7 +70,7 @@ class _Vector(types.Type):
 
 
 class _Rows(types.Type):
-    """Vectors one after the other in memory, wherever they start."""
+    """Vectors one after the other in memory, with any alignment."""
 
     def __init__(self):
         super().__init__(name=f"rows{LANES}")
@@ -149,7 +157,7 @@ _INSTRUCTIONS = {
 
 
 class _Emitted:
-    """A vector while code is being written out: arithmetic on it appends instructions."""
+    """A vector during code generation: arithmetic on it appends instructions."""
 
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
@@ -186,7 +194,7 @@ def _emit(name, *operands):
 
 
 class _EmittedRows:
-    """Vectors in memory (or numbers, each read as eight equal ones) while code is being written out."""
+    """Vectors in memory (or numbers, each read as eight equal ones) during code generation."""
 
     def __init__(self, builder, pointer, kind):
         self.builder, self.pointer, self.kind = builder, pointer, kind
@@ -234,7 +242,7 @@ for _name in ("add", "sub", "mul", "truediv"):
 
 
 def _vectorial(function):
-    """The instruction of the function's name, in code that is compiled and in code that is being written out."""
+    """The instruction with the function's name, for compiled code and for code generation."""
     name = function.__name__
     instruction = _intrinsic(name)
 
@@ -346,54 +354,55 @@ numbers = _pointer(NUMBERS, _REAL)  # numbers(array, i): its numbers, from the i
 
 @intrinsic
 def scratch(_typing, layout):
-    """Room for one augmented matrix and, with projections, for M D rows more.
+    """Memory for one augmented matrix and, with projections, for M D rows more.
 
-    It belongs to the function that asks, so it must not be handed to its caller.
+    It stands on the stack of the calling function, which must not return it.
     """
 
     def generate(_context, builder, signature, _arguments):
         of = _layout(signature.args[0])
         D, M = len(of.dimensions), len(of.measured)
-        return _room(builder, element(M, M) + 1 + (M * D if _is_projected(of) else 0))
+        return _allocate(builder, element(M, M) + 1 + (M * D if _is_projected(of) else 0))
 
     return ROWS(layout), generate
 
 
 @intrinsic
 def latent_scratch(_typing, t, layout):
-    """Where the moments of the D coordinates stand: room of their own below projections, otherwise t itself."""
+    """Memory for the moments of the D coordinates: separate memory with projections, otherwise t itself."""
 
     def generate(_context, builder, signature, arguments):
         of = _layout(signature.args[1])
-        return _room(builder, element(len(of.dimensions), len(of.dimensions))) if _is_projected(of) else arguments[0]
+        D = len(of.dimensions)
+        return _allocate(builder, element(D, D)) if _is_projected(of) else arguments[0]
 
     return ROWS(t, layout), generate
 
 
-def _room(builder, count):
-    room = cgutils.alloca_once(builder, ir.ArrayType(_REALS, count))
-    room.align = 64
-    return builder.bitcast(room, _REALS.as_pointer())
+def _allocate(builder, count):
+    memory = cgutils.alloca_once(builder, ir.ArrayType(_REALS, count))
+    memory.align = 64
+    return builder.bitcast(memory, _REALS.as_pointer())
 
 
-# --- Functions of rows, written out or left as loops -----------------------------------------------------------------
+# --- Functions of rows, unrolled or compiled as loops ----------------------------------------------------------------
 
 
 class Layout(NamedTuple):
-    """What a kernel is compiled for, said by the lengths of tuples, which are part of their type.
+    """What a kernel is compiled for, given by the lengths of tuples, which are part of their type.
 
     dimensions: D; noise: COMMON, DIAGONAL, FULL or PROJECTED; missing: 1 where some values have a mask, else 0;
-    measured: M, the D of the coordinates unless PROJECTED; background: 1 where the last component is uniform, else 0.
+    measured: M, equal to D unless PROJECTED; background: 1 where the last component is uniform, else 0.
     """
 
-    dimensions: tuple
-    noise: tuple
-    missing: tuple
-    measured: tuple
-    background: tuple
+    dimensions: tuple[int, ...]
+    noise: tuple[int, ...]
+    missing: tuple[int, ...]
+    measured: tuple[int, ...]
+    background: tuple[int, ...]
 
     @classmethod
-    def of(cls, n_dimensions, noise, missing, n_measured, background):
+    def of(cls, n_dimensions: int, noise: int, missing: int, n_measured: int, background: int) -> Layout:
         """The layout with these lengths."""
         return cls(*((0,) * length for length in (n_dimensions, noise, missing, n_measured, background)))
 
@@ -402,7 +411,7 @@ COMMON, DIAGONAL, FULL, PROJECTED = range(4)
 
 
 def _layout(kind):
-    """The layout of which this is the type."""
+    """The layout that has this numba type."""
     return Layout.of(*(lengths.count for lengths in kind.types))
 
 
@@ -422,11 +431,11 @@ def _is_projected(layout):
     return len(layout.noise) == PROJECTED
 
 
-def _is_swept(layout):
+def _is_eliminated(layout):
     return len(layout.noise) != COMMON
 
 
-def _has_own_coordinates(layout):
+def _measures_coordinates(layout):
     return len(layout.noise) in (DIAGONAL, FULL)
 
 
@@ -439,12 +448,12 @@ def _always(layout):  # noqa: ARG001
 
 
 def of_rows(returns=0, where=_always):
-    """Let a function of rows (layout last) be called by kernels; it returns so many vectors.
+    """Make a function of rows (layout last) that returns so many vectors callable by kernels.
 
-    For few dimensions it runs while a kernel is compiled and leaves instructions without loops or indices, which
-    the compiler can hold in registers; for many it is compiled as the loops that it is.  The layout decides, so even
-    functions that have no other use for it take one.  Functions of rows can call each other; one that returns nothing
-    does nothing for layouts to which it does not apply (`where`), and costs no time to compile there.
+    For few dimensions it runs while a kernel is compiled and generates instructions without loops or indices, whose
+    values the compiler can hold in registers; for many it is compiled with its loops.  The layout decides between the
+    two, so even functions that do not use it otherwise take one.  Functions of rows can call each other.  One that
+    returns nothing does nothing for layouts to which it does not apply (`where`), and takes no time to compile there.
     """
     result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
 
@@ -454,17 +463,17 @@ def of_rows(returns=0, where=_always):
             return function(*arguments) if where(arguments[-1]) else None
 
         @intrinsic
-        def written_out(_typing, arguments):
+        def unrolled(_typing, arguments):
             def generate(context, builder, signature, values):
                 kinds = signature.args[0].types
                 values = cgutils.unpack_tuple(builder, values[0])
                 readable = (_readable(context, builder, v, kind) for v, kind in zip(values, kinds, strict=True))
-                found = applied(*readable)
+                vectors = applied(*readable)
                 if returns == 0:
                     return context.get_dummy_value()
                 if returns == 1:
-                    return _value(found)
-                return context.make_tuple(builder, result, [_value(vector) for vector in found])
+                    return _value(vectors)
+                return context.make_tuple(builder, result, [_value(vector) for vector in vectors])
 
             return result(arguments), generate
 
@@ -476,7 +485,7 @@ def of_rows(returns=0, where=_always):
             if not where(layout):
                 return lambda *arguments: None  # noqa: ARG005
             if max(len(layout.dimensions), len(layout.measured)) <= UNROLLED:
-                return lambda *arguments: written_out(arguments)
+                return lambda *arguments: unrolled(arguments)
             return lambda *arguments: looped(*arguments)  # noqa: PLW0108
 
         return applied
@@ -497,7 +506,7 @@ def _readable(context, builder, value, kind):
 
 
 @register_jitable
-def element(i, j):
+def element(i: int, j: int) -> int:
     """Row of element (i, j <= i) of a packed lower triangle."""
     return ((i * (i + 1)) >> 1) + j  # a shift: in loops, division of signed numbers is slow
 
@@ -509,14 +518,14 @@ def element(i, j):
 def eliminate(t, layout):
     """Eliminate T from the augmented matrix: its last row becomes -Q.  Returns 1 / det T as m, e; and the lowest pivot.
 
-    ``1 / det T = m 2**e``: the exponents are added apart, so no determinant overflows, whatever M and the units.  What
-    is left in t, the *factor*: the inverse of each pivot in its place, and the column below, not divided by it.
+    ``1 / det T = m 2**e``: the exponents are added separately, so no determinant overflows, whatever M and the units.
+    Afterwards t holds the *factor*: the inverse of each pivot in its place, and the column below, not divided by it.
     """
     M = len(layout.measured)
     m, e, lowest = 1.0, 0.0, 1e300
     for p in range(M):
         pivot = t[element(p, p)]
-        lowest = smaller(pivot, lowest)  # keeps the first bad one, even where it makes later ones not a number
+        lowest = smaller(pivot, lowest)  # a pivot below zero stays the lowest even where later ones are NaN
         inverse = 1.0 / pivot
         t[element(p, p)] = inverse
         m = m * mantissa(inverse)
@@ -528,12 +537,12 @@ def eliminate(t, layout):
     return m, e, lowest
 
 
-@of_rows(where=_has_own_coordinates)
+@of_rows(where=_measures_coordinates)
 def finish(t, layout):
     """After `eliminate`: the triangle becomes -T^-1, and the M rows below u = T^-1 d.
 
-    Pivot by pivot, what elimination did to the rows below is done to the rows above, and the pivot's own row and
-    column are divided by it; negative signs keep the matrix symmetric.
+    For each pivot the rows above it are eliminated as those below were, and its own row and column are divided by it;
+    the negative sign keeps the matrix symmetric.
     """
     M = len(layout.measured)
     for p in range(M):
@@ -554,10 +563,10 @@ def finish(t, layout):
 
 @of_rows(where=_is_projected)
 def pull_back(latent, t, block, layout):
-    """After `eliminate`: what `finish` leaves of T, for the coordinates: -P, and u in the D rows below.
+    """After `eliminate`: in latent -P for the D coordinates, and u in the D rows below, as `finish` does without R.
 
-    The elimination wrote ``T = L E L'`` with pivots E and left ``L^-1 d``: with ``Z = L^-1 R``, found row by row and
-    kept below the augmented matrix, ``P = Z' E^-1 Z`` and ``u = Z' E^-1 (L^-1 d)``.
+    The elimination factored ``T = L E L'`` with pivots E and computed ``L^-1 d``.  With ``Z = L^-1 R``, computed row by
+    row and stored below the augmented matrix, ``P = Z' E^-1 Z`` and ``u = Z' E^-1 (L^-1 d)``.
     """
     D, M = len(layout.dimensions), len(layout.measured)
     for row in range(element(D, D)):
@@ -577,11 +586,11 @@ def pull_back(latent, t, block, layout):
                 latent[element(i, j)] = latent[element(i, j)] - scaled * t[z + j]
 
 
-# --- Forms of noise: how the augmented matrix of a block and a component comes about ---------------------------------
+# --- Forms of noise: loading the augmented matrix of a block and a component -----------------------------------------
 #
-# theta holds the packed triangle of V and then -m; a block its noise, its projections, the values, the weights of its
-# objects, where values are missing a mask, 1 seen and 0 missing, and the density of a background.  To add a form of
-# noise, add a way to load it.
+# theta holds the packed triangle of V and then -m.  A block holds noise, projections, values, the weights of the
+# objects, where values are missing a mask (1 present, 0 missing), and the density of a background.  To add a form of
+# noise, add a function that loads it.
 
 
 @of_rows(where=_has_covariances)
@@ -614,7 +623,7 @@ def load_projected(t, block, theta, layout):
     D, M = len(layout.dimensions), len(layout.measured)
     R, w, y = element(M, 0), element(M, 0) + M * D, element(M, M) + 1
     for a in range(M):
-        for i in range(D):  # y = R_a V, in the room below the augmented matrix
+        for i in range(D):  # y = R_a V, in the memory below the augmented matrix
             product = block[R + a * D] * theta[element(i, 0)]
             for j in range(1, D):
                 product = product + block[R + a * D + j] * theta[element(max(i, j), min(i, j))]
@@ -635,21 +644,22 @@ def load_projected(t, block, theta, layout):
 def mask(t, block, layout):
     """Missing values: their rows and columns of T become those of the identity, their d zero.
 
-    This is exact marginalisation: the density is that of the values seen, u and the sums know nothing of the others.
+    This is exact marginalisation: the density is that of the values that are present, and missing values contribute
+    nothing to u and to the sums.
     """
     D = len(layout.dimensions)
     first = weight_row(layout) + 1
     for i in range(D):
-        seen = block[first + i]
+        present = block[first + i]
         for j in range(i):
-            t[element(i, j)] = t[element(i, j)] * (seen * block[first + j])
-        t[element(i, i)] = t[element(i, i)] * seen + (1.0 - seen)
-        t[element(D, i)] = t[element(D, i)] * seen
+            t[element(i, j)] = t[element(i, j)] * (present * block[first + j])
+        t[element(i, i)] = t[element(i, i)] * present + (1.0 - present)
+        t[element(D, i)] = t[element(D, i)] * present
 
 
 @of_rows(where=_has_mask)
-def forget_missing(t, block, layout):
-    """After `finish`: take the identity of missing values out of -T^-1 again."""
+def clear_missing(t, block, layout):
+    """After `finish`: remove the identity of missing values from -T^-1."""
     D = len(layout.dimensions)
     first = weight_row(layout) + 1
     for i in range(D):
@@ -658,7 +668,7 @@ def forget_missing(t, block, layout):
 
 @of_rows(where=_has_common_noise)
 def whiten(t, block, theta, layout):
-    """No noise, or the same for all objects: rows w (D).  T = L L' is factored once, outside; theta holds L^-1, -m.
+    """No noise, or the same for all objects: rows w (D).  T = L L' is factored beforehand; theta holds L^-1, -m.
 
     The D rows below the triangle become z = L^-1 d, the last one -Q = -z'z; the triangle is not used.
     """
@@ -676,21 +686,21 @@ def whiten(t, block, theta, layout):
 
 
 @register_jitable
-def value_row(layout):
-    """Row of the first value in a block: those before it are of noise and projections."""
+def value_row(layout: Layout) -> int:
+    """Row of the first value in a block: those before it hold noise and projections."""
     D, M = len(layout.dimensions), len(layout.measured)
     return (0, M, element(M, 0), element(M, 0) + M * D)[len(layout.noise)]
 
 
 @register_jitable
-def weight_row(layout):
+def weight_row(layout: Layout) -> int:
     """Row of the weights of the objects in a block."""
     return value_row(layout) + len(layout.measured)
 
 
 @register_jitable
-def background_row(layout):
-    """Row of the density of the background in a block: its last one."""
+def background_row(layout: Layout) -> int:
+    """Row of the density of the background in a block: the last row."""
     return weight_row(layout) + 1 + len(layout.missing) * len(layout.measured)
 
 
@@ -699,10 +709,10 @@ def background_row(layout):
 
 @of_rows(returns=3)
 def density(t, block, theta, layout):
-    """Density of one Gaussian at the objects of a block, without its weight; leaves the factor in t.
+    """Density of one Gaussian at the objects of a block, without its weight; t then holds the factor.
 
     ``N(w | R m, T) (2 pi)^(M/2) = scale 2**power``.  Returns power, scale and the lowest pivot.  Where noise is COMMON
-    the determinant is no business of the objects: it stands in the amplitude.
+    det T is the same for all objects and is included in the amplitude.
     """
     M = len(layout.measured)
     if len(layout.noise) == COMMON:
@@ -720,17 +730,17 @@ def density(t, block, theta, layout):
 
 @of_rows(returns=1)
 def place_background(powers, block, amplitude, highest, layout):
-    """Put power and scale of the uniform background, if there is one, where those of its Gaussians are.
+    """Write power and scale of the uniform background, if there is one, as those of the Gaussians are written.
 
-    Returns the highest power of all.
+    Returns the highest power of all components.
     """
     if len(layout.background) == 0:
         return highest
-    found = block[background_row(layout)]
-    power = where_above(found, NOWHERE, found + amplitude[1], NOWHERE)
-    power = where_above(amplitude[0], 0.0, power, NOWHERE)
+    log2_density = block[background_row(layout)]
+    power = where_above(log2_density, LOG2_ZERO, log2_density + amplitude[1], LOG2_ZERO)
+    power = where_above(amplitude[0], 0.0, power, LOG2_ZERO)
     powers[0] = power
-    powers[1] = where_above(power, NOWHERE, amplitude[0], 0.0)
+    powers[1] = where_above(power, LOG2_ZERO, amplitude[0], 0.0)
     return larger(power, highest)
 
 
@@ -776,15 +786,15 @@ def log2(x, layout):  # noqa: ARG001
 
 @of_rows(returns=1)
 def weighted_log2(p, highest, omega, layout):
-    """``omega log2(p 2**highest)``: minus infinity where no component can be, and nothing in the padding."""
-    found = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
-    return where_above(omega, 0.0, omega * found, 0.0)
+    """``omega log2(p 2**highest)``: minus infinity where p is zero, and zero in the padding."""
+    log2_density = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
+    return where_above(omega, 0.0, omega * log2_density, 0.0)
 
 
 # --- Moments ---------------------------------------------------------------------------------------------------------
 
 
-@of_rows(where=_is_swept)
+@of_rows(where=_is_eliminated)
 def add_moments(sums, t, r, layout):
     """Add r, r u and r (u u' - P): the derivatives with respect to ln alpha, m and (twice) V."""
     D = len(layout.dimensions)
@@ -799,7 +809,7 @@ def add_moments(sums, t, r, layout):
 
 @of_rows(where=_has_common_noise)
 def add_whitened_moments(sums, t, r, layout):
-    """Add r, r z and r z z', from which `passes.py` makes the others: T is the same for all objects."""
+    """Add r, r z and r z z', from which `passes.py` computes the moments: T is the same for all objects."""
     D = len(layout.dimensions)
     sums[0] = sums[0] + r
     for i in range(D):
@@ -810,7 +820,7 @@ def add_whitened_moments(sums, t, r, layout):
             sums[row] = sums[row] + rz * t[element(D, j)]
 
 
-@of_rows(where=_is_swept)
+@of_rows(where=_is_eliminated)
 def add_information(sums, t, r, layout):
     """Add r P, the information on the mean; and in one dimension r P^2, twice that on the variance."""
     D = len(layout.dimensions)
@@ -823,7 +833,7 @@ def add_information(sums, t, r, layout):
 
 @of_rows()
 def copy(t, source, layout):
-    """Copy what `density` left for the moments."""
+    """Copy the factor that `density` computed, which the moments need."""
     M = len(layout.measured)
     for row in range(element(M, 0) if len(layout.noise) == COMMON else 0, element(M, M)):
         t[row] = source[row]
@@ -831,26 +841,39 @@ def copy(t, source, layout):
 
 # --- Passes over blocks ----------------------------------------------------------------------------------------------
 #
-# data (blocks, rows, LANES), of which n_blocks are taken, one of every few: taken = (n_blocks, every).  A mixture is
+# data (blocks, rows, LANES), of which n_blocks are used, every few-th one: taken = (n_blocks, every).  A mixture is
 # theta (K, D (D + 1) / 2 + D) and amplitude (K, 2): its weights as ``scale 2**power``, times 1 / sqrt(det T) where
-# noise is COMMON.  The background is the last of the K, and its row of theta means nothing.  Components of weight zero
-# are left out everywhere: they may be singular.  A *chunk* is `size` successive blocks of those taken; sums are made
-# chunk by chunk, whoever makes them.
+# noise is COMMON.  The background is the last of the K, and its row of theta is not used.  Components of weight zero
+# are skipped: they may be singular.  A *chunk* is `size` successive blocks of those used.  Sums are formed for each
+# chunk, so that they do not depend on the number of threads.
 
 
 @kernel
-def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, running, sums, ends):
-    """One pass over the chunks first .. last - 1: sums (chunks, K, R), and in ends log2-likelihood and lowest pivot.
+def accumulate(
+    data: Floats,
+    taken: tuple[int, int],
+    first: int,
+    last: int,
+    size: int,
+    amplitude: Floats,
+    theta: Floats,
+    layout: Layout,
+    factors: Floats,
+    running: Floats,
+    sums: Floats,
+    likelihoods: Floats,
+) -> None:
+    """One pass over the chunks first .. last - 1: sums (chunks, K, R), and likelihoods (chunks, 2, LANES).
 
-    kept (K, M (M + 1) / 2 + M + 2, LANES) is room for the factor of each component, its power and its scale; running
-    (K, n, LANES) for the sums of the chunk: n is 1 + D + D (D + 1) / 2 or, if the information is wanted, D (D + 1) / 2
-    more (and in one dimension one more).
+    The latter are the log2-likelihood and the lowest pivot.  Work space: factors (K, M (M + 1) / 2 + M + 2, LANES) for
+    the factor of each component, its power and its scale; running (K, n, LANES) for the sums of the chunk, where n is
+    1 + D + D (D + 1) / 2 or, if the information is wanted, D (D + 1) / 2 more (and in one dimension one more).
     """
     D, K = len(layout.dimensions), amplitude.shape[0]
     n_gaussians = K - len(layout.background)
-    n_theta, n_kept, n_sums = theta.shape[1], kept.shape[1], running.shape[1]
-    POWER, SCALE = n_kept - 2, n_kept - 1
-    informed = n_sums > 1 + element(D, D)
+    n_theta, n_factor, n_sums = theta.shape[1], factors.shape[1], running.shape[1]
+    POWER, SCALE = n_factor - 2, n_factor - 1
+    with_information = n_sums > 1 + element(D, D)
     t, accumulated = scratch(layout), rows(running, 0)
     latent = latent_scratch(t, layout)
     for chunk in range(first, last):
@@ -863,52 +886,52 @@ def accumulate(data, taken, first, last, size, amplitude, theta, layout, kept, r
             for k in range(n_gaussians):
                 if amplitude[k, 0] > 0.0:
                     power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
-                    mine = rows(kept, k * n_kept)
-                    copy(mine, t, layout)
-                    mine[POWER] = power + amplitude[k, 1]
-                    mine[SCALE] = scale * amplitude[k, 0]
-                    highest = larger(mine[POWER], highest)
+                    factor = rows(factors, k * n_factor)
+                    copy(factor, t, layout)
+                    factor[POWER] = power + amplitude[k, 1]
+                    factor[SCALE] = scale * amplitude[k, 0]
+                    highest = larger(factor[POWER], highest)
                     lowest = smaller(pivot, lowest)
-            last = rows(kept, (K - 1) * n_kept + POWER)
-            highest = place_background(last, block, numbers(amplitude, 2 * (K - 1)), highest, layout)
+            uniform = rows(factors, (K - 1) * n_factor + POWER)
+            highest = place_background(uniform, block, numbers(amplitude, 2 * (K - 1)), highest, layout)
             p = 0.0
             for k in range(K):
                 if amplitude[k, 0] > 0.0:
-                    mine = rows(kept, k * n_kept)
-                    mine[SCALE] = mine[SCALE] * exp2(mine[POWER] - highest, layout)
-                    p = p + mine[SCALE]
+                    factor = rows(factors, k * n_factor)
+                    factor[SCALE] = factor[SCALE] * exp2(factor[POWER] - highest, layout)
+                    p = p + factor[SCALE]
             omega = block[weight_row(layout)]
             log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
-            share = where_above(p, 0.0, omega / p, 0.0)
+            normalisation = where_above(p, 0.0, omega / p, 0.0)
             for k in range(n_gaussians):
                 if amplitude[k, 0] > 0.0:
-                    mine, target = rows(kept, k * n_kept), rows(running, k * n_sums)
-                    r = mine[SCALE] * share
-                    copy(t, mine, layout)
+                    factor, target = rows(factors, k * n_factor), rows(running, k * n_sums)
+                    r = factor[SCALE] * normalisation
+                    copy(t, factor, layout)
                     add_whitened_moments(target, t, r, layout)
                     finish(t, layout)
-                    forget_missing(t, block, layout)
+                    clear_missing(t, block, layout)
                     pull_back(latent, t, block, layout)
                     add_moments(target, latent, r, layout)
-                    if informed:
+                    if with_information:
                         add_information(target, latent, r, layout)
             if n_gaussians < K and amplitude[K - 1, 0] > 0.0:
-                accumulated[(K - 1) * n_sums] = accumulated[(K - 1) * n_sums] + last[1] * share
-        rows(ends, 2 * chunk)[0] = log_likelihood
-        rows(ends, 2 * chunk)[1] = lowest
+                accumulated[(K - 1) * n_sums] = accumulated[(K - 1) * n_sums] + uniform[1] * normalisation
+        rows(likelihoods, 2 * chunk)[0] = log_likelihood
+        rows(likelihoods, 2 * chunk)[1] = lowest
         for k in range(K):
             for row in range(n_sums):
                 sums[chunk, k, row] = total(accumulated[k * n_sums + row])
 
 
 @inlined
-def weigh(t, block, amplitude, theta, first, K, kept, layout):
+def mixture_density(t, block, amplitude, theta, first, K, work, layout):
     """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-M/2)).
 
-    Leaves power and scale of each component in kept (2 K, LANES); p is 0 where all are singular.  Returns p, highest
+    Writes power and scale of each component to work (2 K, LANES); p is 0 where all are singular.  Returns p, highest
     and the lowest pivot.
     """
-    powers = rows(kept, 0)
+    powers = rows(work, 0)
     highest, lowest = -1e300, 1e300
     for k in range(K - len(layout.background)):
         if amplitude[first + k, 0] > 0.0:
@@ -918,8 +941,8 @@ def weigh(t, block, amplitude, theta, first, K, kept, layout):
             powers[2 * k + 1] = where_above(pivot, SMALLEST_PIVOT, scale * amplitude[first + k, 0], 0.0)
             highest = larger(power, highest)
             lowest = smaller(pivot, lowest)
-    last = rows(kept, 2 * (K - 1))
-    highest = place_background(last, block, numbers(amplitude, 2 * (first + K - 1)), highest, layout)
+    uniform = rows(work, 2 * (K - 1))
+    highest = place_background(uniform, block, numbers(amplitude, 2 * (first + K - 1)), highest, layout)
     p = 0.0
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
@@ -928,16 +951,29 @@ def weigh(t, block, amplitude, theta, first, K, kept, layout):
 
 
 @kernel
-def responsibilities(data, taken, first, last, size, amplitude, theta, layout, kept, component, out):
-    """Responsibilities of the components from `component` on, to out (n_blocks, components, LANES); kept (2 K, LANES).
+def responsibilities(
+    data: Floats,
+    taken: tuple[int, int],
+    first: int,
+    last: int,
+    size: int,
+    amplitude: Floats,
+    theta: Floats,
+    layout: Layout,
+    work: Floats,
+    component: int,
+    out: Floats,
+) -> None:
+    """Responsibilities of the components from `component` on, to out (n_blocks, components, LANES).
 
-    They are ratios of densities relative to the highest one, so nothing is lost however far an object is from all.
+    They are ratios of densities relative to the highest one, so that they do not underflow however far an object is
+    from all components.  Work space: work (2 K, LANES).
     """
     K, n_out = amplitude.shape[0], out.shape[1]
-    t, powers = scratch(layout), rows(kept, 0)
+    t, powers = scratch(layout), rows(work, 0)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = weigh(t, block, amplitude, theta, 0, K, kept, layout)
+        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
         target = rows(out, b * n_out)
         for k in range(n_out):
             r = 0.0
@@ -947,46 +983,75 @@ def responsibilities(data, taken, first, last, size, amplitude, theta, layout, k
 
 
 @kernel
-def log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, out):
-    """log2 of the density of every object under one mixture, to out (n_blocks, LANES); kept (2 K, LANES)."""
+def log_likelihoods(
+    data: Floats,
+    taken: tuple[int, int],
+    first: int,
+    last: int,
+    size: int,
+    amplitude: Floats,
+    theta: Floats,
+    layout: Layout,
+    work: Floats,
+    out: Floats,
+) -> None:
+    """log2 of the density of every object under one mixture, to out (n_blocks, LANES).
+
+    Work space: work (2 K, LANES).
+    """
     t = scratch(layout)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = weigh(t, block, amplitude, theta, 0, amplitude.shape[0], kept, layout)
+        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, amplitude.shape[0], work, layout)
         rows(out, b)[0] = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
 
 
 @kernel
-def total_log_likelihoods(data, taken, first, last, size, amplitude, theta, layout, kept, running, ends):
-    """log2-likelihoods of many mixtures of K components at once, amplitude (W K, 2), and how often each had no density.
+def total_log_likelihoods(
+    data: Floats,
+    taken: tuple[int, int],
+    first: int,
+    last: int,
+    size: int,
+    amplitude: Floats,
+    theta: Floats,
+    layout: Layout,
+    work: Floats,
+    running: Floats,
+    likelihoods: Floats,
+) -> None:
+    """log2-likelihoods of many mixtures of K components, amplitude (W K, 2), to likelihoods (chunks, W, 2).
 
-    Both go to ends (chunks, W, 2); kept (2 K, LANES) and running (W, 2, LANES) are room to work in.
+    Beside each of them stands for how many objects a component was singular.  Work space: work (2 K, LANES) and running
+    (W, 2, LANES).
     """
-    K, W = kept.shape[0] // 2, running.shape[0]
+    K, W = work.shape[0] // 2, running.shape[0]
     t, accumulated = scratch(layout), rows(running, 0)
     for chunk in range(first, last):
         start, end = chunk * size, min((chunk + 1) * size, taken[0])
         for w in range(W):
             accumulated[2 * w] = 0.0
             accumulated[2 * w + 1] = 0.0
-        for tile in range(start, end, TILE):  # a few blocks stay in the fastest cache while the mixtures go by
+        for tile in range(start, end, TILE):  # a few blocks stay in the fastest cache while all mixtures are evaluated
             for w in range(W):
                 log_likelihood, singular = accumulated[2 * w], accumulated[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * taken[1] * data.shape[1])
-                    p, highest, pivot = weigh(t, block, amplitude, theta, w * K, K, kept, layout)
+                    p, highest, pivot = mixture_density(t, block, amplitude, theta, w * K, K, work, layout)
                     omega = block[weight_row(layout)]
                     log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
                     singular = where_above(pivot, SMALLEST_PIVOT, singular, singular + 1.0)
                 accumulated[2 * w] = log_likelihood
                 accumulated[2 * w + 1] = singular
         for w in range(W):
-            ends[chunk, w, 0] = total(accumulated[2 * w])
-            ends[chunk, w, 1] = total(accumulated[2 * w + 1])
+            likelihoods[chunk, w, 0] = total(accumulated[2 * w])
+            likelihoods[chunk, w, 1] = total(accumulated[2 * w + 1])
 
 
 @reduction
-def implicit_profile(values, variances, weights, variance):
+def implicit_profile(
+    values: Floats, variances: Floats, weights: Floats, variance: float
+) -> tuple[float, float, float, float]:
     """One-dimensional likelihood of one component with variance s^2, maximised over its mean.
 
     Returns the mean ``mu = sum w x/T / sum w/T``, ``sum w/T``, ``sum w (x - mu)^2/T^2`` (equal at the root of the

@@ -1,40 +1,52 @@
-"""How kernels are compiled, where the compiled code is kept, and what is said while it is made.
+"""How kernels are compiled, where the compiled code is stored, and the message while it is compiled.
 
-It is kept in the user's cache folder (or where NUMBA_CACHE_DIR says), not beside the source: files that an installer
-does not know would stay behind when the package is removed, and shadow the next one.
+It is stored in the user's cache folder (or in the folder NUMBA_CACHE_DIR), not beside the source: an installer does not
+know these files, so they would remain when the package is removed, and hide a later version.
 """
+
+from __future__ import annotations
 
 import logging
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numba import config, njit
 from numba.core import event
 from platformdirs import user_cache_dir
 
-OPTIONS = {"error_model": "numpy", "nogil": True}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 # Reassociation lets scalar sums use vector registers; NaN and infinity keep their meaning.
 REASSOCIATED = {"contract", "reassoc", "nsz", "arcp"}
 
 
-def kernel(function, **options):
-    """Compile a function when it is first called; later processes take the code from disk."""
+def kernel(function: Function, **options: Any) -> Function:
+    """Compile a function when it is first called; later processes read the code from disk."""
     folder = config.CACHE_DIR or user_cache_dir("xdgmm", appauthor=False)
-    if not _writable(folder):  # compile anew in every process
-        return njit(**OPTIONS, **options)(function)
-    before, config.CACHE_DIR = config.CACHE_DIR, folder  # numba looks at it while a function is decorated
+    if not _writable(folder):  # compile again in every process
+        return _jit(function, **options)
+    before, config.CACHE_DIR = config.CACHE_DIR, folder  # numba reads it when a function is decorated
     try:
-        compiled = njit(cache=True, **OPTIONS, **options)(function)
+        compiled: Any = _jit(function, cache=True, **options)
     finally:
         config.CACHE_DIR = before
-    compiled._cache = _Forgiving(compiled._cache)  # noqa: SLF001 - numba offers no other way in
-    return compiled
+    compiled._cache = _SafeCache(compiled._cache)  # noqa: SLF001 - numba has no public way
+    return cast("Function", compiled)
 
 
-def _writable(folder):
-    """Can files be made there?  Numba would go on to the folder of the source."""
+def _jit(function: Function, **options: Any) -> Function:
+    """Numba's compiled function, typed as the function itself."""
+    return cast("Function", njit(**OPTIONS, **options)(function))
+
+
+def _writable(folder: str) -> bool:
+    """Can files be written there?  If not, numba would use the folder of the source."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -43,55 +55,55 @@ def _writable(folder):
         return False
 
 
-class _Forgiving:
-    """Numba's cache, which cannot stop the program: what cannot be read is compiled, what cannot be kept is not."""
+class _SafeCache:
+    """Numba's cache without its errors: code that cannot be read is compiled, code that cannot be written is not."""
 
-    def __init__(self, cache):
+    def __init__(self, cache: Any) -> None:
         self._cache = cache
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
-    def load_overload(self, *arguments):
+    def load_overload(self, *arguments: Any) -> Any:
         """The compiled code, or None where there is none or it is damaged."""
         with suppress(OSError, EOFError, UnpicklingError, ValueError):
             return self._cache.load_overload(*arguments)
         return None
 
-    def save_overload(self, *arguments):
-        """Keep compiled code where there is room for it."""
+    def save_overload(self, *arguments: Any) -> None:
+        """Write compiled code to disk where there is space for it."""
         with suppress(OSError, EOFError, UnpicklingError, ValueError):
             self._cache.save_overload(*arguments)
 
 
-def reduction(function):
-    """`kernel` for plain loops over objects whose sums may be taken in any order."""
+def reduction(function: Function) -> Function:
+    """`kernel` for plain loops over objects whose sums may be computed in any order."""
     return kernel(function, fastmath=REASSOCIATED)
 
 
-def inlined(function):
+def inlined(function: Function) -> Function:
     """Compile a function into every kernel that calls it."""
-    return njit(forceinline=True, **OPTIONS)(function)
+    return _jit(function, forceinline=True)
 
 
 class _Announcement(event.Listener):
-    """Say once per process that there is something to wait for: only numba knows, when it does not find the code."""
+    """Log once per process that kernels are compiled: numba reports this only when it does not find the code."""
 
-    said = False
+    announced = False
 
-    def on_start(self, _):
-        if not self.said:
-            _Announcement.said = True
+    def on_start(self, _: Any) -> None:
+        if not self.announced:
+            _Announcement.announced = True
             logging.getLogger("xdgmm").warning(
                 "xdgmm compiles kernels for fits like this: some seconds, once on this machine"
             )
 
-    def on_end(self, _):
-        """Nothing to say."""
+    def on_end(self, _: Any) -> None:
+        """Numba calls this too; there is nothing to do."""
 
 
 @contextmanager
-def announced():
+def announced() -> Iterator[None]:
     """Within this context the first compilation of the process is announced through the logger "xdgmm"."""
     with event.install_listener("numba:compile", _Announcement()):
         yield

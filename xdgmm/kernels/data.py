@@ -1,12 +1,12 @@
-"""What solvers see of the data: passes over them, samples of them, their totals.
+"""The data as solvers use them: passes over them, samples of them, their totals.
 
-`Data` is the only way from `fitting` and `uncertainty` to measurements, which are those of standardised coordinates.
-`PackedData` (in the memory of this machine, compiled passes) and `ReferenceData` (plain NumPy) implement it.  To add a
-source of data or a backend, write a class with these methods and add it to the list of
-`tests/kernels/test_data.py`: its tests are the contract.
+`fitting` and `uncertainty` use measurements only through `Data`, in standardised coordinates.  `PackedData` (in the
+memory of this machine, compiled passes) and `ReferenceData` (plain NumPy) implement it.  To add a source of data or a
+backend, write a class with these methods and add it to the list of `tests/kernels/test_data.py`: its tests are the
+contract.
 
 Arrays are those of a mixture: weights (K,), means (K, D) and covariances (K, D, D).  With a background there is one
-weight more (K + 1,), the background's, which comes last; so do its members and responsibilities.
+weight more (K + 1,): the background's, which comes last, as it does in members and responsibilities.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SigmaProfile(Protocol):
-    """What the objects of one component say of its sigma, responsibilities held fixed (one coordinate).
+    """Likelihood of the sigma of one component, maximised over its mean, responsibilities held fixed (one coordinate).
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class SigmaProfile(Protocol):
     lowest : float
         Smallest value of the members.
     any_exact : bool
-        Has a member no error?
+        Does some member have no error?
     """
 
     span: float
@@ -45,14 +45,14 @@ class SigmaProfile(Protocol):
         Returns
         -------
         mean, precision, squares, log_likelihood
-            Mean ``mu = sum w x / t / sum w / t``, ``sum w / t``, ``sum w (x - mu)^2 / t^2``, and the log-likelihood but
-            for a constant.
+            Mean ``mu = (sum w x / t) / (sum w / t)``, ``sum w / t``, ``sum w (x - mu)^2 / t^2``, and the log-likelihood
+            up to a constant.
         """
 
 
 @runtime_checkable
 class Data(Protocol):
-    """Measurements of N objects that count (a value, a weight above zero) and passes over them.
+    """Measurements of the objects that count (at least one value, weight above zero) and passes over them.
 
     Attributes
     ----------
@@ -93,21 +93,21 @@ class Data(Protocol):
         """One pass: log-likelihood, gradient and information."""
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
-        """``ln p(w_i)`` of each object (n_objects,); minus infinity where it is impossible."""
+        """``ln p(w_i)`` of each object (n_objects,); minus infinity where the density is zero."""
 
     def responsibilities(
         self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
     ) -> Floats:
         """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1).
 
-        Not a number for an object that is impossible under every component.
+        Not a number for an object at which every component has density zero.
         """
 
     def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Log-likelihood of all objects under each of W mixtures, whose arrays have one axis more in front (W,)."""
 
     def subsample(self, n_objects: int) -> Data:
-        """About so many of the objects, always the same ones; the data themselves if they hold no more."""
+        """About so many of the objects, always the same ones; the data themselves if they hold no more objects."""
 
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,): how many objects determine it."""
@@ -115,8 +115,8 @@ class Data(Protocol):
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D).
 
-        Zero where there are no members, infinite where most of them tell nothing of the coordinate.
+        Zero where there are no members, infinite where the values of most of them do not depend on the coordinate.
         """
 
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> SigmaProfile | None:
-        """What the objects of a component say of its sigma (D = 1, not projected); None if it has no members."""
+        """Profile likelihood of the sigma of a component (D = 1, not projected); None if it has no members."""

@@ -1,8 +1,8 @@
-"""How well the values of each object are known: a small closed family of noise models.
+"""The noise of the values of each object: a small closed family of noise models.
 
 `Exact` (no noise), `Independent` (1-sigma errors) and `Correlated` (covariances).  To add one, write a class here that
-has the methods of `Noise`, and a way to load its rows in `compiled.py` (`loaded` for T, `value_row` for its rows);
-nothing else asks what kind of noise there is.
+has the methods of `Noise`, and in `compiled.py` a function that loads its rows (`load_full` is an example, `value_row`
+counts the rows).  No other code depends on the kind of noise.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ CHUNK = 100_000  # objects transformed at a time
 
 
 class Noise(ABC):
-    """The noise covariances S (M, M) of N objects, in whatever way they are held.
+    """The noise covariances S (M, M) of N objects, however they are stored.
 
     Attributes
     ----------
     form : int
-        How a block holds it, and the kernels load it: DIAGONAL or FULL.
+        How blocks store it and kernels load it: DIAGONAL or FULL.
     kind : str
-        What it is called.
+        Its name in a summary of observations.
     """
 
     form: int
@@ -47,7 +47,7 @@ class Noise(ABC):
     @property
     @abstractmethod
     def array(self) -> Floats | None:
-        """What the user gave: nothing, 1-sigma errors (N, M), or covariances (N, M, M)."""
+        """None, 1-sigma errors (N, M), or covariances (N, M, M), as the user gave them."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -91,15 +91,15 @@ class Noise(ABC):
 
     @abstractmethod
     def common(self, parts: Iterable[Rows], scale: Floats) -> Floats | None:
-        """Covariance (M, M) of the objects in these parts, of values divided by a scale (M,); None if they differ."""
+        """Covariance (M, M) of all objects in these parts, of values divided by a scale (M,); None if they differ."""
 
     @property
     def variances(self) -> Floats:
         """Variance of each value (N, M)."""
-        return np.diagonal(self.covariances(), axis1=1, axis2=2)
+        return np.asarray(np.diagonal(self.covariances(), axis1=1, axis2=2))
 
-    def arrays_of_seen(self, present: Bools) -> list[Floats]:
-        """What tells it from other noise: arrays with zeros where a value is not present (N, M)."""
+    def arrays_where_present(self, present: Bools) -> list[Floats]:
+        """The arrays that define it, with zeros where a value is not present (N, M)."""
         return [] if self.array is None else [np.where(self._both(present), self.array, 0.0)]
 
     def _both(self, present: Bools) -> Bools:
@@ -129,11 +129,13 @@ class Exact(Noise):
         """The noise of some of the objects."""
         return Exact((len(np.empty(self.shape[0], bool)[rows]), self.shape[1]))
 
-    def scaled(self, factors: Floats | float) -> Exact:  # noqa: ARG002 - zero times anything
+    def scaled(self, factors: Floats | float) -> Exact:  # noqa: ARG002 - zero at any scale
         """The noise of values that are multiplied by these factors (M,)."""
         return self
 
-    divided = scaled
+    def divided(self, scale: Floats | float) -> Exact:  # noqa: ARG002
+        """The noise of values that are divided by a scale (M,)."""
+        return self
 
     def transformed(self, matrix: Floats, present: Bools) -> Exact:  # noqa: ARG002
         """The noise of ``A w``."""
@@ -293,8 +295,8 @@ class Correlated(Noise):
 
     def transformed(self, matrix: Floats, present: Bools) -> Correlated:
         """The noise of ``A w``: ``A S A'``."""
-        seen = zip(_chunks(self.covariance_matrices), _chunks(self._both(present)), strict=True)
-        parts = (symmetric(matrix @ np.where(both, part, 0.0) @ matrix.T) for part, both in seen)
+        chunks = zip(_chunks(self.covariance_matrices), _chunks(self._both(present)), strict=True)
+        parts = (symmetric(matrix @ np.where(both, part, 0.0) @ matrix.T) for part, both in chunks)
         return Correlated(np.concatenate(list(parts)))
 
     def variances_of(self, i: int) -> Floats:
@@ -309,7 +311,7 @@ class Correlated(Noise):
         """Variance (N,) of a linear combination of the values."""
         used = np.flatnonzero(direction)
         matrices = self.covariance_matrices[:, used[:, None], used]
-        return np.einsum("i,nij,j->n", direction[used], matrices, direction[used])
+        return np.asarray(np.einsum("i,nij,j->n", direction[used], matrices, direction[used]))
 
     def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:
         """Draws (N, n_draws, M)."""
@@ -319,7 +321,7 @@ class Correlated(Noise):
 
     def element(self, i: int, j: int, scale: Floats) -> Floats:
         """Element (i, j) of each covariance (N,), of values divided by a scale (M,)."""
-        return self.covariance_matrices[:, i, j] / scale[i] / scale[j]
+        return np.asarray(self.covariance_matrices[:, i, j] / scale[i] / scale[j])
 
     def common(self, parts: Iterable[Rows], scale: Floats) -> Floats | None:
         """The covariance (M, M) of all objects if it is the same."""
@@ -332,7 +334,7 @@ class Correlated(Noise):
 
 
 def as_noise(noise: Noise | Floats | None, shape: tuple[int, int]) -> Noise:
-    """The noise model of nothing, 1-sigma errors (N, M), or covariances (N, M, M)."""
+    """The noise model of None, 1-sigma errors (N, M), or covariances (N, M, M)."""
     if isinstance(noise, Noise):
         return noise
     if noise is None:
@@ -345,7 +347,7 @@ def _chunks(array: Any) -> Iterable[Any]:
 
 
 def _same(array: Floats, parts: Iterable[Rows]) -> Floats | None:
-    """The entry that all objects in these parts have; None if they differ."""
+    """The entry that is the same for all objects in these parts; None if they differ."""
     first = None
     for part in parts:
         rows = array[part]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import blocks, passes
+from . import passes
+from .blocks import Blocks
 from .compiled import implicit_profile
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ ENOUGH = 20_000  # objects from which a median error is taken
 
 
 @dataclass(frozen=True, eq=False)
-class PackedData(blocks.Blocks):
-    """Packed blocks of objects (`blocks`) with the passes over them; see `Data`."""
+class PackedData(Blocks):
+    """Packed blocks of objects with the passes over them; see `Data`."""
 
     def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood and gradient."""
@@ -57,18 +58,16 @@ class PackedData(blocks.Blocks):
         members = [sample._members(weights, means, covariances, k) for k in range(len(means))]  # noqa: SLF001
         result = np.empty(means.shape)
         for i in range(self.n_dimensions):
-            errors, seen = np.sqrt(sample.noise_of(i)), sample.sees(i)
+            errors, measured = np.sqrt(sample.coordinate_variances(i)), sample.measures(i)
             order = np.argsort(errors)
-            result[:, i] = [_weighted_median(errors, order, column * seen) for column in members]
+            result[:, i] = [_weighted_median(errors, order, column * measured) for column in members]
         return result
 
-    def sigma_profile(
-        self, weights: Floats, means: Floats, covariances: Floats, component: int
-    ) -> LabelledValues | None:
-        """What the objects of a component say of its sigma (D = 1); None if it has no members."""
+    def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> MemberValues | None:
+        """Profile likelihood of the sigma of a component (D = 1); None if it has no members."""
         members = self._members(weights, means, covariances, component)
         used = members > 0
-        return LabelledValues.of(self.values(0)[used], self.variances(0)[used], members[used]) if used.any() else None
+        return MemberValues.of(self.values(0)[used], self.variances(0)[used], members[used]) if used.any() else None
 
     def _members(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> Floats:
         """Weight times responsibility of each object in one component (n_objects,); 0 for impossible objects."""
@@ -76,7 +75,7 @@ class PackedData(blocks.Blocks):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelledValues:
+class MemberValues:
     """Values of the members of one component (n,), with their noise variances and weights: a `SigmaProfile`."""
 
     values: Floats
@@ -87,28 +86,26 @@ class LabelledValues:
     any_exact: bool
 
     @classmethod
-    def of(cls, values: Floats, variances: Floats, weights: Floats) -> LabelledValues:
-        """Of values, squared 1-sigma errors, and weights above zero."""
-        arrays = (np.ascontiguousarray(each) for each in (values, variances, weights))
-        lowest = values.min()
-        return cls(*arrays, values.max() - lowest, lowest, bool(variances.min() <= 0.0))
+    def of(cls, values: Floats, variances: Floats, weights: Floats) -> MemberValues:
+        """Make one of values, squared 1-sigma errors, and weights above zero."""
+        values, variances, weights = (np.ascontiguousarray(each) for each in (values, variances, weights))
+        lowest = float(values.min())
+        return cls(values, variances, weights, float(values.max()) - lowest, lowest, bool(variances.min() <= 0.0))
 
     def __call__(self, variance: float) -> tuple[float, float, float, float]:
         """Mean, precision, squares and log-likelihood at an intrinsic variance."""
         return implicit_profile(self.values, self.variances, self.weights, variance)
 
 
-def pack(*measurements: Any, **settings: Any) -> PackedData:
-    """Lay out measurements for the passes; arguments and errors are those of `blocks.pack`."""
-    return PackedData(**vars(blocks.pack(*measurements, **settings)))
+pack = PackedData.pack
 
 
 def _effective_size(members: Floats) -> float:
     members = members / max(members.max(initial=0.0), 1e-300)  # whatever the unit of the weights, no square overflows
-    return members.sum() ** 2 / max((members**2).sum(), 1.0) if members.any() else 0.0
+    return float(members.sum() ** 2 / max((members**2).sum(), 1.0)) if members.any() else 0.0
 
 
 def _weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:
     """The value up to which half of the weight lies; 0 where there is no weight."""
     reached = np.cumsum(weights[order])
-    return values[order][np.searchsorted(reached, 0.5 * reached[-1])] if reached[-1] > 0 else 0.0
+    return float(values[order][np.searchsorted(reached, 0.5 * reached[-1])]) if reached[-1] > 0 else 0.0

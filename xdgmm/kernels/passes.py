@@ -1,139 +1,157 @@
-"""Run the compiled passes: lay a mixture out for them, share chunks among threads, add their sums in order."""
+"""Run the compiled passes: bring a mixture into their layout, share chunks among threads, add their sums in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.basics.linalg import symmetric
+
 from . import compiled
 from .blocks import LOG_2PI, aligned, triangle, unpack
-from .compiled import COMMON, LANES, PROJECTED, SMALLEST_PIVOT, element
+from .compiled import LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
 from .statistics import Statistics
-from .threads import share_out
+from .threads import run_in_threads
 
-LN2 = np.log(2.0)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from .blocks import Blocks
+
+    Floats = NDArray[np.float64]
+
+LN2 = float(np.log(2.0))
 
 
-def accumulate(blocks, weights, means, covariances):
+def accumulate(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
     """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Statistics` without information.
 
     Here and in the other passes, objects with a background take weights (K + 1,), whose last entry is the background's.
     """
-    return _accumulate(blocks, weights, means, covariances, informed=False)
+    return _accumulate(blocks, weights, means, covariances, with_information=False)
 
 
-def accumulate_with_information(blocks, weights, means, covariances):
+def accumulate_with_information(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
     """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): all `Statistics`."""
-    return _accumulate(blocks, weights, means, covariances, informed=True)
+    return _accumulate(blocks, weights, means, covariances, with_information=True)
 
 
-def _accumulate(blocks, weights, means, covariances, *, informed):
+def _accumulate(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, *, with_information: bool
+) -> Statistics:
     K = len(means)
     D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
     n = element(D, 0)
-    amplitude, theta, white = _laid_out(blocks, weights, means, covariances)
-    described = blocks.chunk_size, amplitude, theta, blocks.layout
-    n_sums = 1 + D + n + (n + (D == 1) if informed and white is None else 0)
-    sums, ends = np.zeros((blocks.n_chunks, weights.size, n_sums)), np.zeros((blocks.n_chunks, 2, LANES))
+    amplitude, theta, white = _kernel_parameters(blocks, weights, means, covariances)
+    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
+    n_sums = 1 + D + n + (n + (D == 1) if with_information and white is None else 0)
+    sums, likelihoods = np.zeros((blocks.n_chunks, weights.size, n_sums)), np.zeros((blocks.n_chunks, 2, LANES))
 
-    def task(first, last):
-        kept = aligned((weights.size, element(M, M) + 2, LANES))
+    def task(first: int, last: int) -> None:
+        factors = aligned((weights.size, element(M, M) + 2, LANES))
         running = aligned((weights.size, n_sums, LANES))
-        compiled.accumulate(blocks.data, blocks.taken, first, last, *described, kept, running, sums, ends)
+        compiled.accumulate(blocks.data, blocks.taken, first, last, *arguments, factors, running, sums, likelihoods)
 
     _run(task, blocks, weights.size)
-    log_likelihood = _in_nats(ends[:, 0].sum(), blocks)
-    if not (ends[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all() and log_likelihood > -np.inf):
-        return _impossible(weights.size, *means.shape, informed=informed)
+    log_likelihood = LN2 * float(likelihoods[:, 0].sum()) - 0.5 * LOG_2PI * blocks.n_values
+    if not (likelihoods[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all() and log_likelihood > -np.inf):
+        return _impossible(weights.size, K, means.shape[1], with_information=with_information)
     added = sums.sum(axis=0)
     q, moments = added[:, 0], added[:K]
     g, H = moments[:, 1 : 1 + D], unpack(moments[:, 1 + D : 1 + D + n], D)
     A = B = None
     if white is not None:
-        g, H, A, B = _coloured(q[:K], g, H, white)
-    elif informed:
+        g, H, A, B = _moments_of_whitened(q[:K], g, H, white)
+    elif with_information:
         A, B = unpack(moments[:, 1 + D + n : 1 + D + 2 * n], D), moments[:, -1]
     if blocks.projection is not None:
         g, H, A, B = _pulled_back(blocks.projection, g, H, A, B)
-    A, B = (A, B if means.shape[1] == 1 else None) if informed else (None, None)
-    return Statistics(float(log_likelihood), q, g, 0.5 * H, A, B)
+    A, B = (A, B if means.shape[1] == 1 else None) if with_information else (None, None)
+    return Statistics(log_likelihood, q, g, 0.5 * H, A, B)
 
 
-def _impossible(n_components, K, D, *, informed):
-    A, B = (np.zeros((K, D, D)), np.zeros(K)) if informed else (None, None)
+def _impossible(n_components: int, K: int, D: int, *, with_information: bool) -> Statistics:
+    A, B = (np.zeros((K, D, D)), np.zeros(K)) if with_information else (None, None)
     return Statistics(-np.inf, np.zeros(n_components), np.zeros((K, D)), np.zeros((K, D, D)), A, B if D == 1 else None)
 
 
-def log_likelihoods(blocks, weights, means, covariances):
-    """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where no component can be.
+def log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:
+    """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where all components have density zero.
 
-    A component that is singular for an object has no part in it.
+    A component that is singular for an object is left out there.
     """
-    amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
-    described = blocks.chunk_size, amplitude, theta, blocks.layout
+    amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
+    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
     out = np.empty((blocks.n_blocks, LANES))
 
-    def task(first, last):
-        kept = aligned((2 * len(weights), LANES))
-        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, out)
+    def task(first: int, last: int) -> None:
+        work = aligned((2 * len(weights), LANES))
+        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *arguments, work, out)
 
     _run(task, blocks, len(weights))
     out *= LN2
-    found = out.reshape(-1)[: blocks.n_objects]
-    found -= 0.5 * LOG_2PI * blocks.n_present
-    return found
+    result = out.reshape(-1)[: blocks.n_objects]
+    result -= 0.5 * LOG_2PI * blocks.n_present
+    return result
 
 
-def responsibilities(blocks, weights, means, covariances, component=None):
+def responsibilities(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
+) -> Floats:
     """Probability that each packed object belongs to each component (n_objects, K), or to one of them (n_objects, 1).
 
-    With a background there is one column more, its own, the last.  Not a number for an object that no component can
-    have made; a component that is singular for an object has no part in it.
+    With a background its own column is the last.  Not a number for an object where all components have density zero; a
+    component that is singular for an object is left out there.
     """
-    amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
-    described = blocks.chunk_size, amplitude, theta, blocks.layout
+    amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
+    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
     first_component, n_out = (0, len(weights)) if component is None else (component, 1)
     out = np.empty((blocks.n_blocks, n_out, LANES))
 
-    def task(first, last):
-        kept = aligned((2 * len(weights), LANES))
-        compiled.responsibilities(blocks.data, blocks.taken, first, last, *described, kept, first_component, out)
+    def task(first: int, last: int) -> None:
+        work = aligned((2 * len(weights), LANES))
+        compiled.responsibilities(blocks.data, blocks.taken, first, last, *arguments, work, first_component, out)
 
     _run(task, blocks, len(weights))
     return out.transpose(0, 2, 1).reshape(-1, n_out)[: blocks.n_objects]
 
 
-def total_log_likelihoods(blocks, weights, means, covariances):
+def total_log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:
     """Log-likelihood of the packed objects under each of W mixtures, whose arrays have one axis more in front: (W,)."""
     W, K = weights.shape
-    amplitude, theta, _ = _laid_out(blocks, weights, means, covariances)
-    described = blocks.chunk_size, amplitude, theta, blocks.layout
-    ends = np.zeros((blocks.n_chunks, W, 2))
+    amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
+    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
+    likelihoods = np.zeros((blocks.n_chunks, W, 2))
 
-    def task(first, last):
-        kept, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
-        compiled.total_log_likelihoods(blocks.data, blocks.taken, first, last, *described, kept, running, ends)
+    def task(first: int, last: int) -> None:
+        work, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
+        compiled.total_log_likelihoods(blocks.data, blocks.taken, first, last, *arguments, work, running, likelihoods)
 
     _run(task, blocks, W * K)
-    possible = (ends[:, :, 1].sum(axis=0) == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)
-    return np.where(possible, _in_nats(ends[:, :, 0].sum(axis=0), blocks), -np.inf)
+    log2_likelihoods, n_singular = likelihoods[:, :, 0].sum(axis=0), likelihoods[:, :, 1].sum(axis=0)
+    possible = (n_singular == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)
+    return np.where(possible, LN2 * log2_likelihoods - 0.5 * LOG_2PI * blocks.n_values, -np.inf)
 
 
-def _run(task, blocks, n_components):
+def _run(task: Callable[[int, int], None], blocks: Blocks, n_components: int) -> None:
     with announced():
-        share_out(task, blocks.n_chunks, _nanoseconds(blocks, n_components))
+        run_in_threads(task, blocks.n_chunks, _nanoseconds(blocks, n_components))
 
 
-def _nanoseconds(blocks, n_components):
+def _nanoseconds(blocks: Blocks, n_components: int) -> float:
     """About how long a pass takes on one thread."""
     D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
     projecting = 0.1 * M * D * (D + M) if len(blocks.layout.noise) == PROJECTED else 0.0
     return blocks.n_objects * n_components * (2.0 + 0.07 * M**3 + projecting)
 
 
-def _in_nats(log2_likelihood, blocks):
-    return LN2 * log2_likelihood - 0.5 * LOG_2PI * blocks.n_values
-
-
-def _laid_out(blocks, weights, means, covariances):
+def _kernel_parameters(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats
+) -> tuple[Floats, Floats, Floats | None]:
     """What the kernels read of mixtures (..., K): amplitude (n, 2), theta (n, D (D + 1) / 2 + D); and `_whitening`.
 
     Of all components one after the other, n in all; a background has a row of zeros in theta.
@@ -146,7 +164,7 @@ def _laid_out(blocks, weights, means, covariances):
     amplitude = np.empty((*weights.shape, 2))
     amplitude[..., 0], amplitude[..., 1] = np.frexp(weights)
     matrices, white = covariances, None
-    if len(blocks.layout.noise) == COMMON:
+    if blocks.common is not None:
         regular = np.where(alive[..., :K, None, None], covariances + blocks.common, np.eye(D))
         white = _whitening(regular.reshape(-1, D, D))
         matrices = white.reshape(covariances.shape)
@@ -160,23 +178,24 @@ def _laid_out(blocks, weights, means, covariances):
     return amplitude.reshape(-1, 2), theta.reshape(-1, element(D, D)), white
 
 
-def _congruent(R, matrices):
+def _congruent(R: Floats, matrices: Floats) -> Floats:
     """``R X R'`` of symmetric matrices X (..., D, D), exactly symmetric."""
-    with np.errstate(invalid="ignore", over="ignore"):  # of components without weight, or impossible ones
-        product = R @ matrices @ R.T
-        return 0.5 * (product + np.swapaxes(product, -1, -2))
+    with np.errstate(invalid="ignore", over="ignore"):  # of components without weight, or with singular T
+        return symmetric(R @ matrices @ R.T)
 
 
-def _pulled_back(R, g, H, A, B):
+def _pulled_back(
+    R: Floats, g: Floats, H: Floats, A: Floats | None, B: Floats | None
+) -> tuple[Floats, Floats, Floats | None, Floats | None]:
     """Sums of a mixture in D dimensions from those of its projection by the R (M, D) of all objects."""
-    if A is None:
-        return g @ R, _congruent(R.T, H), A, B
-    return g @ R, _congruent(R.T, H), _congruent(R.T, A), B * R[0, 0] ** 4  # B is that of one dimension, if of any
+    # D = 1 has M = 1 here, so that P^2 scales with R^4
+    squared = None if B is None else B * R[0, 0] ** 4
+    return g @ R, _congruent(R.T, H), None if A is None else _congruent(R.T, A), squared
 
 
-def _whitening(matrices):
+def _whitening(matrices: Floats) -> Floats:
     """Inverse Cholesky factors (K, D, D); not a number for a matrix that has none."""
-    L = _factors(matrices)
+    L = _cholesky_factors(matrices)
     singular = ~(np.diagonal(L, axis1=1, axis2=2).min(axis=1) ** 2 > SMALLEST_PIVOT)
     L[singular] = np.nan
     white = np.zeros_like(L)
@@ -187,16 +206,17 @@ def _whitening(matrices):
     return white
 
 
-def _factors(matrices):
+def _cholesky_factors(matrices: Floats) -> Floats:
+    """Cholesky factors (K, D, D); not a number for a matrix that is not positive definite."""
     try:
-        return np.linalg.cholesky(matrices)
+        return np.asarray(np.linalg.cholesky(matrices))
     except np.linalg.LinAlgError:
         if len(matrices) == 1:
             return np.full_like(matrices, np.nan)
-        return np.concatenate([_factors(matrix[None]) for matrix in matrices])
+        return np.concatenate([_cholesky_factors(matrix[None]) for matrix in matrices])
 
 
-def _coloured(q, g, moments, white):
+def _moments_of_whitened(q: Floats, g: Floats, moments: Floats, white: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Sums from those of common noise: ``g = L'^-1 sum r z``, ``C = L'^-1 (sum r z z') L^-1``, ``A = q T^-1``."""
     back = np.swapaxes(white, 1, 2)
     inverse = back @ white

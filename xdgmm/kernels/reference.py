@@ -1,28 +1,40 @@
-"""The pass in plain NumPy: what `compiled.py` computes, to be read and to be tested against.
+"""The pass in plain NumPy: the same as `compiled.py` computes, easy to read, and the standard of its tests.
 
-One object after the other in the mathematics, all objects at once in the arrays.  A missing value has row and column of
-the identity in T and a row of zeros in R: nothing in u and in P.  `ReferenceData` is `Data` made of these functions.
+The equations are for one object, the arrays hold all objects.  A missing value has row and column of the identity in T
+and a row of zeros in R, so that it contributes nothing to u and P.  `ReferenceData` implements `Data` with these
+functions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .blocks import LOG_2PI
 from .noise import as_noise
-from .packed import LabelledValues
+from .packed import MemberValues
 from .statistics import Statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .noise import Noise
+
     Floats = NDArray[np.float64]
 
 
-def accumulate(values, noise, object_weights, weights, means, covariances, projections=None, background=None):
+def accumulate(
+    values: Floats,
+    noise: Floats,
+    object_weights: Floats,
+    weights: Floats,
+    means: Floats,
+    covariances: Floats,
+    projections: Floats | None = None,
+    background: tuple[Floats, Floats] | None = None,
+) -> Statistics:
     """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
     The background is a uniform component in the box (low (D,), high (D,)); its weight is then the last of the weights.
@@ -47,8 +59,10 @@ def accumulate(values, noise, object_weights, weights, means, covariances, proje
     )
 
 
-def component(values, noise, mean, covariance, projections=None):
-    """What one Gaussian says of each object: log-density, and its derivatives.
+def component(
+    values: Floats, noise: Floats, mean: Floats, covariance: Floats, projections: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Log-density of one Gaussian at each object, and its derivatives.
 
     Parameters
     ----------
@@ -63,7 +77,7 @@ def component(values, noise, mean, covariance, projections=None):
     Returns
     -------
     log_density : ndarray (N,)
-        ``ln N(w | R m, T)`` of the values seen, with ``T = R V R' + S``.
+        ``ln N(w | R m, T)`` of the values present, with ``T = R V R' + S``.
     u : ndarray (N, D)
         ``R' T^-1 (w - R m)``, the derivative with respect to m.
     P : ndarray (N, D, D)
@@ -74,28 +88,28 @@ def component(values, noise, mean, covariance, projections=None):
     numpy.linalg.LinAlgError
         If a T is singular.
     """
-    seen = np.isfinite(values)
-    both = seen[:, :, None] & seen[:, None, :]
-    R = np.where(seen[:, :, None], np.eye(len(mean)) if projections is None else projections, 0.0)
+    present = np.isfinite(values)
+    both = present[:, :, None] & present[:, None, :]
+    R = np.where(present[:, :, None], np.eye(len(mean)) if projections is None else projections, 0.0)
     T = np.where(both, R @ covariance @ R.swapaxes(1, 2) + noise, np.eye(values.shape[1]))
-    d = np.where(seen, values - R @ mean, 0.0)
+    d = np.where(present, values - R @ mean, 0.0)
     inverse = np.linalg.inv(T)
     solved = np.einsum("nab,nb->na", inverse, d)
     quadratic = np.einsum("na,na->n", solved, d)
-    log_density = -0.5 * (quadratic + np.linalg.slogdet(T)[1] + seen.sum(axis=1) * LOG_2PI)
+    log_density = -0.5 * (quadratic + np.linalg.slogdet(T)[1] + present.sum(axis=1) * LOG_2PI)
     return log_density, np.einsum("nai,na->ni", R, solved), R.swapaxes(1, 2) @ inverse @ R
 
 
-def uniform(values, low, high):
+def uniform(values: Floats, low: Floats, high: Floats) -> Floats:
     """Log-density (N,) of a uniform component in the box from low (D,) to high (D,): minus infinity outside."""
-    seen = np.isfinite(values)
-    outside = (seen & ((values < low) | (values > high))).any(axis=1)
-    return np.where(outside, -np.inf, -(seen * np.log(np.subtract(high, low))).sum(axis=1))
+    present = np.isfinite(values)
+    outside = (present & ((values < low) | (values > high))).any(axis=1)
+    return np.where(outside, -np.inf, -(present * np.log(np.subtract(high, low))).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
 class ReferenceData:
-    """`Data` in plain NumPy: slow, and readable.
+    """`Data` in plain NumPy: slow, but easy to read.
 
     Attributes
     ----------
@@ -123,13 +137,13 @@ class ReferenceData:
     def pack(
         cls,
         values: Floats,
-        noise: Any,
+        noise: Noise | Floats | None,
         weights: Floats | None,
-        location: Any = 0.0,
-        scale: Any = 1.0,
+        location: Floats | float = 0.0,
+        scale: Floats | float = 1.0,
         *,
         projections: Floats | None = None,
-        measured_scale: Any = 1.0,
+        measured_scale: Floats | float = 1.0,
         background: tuple[Floats, Floats] | None = None,
     ) -> ReferenceData:
         """The objects that count, standardised; the arguments are those of `kernels.pack`."""
@@ -139,7 +153,10 @@ class ReferenceData:
         divisor = np.broadcast_to(scale if projections is None else measured_scale, M)
         covariances = as_noise(noise, values.shape).select(rows).divided(divisor).covariances()
         if projections is None:
-            box = None if background is None else tuple((np.asarray(end) - location) / divisor for end in background)
+            box = None
+            if background is not None:
+                low, high = background
+                box = (np.asarray(low) - location) / divisor, (np.asarray(high) - location) / divisor
             return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, box)
         D = projections.shape[-1]
         R = np.broadcast_to(projections, (len(values), M, D))[rows]
@@ -193,7 +210,7 @@ class ReferenceData:
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,)."""
-        return np.logaddexp.reduce(self._log_joint(weights, means, covariances), axis=0)
+        return np.asarray(np.logaddexp.reduce(self._log_joint(weights, means, covariances), axis=0))
 
     def responsibilities(
         self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
@@ -201,7 +218,7 @@ class ReferenceData:
         """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1)."""
         log_joint = self._log_joint(weights, means, covariances)
         with np.errstate(invalid="ignore"):
-            result = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=0)).T
+            result: Floats = np.exp(log_joint - np.logaddexp.reduce(log_joint, axis=0)).T
         return result if component is None else result[:, [component]]
 
     def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
@@ -221,7 +238,7 @@ class ReferenceData:
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
         members = self._members(weights, means, covariances)
-        return members.sum(axis=0) ** 2 / np.maximum((members**2).sum(axis=0), 1e-300)
+        return np.asarray(members.sum(axis=0) ** 2 / np.maximum((members**2).sum(axis=0), 1e-300))
 
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
@@ -235,20 +252,18 @@ class ReferenceData:
                 result[k, i] = column[known][order][np.searchsorted(reached[:, k], 0.5 * reached[-1, k])]
         return result
 
-    def sigma_profile(
-        self, weights: Floats, means: Floats, covariances: Floats, component: int
-    ) -> LabelledValues | None:
-        """What the objects of a component say of its sigma (D = 1); None if it has no members."""
+    def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> MemberValues | None:
+        """Profile likelihood of the sigma of a component (D = 1); None if it has no members."""
         members = self._members(weights, means, covariances)[:, component]
         used = members > 0
-        return LabelledValues.of(self.values[used, 0], self.noise[used, 0, 0], members[used]) if used.any() else None
+        return MemberValues.of(self.values[used, 0], self.noise[used, 0, 0], members[used]) if used.any() else None
 
     def _members(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         r = np.nan_to_num(self.responsibilities(weights, means, covariances))[:, : len(means)]
         return self.object_weights[:, None] * r
 
     def _errors(self) -> Floats:
-        """Smallest error of what tells of each coordinate (n_objects, D); NaN where nothing does."""
+        """Smallest error of the values that depend on each coordinate (n_objects, D); NaN where none does."""
         errors = np.sqrt(np.diagonal(self.noise, axis1=1, axis2=2))
         errors = np.where(np.isfinite(self.values), errors, np.nan)
         if self.projections is None:

@@ -1,8 +1,8 @@
-"""The sums of one pass: sufficient statistics that add, and that are the gradient of the log-likelihood."""
+"""The sums of one pass: additive sufficient statistics, which are also the gradient of the log-likelihood."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -17,17 +17,17 @@ ROUNDING = 1e-13  # of the log-likelihood: error of a sum in double precision
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """Sums over objects that everything else is made from, per component.
+    """Sums over objects for each component, from which all estimates are computed.
 
-    With omega the weight of an object, r its responsibility, R its projection (the identity unless it has one),
-    ``T = R V R' + S``, ``u = R' T^-1 (w - R m)`` and ``P = R' T^-1 R`` (the letters are those of
-    `docs/architecture.md`).  Statistics of disjoint sets of objects add.
+    With omega the weight of an object, r its responsibility, R its projection (the identity without projections),
+    ``T = R V R' + S``, ``u = R' T^-1 (w - R m)`` and ``P = R' T^-1 R`` (symbols as in `docs/architecture.md`).
+    Statistics of disjoint sets of objects add.
 
     Attributes
     ----------
     log_likelihood : float
-        ``sum omega ln p(w_i)``, in nats.  Minus infinity, with sums of zero, where a T is singular or an object is
-        impossible under every component.
+        ``sum omega ln p(w_i)``, in nats.  Minus infinity, with sums of zero, where a T is singular or every component
+        has density zero at an object.
     n_members : ndarray (K,) or (K + 1,)
         ``q = sum omega r``: weighted number of objects in each component, and the derivative of the log-likelihood with
         respect to ln weight.  The background's, where there is one, comes last.
@@ -36,7 +36,7 @@ class Statistics:
     grad_covariance : ndarray (K, D, D)
         ``H / 2 = (C - A) / 2 = sum omega r (u u' - P) / 2``: derivative with respect to the covariance V.
     information : ndarray (K, D, D) or None
-        ``A = sum omega r P``: information on the mean if the labels were known; only where it was asked for.
+        ``A = sum omega r P``: information on the mean if the labels were known; only if requested.
     squared_information : ndarray (K,) or None
         In one dimension ``B = sum omega r P^2``: twice the information on V if the labels were known.
     """
@@ -52,15 +52,25 @@ class Statistics:
 
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of objects together."""
-        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(Statistics))
-        return Statistics(*(None if mine is None or its is None else mine + its for mine, its in pairs))
+        return Statistics(
+            self.log_likelihood + other.log_likelihood,
+            self.n_members + other.n_members,
+            self.grad_mean + other.grad_mean,
+            self.grad_covariance + other.grad_covariance,
+            _sum(self.information, other.information),
+            _sum(self.squared_information, other.squared_information),
+        )
 
     def ordered(self, order: NDArray[np.intp]) -> Self:
         """The same statistics with the components in another order (K,)."""
-        arrays = ("grad_mean", "grad_covariance", "information", "squared_information")
-        moved = {name: None if getattr(self, name) is None else getattr(self, name)[order] for name in arrays}
-        n_members = np.concatenate([self.n_members[order], self.n_members[len(order) :]])
-        return replace(self, n_members=n_members, **moved)
+        return replace(
+            self,
+            n_members=np.concatenate([self.n_members[order], self.n_members[len(order) :]]),
+            grad_mean=self.grad_mean[order],
+            grad_covariance=self.grad_covariance[order],
+            information=None if self.information is None else self.information[order],
+            squared_information=None if self.squared_information is None else self.squared_information[order],
+        )
 
     @property
     def objective(self) -> float:
@@ -86,3 +96,7 @@ class Statistics:
     def rounding(self) -> float:
         """Size of the rounding error of the objective, in nats."""
         return ROUNDING * (abs(self.log_likelihood) + self.total_weight)
+
+
+def _sum(array: Floats | None, other: Floats | None) -> Floats | None:
+    return None if array is None or other is None else array + other

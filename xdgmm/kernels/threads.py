@@ -1,37 +1,46 @@
-"""How many threads a pass uses, and how its chunks are shared out among them.
+"""How many threads a pass uses, and how its chunks are divided among them.
 
-Each thread takes one contiguous range of chunks.  Chunks are the same whatever the number of threads, and the caller
-adds their sums in order: so the result has the same bits on one processor and on many.
+Each thread takes one contiguous range of chunks.  Chunks do not depend on the number of threads, and the caller adds
+their sums in order, so that the result has the same bits for any number of processors.
 """
+
+from __future__ import annotations
 
 import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 from xdgmm.errors import InputError
 
-WORTHWHILE = 5e5  # nanoseconds of work that are worth handing to a thread
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEAST_WORK = 5e5  # nanoseconds of work for which a thread is worth its overhead
 MOST = 4096
 VARIABLE = "XDGMM_NUM_THREADS"
-# Set to their share by joblib and Dask in the processes that they start.
-SHARES = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+# joblib and Dask set these in the processes that they start, to the number of threads for each.
+LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class _Threads:
-    """The pool of this process, made when first needed and shared by all callers, and the number chosen by name."""
+    """The pool of this process, made when first needed and shared by all callers, and the number set by the user."""
 
-    def __init__(self):
-        self.chosen = None
+    pool: ThreadPoolExecutor | None
+    size: int
+
+    def __init__(self) -> None:
+        self.chosen: int | None = None
         self.forget()
 
-    def forget(self):
+    def forget(self) -> None:
         """Threads do not survive a fork: the new process starts without a pool."""
         self.pool, self.size = None, 0
 
-    def of_size(self, size):
-        if size > self.size:  # a smaller pool that somebody still uses ends when they let go of it
+    def of_size(self, size: int) -> ThreadPoolExecutor:
+        if self.pool is None or size > self.size:  # a smaller pool ends when its last caller is done
             self.pool, self.size = ThreadPoolExecutor(size, thread_name_prefix="xdgmm"), size
         return self.pool
 
@@ -41,15 +50,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.forget)
 
 
-def set_num_threads(n):
+def set_num_threads(n: int | None) -> None:
     """Use `n` threads for the passes of this process from now on; None returns to the default.
 
     Parameters
     ----------
     n : int or None
-        The default is the environment variable XDGMM_NUM_THREADS, else the share that joblib or Dask gave this
+        The default is the environment variable XDGMM_NUM_THREADS, else the number that joblib or Dask set for this
         process (OMP_NUM_THREADS, NUMBA_NUM_THREADS), else one thread in a process started by `multiprocessing`, else
-        the processors that this process may use.
+        the number of processors that this process may use.
 
     Raises
     ------
@@ -58,39 +67,47 @@ def set_num_threads(n):
 
     Notes
     -----
-    Results do not depend on it, not even in their last digit.
+    Results do not depend on it: they have the same bits for any number of threads.
     """
     _threads.chosen = None if n is None else _checked(n, "`n`")
 
 
-def get_num_threads():
-    """How many threads a pass over much data uses; see `set_num_threads`."""
+def get_num_threads() -> int:
+    """How many threads a pass over many objects uses; see `set_num_threads`."""
     if _threads.chosen is not None:
         return _threads.chosen
     if os.environ.get(VARIABLE):
         return _checked(os.environ[VARIABLE], f"the environment variable {VARIABLE}")
-    shares = [int(share) for share in map(os.environ.get, SHARES) if share and share.isdigit() and int(share) > 0]
-    if not shares and multiprocessing.parent_process() is not None:
+    limits = [int(limit) for limit in map(os.environ.get, LIMITS) if limit and limit.isdigit() and int(limit) > 0]
+    if not limits and multiprocessing.parent_process() is not None:
         return 1
-    return min([*shares, _processors()])
+    return min([*limits, _n_processors()])
 
 
-def _processors():
-    from joblib import cpu_count  # knows the limits of containers
+def _n_processors() -> int:
+    from joblib import cpu_count  # respects the limits of containers
 
-    return cpu_count()
+    return int(cpu_count())
 
 
-def _checked(n, name):
+def _checked(n: object, name: str) -> int:
     number = int(n) if isinstance(n, str) and n.strip().isdigit() else n
-    if isinstance(number, bool) or not isinstance(number, Integral) or not 1 <= number <= MOST:
+    if isinstance(number, bool) or not isinstance(number, Integral) or not 1 <= int(number) <= MOST:
         raise InputError(f"{name} is {n!r}, but the number of threads must be a whole number of at least 1")
     return int(number)
 
 
-def share_out(task, n_chunks, nanoseconds):
-    """Call ``task(first, last)`` on contiguous ranges that make up all chunks, at the same time where it pays."""
-    wanted = min(int(nanoseconds / WORTHWHILE), n_chunks)
+def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanoseconds: float) -> None:
+    """Call ``task(first, last)`` on contiguous ranges that make up all chunks, in several threads where that is faster.
+
+    Parameters
+    ----------
+    task : callable
+    n_chunks : int
+    nanoseconds : float
+        About how long all chunks take on one thread.
+    """
+    wanted = min(int(nanoseconds / LEAST_WORK), n_chunks)
     n_tasks = min(wanted, get_num_threads()) if wanted > 1 else 1
     if n_tasks == 1:
         task(0, n_chunks)

@@ -33,7 +33,7 @@ def _canonical(observations):
     """The arrays of some rows, the same bits for what means the same."""
     present = observations.present
     yield np.where(present, observations.values, np.nan) + 0.0  # no negative zeros
-    yield from (array + 0.0 for array in observations.noise_model.arrays_of_seen(present))
+    yield from (array + 0.0 for array in observations.noise_model.arrays_where_present(present))
     if observations.projections is not None:
         yield np.broadcast_to(observations.projections, (len(observations), *observations.projections.shape[-2:]))
     yield observations.object_weights
