@@ -232,3 +232,19 @@ def test_a_table_of_several_and_its_correlations_can_be_chosen(xdgmm, refused, t
     assert xdgmm("widths", "model.fits", *command, "auto", cwd=tmp_path).returncode == 0
     ignored = xdgmm("fit", *command, "none", cwd=tmp_path)
     assert "30 objects; errors of a, b taken from e_X\n" in ignored.stdout
+
+
+@pytest.mark.parametrize("method", ["information", "sandwich"])
+def test_report_relations_and_files_share_one_hessian(here, tmp_path, monkeypatch, method):
+    from xdgmm.fitting import problem
+
+    formed, form = [], problem.curvature
+    monkeypatch.setattr(problem, "curvature", lambda *args, **how: formed.append(args) or form(*args, **how))
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(60, 2)) @ [[1.0, 0.5], [0.0, 0.5]]
+    Table({"x": x[:, 0], "y": x[:, 1], "e_x": np.full(60, 0.2), "e_y": np.full(60, 0.2)}).write(tmp_path / "t.fits")
+    files = ("--output", "m.fits", "--report", "w.ecsv")
+    assert here("fit", "t.fits", "--columns", "x,y", *files)[0] == 0
+    assert len(formed) == 1
+    assert here("widths", "m.fits", "t.fits", "--method", method)[0] == 0
+    assert len(formed) == 2  # the file holds no Hessian

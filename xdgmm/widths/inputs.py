@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, Model, model_of
+from xdgmm.fitting import FitResult, Model
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import BootstrapSamples, PosteriorSamples, SampledMixtures
@@ -19,11 +19,12 @@ METHODS = ("information", "sandwich", "profile", "bootstrap", "mcmc")
 SAMPLED = ("bootstrap", "mcmc")
 
 
-def mixture_and_model(fitted: FitResult | GaussianMixture) -> tuple[GaussianMixture, Model]:
-    """Mixture and model of a fit; the model of a bare mixture is that of its record, or else of its appearance."""
-    if isinstance(fitted, FitResult):
-        return fitted.mixture, fitted.model
-    return fitted, model_of(fitted)
+def mixture_and_model(fitted: FitResult | GaussianMixture) -> tuple[GaussianMixture, Model | None]:
+    """Mixture and model of a fit; of a bare mixture no model: uncertainties then follow its record (`model_of`).
+
+    All uncertainties of a report are asked for with this model, so that they share one `Problem` and its Hessian.
+    """
+    return (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, None)
 
 
 def check_widths(

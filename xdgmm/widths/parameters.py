@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.errors import InputError
-from xdgmm.fitting import Model
+from xdgmm.fitting import Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import Laplace, PosteriorSamples, SampledMixtures, profile_interval
@@ -111,15 +111,16 @@ class ParameterEstimates:
         )
 
     def with_profiles(
-        self, mixture: GaussianMixture, observations: Observations, model: Model, level: float
+        self, mixture: GaussianMixture, observations: Observations, asked: Model | None, level: float
     ) -> ParameterEstimates:
         """The same with the intervals of the free sigmas of named columns from their profile likelihoods."""
+        model = Problem.of(mixture, observations, asked).model
         if model.prior is not None:
             raise InputError("with a prior there is no profile of the likelihood; use `method='information'` or 'mcmc'")
         low, high = ({**of, "sigmas": of["sigmas"].copy()} for of in (self.low, self.high))
         for k, axis in np.ndindex(mixture.means.shape):
             if k not in model.fixed.covariances:
-                found = profile_interval(mixture, observations, k, axis, level, model)
+                found = profile_interval(mixture, observations, k, axis, level, asked)
                 low["sigmas"][k, axis], high["sigmas"][k, axis] = found.low, found.high
         return replace(self, low=low, high=high)
 

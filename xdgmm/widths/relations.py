@@ -97,7 +97,7 @@ def relations(
     variance ``V_yy - V_xy^2 / V_xx``.  Two components are ``sqrt(d' W^-1 d)`` apart, d the difference of their means
     and W the mean of their covariances: in one dimension Ashman's D (Ashman, Bird & Zepf 1994, AJ 108, 2348).
     """
-    mixture, model = mixture_and_model(fitted)
+    mixture, asked = mixture_and_model(fitted)
     if samples is not None:
         check_samples(samples, mixture, SampledMixtures)
     if not np.isscalar(pivot) or isinstance(pivot, (str, bool)) or not np.isfinite(pivot):
@@ -106,7 +106,7 @@ def relations(
     if K == 1 and D == 1:
         raise InputError("one component in one column has nothing to relate; fit several columns or components")
     rows = list(_every_relation(mixture, pivot))
-    source = laplace(mixture, observations, kind=kind, model=model) if samples is None else samples
+    source = laplace(mixture, observations, kind=kind, model=asked) if samples is None else samples
     estimate = source.propagate(lambda m: np.array([row.function(m) for row in rows]), level)
     meta = metadata(mixture.record, level=float(level), pivot=float(pivot), meaning=QUANTITIES)
     return build_table(COLUMNS, _values(rows, estimate), meta=meta)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import FitResult, Model
+from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.tables.printing import with_error
@@ -109,7 +109,7 @@ def widths(
     membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
     inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.
     """
-    mixture, model = mixture_and_model(fitted)
+    mixture, asked = mixture_and_model(fitted)
     check_widths(
         mixture,
         observations,
@@ -122,21 +122,22 @@ def widths(
     velocity = checked_velocity(
         mixture, distance=distance, distance_error=distance_error, rest=rest, convention=convention, level=level
     )
-    errors = parameter_errors(mixture, observations, information, model)
+    model = Problem.of(mixture, observations, asked).model
+    errors = parameter_errors(mixture, observations, information, asked)
     _warn_where_no_maximum(errors, model)
     if method in SAMPLED:
         samples = _sampled(fitted, observations, method, rng) if samples is None else samples
         estimates = ParameterEstimates.from_samples(samples, level)
     else:
         kind = "sandwich" if method == "sandwich" else "information"
-        approximation = laplace(mixture, observations, kind=kind, information=information, model=model)
+        approximation = laplace(mixture, observations, kind=kind, information=information, model=asked)
         estimates = ParameterEstimates.from_laplace(approximation, level)
     if method == "profile":
-        estimates = estimates.with_profiles(mixture, observations, model, level)
-    rows = Rows(mixture, observations.in_units(mixture.units), model, errors, estimates, limit_level)
+        estimates = estimates.with_profiles(mixture, observations, asked, level)
+    rows = Rows(mixture, observations, asked, errors, estimates, limit_level)
     # principal axes of positions of lines are not those of their velocities
     every = [*rows.named(), *(rows.principal() if velocity is None or rest is None else ())]
-    background = _background(mixture, observations, model, estimates, limit_level)
+    background = _background(mixture, observations, asked, estimates, limit_level)
     remarks = [*_remarks(model), *estimates.remarks, *([velocity.sentence] if velocity else [])]
     if background is not None:
         remarks.insert(0, _background_sentence(background, limit_level))
@@ -183,7 +184,7 @@ def _sampled(
 def _background(
     mixture: GaussianMixture,
     observations: Observations,
-    model: Model,
+    asked: Model | None,
     estimates: ParameterEstimates,
     limit_level: float,
 ) -> dict[str, Any] | None:
@@ -191,8 +192,8 @@ def _background(
     if mixture.background is None:
         return None
     limit = None
-    if mixture.background.fraction == 0 and model.prior is None:
-        limit = background_limit(mixture, observations, limit_level, model)
+    if mixture.background.fraction == 0 and Problem.of(mixture, observations, asked).model.prior is None:
+        limit = background_limit(mixture, observations, limit_level, asked)
     low, high = ([float(end) for end in corner] for corner in mixture.background.box)
     return {
         "fraction": float(estimates.value["background"][0]),

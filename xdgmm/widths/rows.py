@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.fitting import Model, responsibilities
+from xdgmm.fitting import Model, Problem, responsibilities
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
@@ -56,8 +56,8 @@ class Rows:
     ----------
     mixture : GaussianMixture
     observations : Observations
-        In the units of the mixture.
-    model : Model
+    asked : Model, optional
+        The model with which uncertainties are asked for.
     errors : ParameterErrors
     estimates : ParameterEstimates
         What is reported of each parameter.
@@ -68,15 +68,17 @@ class Rows:
         self,
         mixture: GaussianMixture,
         observations: Observations,
-        model: Model,
+        asked: Model | None,
         errors: ParameterErrors,
         estimates: ParameterEstimates,
         limit_level: float,
     ) -> None:
-        self.mixture, self.observations, self.model, self.errors = mixture, observations, model, errors
+        self.mixture, self.observations, self.asked, self.errors = mixture, observations, asked, errors
         self.estimates, self.limit_level = estimates, limit_level
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
-        blocks = observations.pack(background=mixture.background and mixture.background.box)
+        problem = Problem.of(mixture, observations, asked)
+        self.model, self.converted = problem.model, problem.observations
+        blocks = self.converted.pack(background=mixture.background and mixture.background.box)
         self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
 
     def named(self) -> list[Row]:
@@ -123,7 +125,7 @@ class Rows:
             mean=mean,
             sigma=self._interval(name, place, held=held or not np.isnan(upper)),
             sigma_limit=upper,
-            observed=observed_along(direction, self.observations, self.members[:, k]),
+            observed=observed_along(direction, self.converted, self.members[:, k]),
         )
 
     def _interval(self, name: str, place: int | tuple[int, int], *, held: bool) -> Interval:
@@ -147,7 +149,7 @@ class Rows:
         """
         if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
             return None
-        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.model, axis=i)
+        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.asked, axis=i)
         return replace(limit, upper=max(limit.upper, self.widest_limit[k])) if i == 0 else limit
 
     def _may_have_zero_width(self, k: int, i: int) -> bool:
@@ -167,4 +169,4 @@ class Rows:
         variance, error = self.mixture.sigmas[k, axis] ** 2, self.errors.variances[k, axis]
         if variance > CLEARLY_RESOLVED * error and np.isfinite(error):
             return None
-        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.model)
+        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.asked)
