@@ -51,8 +51,8 @@ def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -
     InputError
         If mixture and observations do not fit, in number or units of their coordinates.
     """
-    counted = observations.select(observations.counts)
-    return float(counted.object_weights @ log_likelihoods(mixture, counted))
+    counted = observations.counts
+    return float(observations.object_weights[counted] @ log_likelihoods(mixture, observations)[counted])
 
 
 def _with_measured_rows(
