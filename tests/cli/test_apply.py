@@ -91,13 +91,13 @@ def test_a_model_is_applied_to_a_fits_table_twice(applied, stars):
 @pytest.mark.parametrize(
     ("output", "options", "sentence"),
     [
-        ("stars.fits", {"overwrite": True}, "'stars.fits' is the table that is read"),
-        ("model.fits", {"overwrite": True}, "'model.fits' is the model that is read"),
-        ("out.csv", {}, "must end in .ecsv or .fits"),
-        ("out.fits", {"columns": "v,e_v", "errors": "none"}, "have 2 coordinates, but the mixture has 1"),
+        ("stars.fits", {"overwrite": True}, "'stars.fits' is the table"),
+        ("model.fits", {"overwrite": True}, "'model.fits' is the model"),
+        ("out.csv", {}, "end in .ecsv or .fits"),
+        ("out.fits", {"columns": "v,e_v", "errors": "none"}, "2 coordinates.*mixture has 1"),
         ("out.fits", {"columns": "w"}, "no column 'w'"),
-        ("taken.fits", {}, "it exists already"),
-        ("out.fits", {"prefix": "é_"}, "cannot hold the name 'é_membership_0', which is not ASCII; write .ecsv"),
+        ("taken.fits", {}, "exists"),
+        ("out.fits", {"prefix": "é_"}, "'é_membership_0'.*ASCII; write .ecsv"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_written(applied, stars, output, options, sentence):

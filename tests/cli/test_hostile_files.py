@@ -53,7 +53,10 @@ def ten_thousand_columns(path):
     return "t.csv", "v", ()
 
 
-@pytest.mark.parametrize("file", [gzipped, votable, several_tables, unicode_names, ten_thousand_columns])
+@pytest.mark.parametrize(
+    "file",
+    [gzipped, votable, several_tables, unicode_names, pytest.param(ten_thousand_columns, marks=pytest.mark.slow)],
+)
 def test_unusual_files_are_fitted_applied_to_and_shown(here, tmp_path, file):
     table, name, options = file(tmp_path)
     code, _, err = here("fit", table, "--columns", name, "--output", "m.fits", *options)

@@ -169,7 +169,7 @@ def test_a_collapse_is_refused_leaves_the_arrays_and_is_cured_by_w():
     y = np.array([[0.0], [0.0], [0.0], [5.0], [6.0], [7.0]])
     start = np.array([0.5, 0.5]), np.array([[0.0], [6.0]]), np.ones((2, 1, 1))
     before = [array.copy() for array in start]
-    with pytest.raises(DegenerateError, match="`w` above zero"):
+    with pytest.raises(DegenerateError, match="`w`"):
         extreme_deconvolution(y, np.zeros((6, 1)), *start)
     assert all((array == old).all() for array, old in zip(start, before, strict=True))
     extreme_deconvolution(y, np.zeros((6, 1)), *start, w=0.1)
@@ -198,13 +198,13 @@ def changed(position, value):
     [
         (changed(4, lambda V: V), {"fixamp": [True] * 3}, "`fixamp` has shape"),
         (changed(1, lambda S: S[:, 0, :1]), {}, "`ycovar` has shape"),
-        (changed(1, lambda S: -np.diagonal(S, axis1=1, axis2=2)), {}, "`ycovar` is negative or NaN in rows 0, 1"),
-        (changed(1, lambda S: np.nan * S[:, 0]), {}, "`ycovar` is negative or NaN in rows 0, 1"),
-        (changed(3, lambda mean: mean[:, :1]), {}, "`xmean` has shape .*, but the objects have 2 coordinates"),
+        (changed(1, lambda S: -np.diagonal(S, axis1=1, axis2=2)), {}, "`ycovar`.* rows 0, 1"),
+        (changed(1, lambda S: np.nan * S[:, 0]), {}, "`ycovar`.* rows 0, 1"),
+        (changed(3, lambda mean: mean[:, :1]), {}, "`xmean` has shape .* 2 coordinates"),
         (changed(4, lambda V: V), {"splitnmerge": "3"}, "`splitnmerge` is '3'"),
         (changed(2, lambda amp: 2 * amp), {}, "`xamp` sums to 2"),
-        (changed(2, list), {}, "`xamp` must be a writeable array of floats"),
-        (changed(3, lambda mean: mean.astype(int)), {}, "`xmean` must be a writeable array of floats"),
+        (changed(2, list), {}, "`xamp`.*writeable array of floats"),
+        (changed(3, lambda mean: mean.astype(int)), {}, "`xmean`.*writeable array of floats"),
         (changed(3, lambda mean: mean[:1]), {}, "`xmean` has shape"),
         (changed(4, lambda V: -V), {}, "negative eigenvalue"),
         (changed(4, lambda V: V + np.triu(np.ones((2, 2)), 1)), {}, "`xcovar` must be symmetric"),

@@ -115,7 +115,7 @@ def test_a_grid_search_finds_the_two_groups(noisy):
     search = GridSearchCV(XDGMM(random_state=0, n_init=3), {"n_components": [1, 2]}, cv=3).fit(X, Xerr=e)
     assert search.best_params_ == {"n_components": 2}
     assert search.score(X, Xerr=e) == search.best_estimator_.score(X, Xerr=e)
-    with pytest.raises(InputError, match="give those of X too"):
+    with pytest.raises(InputError, match=r"of X\b"):
         search.score(X)
 
 
@@ -123,7 +123,7 @@ def test_a_score_without_the_errors_of_the_fit_refuses_instead_of_misleading(noi
     X, e = noisy
     with pytest.raises(InputError, match="enable_metadata_routing=True"):
         cross_val_score(XDGMM(), X, params={"Xerr": e}, error_score="raise")
-    with pytest.warns(UserWarning, match="give those of X too"):
+    with pytest.warns(UserWarning, match=r"of X\b"):
         assert np.isnan(cross_validate(XDGMM(), X, params={"Xerr": e})["test_score"]).all()
 
 
@@ -214,7 +214,7 @@ def test_names_are_kept_and_compared(correlated, made):
     assert model.n_features_in_ == 2
     assert model.mixture_.names == ("a", "b")
     assert model.score(**made(X, e)) == model.score(X, Xerr=e)  # bare arrays have no names to compare
-    with pytest.raises(InputError, match="columns b, a, but the model was fitted to a, b; give these, in this order"):
+    with pytest.raises(InputError, match=r"columns b, a, .*fitted to a, b"):
         model.score(Observations.with_standard_errors(X[:, ::-1], e[:, ::-1], names=["b", "a"]))
     assert not hasattr(model.fit(X, Xerr=e), "feature_names_in_")
 
@@ -239,7 +239,7 @@ def test_nulls_of_a_data_frame_are_missing(correlated):
 def test_columns_named_like_errors_are_fitted_with_a_warning(correlated):
     X, e = correlated
     both = np.column_stack([X, e])
-    with pytest.warns(XdgmmWarning, match=r"'e_a' is named like the errors of 'a' \(and 1 more\), but .* Xerr="):
+    with pytest.warns(XdgmmWarning, match=r"'e_a' .*errors of 'a' \(and 1 more\).* Xerr="):
         model = XDGMM().fit(Frame(both, ["a", "b", "e_a", "b_err"]))
     assert model.n_features_in_ == 4
     XDGMM().fit(Frame(both, ["a", "b", "ea", "berr"]))
@@ -247,16 +247,16 @@ def test_columns_named_like_errors_are_fitted_with_a_warning(correlated):
 
 def test_rows_of_errors_in_another_order_are_refused(correlated):
     frames = as_pandas(*correlated)
-    with pytest.raises(InputError, match=r"put both in the same order: Xerr\.loc\[X\.index\]"):
+    with pytest.raises(InputError, match=r"Xerr\.loc\[X\.index\]"):
         XDGMM().fit(frames["X"], Xerr=frames["Xerr"][::-1])
-    with pytest.raises(InputError, match="same labels in another order"):
+    with pytest.raises(InputError, match="order"):
         XDGMM().fit(frames["X"]["a"], Xerr=frames["Xerr"]["a"][::-1])
     XDGMM().fit(frames["X"][50:], Xerr=frames["Xerr"][50:].reset_index(drop=True))  # other labels say nothing
 
 
 def test_errors_in_another_order_than_the_values_are_refused(correlated):
     X, e = correlated
-    with pytest.raises(InputError, match="columns of X are a, b, but those of Xerr are b, a"):
+    with pytest.raises(InputError, match=r"X are a, b, .*Xerr are b, a"):
         XDGMM().fit(Frame(X, ["a", "b"]), Xerr=Frame(e, ["b", "a"]))
     XDGMM().fit(Frame(X, ["a", "b"]), Xerr=Frame(e, ["e_a", "e_b"]))
 
@@ -277,7 +277,7 @@ def test_score_is_the_mean_over_objects_and_score_samples_has_each(correlated):
 
 def test_one_gaussian_of_exact_values_in_a_plane_is_shrunk_to_its_diagonal_and_says_so():
     X = np.random.default_rng(3).normal(size=(4, 6)) * 10.0 ** np.arange(6)
-    with pytest.warns(XdgmmWarning, match="4 exact values do not scatter in all 6 directions"):
+    with pytest.warns(XdgmmWarning, match=r"4 exact values .*6 directions"):
         model = XDGMM().fit(X)
     S = np.cov(X.T, bias=True)
     # its rank is 3: all other directions live from the millionth that is taken from the diagonal
@@ -337,9 +337,9 @@ def test_observations_are_split_with_their_errors_and_weights():
 
 def test_observations_never_become_an_array_without_errors():
     observations = Observations.with_standard_errors([1.0, 2.0, 4.0], 1.0)
-    with pytest.raises(InputError, match="more than an array, they hold errors too"):
+    with pytest.raises(InputError, match="errors"):
         np.asarray(observations)
-    with pytest.raises(InputError, match="more than an array, they hold errors too"):
+    with pytest.raises(InputError, match="errors"):
         make_pipeline(StandardScaler(), XDGMM()).fit(observations)
 
 

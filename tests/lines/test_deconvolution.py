@@ -192,7 +192,7 @@ def test_nothing_is_asked_of_the_instrument_where_there_is_no_width():
             for name in set(table.colnames) - {"is_limit"}:
                 assert table[name].mask.tolist() == [False, True, False]
             assert "none" in repr(found)
-    with pytest.raises(InputError, match="`lsf` is not positive and finite in row 2"):
+    with pytest.raises(InputError, match=r"`lsf`.*row 2"):
         lines.deconvolve(observed, 0.1 * u.AA, lsf=np.array([6.0, np.nan, np.nan]) * u.AA)
     masked = np.ma.array([6.0, 6.0, 6.0], mask=[False, True, False])
     assert len(lines.deconvolve([7.0, np.nan, 6.5], 0.1, lsf=masked)) == 3
@@ -272,7 +272,7 @@ def test_what_cannot_be_used_gets_one_sentence(change, parts):
 def test_levels_are_checked():
     widths = lines.deconvolve(70.0, 2.0, lsf=60.0)
     for call in (lambda: widths.interval(1.5), lambda: widths.upper_limit(0.3), lambda: widths.table(limit_level=2)):
-        with pytest.raises(XdgmmError, match="must be between"):
+        with pytest.raises(XdgmmError, match="between"):
             call()
 
 
@@ -280,9 +280,9 @@ def test_a_fwhm_given_for_a_sigma_is_suspected():
     observed = np.linspace(58.0, 75.0, 10)
     with pytest.warns(XdgmmWarning, match=r"2\.355.*give it as `fwhm`"):
         lines.deconvolve(observed, 1.0, lsf=FWHM * 60.0)
-    with pytest.warns(XdgmmWarning, match="check the instrument's width"):
+    with pytest.warns(XdgmmWarning, match="instrument"):
         lines.deconvolve(observed, 1.0, lsf=90.0)
-    with pytest.warns(XdgmmWarning, match="the width is below"):
+    with pytest.warns(XdgmmWarning, match="below"):
         lines.deconvolve(50.0, 1.0, lsf=60.0)
     lines.deconvolve(observed, 1.0, lsf=60.0)  # some lines below the instrument are what noise does: no warning
 
@@ -297,12 +297,12 @@ def test_scatter_of_the_instrument_and_its_error_are_both_in_every_interval():
     assert "error of the instrument's width: 3%, shared by all lines; its scatter between lines: 4%" in text
     text = " ".join(repr(lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=[0.01, 0.04])).split())
     assert "scatter of the instrument's width: its own for each line" in text
-    with pytest.raises(InputError, match="`lsf_scatter` is not between 0 and 1"):
+    with pytest.raises(InputError, match=r"`lsf_scatter`.*0 and 1"):
         lines.deconvolve([70.0, 61.0], 2.0, lsf=60.0, lsf_scatter=1.5)
 
 
 def test_errors_as_large_as_the_width_are_warned_of():
-    with pytest.warns(XdgmmWarning, match="2 of 3 errors are as large as the width or larger"):
+    with pytest.warns(XdgmmWarning, match="2 of 3 errors"):
         lines.deconvolve([70.0, 71.0, 72.0], [70.0, 200.0, 1.0], lsf=60.0)
 
 

@@ -134,7 +134,7 @@ def test_it_goes_into_deconvolve():
 def test_outside_the_lines_a_warning_says_so():
     x, widths, errors, _ = arc(np.random.default_rng(17), n=40)
     lsf = lines.measure_lsf(x, widths, errors)
-    with pytest.warns(XdgmmWarning, match="1 position lies outside the measured lines"):
+    with pytest.warns(XdgmmWarning, match=r"1 position .*outside"):
         lsf(9000.0)
 
 

@@ -90,7 +90,7 @@ def test_errors_that_do_not_scale_with_the_width_leave_the_mean_right(error, spr
     assert abs(every.mean_variance - V.mean()) < 4 * every.mean_variance_error
     assert every.scatter == pytest.approx(V.std(), abs=0.1 * 0.41**2)
     assert lines.population(widths).mean_variance > V.mean() + 6 * every.mean_variance_error
-    with pytest.raises(InputError, match="must be 'relative' or 'absolute'"):
+    with pytest.raises(InputError, match="'relative' or 'absolute'"):
         lines.population(widths, errors="constant")
 
 
@@ -155,7 +155,7 @@ def test_missing_widths_are_left_out():
 
 
 def test_what_is_no_population_gets_one_sentence():
-    with pytest.raises(InputError, match=r"is a list, but what lines\.deconvolve"):
+    with pytest.raises(InputError, match=r"list.*lines\.deconvolve"):
         lines.population([1.0, 2.0, 3.0])
     with pytest.raises(InputError, match="at least 3 widths"):
         lines.population(lines.deconvolve([70.0, 65.0], 2.0, lsf=60.0))
@@ -217,7 +217,7 @@ def test_large_errors_that_overshoot_settle_at_errors_of_the_pooled_width(seed):
 
 def test_errors_too_large_for_a_population_get_a_sentence_and_its_way_out():
     observed, r = vague(3)
-    with pytest.raises(InputError, match="they reach 90% of the widths; leave out lines"):
+    with pytest.raises(InputError, match=r"90%.*leave out"):
         lines.population(lines.deconvolve(observed, r * observed, lsf=1.0))
     clear = r < 0.3
     assert lines.population(lines.deconvolve(observed[clear], (r * observed)[clear], lsf=1.0)).intrinsic_sigma > 0

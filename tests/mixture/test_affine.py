@@ -143,7 +143,7 @@ def with_background():
 
 @pytest.mark.parametrize("matrix", [A, COLOURS, np.ones((1, 3)), [[1, 0, 0], [2, 0, 0], [0, 0, 1]]])
 def test_a_box_that_would_not_stay_one_is_refused(matrix):
-    with pytest.raises(InputError, match="a mixture with a background can only be mapped along its axes"):
+    with pytest.raises(InputError, match=r"background.*axes"):
         with_background().affine(matrix)
     with_background().gaussians.affine(matrix)
 

@@ -65,7 +65,7 @@ def test_a_background_with_all_the_weight_is_uniform():
     model = mixture().with_parameters(np.array([0.0, 0.0, 1.0]), MEANS, COVARIANCES)
     np.testing.assert_allclose(model.log_density(VALUES), -np.log(100.0), rtol=1e-15)
     assert (model.sample(10, 1)[1] == 2).all()
-    with pytest.raises(InputError, match="all the weight is in the background"):
+    with pytest.raises(InputError, match=r"weight.*background"):
         model.gaussians  # noqa: B018
 
 
@@ -158,18 +158,18 @@ def test_a_background_is_a_value_of_its_own():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0.0,), "a background needs both `low` and `high`, or neither"),
-        ((None, 1.0), "a background needs both `low` and `high`, or neither"),
-        ((0.0, 1.0, 1.0), "`fraction` of the background is 1.0, but a number from 0 up to below 1 is needed"),
+        ((0.0,), "both `low` and `high`"),
+        ((None, 1.0), "both `low` and `high`"),
+        ((0.0, 1.0, 1.0), "`fraction` of the background is 1.0,.* below 1"),
         ((0.0, 1.0, -0.1), "`fraction` of the background is -0.1"),
         ((0.0, 1.0, np.nan), "`fraction` of the background is nan"),
         ((0.0, 1.0, [0.1]), r"`fraction` of the background is \[0.1\]"),
         ((0.0, 1.0, "a"), "`fraction` holds strings"),
-        ((1.0, 1.0), "`low` of the background must lie below `high`, but they are 1.0 and 1.0"),
-        (([0.0, 2.0], 1.0), "`low` of the background must lie below `high`"),
-        ((0.0, np.inf), "`low` and `high` of the background must be finite"),
-        ((np.nan, 1.0), "`low` and `high` of the background must be finite"),
-        (([0.0, 0.0], [1.0, 1.0, 1.0]), "`low` of the background has 2 entries, but `high` has 3"),
+        ((1.0, 1.0), "`low` .*below `high`.* 1.0 and 1.0"),
+        (([0.0, 2.0], 1.0), "`low` .*below `high`"),
+        ((0.0, np.inf), "`low` and `high` .*finite"),
+        ((np.nan, 1.0), "`low` and `high` .*finite"),
+        (([0.0, 0.0], [1.0, 1.0, 1.0]), "`low` .*2 entries, .*`high` has 3"),
         (([[0.0, 0.0]], 1.0), r"`low` of the background has shape \(1, 2\)"),
         ((0.0, "b"), "`high` holds strings"),
     ],
@@ -182,12 +182,12 @@ def test_what_is_no_background_is_refused(arguments, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"background": Background(LOW, HIGH, 0.3)}, "must sum to 1 together with the fraction 0.3 of the background"),
-        ({"background": None}, "`weights` must not be negative and must sum to 1, but"),
-        ({"background": Background(fraction=0.2)}, "the background of a mixture needs a box; give it `low` and `high`"),
-        ({"background": Background([0.0] * 3, 1.0, 0.2)}, "`low` of the background has 3 entries, but there are 2"),
-        ({"background": Background(0 * u.km, 1 * u.km, 0.2)}, "has the unit km, but 'x1' has none"),
-        ({"background": (LOW, HIGH)}, "a `Background` belongs there"),
+        ({"background": Background(LOW, HIGH, 0.3)}, "sum to 1 .*fraction 0.3 of the background"),
+        ({"background": None}, "`weights` must not be negative .*sum to 1"),
+        ({"background": Background(fraction=0.2)}, "box; give it `low` and `high`"),
+        ({"background": Background([0.0] * 3, 1.0, 0.2)}, "`low` .*3 entries, .* 2"),
+        ({"background": Background(0 * u.km, 1 * u.km, 0.2)}, "unit km, .*'x1'"),
+        ({"background": (LOW, HIGH)}, "`Background`"),
     ],
 )
 def test_a_background_that_does_not_fit_is_refused(changed, message):
@@ -201,7 +201,7 @@ def test_a_number_serves_for_all_coordinates():
 
 def test_quantities_are_kept_until_the_coordinates_are_known():
     background = Background([-1, 0] * u.km, 2000 * u.m, 0.2)
-    with pytest.raises(InputError, match="the background has no box in plain coordinates yet"):
+    with pytest.raises(InputError, match="no box"):
         background.box  # noqa: B018
     obs = Observations.exact([[0.5, 1.0], [1.0, 1.5]], units="km")
     assert box(background.resolved(obs)) == [[-1.0, 0.0], [2.0, 2.0]]
@@ -218,9 +218,9 @@ def test_every_coordinate_may_have_a_unit_of_its_own():
 @pytest.mark.parametrize(
     ("background", "message"),
     [
-        (Background(0 * u.s, 1 * u.s), "`low` has the unit s, which does not convert to km"),
-        (Background(5 * u.km, 1 * u.km), r"`low` of the background must lie below `high`, but they are \[5.0, 5.0\]"),
-        (Background(0 * u.km, np.inf * u.km), "`low` and `high` of the background must be finite"),
+        (Background(0 * u.s, 1 * u.s), "`low` .*unit s, .*convert to km"),
+        (Background(5 * u.km, 1 * u.km), r"`low` .*below `high`.* \[5.0, 5.0\]"),
+        (Background(0 * u.km, np.inf * u.km), "`low` and `high` .*finite"),
         (Background([0, 0, 0], 9.0), "`low` of the background has 3 entries, but there are 2 coordinates"),
         (Background([[0, 0]] * u.km, 9.0), "`low` of the background has 1 entries"),
         (Background([[0, 0], [0, 0]] * u.km, 9.0), "`low` of the background holds an array for 'x1'"),
@@ -245,7 +245,7 @@ def test_the_box_of_the_data_is_the_smallest_around_what_counts():
 def test_data_without_spread_have_no_box():
     values = np.column_stack([VALUES, np.ones(30), np.full(30, np.nan)])
     obs = Observations.exact(values, names=["a", "b", "c", "d"])
-    with pytest.raises(InputError, match="the values of c, d are all equal"):
+    with pytest.raises(InputError, match="c, d are all equal"):
         Background().resolved(obs)
 
 
@@ -257,7 +257,7 @@ def test_values_outside_the_box_are_refused_with_their_rows():
     weights = np.ones(len(values))
     weights[8] = 0.0
     obs = Observations.exact(values, weights=weights)
-    message = "the box of the background leaves out values of rows 3, 7, 9; widen `low` and `high`, or leave"
+    message = "rows 3, 7, 9; widen `low` and `high`"
     with pytest.raises(InputError, match=message):
         Background(LOW, HIGH).resolved(obs)
     Background(LOW, HIGH).resolved(obs.select(np.setdiff1d(np.arange(30), [3, 7, 9])))
@@ -272,7 +272,7 @@ def test_resolving_twice_is_resolving_once():
 
 def test_a_background_of_projections_is_refused():
     obs = Observations.with_standard_errors(VALUES, 0.1, projections=np.eye(2))
-    with pytest.raises(InputError, match="uniform in the measured coordinates, which projections do not give; use a"):
+    with pytest.raises(InputError, match="projections"):
         Background(LOW, HIGH).resolved(obs)
 
 

@@ -71,7 +71,7 @@ def test_coordinates_of_very_different_size_are_not_singular():
 @pytest.mark.parametrize("covariance", [np.zeros((2, 2)), np.ones((2, 2)), np.diag([1.0, 0.0])])
 def test_a_singular_covariance_has_no_density_and_says_so(covariance):
     model = mixture(covariances=[COVARIANCES[0], covariance])
-    with pytest.raises(InputError, match="component 1 has a singular covariance, so it has no density"):
+    with pytest.raises(InputError, match=r"component 1 .*singular"):
         model.log_density([[0.0, 0.0]])
 
 
@@ -83,7 +83,7 @@ def test_a_singular_component_of_weight_zero_does_no_harm():
 
 @pytest.mark.parametrize("x", [1.0, [1.0, 2.0, 3.0], np.ones((4, 3)), np.ones((2, 2, 2))])
 def test_points_of_another_dimension_are_refused(x):
-    with pytest.raises(InputError, match=r"`x` has shape .*, but \(N, 2\) is needed"):
+    with pytest.raises(InputError, match=r"`x` has shape .*\(N, 2\)"):
         mixture().log_density(x)
 
 
@@ -123,7 +123,7 @@ def test_a_sample_with_slightly_wrong_moments_would_be_noticed():
 def test_a_number_of_samples_that_is_none_is_refused(n_samples):
     model = mixture()
     for sample in (model.sample, model.condition({model.names[0]: [0.0, 1.0]}).sample):
-        with pytest.raises(InputError, match=r"`n_samples` is .*, but it must be a whole number, zero or positive"):
+        with pytest.raises(InputError, match=r"`n_samples` is .*whole number"):
             sample(n_samples, 1)
 
 
@@ -197,19 +197,19 @@ def test_names_and_units_are_held():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"weights": [0.5, 0.6]}, "`weights` must not be negative and must sum to 1"),
-        ({"weights": [-0.5, 1.5]}, "`weights` must not be negative and must sum to 1"),
-        ({"weights": [0.0, 0.0]}, "`weights` must not be negative and must sum to 1"),
-        ({"weights": [1.0]}, r"`weights` has shape \(1,\), but `means` has shape \(2, 2\), so \(2,\) is needed"),
+        ({"weights": [0.5, 0.6]}, "`weights` must not be negative .*sum to 1"),
+        ({"weights": [-0.5, 1.5]}, "`weights` must not be negative .*sum to 1"),
+        ({"weights": [0.0, 0.0]}, "`weights` must not be negative .*sum to 1"),
+        ({"weights": [1.0]}, r"`weights` has shape \(1,\), .*`means`.*\(2,\)"),
         ({"weights": 1.0}, "`weights` has 0 axes"),
         ({"weights": [np.nan, 1.0]}, "`weights` holds NaN or infinity"),
         ({"weights": ["a", "b"]}, "`weights` holds strings"),
         ({"means": [0.0, 1.0]}, "`means` has 1 axes"),
         ({"means": [[0.0, np.inf], [0.0, 1.0]]}, "`means` holds NaN or infinity"),
         ({"means": [[0.0], [1.0, 2.0]]}, "`means` is ragged"),
-        ({"means": np.ones((2, 3))}, r"`covariances` has shape \(2, 2, 2\), .* so \(2, 3, 3\) is needed"),
-        ({"means": np.empty((0, 2)), "weights": [], "covariances": np.empty((0, 2, 2))}, "at least one component"),
-        ({"means": np.empty((1, 0)), "weights": [1.0], "covariances": np.empty((1, 0, 0))}, "at least one component"),
+        ({"means": np.ones((2, 3))}, r"`covariances` has shape \(2, 2, 2\), .*\(2, 3, 3\)"),
+        ({"means": np.empty((0, 2)), "weights": [], "covariances": np.empty((0, 2, 2))}, "one component"),
+        ({"means": np.empty((1, 0)), "weights": [1.0], "covariances": np.empty((1, 0, 0))}, "one component"),
         ({"covariances": np.ones((2, 2))}, "`covariances` has 2 axes"),
         ({"covariances": [np.eye(2), [[1.0, 0.5], [0.4, 1.0]]]}, "`covariances` must be symmetric"),
         ({"covariances": [np.eye(2), [[1.0, 2.0], [2.0, 1.0]]]}, "component 1 has a negative eigenvalue"),
@@ -217,8 +217,8 @@ def test_names_and_units_are_held():
         ({"covariances": [np.eye(2), [[0.0, 0.1], [0.1, 1.0]]]}, "component 1 has a negative eigenvalue"),
         ({"covariances": [np.eye(2), [[np.nan, 0.0], [0.0, 1.0]]]}, "`covariances` holds NaN or infinity"),
         ({"names": ["v"]}, "`names` has 1 entries"),
-        ({"names": ["v", "v"]}, "`names` repeats a name"),
-        ({"units": ["km", "parsnip"]}, "`units` holds something astropy does not know"),
+        ({"names": ["v", "v"]}, "`names` repeats"),
+        ({"units": ["km", "parsnip"]}, "`units`.*astropy"),
         ({"units": ["km"] * 3}, "`units` has 3 entries"),
     ],
 )

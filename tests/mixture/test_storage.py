@@ -221,10 +221,10 @@ def test_the_format_is_what_is_asked_for_or_what_the_file_is(tmp_path):
     MODEL.write(tmp_path / "model.dat", format="ascii.ecsv")
     assert_same(GaussianMixture.read(tmp_path / "model.dat"), MODEL)
     assert_same(GaussianMixture.read(str(tmp_path / "model.dat"), format="ascii.ecsv"), MODEL)
-    with pytest.raises(InputError, match=r"cannot be read as a FITS file"):
+    with pytest.raises(InputError, match=r"FITS"):
         GaussianMixture.read(tmp_path / "model.dat", format="fits")
     for call, name in ((GaussianMixture.read, "model.dat"), (MODEL.write, "new.dat")):
-        with pytest.raises(InputError, match=r"`format` is 'pickle', but it must be one of fits, ascii\.ecsv"):
+        with pytest.raises(InputError, match=r"`format` is 'pickle', .*fits, ascii\.ecsv"):
             call(tmp_path / name, format="pickle")
     (tmp_path / "model.txt").write_text("weight mean")
     with pytest.raises(InputError, match=r"model\.txt' is neither FITS nor ECSV"):
@@ -263,13 +263,13 @@ def test_a_number_changed_by_hand_is_noticed(tmp_path):
     for old, new in (("\n0.3 ", "\n0.30000000000000004 "), ('["v", "r"]', '["v", "s"]'), (" -0.1 ", " -0.11 ")):
         assert old in path.read_text()
         (tmp_path / "changed.ecsv").write_text(path.read_text().replace(old, new, 1))
-        with pytest.raises(InputError, match=r"changed\.ecsv' is damaged .its numbers are not those"):
+        with pytest.raises(InputError, match=r"changed\.ecsv' is damaged"):
             GaussianMixture.read(tmp_path / "changed.ecsv")
 
 
 def test_an_ecsv_table_of_something_else_is_refused(tmp_path):
     Table({"a": [1.0, 2.0]}).write(tmp_path / "other.ecsv")
-    with pytest.raises(InputError, match="is an ECSV file, but not a mixture written by xdgmm"):
+    with pytest.raises(InputError, match="not a mixture"):
         GaussianMixture.read(tmp_path / "other.ecsv")
 
 
@@ -367,22 +367,22 @@ def test_the_file_obeys_the_standard(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"there is no file '.*nothing\.fits'; check the name"):
+    with pytest.raises(InputError, match=r"no file '.*nothing\.fits'"):
         GaussianMixture.read(tmp_path / "nothing.fits")
 
 
 def test_a_folder_is_not_a_file(tmp_path):
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="no file"):
         GaussianMixture.read(tmp_path)
 
 
 def test_a_fits_file_of_something_else_is_refused(tmp_path):
     path = tmp_path / "other.fits"
     Table({"a": [1.0, 2.0]}).write(path)
-    with pytest.raises(InputError, match="is a FITS file, but not a mixture written by xdgmm"):
+    with pytest.raises(InputError, match="not a mixture"):
         GaussianMixture.read(path)
     fits.PrimaryHDU(np.ones((3, 3))).writeto(path, overwrite=True)
-    with pytest.raises(InputError, match="is a FITS file, but not a mixture written by xdgmm"):
+    with pytest.raises(InputError, match="not a mixture"):
         GaussianMixture.read(path)
 
 
@@ -439,7 +439,7 @@ def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
     def change(hdu):
         hdu.header["XDGMMFMT"] = 4
 
-    with pytest.raises(InputError, match="has format 4, newer than this xdgmm knows; upgrade xdgmm"):
+    with pytest.raises(InputError, match=r"format 4, .*upgrade"):
         GaussianMixture.read(damaged(tmp_path, change))
 
 
@@ -543,7 +543,7 @@ def test_reading_leaves_no_file_open(tmp_path):
 def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
     path = tmp_path / "model.fits"
     path.write_text("precious")
-    with pytest.raises(OutputError, match=r"exists already; choose another name, or replace it: `overwrite=True`"):
+    with pytest.raises(OutputError, match=r"exists.*`overwrite=True`"):
         MODEL.write(path)
     assert path.read_text() == "precious"
     MODEL.write(path, overwrite=True)
@@ -551,19 +551,19 @@ def test_an_existing_file_is_kept_unless_overwriting_is_allowed(tmp_path):
 
 
 def test_another_suffix_is_refused(tmp_path):
-    with pytest.raises(OutputError, match=r"its name must end in \.fits"):
+    with pytest.raises(OutputError, match=r"end in \.fits"):
         MODEL.write(tmp_path / "model.csv")
     MODEL.write(tmp_path / "MODEL.FITS")
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(OutputError, match=r"the folder '.*nowhere' does not exist; make it first"):
+    with pytest.raises(OutputError, match=r"folder '.*nowhere' does not exist"):
         MODEL.write(tmp_path / "nowhere" / "model.fits")
 
 
 def test_a_folder_cannot_be_overwritten(tmp_path):
     (tmp_path / "model.fits").mkdir()
-    with pytest.raises(OutputError, match="it is a folder; give a file name"):
+    with pytest.raises(OutputError, match="folder"):
         MODEL.write(tmp_path / "model.fits", overwrite=True)
 
 
@@ -572,7 +572,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_out_before(tmp_path, monkey
         raise PermissionError
 
     monkeypatch.setattr("tempfile.TemporaryFile", forbidden)
-    with pytest.raises(OutputError, match="is not writable; choose another"):
+    with pytest.raises(OutputError, match="writable"):
         check_output(tmp_path / "model.fits")
 
 

@@ -192,7 +192,7 @@ def test_an_object_of_the_background_keeps_its_value_and_its_error():
     assert np.abs(draws).max() <= 50.0
     assert np.abs(draws).mean() == pytest.approx(25.0, abs=5 * 50 / np.sqrt(12 * 20_000))
     assert result.posteriors(0)[0].n_components == 3
-    with pytest.raises(InputError, match="uniform along some coordinates"):
+    with pytest.raises(InputError, match="uniform"):
         result.posteriors(1)[0]
 
 
@@ -211,12 +211,12 @@ def test_a_block_without_any_value_is_answered_too():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(InputError, match="have 1 coordinates, but the mixture has 2"):
+    with pytest.raises(InputError, match=r"1 coordinates.*mixture has 2"):
         denoise(TWO, Observations.exact([1.0]))
     beside = replace(ONE, weights=0.9 * ONE.weights, background=Background(-9.0, 9.0))
     through = Observations.with_standard_errors([[1.0]], 0.1, projections=[[1.0]])
     for question in (denoise, memberships, log_likelihoods):
-        with pytest.raises(InputError, match="which projections do not give"):
+        with pytest.raises(InputError, match="projections"):
             question(beside, through)
 
 

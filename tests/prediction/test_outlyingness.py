@@ -113,10 +113,10 @@ def test_distances_are_from_the_most_probable_component():
 
 @pytest.mark.parametrize("n_samples", [0, 1.5, "many"])
 def test_draws_are_counted_in_positive_integers(n_samples):
-    with pytest.raises(InputError, match="a positive integer is needed"):
+    with pytest.raises(InputError, match="positive integer"):
         outlyingness(MIXTURE, Observations.exact([[0.0, 0.0]]), n_samples=n_samples)
 
 
 def test_without_an_exact_answer_the_number_of_draws_is_asked_for():
-    with pytest.raises(InputError, match="say how many draws"):
+    with pytest.raises(InputError, match="draws"):
         outlyingness(MIXTURE, Observations.exact([[0.0, 0.0]]))

@@ -85,7 +85,7 @@ def test_one_of_several_tables_is_chosen_and_the_other_kept(tmp_path):
         assert after["T1"].columns.names == ["v"]
         assert after["T2"].columns.names == ["v", "new", "kind"]
         assert after["T2"].data["v"].tolist() == [2.0, 3.0, 4.0]
-    with pytest.raises(InputError, match="holds several tables"):
+    with pytest.raises(InputError, match="several tables"):
         append_columns(tmp_path / "two.fits", tmp_path / "other.fits", NEW, PARTS)
 
 
@@ -150,13 +150,13 @@ def test_nothing_is_left_behind_by_what_fails(tmp_path):
 @pytest.mark.parametrize("suffix", [".fits", ".ecsv"])
 def test_more_columns_than_fits_allows_are_refused(tmp_path, suffix):
     Table({f"c{i}": [1, 2, 3] for i in range(998)}).write(tmp_path / f"wide{suffix}")
-    with pytest.raises(OutputError, match="1000 columns are more than the 999"):
+    with pytest.raises(OutputError, match=r"1000 .*999"):
         append_columns(tmp_path / f"wide{suffix}", tmp_path / "target.fits", NEW, PARTS)
 
 
 def test_names_that_exist_are_refused_unless_they_are_to_be_replaced():
-    with pytest.raises(InputError, match="names already: New; choose another `prefix`"):
+    with pytest.raises(InputError, match=r"New; .*`prefix`"):
         check_new_names(["v", "New"], NEW)
     check_new_names(["v", "New"], NEW, replace=True)
-    with pytest.raises(InputError, match="two new columns would be called 'new'"):
+    with pytest.raises(InputError, match=r"two .*'new'"):
         check_new_names(["v"], [*NEW, NEW[0]])

@@ -165,7 +165,7 @@ def test_half_of_a_pair_is_no_error(upper, lower, kind):
 
 
 def test_one_column_of_a_pair_is_not_enough_and_the_other_is_named():
-    with pytest.raises(InputError, match="there is 'm_err1', but no 'm_err2'"):
+    with pytest.raises(InputError, match=r"'m_err1'.* no 'm_err2'"):
         observations_from_table(Table({"m": [1.0], "m_err1": [0.1]}), "m")
 
 
@@ -188,7 +188,7 @@ ALL = [*[(way,) for way in SINGLE if way not in ("var_{}", "cov_{0}_{0}")], *PAI
 def test_two_conventions_for_one_column_are_refused_with_both_names(one, other):
     columns = [pattern.format("v") for pattern in (*one, *other)]
     table = Table({"v": [1.0], **{column: [1.0] for column in columns}})
-    with pytest.raises(InputError, match="may both hold the errors of 'v'") as caught:
+    with pytest.raises(InputError, match="errors of 'v'") as caught:
         observations_from_table(table, "v")
     assert all(column in str(caught.value) for column in columns)
     chosen = columns[0] if len(one) == 1 else f"pair:{columns[0]}:{columns[1]}"
@@ -199,9 +199,9 @@ def test_two_conventions_for_one_column_are_refused_with_both_names(one, other):
 def test_the_error_of_a_column_that_differs_in_case_is_not_taken(columns):
     table = Table({"B": [1.0], "b": [2.0], **{column: [0.5] for column in columns}})
     assert observations_from_table(table, "B").n_objects == 1
-    with pytest.raises(InputError, match="no error column found for 'b'"):
+    with pytest.raises(InputError, match=r"no error column.*'b'"):
         observations_from_table(table, "b")
-    with pytest.raises(InputError, match="no error column found for 'b'"):
+    with pytest.raises(InputError, match=r"no error column.*'b'"):
         observations_from_table(table, ["B", "b"])
     assert observations_from_table(table).names == ("B",)
     assert observations_from_table(table["b", columns[0]], "b").n_objects == 1  # there is none but b

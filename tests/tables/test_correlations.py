@@ -75,14 +75,14 @@ def test_correlations_can_be_named():
 @pytest.mark.parametrize(
     ("correlations", "sentence"),
     [
-        ("all", "must be 'auto', None, or a dict"),
-        (0.5, "must be 'auto', None, or a dict"),
-        ({("a", "z"): "a_b_corr"}, "two of the columns to fit"),
-        ({("a", "a"): "a_b_corr"}, "two of the columns to fit"),
-        ({"ab": "a_b_corr"}, "two of the columns to fit"),
+        ("all", "'auto', None, or a dict"),
+        (0.5, "'auto', None, or a dict"),
+        ({("a", "z"): "a_b_corr"}, "two of the columns"),
+        ({("a", "a"): "a_b_corr"}, "two of the columns"),
+        ({"ab": "a_b_corr"}, "two of the columns"),
         ({("a", "b"): "rho"}, "no correlation column 'rho'"),
-        ({0: "a_b_corr"}, "two of the columns to fit"),
-        ({("a", "b"): "a_b_corr", ("b", "a"): "b_c_corr"}, "names a column for b and a twice"),
+        ({0: "a_b_corr"}, "two of the columns"),
+        ({("a", "b"): "a_b_corr", ("b", "a"): "b_c_corr"}, "b and a twice"),
     ],
 )
 def test_correlations_that_are_not_said_right_are_refused(correlations, sentence):
@@ -94,7 +94,7 @@ def test_correlations_that_are_not_said_right_are_refused(correlations, sentence
 def test_two_columns_for_one_pair_are_refused_with_both_names(other):
     table = three()
     table[other] = 0.1
-    with pytest.raises(InputError, match="may both hold the correlation of 'a' and 'b'") as caught:
+    with pytest.raises(InputError, match="correlation of 'a' and 'b'") as caught:
         observations_from_table(table, NAMES)
     assert "a_b_corr" in str(caught.value)
     assert other in str(caught.value)
@@ -126,7 +126,7 @@ def test_correlations_that_cannot_be_together_are_refused_with_their_rows():
     # a with b and b with c nearly one, a with c nearly minus one
     table = three()
     table["a_b_corr"][2], table["b_c_corr"][2], table["c_a_corr"][2] = 0.9, 0.9, -0.9
-    with pytest.raises(InputError, match="of a, b, c together give no positive semi-definite matrix in row 2"):
+    with pytest.raises(InputError, match=r"a, b, c .*semi-definite .*row 2"):
         observations_from_table(table, NAMES)
     table["b"][2] = np.nan
     assert observations_from_table(table, NAMES).n_objects == 4
@@ -134,10 +134,10 @@ def test_correlations_that_cannot_be_together_are_refused_with_their_rows():
 
 def test_a_covariance_larger_than_the_errors_allow_is_refused():
     table = Table({"a": [1.0, 1.0], "b": [1.0, 1.0], "e_a": [1.0, 1.0], "e_b": [2.0, 2.0], "cov_a_b": [1.9, 2.1]})
-    with pytest.raises(InputError, match="'cov_a_b' exceeds the product of the two errors in row 1"):
+    with pytest.raises(InputError, match=r"'cov_a_b' exceeds .*row 1"):
         observations_from_table(table, ["a", "b"])
     table["cov_a_b"], table["e_a"] = [1.0, 0.0], [0.0, 0.0]
-    with pytest.raises(InputError, match="'cov_a_b' exceeds the product of the two errors in row 0"):
+    with pytest.raises(InputError, match=r"'cov_a_b' exceeds .*row 0"):
         observations_from_table(table, ["a", "b"], on_bad="exact")
 
 
@@ -199,7 +199,7 @@ def test_a_covariance_has_the_product_of_two_units():
     with pytest.raises(InputError, match=r"covariance column 'cov_a_b' is in km, .* km s of columns 'a' and 'b'"):
         observations_from_table(table, ["a", "b"])
     table["b"], table["e_b"] = [1.0], [3.0]
-    with pytest.raises(InputError, match="'cov_a_b' has the unit km, but columns 'a' and 'b' have no product of units"):
+    with pytest.raises(InputError, match=r"'cov_a_b' .*unit km, .*'a' and 'b'"):
         observations_from_table(table, ["a", "b"])
 
 

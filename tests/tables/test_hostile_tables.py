@@ -34,7 +34,7 @@ def test_an_error_in_dex_of_a_value_in_mag_is_positive():
 
 @pytest.mark.parametrize(("unit", "error_unit"), [("m/s", "kmps"), ("kmps", "m/s"), ("kmps", "mps")])
 def test_a_unit_that_astropy_does_not_know_is_not_converted(unit, error_unit):
-    with pytest.raises(InputError, match=f"'e_v' is in .*does not convert to the {unit.replace('/', ' / ')} of"):
+    with pytest.raises(InputError, match=f"'e_v' .*convert to the {unit.replace('/', ' / ')} "):
         observations_from_table(with_units(unit, error_unit), "v")
 
 
@@ -47,8 +47,8 @@ def test_an_unknown_unit_common_to_value_and_error_is_left_out_with_a_remark():
 @pytest.mark.parametrize(
     ("unit", "error_unit", "sentence"),
     [
-        ("km/s", "", "'e_v' is dimensionless, which does not convert to the km / s of column 'v'"),
-        ("", "km/s", "'e_v' is in km / s, which does not convert to the dimensionless numbers of column 'v'"),
+        ("km/s", "", "'e_v' is dimensionless, .*km / s of column 'v'"),
+        ("", "km/s", "'e_v' is in km / s, .*dimensionless .*column 'v'"),
     ],
 )
 def test_a_dimensionless_column_is_called_so(unit, error_unit, sentence):
@@ -67,7 +67,7 @@ def test_none_is_a_missing_value(holder):
 @pytest.mark.parametrize("errors", ["auto", ["e_v", "e_e_v"]])
 def test_a_column_to_fit_is_not_the_error_of_another(errors):
     table = Table({"v": VALUES, "e_v": VALUES, "e_e_v": VALUES})
-    with pytest.raises(InputError, match="'e_v' cannot be both a column to fit and the error of 'v'"):
+    with pytest.raises(InputError, match=r"'e_v' .*both .*'v'"):
         observations_from_table(table, ["v", "e_v"], errors=errors)
 
 
@@ -89,7 +89,7 @@ def test_columns_are_given_by_name(arguments):
 
 @pytest.mark.parametrize("table", ["stars.fits", np.ones(3), None, [VALUES]])
 def test_only_a_table_is_a_table(table):
-    with pytest.raises(InputError, match=r"an astropy Table, a pandas or polars frame, .* is needed"):
+    with pytest.raises(InputError, match=r"astropy Table.*pandas"):
         observations_from_table(table, "v")
 
 
@@ -109,7 +109,7 @@ def test_text_is_read_compressed_and_with_the_mark_of_spreadsheets(tmp_path):
 @pytest.mark.parametrize("content", [b"hello\nworld\n", bytes(1000), b"some words here\nand more words\nat the end\n"])
 def test_text_without_numbers_and_zeros_are_no_table(tmp_path, content):
     (tmp_path / "t.txt").write_bytes(content)
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_table(tmp_path / "t.txt")
 
 
@@ -142,7 +142,7 @@ def test_a_file_with_flipped_bytes_is_read_or_refused(tmp_path):
 
 
 def test_what_fits_cannot_hold_is_said_and_leaves_no_file(tmp_path):
-    with pytest.raises(OutputError, match=r"\.ecsv holds any table"):
+    with pytest.raises(OutputError, match=r"\.ecsv"):
         write_table(QTable({"größe": VALUES}), tmp_path / "t.fits")
     assert list(tmp_path.iterdir()) == []
 

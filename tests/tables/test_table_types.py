@@ -106,17 +106,17 @@ def test_columns_of_frames_that_hold_no_numbers_are_refused(frame, column, sente
 )
 def test_categories_are_refused(column):
     frame = pd.DataFrame if isinstance(column, pd.Series) else pl.DataFrame
-    with pytest.raises(InputError, match="column 'v' holds categories, but numbers belong there"):
+    with pytest.raises(InputError, match="column 'v' holds categories"):
         observations_from_table(frame({"v": column, "e_v": ERRORS}), "v")
 
 
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        (pd.DataFrame(np.ones((2, 3)), columns=["v", "v", "e_v"]), "several columns of the same name"),
+        (pd.DataFrame(np.ones((2, 3)), columns=["v", "v", "e_v"]), "same name"),
         (pl.LazyFrame({"v": [1.0]}), "LazyFrame; collect\\(\\) it first"),
         ({"v": [1.0, 2.0], "e_v": [1.0]}, "make no table"),
-        (np.ones((3, 2)), "`table` is a ndarray, but"),
+        (np.ones((3, 2)), "`table` is a ndarray"),
         (pd.DataFrame({0: [1.0], 1: [1.0]}), "no column 'v'"),
     ],
 )
@@ -150,5 +150,5 @@ def test_tables_without_rows_or_with_one(rows):
 
 def test_a_table_that_is_masked_everywhere_says_so():
     table = Table({name: MaskedColumn([1.0, 2.0], mask=True) for name in ("v", "e_v", "w", "e_w", "v_w_corr")})
-    with pytest.raises(InputError, match="every value is missing"):
+    with pytest.raises(InputError, match="missing"):
         observations_from_table(table, ["v", "w"])

@@ -46,7 +46,7 @@ def test_without_columns_every_one_with_an_error_is_taken(stars):
 
 def test_two_candidates_are_named(stars):
     stars["v_err"] = stars["e_v"]
-    with pytest.raises(InputError, match="'e_v' and 'v_err' may both hold the errors of 'v'"):
+    with pytest.raises(InputError, match=r"'e_v' and 'v_err' .*'v'"):
         observations_from_table(stars, "v")
 
 
@@ -231,7 +231,7 @@ def test_many_columns_are_not_all_listed():
 
 
 def test_a_table_without_errors_says_what_to_do():
-    with pytest.raises(InputError, match="no column has an error column"):
+    with pytest.raises(InputError, match="no column"):
         observations_from_table(Table({"v": [1.0]}))
 
 
@@ -294,7 +294,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, share):
     Table({"v": np.arange(5000.0), "e_v": np.ones(5000)}).write(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_table(path)
 
 
@@ -319,14 +319,14 @@ def test_what_is_no_table_is_refused(tmp_path, name, content, sentence):
 
 def test_an_image_is_no_table(tmp_path):
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="cannot be read"):
         read_table(tmp_path / "image.fits")
 
 
 def test_a_folder_or_nothing_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is a folder"):
+    with pytest.raises(InputError, match="folder"):
         read_table(tmp_path)
-    with pytest.raises(InputError, match="there is no file"):
+    with pytest.raises(InputError, match="no file"):
         read_table(tmp_path / "nothing.fits")
 
 
@@ -338,7 +338,7 @@ def test_masked_quantities_survive_being_written(tmp_path, suffix):
     again = QTable.read(path)["sigma"]
     assert again.unit == u.km / u.s
     assert again.mask.tolist() == [False, True]
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="exists"):
         write_table(table, path)
 
 
@@ -350,5 +350,5 @@ def test_remarks_of_a_report_are_comments_of_its_fits_file(tmp_path):
 
 
 def test_other_formats_of_reports_are_refused(tmp_path):
-    with pytest.raises(InputError, match="must end in"):
+    with pytest.raises(InputError, match="end in"):
         write_table(QTable({"a": [1]}), tmp_path / "t.xlsx")

@@ -130,7 +130,7 @@ def test_the_report_survives_being_written(hydrus, schools, tmp_path, name):
 def test_other_data_than_those_fitted_are_noticed(hydrus):
     stars, model = hydrus
     moved = Observations.with_standard_errors(stars.values + 3, stars.noise)
-    with pytest.warns(XdgmmWarning, match="not the maximum for these data"):
+    with pytest.warns(XdgmmWarning, match="not the maximum"):
         widths(model.mixture_, moved)
 
 
@@ -144,9 +144,9 @@ def test_levels_out_of_range_are_refused(schools, level, limit_level):
 def test_only_methods_that_exist_are_accepted(schools):
     effects, model = schools
     assert model.widths(effects, method="information").meta["method"] == "information"
-    with pytest.raises(InputError, match="must be one of information, sandwich, profile, bootstrap, mcmc"):
+    with pytest.raises(InputError, match="information, sandwich, profile, bootstrap, mcmc"):
         model.widths(effects, method="magic")
-    with pytest.raises(InputError, match="must be 'observed' or 'expected'"):
+    with pytest.raises(InputError, match="'observed' or 'expected'"):
         model.widths(effects, information="guessed")
 
 
@@ -312,7 +312,7 @@ def test_the_separation_of_two_components_is_ashmans_d():
     s = model.mixture_.sigmas.ravel()
     ashman = np.sqrt(2) * abs(np.diff(model.means_.ravel())[0]) / np.hypot(*s)
     assert row["value"] == pytest.approx(ashman, rel=1e-12)
-    with pytest.raises(InputError, match="nothing to relate"):
+    with pytest.raises(InputError, match="relate"):
         XDGMM().fit(x, Xerr=0.3).relations(x, Xerr=0.3)
 
 
@@ -359,22 +359,22 @@ def test_lines_beside_a_rest_value_are_velocities(convention, kind):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"distance": 10 * u.kpc, "rest": 5000 * u.AA}, "either a `distance`"),
-        ({"distance_error": 1 * u.kpc}, "without a `distance`"),
-        ({"distance": 10 * u.s}, "must be a length"),
-        ({"distance": 10.0}, "must be a length"),
-        ({"distance": -3 * u.kpc}, "must be a length"),
-        ({"distance": [1, 2] * u.kpc}, "must be a length"),
-        ({"distance": 10 * u.kpc, "distance_error": 1 * u.s}, "has not the unit of the distance"),
-        ({"distance": 10 * u.kpc, "distance_error": -1 * u.kpc}, "must be one positive length"),
-        ({"rest": 5000 * u.AA}, "no wavelengths, frequencies or energies"),
-        ({"rest": 5000.0}, "a positive Quantity"),
-        ({"rest": np.inf * u.AA}, "a positive Quantity"),
-        ({"convention": "foo"}, "must be one of optical"),
-        ({"samples": 3}, "uses none"),
-        ({"samples": 3, "method": "bootstrap"}, "needs BootstrapSamples"),
-        ({"level": "a"}, "must be between 0 and 1"),
-        ({"rest": 5000 * u.AA, "convention": "classical"}, "must be one of optical, radio, relativistic"),
+        ({"distance": 10 * u.kpc, "rest": 5000 * u.AA}, "`distance`"),
+        ({"distance_error": 1 * u.kpc}, "`distance`"),
+        ({"distance": 10 * u.s}, "length"),
+        ({"distance": 10.0}, "length"),
+        ({"distance": -3 * u.kpc}, "length"),
+        ({"distance": [1, 2] * u.kpc}, "length"),
+        ({"distance": 10 * u.kpc, "distance_error": 1 * u.s}, "unit of the distance"),
+        ({"distance": 10 * u.kpc, "distance_error": -1 * u.kpc}, "positive length"),
+        ({"rest": 5000 * u.AA}, "wavelengths, frequencies or energies"),
+        ({"rest": 5000.0}, "`rest`.*Quantity"),
+        ({"rest": np.inf * u.AA}, "`rest`.*Quantity"),
+        ({"convention": "foo"}, "optical"),
+        ({"samples": 3}, "samples"),
+        ({"samples": 3, "method": "bootstrap"}, "BootstrapSamples"),
+        ({"level": "a"}, "between 0 and 1"),
+        ({"rest": 5000 * u.AA, "convention": "classical"}, "optical, radio, relativistic"),
     ],
 )
 def test_velocities_that_cannot_be_are_one_sentence(options, message):
@@ -416,7 +416,7 @@ def test_profile_intervals_are_asymmetric_and_printed_so(hydrus):
 def test_methods_without_what_they_need_are_refused(hydrus):
     stars, model = hydrus
     for method in ("bootstrap", "mcmc"):
-        with pytest.raises(InputError, match="needs the result of the fit"):
+        with pytest.raises(InputError, match="result"):
             widths(model.mixture_, stars, method=method)
 
 
