@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -12,6 +13,7 @@ import pytest
 import xdgmm
 
 ROOT = Path(xdgmm.__file__).parent
+TESTS = Path(__file__).parent
 ORDER = [
     {"cli"},
     {"estimator", "compat"},
@@ -65,6 +67,24 @@ def test_imports_point_down(path):
 def test_only_the_kernels_import_numba(path):
     text = path.read_text(encoding="utf-8")
     assert room_of(path) == "kernels" or not ("import numba" in text or "from numba" in text)
+
+
+def private_names(path):
+    """Names with an underscore in front that a file imports from the package, or patches by a path in a string."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("xdgmm"):
+            yield from (alias.name for alias in node.names if re.match("_[a-zA-Z]", alias.name))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"^xdgmm\.(?:\w+\.)*(_[a-zA-Z]\w*)$", node.value)
+
+
+def test_tests_use_no_private_names():
+    assert [(path, names) for path in TESTS.rglob("*.py") if (names := list(private_names(path)))] == []
+
+
+def test_a_private_name_would_be_seen(tmp_path):
+    (tmp_path / "test.py").write_text('from xdgmm.room import _name\npatch("xdgmm.room.Class._method")\n')
+    assert list(private_names(tmp_path / "test.py")) == ["_name", "_method"]
 
 
 def test_an_import_that_points_up_would_be_seen(tmp_path):

@@ -84,11 +84,11 @@ def test_components_that_come_out_in_another_order_are_matched_back():
     observations = two_groups()
     result = fit(observations, 2, rng=0)
     problem = Refits(result, observations)
-    assert problem._order(problem.start).tolist() == [0, 1]
-    assert problem._order(problem.start.ordered([1, 0])).tolist() == [1, 0]
+    assert problem.order(problem.start).tolist() == [0, 1]
+    assert problem.order(problem.start.ordered([1, 0])).tolist() == [1, 0]
     three = fit(observations, 3, rng=0)
     problem = Refits(three, observations)
-    order = problem._order(problem.start.ordered([2, 0, 1]))
+    order = problem.order(problem.start.ordered([2, 0, 1]))
     assert np.array([2, 0, 1])[order].tolist() == [0, 1, 2]
 
 
@@ -97,7 +97,7 @@ def test_what_is_fixed_is_matched_with_itself():
     start = GaussianMixture([0.6, 0.4], [[0.0], [20.0]], [[[1.0]], [[4.0]]])
     result = fit(observations, 2, Settings(start=start, model=Model(fixed=Fixed(means=(0,)))))
     problem = Refits(result, observations)
-    assert problem._order(problem.start.ordered([1, 0])).tolist() == [0, 1]
+    assert problem.order(problem.start.ordered([1, 0])).tolist() == [0, 1]
     samples = bootstrap(result, observations, n_resamples=10, rng=0)
     np.testing.assert_allclose(samples.means[:, 0], 0.0, atol=1e-12)
     assert samples.means[:, 1].std() > 0

@@ -169,7 +169,7 @@ class Refits:
             return None
         if not self._determined(solution.statistics):
             return None
-        order = self._order(solution.mixture)
+        order = self.order(solution.mixture)
         singular = Iterate.at(solution.mixture, solution.statistics, problem.constraints).singular.sum(axis=1)
         found = problem.original(solution.mixture.ordered(order))
         return found.all_weights, found.means, found.covariances, singular[order]
@@ -189,7 +189,7 @@ class Refits:
         information = np.linalg.eigvalsh(statistics.information.sum(axis=0))
         return bool(information[0] > UNSEEN * information[-1])
 
-    def _order(self, mixture: GaussianMixture) -> NDArray[np.intp]:
+    def order(self, mixture: GaussianMixture) -> NDArray[np.intp]:
         """The components of the refit (K,) in the order of the fit's; what is held fixed is itself already."""
         K = mixture.n_components
         if K == 1:

@@ -108,7 +108,7 @@ def test_a_killed_run_has_lost_no_finished_chunk_and_goes_on(tmp_path):
 def checks_up_to(n):
     found, check = [], 0
     while check < n:
-        check = chain._next_check(check)
+        check = chain.next_check(check)
         found.append(check)
     return found
 
@@ -139,13 +139,17 @@ def test_an_interrupt_before_the_first_step_is_one(line, monkeypatch):
 
 
 def interrupt_at(monkeypatch, n_steps):
-    from xdgmm.uncertainty.mcmc import sampling
+    import emcee
 
-    def told(_self, n, _tau=None):
-        if n == n_steps:
-            raise KeyboardInterrupt
+    sample = emcee.EnsembleSampler.sample
 
-    monkeypatch.setattr(sampling._Told, "__call__", told)
+    def interrupted(sampler, *arguments, **options):
+        for state in sample(sampler, *arguments, **options):
+            yield state
+            if sampler.iteration == n_steps:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(emcee.EnsembleSampler, "sample", interrupted)
 
 
 def test_a_file_that_exists_is_refused_or_overwritten(line, tmp_path):

@@ -98,7 +98,7 @@ def run(sampler, state, plan, save, bar):
     outcome = SamplingOutcome.TOO_SHORT if plan.exactly else SamplingOutcome.OUT_OF_STEPS
     try:
         while sampler.iteration < plan.most and not (not plan.exactly and _converged(sampler)):
-            state = _advance(sampler, state, min(_next_check(sampler.iteration), plan.most), save, bar)
+            state = _advance(sampler, state, min(next_check(sampler.iteration), plan.most), save, bar)
             bar(sampler.iteration, _times(sampler, sampler.iteration).max())
     except KeyboardInterrupt:
         if sampler.iteration == 0:
@@ -122,7 +122,7 @@ def _advance(sampler, state, n_steps, save, bar):
     return state
 
 
-def _next_check(n):
+def next_check(n):
     """The first check after n steps, of a sequence that depends on nothing else: a resumed chain has the same."""
     check = FIRST
     while check <= n:
