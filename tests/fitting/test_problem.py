@@ -63,10 +63,10 @@ def test_limits_convert_units(stars):
 def test_questions_about_one_fit_share_one_hessian(stars, monkeypatch):
     formed = []
     monkeypatch.setattr(
-        "xdgmm.fitting.problem.curvature",
-        lambda *arguments, **options: formed.append(1) or curvature(*arguments, **options),
+        "xdgmm.fitting.problem.quadratic_model",
+        lambda *arguments, **options: formed.append(1) or quadratic_model(*arguments, **options),
     )
-    from xdgmm.fitting.newton import curvature
+    from xdgmm.fitting.newton import quadratic_model
 
     result = fit(stars)
     laplace(result.mixture, stars, model=result.model)

@@ -5,7 +5,7 @@ import pytest
 
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Settings, expect, fit
-from xdgmm.fitting.split_merge import examine, improved, split_and_merge
+from xdgmm.fitting.split_merge import examine, improve, split_and_merge
 
 
 def three_in_a_row(N=1500, seed=0):
@@ -37,7 +37,7 @@ def test_split_and_merge_leaves_a_basin_that_em_cannot():
     observations, start = three_in_a_row()
     stuck = fit(observations, 3, Settings(start=start, solver="em"))
     assert sorted(stuck.mixture.means[:, 0])[1] > 20.0
-    mixture, reached = improved(stuck.mixture, stuck.log_likelihood, observations, solver(observations))
+    mixture, reached = improve(stuck.mixture, stuck.log_likelihood, observations, solver(observations))
     np.testing.assert_allclose(sorted(mixture.means[:, 0]), [-3.0, 3.0, 30.0], atol=0.2)
     assert reached > stuck.log_likelihood + 100.0
     assert reached == pytest.approx(expect(mixture, observations.pack()).log_likelihood, abs=1e-9)
@@ -46,7 +46,7 @@ def test_split_and_merge_leaves_a_basin_that_em_cannot():
 def test_the_best_basin_is_left_alone():
     observations, _ = three_in_a_row()
     best = fit(observations, 3, rng=0)
-    mixture, reached = improved(best.mixture, best.log_likelihood, observations, solver(observations))
+    mixture, reached = improve(best.mixture, best.log_likelihood, observations, solver(observations))
     assert mixture is best.mixture
     assert reached == best.log_likelihood
 

@@ -17,13 +17,13 @@ def implicit_sigma(values, variances, weights):
     return implicit.implicit_sigma(kernels.MemberValues.of(values, variances, weights))
 
 
-def assert_never_falls(advance, problem, steps):
+def assert_never_falls(iterate, problem, steps):
     likelihood = Objective(problem.observations.pack(), 10_000)
     mixture = problem.start
     statistics = likelihood.expect(mixture)
     for _ in range(steps):
         before = statistics.log_likelihood
-        mixture, statistics = advance(mixture, statistics, likelihood)
+        mixture, statistics = iterate(mixture, statistics, likelihood)
         if not np.isfinite(statistics.log_likelihood):
             # without noise a component may come to lie on fewer points than it has dimensions: a degeneracy, which
             # the drivers of `fit` recognise
@@ -42,27 +42,27 @@ def assert_never_falls(advance, problem, steps):
 
 @given(st.data())
 def test_em_never_lowers_the_likelihood_and_keeps_covariances_covariances(problems, data):
-    assert_never_falls(em.advance, data.draw(problems()), 15)
+    assert_never_falls(em.iterate, data.draw(problems()), 15)
 
 
 @given(st.data())
 def test_implicit_em_never_lowers_the_likelihood_and_keeps_covariances_covariances(problems, data):
-    assert_never_falls(implicit.advance, data.draw(problems()), 15)
+    assert_never_falls(implicit.iterate, data.draw(problems()), 15)
 
 
 @given(st.data())
 def test_implicit_em_never_lowers_the_likelihood_in_one_dimension(problems, data):
-    assert_never_falls(implicit.advance, data.draw(problems(D=1)), 15)
+    assert_never_falls(implicit.iterate, data.draw(problems(D=1)), 15)
 
 
-@pytest.mark.parametrize("advance", [em.advance, implicit.advance])
+@pytest.mark.parametrize("iterate", [em.iterate, implicit.iterate])
 @pytest.mark.parametrize("D", [1, 3])
-def test_a_component_of_weight_zero_stays_where_it_is(problem, D, advance):
+def test_a_component_of_weight_zero_stays_where_it_is(problem, D, iterate):
     case = problem(1, 50, D, 1)
     dead = GaussianMixture([1.0, 0.0], [case.start.means[0], np.ones(D)], [case.start.covariances[0], np.eye(D)])
     likelihood = Objective(case.observations.pack(), 100)
-    mixture, reached = advance(dead, likelihood.expect(dead), likelihood)
-    alone, expected = advance(case.start, likelihood.expect(case.start), likelihood)
+    mixture, reached = iterate(dead, likelihood.expect(dead), likelihood)
+    alone, expected = iterate(case.start, likelihood.expect(case.start), likelihood)
     np.testing.assert_array_equal(mixture.means[1], dead.means[1])
     np.testing.assert_array_equal(mixture.covariances[1], dead.covariances[1])
     assert mixture.weights.tolist() == [1.0, 0.0]
@@ -70,14 +70,14 @@ def test_a_component_of_weight_zero_stays_where_it_is(problem, D, advance):
     assert reached.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-13)
 
 
-@pytest.mark.parametrize("advance", [em.advance, implicit.advance])
+@pytest.mark.parametrize("iterate", [em.iterate, implicit.iterate])
 @pytest.mark.parametrize("D", [1, 3])
-def test_a_component_far_from_every_object_does_no_harm(problem, D, advance):
+def test_a_component_far_from_every_object_does_no_harm(problem, D, iterate):
     case = problem(1, 50, D, 1)
     far = GaussianMixture([0.5, 0.5], [case.start.means[0], np.full(D, 1e6)], [case.start.covariances[0], np.eye(D)])
     likelihood = Objective(case.observations.pack(), 100)
-    mixture, reached = advance(far, likelihood.expect(far), likelihood)
-    alone, expected = advance(case.start, likelihood.expect(case.start), likelihood)
+    mixture, reached = iterate(far, likelihood.expect(far), likelihood)
+    alone, expected = iterate(case.start, likelihood.expect(case.start), likelihood)
     assert reached.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-13)
     np.testing.assert_allclose(mixture.covariances[0], alone.covariances[0], rtol=1e-11)
     assert np.isfinite(mixture.means).all()
@@ -213,7 +213,7 @@ def test_a_sigma_of_zero_is_left_where_the_data_want_a_width(start):
     observations = Observations.with_standard_errors(rng.normal(0.0, 2.0, 200), rng.uniform(0.5, 1.0, 200))
     mixture = GaussianMixture([1.0], [[0.0]], [[[start]]])
     likelihood = Objective(observations.pack(), 10)
-    mixture, _ = implicit.advance(mixture, likelihood.expect(mixture), likelihood)
+    mixture, _ = implicit.iterate(mixture, likelihood.expect(mixture), likelihood)
     # the width that was put in, to five of its standard errors
     assert np.sqrt(mixture.covariances[0, 0, 0]) == pytest.approx(2.0, abs=5 * 2.2 / np.sqrt(400))
 

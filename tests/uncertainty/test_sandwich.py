@@ -40,7 +40,7 @@ class Problem:
 def pieces(observations, start, model):
     """A mixture that is no maximum, with its statistics, and the problem."""
     problem = fitting.Problem(observations, start.n_components, model)
-    mixture = problem.constraints.conforming(problem.standardised(start))
+    mixture = problem.constraints.impose_type(problem.standardised(start))
     return Iterate.at(mixture, problem.objective().expect(mixture), problem.constraints), problem
 
 

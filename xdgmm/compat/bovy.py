@@ -10,7 +10,7 @@ from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import Fixed, Model, Problem, Statistics, expect, split_merge
 from xdgmm.fitting.em import step
-from xdgmm.fitting.optimality import collapsed
+from xdgmm.fitting.optimality import collapsed_component
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
@@ -115,7 +115,7 @@ def extreme_deconvolution(
         return em.per_row(expect(mixture, problem.data).log_likelihood)
     log_likelihood, mixture = em.run(mixture)
     if improving:
-        mixture, log_likelihood = split_merge.improved(mixture, log_likelihood, em.sample, em.run_from, constraints)
+        mixture, log_likelihood = split_merge.improve(mixture, log_likelihood, em.sample, em.run_from, constraints)
     fitted = problem.original(mixture)
     for array, new, fixed in (
         (xamp, fitted.weights, constraints.fixed_weights),
@@ -166,7 +166,7 @@ class _PlainEM:
         return following.with_parameters(following.weights, following.means, V)
 
     def _refuse_collapse(self, mixture: GaussianMixture, statistics: Statistics) -> None:
-        component = collapsed(mixture, statistics, self.problem.constraints)
+        component = collapsed_component(mixture, statistics, self.problem.constraints)
         if component is not None and not (self.floor.any() and np.isfinite(statistics.log_likelihood)):
             raise DegenerateError(
                 f"component {component} collapses on values without noise, so the likelihood has no maximum; give "

@@ -2,7 +2,7 @@
 
 `expect` turns a mixture and packed observations into `Statistics`; the solvers (`em`, `implicit`, `quasi_newton`,
 `newton`, one file each) turn statistics into better mixtures; `fit` starts them, compares them and reports.  To add
-a solver, write a module with ``advance(mixture, statistics, likelihood)`` and name it in `solvers`.  What is fitted
+a solver, write a module with ``iterate(mixture, statistics, objective)`` and name it in `solvers`.  What is fitted
 (covariance type, what is fixed, priors, a background) is a `Model`; the solvers meet it as `Constraints`, in
 `coordinates`, `em` and `implicit`.  `recording` keeps what was fitted with the mixture.
 """
@@ -16,11 +16,11 @@ from .model import Fixed, Model
 from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
 from .problem import Problem
+from .progress import Progress
 from .record import model_of
 from .result import FitResult, Outcome
 from .settings import Settings, StoppingRule
 from .shrinkage import shrinkage_prior
-from .watching import Progress
 
 __all__ = [
     "COVARIANCE_TYPES",

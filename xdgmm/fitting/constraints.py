@@ -9,11 +9,11 @@ import numpy as np
 from xdgmm import kernels
 
 from .covariance_types import COVARIANCE_TYPES
-from .priors import Terms
+from .priors import PriorTerms
 
 
 @dataclass(frozen=True)
-class Pinned:
+class FixedVariance:
     """One intrinsic variance held at a value: that of `component` along coordinate `axis`."""
 
     component: int
@@ -31,12 +31,12 @@ class Constraints:
         One of `COVARIANCE_TYPES`.
     fixed_weights : ndarray of bool (K,) or (K + 1,)
     fixed_means, fixed_covariances : ndarray of bool (K,)
-    prior : Terms or None
+    prior : PriorTerms or None
         In the coordinates of the solvers.
-    pinned : Pinned or None
+    fixed_variance : FixedVariance or None
     floor : ndarray (K, D, D) or None
         Smallest covariances: only what is above them has coordinates.
-    flat : int or None
+    singular : tuple of int or None
         A component, and how many of its principal axes, the narrowest ones, keep a width of zero.
     """
 
@@ -44,10 +44,10 @@ class Constraints:
     fixed_weights: np.ndarray
     fixed_means: np.ndarray
     fixed_covariances: np.ndarray
-    prior: Terms | None = None
-    pinned: Pinned | None = None
+    prior: PriorTerms | None = None
+    fixed_variance: FixedVariance | None = None
     floor: np.ndarray | None = None
-    flat: int | None = None
+    singular: tuple[int, int] | None = None
 
     @classmethod
     def none(cls, mixture):
@@ -73,7 +73,7 @@ class Constraints:
     @property
     def unrestricted(self):
         """Is there neither a pin nor a floor nor a flat component, which the steps of EM would not respect?"""
-        return self.pinned is None and self.floor is None and self.flat is None
+        return self.fixed_variance is None and self.floor is None and self.singular is None
 
     @property
     def regular(self):
@@ -92,17 +92,17 @@ class Constraints:
         free_means = np.count_nonzero(~self.fixed_means) * n_dimensions
         return max(np.count_nonzero(~self.fixed_weights) - 1, 0) + free_means + np.unique(owners[owners >= 0]).size
 
-    def pin(self, component, axis, variance):
+    def with_fixed_variance(self, component, axis, variance):
         """The same constraints with one variance held at a value."""
-        return replace(self, pinned=Pinned(component, axis, variance))
+        return replace(self, fixed_variance=FixedVariance(component, axis, variance))
 
-    def above(self, floor):
+    def with_floor(self, floor):
         """The same constraints with covariances no smaller than these (K, D, D) in any direction."""
         return replace(self, floor=floor)
 
-    def flattened(self, component: int, n_axes: int = 1) -> Constraints:
+    def with_singular(self, component: int, n_axes: int = 1) -> Constraints:
         """The same constraints with a component whose narrowest principal axes keep a width of zero."""
-        return replace(self, flat=(component, n_axes))
+        return replace(self, singular=(component, n_axes))
 
     def excess(self, covariances):
         """What covariances (K, D, D) have above the floor."""
@@ -152,27 +152,27 @@ class Constraints:
         """Which factor parameter each packed element of each component belongs to (K, n); -1 where it is held."""
         owners = self.type.owners(len(self.fixed_means), rows, columns)
         owners[self.fixed_covariances] = -1
-        if self.flat is not None:  # factors are rotated, so that their last columns are those of the narrowest axes
-            component, n_axes = self.flat
+        if self.singular is not None:  # factors are rotated, so that their last columns are those of the narrowest axes
+            component, n_axes = self.singular
             owners[np.isin(owners, owners[component][columns > columns.max() - n_axes])] = -1
-        if self.pinned is not None:
-            owners[np.isin(owners, self._pinned_owners(owners, rows, columns))] = -1
+        if self.fixed_variance is not None:
+            owners[np.isin(owners, self._owners_of_fixed_variance(owners, rows, columns))] = -1
         return owners
 
-    def _pinned_owners(self, owners, rows, columns):
+    def _owners_of_fixed_variance(self, owners, rows, columns):
         """Parameters that would change the variance pinned; its axis comes first in factors that are turned."""
-        k, axis = self.pinned.component, self.pinned.axis
-        first = (columns == 0) & ((rows == 0) | (self.pinned.variance == 0.0))
+        k, axis = self.fixed_variance.component, self.fixed_variance.axis
+        first = (columns == 0) & ((rows == 0) | (self.fixed_variance.variance == 0.0))
         held = owners[k][first if self.type.rotated else (rows == axis) & (columns == axis)]
         return held[held >= 0]
 
-    def is_pinned(self, k):
+    def fixes_variance(self, k):
         """Is a variance of component k held, so that its factor starts with that axis?"""
-        if self.pinned is None or not self.type.rotated:
+        if self.fixed_variance is None or not self.type.rotated:
             return False
-        return self.type is COVARIANCE_TYPES["tied"] or self.pinned.component == k
+        return self.type is COVARIANCE_TYPES["tied"] or self.fixed_variance.component == k
 
-    def conforming(self, mixture):
+    def impose_type(self, mixture):
         """The mixture with covariances of the type, counted by weight."""
         covariances = self.covariances(mixture.covariances, mixture.covariances, mixture.weights)
         return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)

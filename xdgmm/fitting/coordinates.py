@@ -58,8 +58,8 @@ class FactorCoordinates:
         """Set L and B of one component: turned to its principal axes, or with the pinned axis first."""
         L = self.L[k]
         smallest = 0.0 if self.constraints.regular else NOTHING
-        if self.constraints.is_pinned(k):
-            axis = self.constraints.pinned.axis
+        if self.constraints.fixes_variance(k):
+            axis = self.constraints.fixed_variance.axis
             order = np.r_[axis, np.delete(np.arange(L.shape[0]), axis)]
             root = np.linalg.cholesky(symmetric(L @ L.T)[np.ix_(order, order)])
             self.L[k][order] = root

@@ -48,7 +48,7 @@ def step(mixture, statistics, constraints=None):
     )
 
 
-def advance(mixture, statistics, objective):
+def iterate(mixture, statistics, objective):
     """One iteration: the next mixture and its statistics."""
     following = step(mixture, statistics, objective.constraints)
     return following, objective.expect(following)

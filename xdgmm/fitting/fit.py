@@ -13,12 +13,12 @@ from xdgmm.observations import unmeasured_pairs
 from .objective import parameters
 from .optimality import Iterate
 from .problem import Problem
-from .record import recorded
+from .progress import Monitor
+from .record import with_record
 from .result import FitResult
 from .search import search
 from .settings import Settings, check_n_components
 from .starts import check_fixed, given_start, without_empty_background
-from .watching import Watch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,12 +67,12 @@ def fit(
     check_fixed(problem, start)
     rng = as_generator(rng)
     with progress_bar(settings.progress) as bar:
-        watch = Watch(settings.callback, bar, problem.log_jacobian / observations.total_weight)
-        solution, objective = search(problem, start, settings, rng, watch)
+        monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
+        solution, objective = search(problem, start, settings, rng, monitor)
     solution = without_empty_background(solution, problem)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
-    return recorded(_result(problem, solution, objective, n_starts, keep_order=keep_order), observations)
+    return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), observations)
 
 
 def _result(

@@ -25,12 +25,12 @@ SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of th
 HALVINGS = 4
 
 
-def advance(mixture, statistics, objective):
+def iterate(mixture, statistics, objective):
     """One iteration: the next mixture and its statistics."""
     if mixture.n_dimensions == 1 and objective.constraints.separable and not objective.data.projected:
         following = solve(mixture, statistics, objective.data, objective.constraints)
         return following, objective.expect(following)
-    return advance_by_scoring(mixture, statistics, objective)
+    return iterate_by_scoring(mixture, statistics, objective)
 
 
 def solve(mixture, statistics, data, constraints):
@@ -83,7 +83,7 @@ def implicit_sigma(profile):
     return profile(best)[0], best
 
 
-def advance_by_scoring(mixture, statistics, objective):
+def iterate_by_scoring(mixture, statistics, objective):
     """One scoring step, halved until the objective does not fall; the closed-form step where nothing helps."""
     goal = scoring_step(mixture, statistics, objective.constraints)
     lowest = statistics.objective - statistics.rounding
@@ -94,7 +94,7 @@ def advance_by_scoring(mixture, statistics, objective):
         if reached.objective >= lowest:
             return trial, reached
         fraction /= 2.0
-    return em.advance(mixture, statistics, objective)
+    return em.iterate(mixture, statistics, objective)
 
 
 def scoring_step(mixture, statistics, constraints=None):

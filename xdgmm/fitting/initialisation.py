@@ -119,7 +119,7 @@ def _behind(observations):
     objective = Objective(observations.pack(), SINGLE_PASSES + 1)
     statistics = objective.expect(single)
     for _ in range(SINGLE_PASSES):
-        single, statistics = em.advance(single, statistics, objective)
+        single, statistics = em.iterate(single, statistics, objective)
     m, V = single.means[0], single.covariances[0]
     noise = observations.noise_covariances
     _, u, P = component(observations.values, noise, m, V, observations.projections)

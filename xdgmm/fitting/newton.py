@@ -13,7 +13,7 @@ HALVINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Curvature:
+class QuadraticModel:
     """Quadratic model of the objective around a mixture, restricted to the coordinates that are free."""
 
     coordinates: FactorCoordinates
@@ -21,7 +21,7 @@ class Curvature:
     gradient: np.ndarray
     hessian: np.ndarray
 
-    def ascent(self):
+    def newton_step(self):
         """Newton step (whole z) and the nats it is predicted to gain.
 
         Where the likelihood bends upwards (a saddle) the step goes uphill by a standard error or more: a point from
@@ -39,7 +39,7 @@ class Curvature:
         return z, float(np.sum(along * steps + 0.5 * np.where(upwards, size, -size) * steps**2))
 
 
-def curvature(mixture, statistics, objective, singular, *, central=False):
+def quadratic_model(mixture, statistics, objective, singular, *, central=False):
     """Quadratic model around a mixture: one pass for each free coordinate, two with central differences.
 
     Parameters
@@ -50,7 +50,9 @@ def curvature(mixture, statistics, objective, singular, *, central=False):
     coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
     free = np.flatnonzero(coordinates.free(singular))
     gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)[free]
-    return Curvature(coordinates, free, gradient, hessian(coordinates, statistics, objective, free, central=central))
+    return QuadraticModel(
+        coordinates, free, gradient, hessian(coordinates, statistics, objective, free, central=central)
+    )
 
 
 def hessian(coordinates, statistics, objective, free, *, central=False):
@@ -80,10 +82,10 @@ def hessian(coordinates, statistics, objective, free, *, central=False):
     return 0.5 * (matrix + matrix.T)
 
 
-def advance(mixture, statistics, objective, singular):
+def iterate(mixture, statistics, objective, singular):
     """One Newton step, halved until the objective does not fall: mixture, statistics, predicted gain before it."""
-    model = curvature(mixture, statistics, objective, singular)
-    z, gain = model.ascent()
+    model = quadratic_model(mixture, statistics, objective, singular)
+    z, gain = model.newton_step()
     lowest = statistics.objective - statistics.rounding
     for _ in range(HALVINGS):
         point = model.coordinates.at(z)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
 
-    from .priors import Terms
-    from .watching import Watch
+    from .priors import PriorTerms
+    from .progress import Monitor
 
     Floats = NDArray[np.float64]
 
@@ -35,17 +35,17 @@ class PosteriorStatistics(Statistics):
     ----------
     log_prior : float
         What the prior adds to the objective.
-    prior : Terms
+    prior : PriorTerms
         The prior whose derivatives are in `grad_mean` and `grad_covariance`.
     """
 
     log_prior: float = 0.0
-    prior: Terms | None = None  # type: ignore[misc]
+    prior: PriorTerms | None = None  # type: ignore[misc]
 
     __add__: ClassVar[None] = None  # type: ignore[assignment]  # the prior would count twice
 
     @classmethod
-    def of(cls, statistics: Statistics, prior: Terms, mixture: GaussianMixture) -> PosteriorStatistics:
+    def of(cls, statistics: Statistics, prior: PriorTerms, mixture: GaussianMixture) -> PosteriorStatistics:
         """Add a prior to the statistics of a pass, which was made under this mixture."""
         log_prior, grad_mean, grad_covariance = prior.derivatives(mixture)
         values = {each.name: getattr(statistics, each.name) for each in fields(Statistics)}
@@ -127,7 +127,7 @@ class Objective:
     data : Data
     max_passes : int
         How many passes may be made; one more raises `OutOfPasses`.
-    watch : Watch, optional
+    monitor : Monitor, optional
         Is told of every pass.
     constraints : Constraints, optional
         What is free, and the prior; everything, and none, by default.
@@ -137,12 +137,12 @@ class Objective:
         self,
         data: Data,
         max_passes: int = UNLIMITED,
-        watch: Watch | None = None,
+        monitor: Monitor | None = None,
         constraints: Constraints | None = None,
     ) -> None:
         self.data = data
         self.max_passes = max_passes
-        self.watch = watch
+        self.monitor = monitor
         self.constraints = self._given = constraints
         self.history: list[float] = []
         self.best: tuple[GaussianMixture, Statistics] | None = None
@@ -174,10 +174,10 @@ class Objective:
         """`Statistics` without the information, and not remembered: for intermediate steps."""
         return self._counted(mixture, differentiate)
 
-    def predict(self, gain: float) -> None:
-        """Tell the watch how many nats are predicted still to gain."""
-        if self.watch is not None:
-            self.watch.gain = gain
+    def report_gain(self, gain: float) -> None:
+        """Tell the monitor how many nats are predicted still to gain."""
+        if self.monitor is not None:
+            self.monitor.predicted_gain = gain
 
     def _counted(
         self, mixture: GaussianMixture, make_pass: Callable[[GaussianMixture, Data], Statistics]
@@ -190,6 +190,6 @@ class Objective:
         if self.constraints.prior is not None:
             statistics = PosteriorStatistics.of(statistics, self.constraints.prior, mixture)
         self.history.append(statistics.objective)
-        if self.watch is not None:
-            self.watch.passed(mixture, statistics, self.data)
+        if self.monitor is not None:
+            self.monitor.record_pass(mixture, statistics, self.data)
         return statistics

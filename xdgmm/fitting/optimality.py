@@ -51,7 +51,7 @@ class Iterate:
         gradient = self.coordinates.gradient(np.zeros(self.coordinates.size), self.mixture, self.statistics)
         return float(np.abs(gradient[self.free]).max(initial=0.0))
 
-    def gains_of_leaving(self):
+    def boundary_gains(self):
         """Nats predicted to gain (K, D) by letting each variance grow that is (nearly) zero; zero where it should not.
 
         A variance near zero counts too: there the gradient in the factor is small whatever the likelihood wants.
@@ -61,7 +61,7 @@ class Iterate:
         return np.where(small, 0.25 * self.coordinates.axis_counts * slopes**2, 0.0)
 
 
-def move_to_boundary(mixture, statistics, objective, tolerance):
+def update_boundary(mixture, statistics, objective, tolerance):
     """Set variances that vanish to exactly zero, and let those at zero grow that want to."""
     if objective.constraints.regular:  # the prior is zero where a variance is
         return mixture, statistics
@@ -73,13 +73,13 @@ def move_to_boundary(mixture, statistics, objective, tolerance):
         reached = objective.expect(trial)
         if reached.objective >= statistics.objective - statistics.rounding:
             point = Iterate.at(trial, reached, objective.constraints)
-    growing = point.gains_of_leaving() > tolerance
+    growing = point.boundary_gains() > tolerance
     if growing.any():
-        point = _let_grow(point, growing, objective)
+        point = _leave_boundary(point, growing, objective)
     return point.mixture, point.statistics
 
 
-def _let_grow(point, growing, objective):
+def _leave_boundary(point, growing, objective):
     variances = np.clip(point.coordinates.slopes(point.statistics), 0.0, 0.5)
     for _ in range(HALVINGS):
         trial = point.coordinates.with_variances(growing, variances)
@@ -90,7 +90,7 @@ def _let_grow(point, growing, objective):
     return point
 
 
-def collapsed(mixture, statistics, constraints):
+def collapsed_component(mixture, statistics, constraints):
     """Index of a component that collapses on objects without noise (standardised coordinates), or None.
 
     A covariance may vanish where noise carries the component; it must not where the objects are exact.

@@ -1,8 +1,8 @@
 """Priors on the parameters, for maxima of the posterior instead of the likelihood.
 
 Ormoneit & Tresp 1996, NIPS 8, 542; for noisy data Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657, sec. 3.2.  Each
-prior is a setting in the caller's units; `Terms` is what the solvers use: its arrays, standardised, and how they enter
-the sums of a pass.
+prior is a setting in the user's units; `PriorTerms` is what the solvers use: its arrays, standardised, and what they
+add to the sums of a pass.
 """
 
 from dataclasses import dataclass, replace
@@ -139,7 +139,7 @@ class Prior:
         """The prior as the solvers use it, in the caller's units."""
         K, D = n_components, n_dimensions
         units = (None,) * D if units is None else units
-        result = Terms.flat(K, D, K + background)
+        result = PriorTerms.flat(K, D, K + background)
         if self.weights is not None:
             result = replace(result, concentration=self.weights.arrays(K + background))
         if self.means is not None:
@@ -153,7 +153,7 @@ class Prior:
 
 
 @dataclass(frozen=True, eq=False)
-class Terms:
+class PriorTerms:
     """A prior in arrays: what it adds to the objective and to its derivatives.
 
     Attributes
@@ -230,7 +230,7 @@ class Terms:
         K = len(order)
         concentration = np.concatenate([self.concentration[order], self.concentration[K:]])
         arrays = (array[order] for array in (self.centre, self.precision, self.scale, self.counts))
-        return Terms(concentration, *arrays, self.share)
+        return PriorTerms(concentration, *arrays, self.share)
 
     @property
     def component_counts(self):

@@ -19,7 +19,7 @@ from xdgmm.observations import unseen_coordinates
 from xdgmm.observations.checks import check_columns_seen
 
 from . import solvers
-from .newton import curvature
+from .newton import quadratic_model
 from .objective import UNLIMITED, Objective
 from .optimality import Iterate
 from .record import model_of
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .constraints import Constraints
     from .model import Model
-    from .watching import Watch
+    from .progress import Monitor
 
 KEPT = "problem"  # under which name observations keep the last problem made of them
 
@@ -67,7 +67,7 @@ class Evaluation:
     def hessian(self) -> NDArray[np.float64]:
         """Second derivatives of the objective in the free coordinates, by central differences of its gradient."""
         iterate, objective = self.iterate, self.problem.objective()
-        return curvature(iterate.mixture, iterate.statistics, objective, iterate.singular, central=True).hessian
+        return quadratic_model(iterate.mixture, iterate.statistics, objective, iterate.singular, central=True).hessian
 
 
 class Problem:
@@ -167,28 +167,28 @@ class Problem:
     def objective(
         self,
         max_passes: int = UNLIMITED,
-        watch: Watch | None = None,
+        monitor: Monitor | None = None,
         *,
         data: Data | None = None,
-        hold: Constraints | None = None,
+        constraints: Constraints | None = None,
     ) -> Objective:
         """What is maximised, over all objects or over other data, with as much of the prior as they are of the whole.
 
         Parameters
         ----------
         max_passes : int
-        watch : Watch, optional
+        monitor : Monitor, optional
         data : Data, optional
             All objects by default.
-        hold : Constraints, optional
+        constraints : Constraints, optional
             Those of the problem by default.
         """
         data = self.data if data is None else data
-        constraints = self.constraints if hold is None else hold
+        constraints = self.constraints if constraints is None else constraints
         fraction = data.total_weight / self.observations.total_weight
         if fraction != 1.0:
             constraints = constraints.tempered(fraction)
-        return Objective(data, max_passes, watch, constraints)
+        return Objective(data, max_passes, monitor, constraints)
 
     def maximise(
         self,
@@ -197,7 +197,7 @@ class Problem:
         max_passes: int,
         *,
         data: Data | None = None,
-        hold: Constraints | None = None,
+        constraints: Constraints | None = None,
     ) -> solvers.Solution:
         """Maximise the objective from a start, both in the solvers' coordinates.
 
@@ -206,7 +206,7 @@ class Problem:
         solvers.CollapseError
             If a component collapses on exact objects.
         """
-        return solvers.run("auto", start, self.objective(max_passes, data=data, hold=hold), tolerance)
+        return solvers.run("auto", start, self.objective(max_passes, data=data, constraints=constraints), tolerance)
 
     def at(self, mixture: GaussianMixture) -> Evaluation:
         """The problem at a mixture of the user's coordinates; the last one is kept."""

@@ -18,7 +18,7 @@ IMPOSSIBLE = 1e300
 FLATTEST = 1e-4  # information below which a direction is not stretched further
 
 
-def climb(mixture, statistics, objective, sample=None):
+def iterate(mixture, statistics, objective, sample=None):
     """One round of L-BFGS.
 
     Parameters

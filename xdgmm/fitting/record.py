@@ -14,7 +14,7 @@ from .model import Fixed, Model
 from .priors import PARTS, Dirichlet, InverseWishart, Normal, Prior
 
 
-def recorded(result, observations):
+def with_record(result, observations):
     """The result of a fit whose mixture has its record."""
     record = FitRecord(
         model=_described(result.model, result.mixture),

@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.errors import DegenerateError
 
-from . import solvers, split_merge, watching
+from . import progress, solvers, split_merge
 from .initialisation import Points
 from .result import Outcome
 from .starts import random_start
@@ -43,7 +43,7 @@ def search(
     start: GaussianMixture | None,
     settings: Settings,
     rng: np.random.Generator,
-    watch: watching.Watch,
+    monitor: progress.Monitor,
 ) -> tuple[Solution, Objective]:
     """The best solution with its objective; if the fit is interrupted, the best mixture so far.
 
@@ -54,24 +54,24 @@ def search(
     """
     outcome = Outcome.INTERRUPTED
     try:
-        starts = _trials(problem, settings, rng, watch) if start is None else [start]
-        return _best(starts, problem, settings, watch, given=start is not None)
+        starts = _trials(problem, settings, rng, monitor) if start is None else [start]
+        return _best(starts, problem, settings, monitor, given=start is not None)
     except KeyboardInterrupt:
-        if not watch.best:
+        if not monitor.best:
             raise
-    except watching.Stopped:
+    except progress.Stopped:
         outcome = Outcome.STOPPED
-    for mixture in watch.best:
+    for mixture in monitor.best:
         objective = problem.objective(1)
         try:
-            return solvers.as_it_is(mixture, objective, outcome), objective
+            return solvers.evaluate(mixture, objective, outcome), objective
         except solvers.CollapseError as collapse:
             lost = collapse.component
     raise _degenerate(lost, problem.observations)
 
 
 def _trials(
-    problem: Problem, settings: Settings, rng: np.random.Generator, watch: watching.Watch
+    problem: Problem, settings: Settings, rng: np.random.Generator, monitor: progress.Monitor
 ) -> list[GaussianMixture]:
     """The best few of `n_init` random starts, each solved for a while on a sample of the objects."""
     observations, n_components = problem.observations, problem.n_components
@@ -92,21 +92,21 @@ def _trials(
     data = sample.pack(background=first.background and first.background.box)
 
     def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
-        objective = problem.objective(TRIAL_PASSES, watch, data=data)
+        objective = problem.objective(TRIAL_PASSES, monitor, data=data)
         try:
             trial = solvers.run(settings.solver, start, objective, TRIAL_TOLERANCE)
         except solvers.CollapseError as collapse:
-            watch.collapsed()
+            monitor.discard_start()
             lost.append(collapse.component)
             return None
-        watch.arrived()
+        monitor.keep_start()
         return trial.statistics.objective, trial.mixture
 
     trials = [solve(first), *(solve(start()) for _ in range(settings.n_init - 1))]
     ranked = sorted((trial for trial in trials if trial is not None), key=lambda trial: -trial[0])[:BEST_STARTS]
     if not ranked:
         raise _degenerate(lost[-1], observations)
-    best, reached = split_merge.improved(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
+    best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
     if reached > ranked[0][0]:
         ranked = [(reached, best), *ranked]
     return [mixture for _, mixture in ranked[:BEST_STARTS]]
@@ -126,7 +126,7 @@ def _sorted_rows(observations: Observations) -> NDArray[np.intp]:
 
 
 def _best(
-    starts: list[GaussianMixture], problem: Problem, settings: Settings, watch: watching.Watch, *, given: bool
+    starts: list[GaussianMixture], problem: Problem, settings: Settings, monitor: progress.Monitor, *, given: bool
 ) -> tuple[Solution, Objective]:
     """Solve from every start, on ever larger samples of the objects and then on all; the highest objective wins.
 
@@ -135,14 +135,14 @@ def _best(
     first, near = starts, False
     tolerance = settings.stopping.tolerance
     for n_objects in _sample_sizes(settings, problem.data):
-        watch.begin("sample")
+        monitor.begin("sample")
         sample = problem.data.subsample(n_objects)
-        found = _solved(starts, sample, problem, settings, SAMPLE_TOLERANCE, watch, near=near)
+        found = _solved(starts, sample, problem, settings, SAMPLE_TOLERANCE, monitor, near=near)
         starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
-    watch.begin("all objects")
-    found = _solved(starts, problem.data, problem, settings, tolerance, watch, near=near)
+    monitor.begin("all objects")
+    found = _solved(starts, problem.data, problem, settings, tolerance, monitor, near=near)
     if near and given and problem.data.n_objects <= DIRECT:  # the sample may have led away from the user's start
-        found += _solved(first, problem.data, problem, settings, tolerance, watch, near=False)
+        found += _solved(first, problem.data, problem, settings, tolerance, monitor, near=False)
     return max(found, key=lambda pair: pair[0].statistics.objective)
 
 
@@ -163,19 +163,19 @@ def _solved(
     problem: Problem,
     settings: Settings,
     tolerance: float,
-    watch: watching.Watch,
+    monitor: progress.Monitor,
     *,
     near: bool,
 ) -> Found:
     """Solutions and their objectives from every start, best first."""
     finished: Found = []
     for start in starts:
-        objective = problem.objective(settings.stopping.max_passes, watch, data=data)
+        objective = problem.objective(settings.stopping.max_passes, monitor, data=data)
         try:
             finished.append((solvers.run(settings.solver, start, objective, tolerance, near=near), objective))
-            watch.arrived()
+            monitor.keep_start()
         except solvers.CollapseError as collapse:
-            watch.collapsed()
+            monitor.discard_start()
             lost = collapse.component
     if not finished:
         raise _degenerate(lost, problem.observations)

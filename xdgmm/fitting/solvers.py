@@ -8,7 +8,7 @@ from xdgmm.mixture import GaussianMixture
 
 from . import em, implicit, newton, quasi_newton
 from .objective import OutOfPasses, Statistics
-from .optimality import Iterate, collapsed, move_to_boundary
+from .optimality import Iterate, collapsed_component, update_boundary
 from .result import Outcome
 
 WARM_UP = 12  # implicit steps before quasi-Newton
@@ -46,41 +46,41 @@ def run(name, mixture, objective, tolerance, *, near=False):
     """
     try:
         if name in ITERATIONS:
-            solution = _iterate(ITERATIONS[name], mixture, objective, tolerance)
+            solution = _run_iterations(ITERATIONS[name], mixture, objective, tolerance)
             if name == "em" or solution.outcome.converged:
                 return solution
             mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
-        return _climb(name, mixture, objective, tolerance, near=near)
+        return _run_quasi_newton(name, mixture, objective, tolerance, near=near)
     except OutOfPasses:
         mixture, statistics = objective.best
-        _refuse_collapse(mixture, statistics, objective)
+        _check_collapse(mixture, statistics, objective)
         outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
-        return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, objective)))
+        return Solution(mixture, statistics, outcome, gain_lower_bound(_point(mixture, statistics, objective)))
 
 
-def as_it_is(mixture, objective, outcome):
+def evaluate(mixture, objective, outcome):
     """A mixture that nobody goes on improving, as a solution: one pass."""
     statistics = objective.expect(mixture)
-    _refuse_collapse(mixture, statistics, objective)
-    return Solution(mixture, statistics, outcome, least_gain(_point(mixture, statistics, objective)))
+    _check_collapse(mixture, statistics, objective)
+    return Solution(mixture, statistics, outcome, gain_lower_bound(_point(mixture, statistics, objective)))
 
 
-def _iterate(advance, mixture, objective, tolerance):
+def _run_iterations(iterate, mixture, objective, tolerance):
     """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
     statistics = objective.expect(mixture)
-    _refuse_collapse(mixture, statistics, objective)
+    _check_collapse(mixture, statistics, objective)
     rises, threshold = [], tolerance
     while True:
         before = statistics.objective
-        mixture, statistics = advance(mixture, statistics, objective)
-        _refuse_collapse(mixture, statistics, objective)
+        mixture, statistics = iterate(mixture, statistics, objective)
+        _check_collapse(mixture, statistics, objective)
         rises.append(statistics.objective - before)
         if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, objective)
-            objective.predict(gain)
+            objective.report_gain(gain)
             if gain < tolerance or threshold < statistics.rounding:
                 ended = statistics.objective
-                mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
+                mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
                 if statistics.objective - ended > max(tolerance, statistics.rounding):  # it left the boundary
                     rises, threshold = [], tolerance
                     continue
@@ -99,51 +99,51 @@ def _remaining(rises, rounding):
     return last * last / (before - last) if before > last else np.inf
 
 
-def _climb(name, mixture, objective, tolerance, *, near):
+def _run_quasi_newton(name, mixture, objective, tolerance, *, near):
     """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable.
 
     Where Newton steps cost too much, the Hessian of a sample whitens the coordinates from the second round on.
     """
     statistics = objective.expect(mixture)
-    _refuse_collapse(mixture, statistics, objective)
+    _check_collapse(mixture, statistics, objective)
     sample = _cheap_sample(mixture, objective) if near else None
     if name == "auto" and objective.constraints.unrestricted and not near:
         for step in range(WARM_UP):
             alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
-            advance = implicit.advance if alone else implicit.advance_by_scoring
-            mixture, statistics = advance(mixture, statistics, objective)
-            _refuse_collapse(mixture, statistics, objective)
+            iterate = implicit.iterate if alone else implicit.iterate_by_scoring
+            mixture, statistics = iterate(mixture, statistics, objective)
+            _check_collapse(mixture, statistics, objective)
     stalls = 0
     while True:
         before, passes = statistics.objective, objective.passes
-        mixture, statistics, gain = quasi_newton.climb(mixture, statistics, objective, sample)
+        mixture, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample)
         if objective.passes == passes:  # nothing moves any more: every round must use up a pass all the same
             statistics = objective.expect(mixture)
-        mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
-        _refuse_collapse(mixture, statistics, objective)
+        mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
+        _check_collapse(mixture, statistics, objective)
         point = _point(mixture, statistics, objective)
-        if affordable(point, objective.data) and (gain < 1.0 or stalls):
+        if hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
             mixture, statistics, gain = _newton(mixture, statistics, objective, tolerance)
-            mixture, statistics = move_to_boundary(mixture, statistics, objective, tolerance)
+            mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
             point = _point(mixture, statistics, objective)
         else:
-            sample = _sample(mixture, objective, sample)
-        gain += point.gains_of_leaving().sum()
-        objective.predict(gain)
+            sample = _hessian_sample(mixture, objective, sample)
+        gain += point.boundary_gains().sum()
+        objective.report_gain(gain)
         stalls = stalls + 1 if statistics.objective - before <= statistics.rounding else 0
-        outcome = _verdict(gain, tolerance, statistics.rounding, stalls)
+        outcome = _outcome(gain, tolerance, statistics.rounding, stalls)
         if outcome is not None:
             return Solution(mixture, statistics, outcome, gain)
 
 
 def _cheap_sample(mixture, objective):
     """A sample whose Hessian costs less than the round of quasi-Newton that it may spare; None where there is none."""
-    sample = _sample(mixture, objective, None)
+    sample = _hessian_sample(mixture, objective, None)
     cost = objective.constraints.n_parameters(mixture.n_dimensions) * sample.data.n_objects
     return sample if cost <= SPARED_PASSES * objective.data.n_objects else None
 
 
-def _sample(mixture, objective, before):
+def _hessian_sample(mixture, objective, before):
     """The likelihood of as many objects as a useful Hessian needs: twice as many as before, where that was too few."""
     n_objects = objective.data.n_objects
     if before is None:
@@ -155,7 +155,7 @@ def _sample(mixture, objective, before):
     return objective.subsample(min(enough, n_objects))
 
 
-def _verdict(gain, tolerance, rounding, stalls):
+def _outcome(gain, tolerance, rounding, stalls):
     if tolerance == 0:
         return None
     if gain < tolerance:
@@ -170,14 +170,14 @@ def _newton(mixture, statistics, objective, tolerance):
     gain, before = np.inf, np.inf
     for _ in range(NEWTON_STEPS):
         singular = _point(mixture, statistics, objective).singular
-        mixture, statistics, gain = newton.advance(mixture, statistics, objective, singular)
+        mixture, statistics, gain = newton.iterate(mixture, statistics, objective, singular)
         if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
             break
         before = gain
     return mixture, statistics, gain
 
 
-def affordable(point, data):
+def hessian_affordable(point, data):
     """Is a Hessian cheap enough to form?"""
     K, D = point.mixture.n_components, point.mixture.n_dimensions
     return point.coordinates.size * data.n_objects * K * (10 + D**3) < NEWTON_WORK
@@ -186,28 +186,28 @@ def affordable(point, data):
 def predicted_gain(mixture, statistics, objective):
     """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
     point = _point(mixture, statistics, objective)
-    if not affordable(point, objective.data):
-        return least_gain(point)
-    ascent = newton.curvature(mixture, statistics, objective, point.singular).ascent()[1]
-    return float(point.gains_of_leaving().sum()) + ascent
+    if not hessian_affordable(point, objective.data):
+        return gain_lower_bound(point)
+    ascent = newton.quadratic_model(mixture, statistics, objective, point.singular).newton_step()[1]
+    return float(point.boundary_gains().sum()) + ascent
 
 
-def least_gain(point):
+def gain_lower_bound(point):
     """Nats still to gain if the labels were known: no pass is needed, and the truth is this or more."""
     origin = np.zeros(point.coordinates.size)
     gradient = point.coordinates.gradient(origin, point.mixture, point.statistics)[point.free]
-    return float(point.gains_of_leaving().sum() + 0.5 * gradient @ gradient)
+    return float(point.boundary_gains().sum() + 0.5 * gradient @ gradient)
 
 
 def _point(mixture, statistics, objective):
     return Iterate.at(mixture, statistics, objective.constraints)
 
 
-def _refuse_collapse(mixture, statistics, objective):
-    component = collapsed(mixture, statistics, objective.constraints)
+def _check_collapse(mixture, statistics, objective):
+    component = collapsed_component(mixture, statistics, objective.constraints)
     if component is not None:
         raise CollapseError(component)
 
 
-ITERATIONS = {"em": em.advance, "implicit": implicit.advance}
+ITERATIONS = {"em": em.iterate, "implicit": implicit.iterate}
 NAMES = ("auto", "em", "implicit", "quasi-newton")

@@ -24,7 +24,7 @@ ROUNDS = 10
 WORTHWHILE = 0.1  # nats: a smaller rise is the same basin
 
 
-def improved(mixture, objective, sample, solve, constraints=None):
+def improve(mixture, objective, sample, solve, constraints=None):
     """A mixture at least as likely, by as many splits and merges as help.
 
     Parameters
@@ -48,7 +48,7 @@ def improved(mixture, objective, sample, solve, constraints=None):
     movable = np.flatnonzero(constraints.movable)
     for _ in range(ROUNDS if movable.size > 2 else 0):
         for trial in _moves(mixture, sample, movable):
-            found = solve(constraints.conforming(trial))
+            found = solve(constraints.impose_type(trial))
             if found is not None and found[0] > objective + WORTHWHILE:
                 objective, mixture = found
                 break

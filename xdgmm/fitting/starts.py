@@ -57,7 +57,7 @@ def given_start(problem: Problem, start: GaussianMixture) -> GaussianMixture:
         )
     start = _beside(start.in_units(observations.units), problem.model.background)
     problem.model.check_start(start)
-    return problem.constraints.conforming(problem.standardised(start))
+    return problem.constraints.impose_type(problem.standardised(start))
 
 
 def random_start(problem: Problem, start: GaussianMixture) -> GaussianMixture:
@@ -66,7 +66,7 @@ def random_start(problem: Problem, start: GaussianMixture) -> GaussianMixture:
     if prior is not None and not prior.symmetric:
         start = start.ordered(prior.assignment(start))
     background = problem.scaling.background(problem.model.background)
-    return problem.constraints.conforming(with_background(start, background))
+    return problem.constraints.impose_type(with_background(start, background))
 
 
 def without_empty_background(solution: Solution, problem: Problem) -> Solution:

@@ -157,7 +157,7 @@ class Refits:
         model = replace(result.model, background=result.mixture.background)
         self.problem = Problem(counted, result.mixture.n_components, model)
         self.mixture = result.mixture
-        self.start = self.problem.constraints.conforming(self.problem.standardised(self.mixture))
+        self.start = self.problem.constraints.impose_type(self.problem.standardised(self.mixture))
         self.members = responsibilities(self.start, self.problem.data)
 
     def refit(self, seed: int) -> tuple[Floats, Floats, Floats, Floats] | None:

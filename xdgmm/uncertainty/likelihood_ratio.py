@@ -121,7 +121,7 @@ class Profile(ABC):
         start = self.known[near][1]
         try:
             solution = self.problem.maximise(
-                self.moved(start, near, value), self.tolerance, PASSES, hold=self.hold(value)
+                self.moved(start, near, value), self.tolerance, PASSES, constraints=self.hold(value)
             )
         except solvers.CollapseError:
             return -np.inf, start

@@ -235,16 +235,16 @@ class PrincipalProfile(Profile):
         flat = vectors[..., :n_flat] * np.sqrt(np.maximum(values[..., None, :n_flat], 0.0))
         V[self.which] -= flat @ np.swapaxes(flat, -1, -2)
         start = self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, V)
-        hold = self.problem.constraints.flattened(self.component, n_flat)
+        constraints = self.problem.constraints.with_singular(self.component, n_flat)
         try:
-            solution = self.problem.maximise(start, self.tolerance, PASSES, hold=hold)
+            solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints)
         except solvers.CollapseError:
             return -np.inf
         return min(solution.statistics.log_likelihood, self.maximum)
 
     def hold(self, value: float) -> Constraints:
         """Covariances above a floor in the directions known at this value."""
-        return self.problem.constraints.above(self._floor(value, self.directions[value]))
+        return self.problem.constraints.with_floor(self._floor(value, self.directions[value]))
 
     def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:
         """The mixture with a wider covariance."""

@@ -155,7 +155,7 @@ class WidthProfile(Profile):
 
     def hold(self, value: float) -> Constraints:
         """The sigma keeps this value."""
-        return self.problem.constraints.pin(self.component, self.axis, value**2)
+        return self.problem.constraints.with_fixed_variance(self.component, self.axis, value**2)
 
     def check(self, mixture: GaussianMixture) -> None:
         """Raise `LostError` if the component has traded its members for others."""

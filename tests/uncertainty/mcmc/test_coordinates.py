@@ -29,7 +29,7 @@ def make(covariance_type, setting, D=3):
     model = Model(covariance_type, **settings)
     mixture = a_mixture(D=D, background=settings.get("background") and Background([-9.0] * D, [9.0] * D, fraction=0.1))
     constraints = model.constraints(*mixture.means.shape)
-    mixture = constraints.conforming(mixture)
+    mixture = constraints.impose_type(mixture)
     if not settings.get("fixed"):
         return mixture, constraints
     return mixture, constraints

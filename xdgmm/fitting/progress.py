@@ -6,7 +6,7 @@ import numpy as np
 
 from xdgmm.mixture import GaussianMixture
 
-NOTHING = ((0, -np.inf), None)
+NONE_YET = ((0, -np.inf), None)
 
 
 class Stopped(Exception):  # noqa: N818 - a signal to the driver, not an error
@@ -41,7 +41,7 @@ class Progress:
     mixture: GaussianMixture
 
 
-class Watch:
+class Monitor:
     """Is told of every pass of a fit.
 
     Parameters
@@ -55,39 +55,41 @@ class Watch:
 
     def __init__(self, callback=None, bar=None, shift=0.0):
         self.callback, self.bar, self.shift = callback, bar, shift
-        self.phase, self.passes, self.gain = "starts", 0, np.inf
-        self.climbing, self.finished = NOTHING, NOTHING
+        self.phase, self.passes, self.predicted_gain = "starts", 0, np.inf
+        self.current, self.solved = NONE_YET, NONE_YET
 
     def begin(self, phase):
         """A new phase: what was predicted before no longer holds."""
-        self.phase, self.gain = phase, np.inf
+        self.phase, self.predicted_gain = phase, np.inf
 
-    def arrived(self):
+    def keep_start(self):
         """One start has been solved: its best mixture counts."""
-        self.finished, self.climbing = max(self.finished, self.climbing, key=lambda best: best[0]), NOTHING
+        self.solved, self.current = max(self.solved, self.current, key=lambda best: best[0]), NONE_YET
 
-    def collapsed(self):
+    def discard_start(self):
         """One start has collapsed: what it reached was on the way to nowhere."""
-        self.climbing = NOTHING
+        self.current = NONE_YET
 
     @property
     def best(self):
         """The best mixtures so far, better first: of the start under way, and of those that were solved."""
-        ranked = sorted((self.finished, self.climbing), key=lambda best: best[0], reverse=True)
+        ranked = sorted((self.solved, self.current), key=lambda best: best[0], reverse=True)
         return [mixture for _, mixture in ranked if mixture is not None]
 
-    def passed(self, mixture, statistics, data):
+    def record_pass(self, mixture, statistics, data):
         """One more pass was made."""
         self.passes += 1
         reached = data.n_objects, statistics.objective
-        if reached > self.climbing[0]:
-            self.climbing = reached, mixture
+        if reached > self.current[0]:
+            self.current = reached, mixture
         mean = statistics.log_likelihood / data.total_weight + self.shift
         if self.bar is not None:
             self.bar.set_description_str(self.phase, refresh=False)
-            self.bar.set_postfix({"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.gain:.1e}"}, refresh=False)
+            self.bar.set_postfix(
+                {"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.predicted_gain:.1e}"}, refresh=False
+            )
             self.bar.update()
         if self.callback is not None and self.callback(
-            Progress(self.phase, data.n_objects, self.passes, mean, self.gain, mixture)
+            Progress(self.phase, data.n_objects, self.passes, mean, self.predicted_gain, mixture)
         ):
             raise Stopped
