@@ -9,11 +9,11 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 
 from xdgmm.errors import InputError, OutputError
-from xdgmm.tables import NewColumn, append_columns, check_new_names
+from xdgmm.tables import Column, append_columns, check_new_names
 
 NEW = [
-    NewColumn("new", "A number, and a description of it that is longer than one card of a header has room for", u.km),
-    NewColumn("kind", "Which one", None, whole=True),
+    Column("new", "A number, and a description of it that is longer than one card of a header has room for", u.km),
+    Column("kind", "Which one", None, whole=True),
 ]
 PARTS = [[np.array([1.5, np.nan]), np.array([0, -1])], [np.array([3.5]), np.array([7])]]
 

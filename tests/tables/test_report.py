@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 
-from xdgmm import XDGMM, GaussianMixture, InputError, Observations, datasets
+from xdgmm import XDGMM, GaussianMixture, InputError, Observations, datasets, tables
+from xdgmm.errors import XdgmmDeprecationWarning
 from xdgmm.tables.report import Column, build_table, metadata
 from xdgmm.widths import relations, widths
 
@@ -83,3 +84,8 @@ def test_a_report_on_a_model_that_was_read_has_the_metadata_of_its_fit(tmp_path)
         assert expected["log_likelihood"] == model.result_.log_likelihood
         assert report(read, galaxies).meta == expected
         assert getattr(model, report.__name__)(galaxies).meta == expected
+
+
+def test_the_old_name_of_new_columns_still_works():
+    with pytest.warns(XdgmmDeprecationWarning, match="Column"):
+        assert tables.NewColumn is Column

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import NDArray
 
-    from xdgmm.tables import NewColumn
+    from xdgmm.tables import Column
 
 lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a line resolved, and how wide is it?")
 
@@ -189,12 +189,12 @@ def _value(table: QTable, text: str | None, option: str) -> Any:
         ) from None
 
 
-def _new_columns(report: QTable, prefix: str) -> list[NewColumn]:
+def _new_columns(report: QTable, prefix: str) -> list[Column]:
     """The columns to append, with units and descriptions."""
-    from xdgmm.tables import NewColumn
+    from xdgmm.tables import Column
 
     return [
-        NewColumn(
+        Column(
             prefix + name,
             report[name].info.description,
             getattr(report[name], "unit", None),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting import FitResult
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
-    from xdgmm.tables import NewColumn
+    from xdgmm.tables import Column
 
 
 class FitFiles:
@@ -103,7 +103,7 @@ class AppendedTable:
         if self.table.exists() and not (self.table.is_file() or self.table.is_dir()):
             raise InputError(f"'{self.table}' can be read only once, but is needed twice; save it to a file first")
 
-    def check_names(self, names: Sequence[str], columns: Sequence[NewColumn]) -> None:
+    def check_names(self, names: Sequence[str], columns: Sequence[Column]) -> None:
         """Refuse columns that the table has, unless they are to be replaced, and names that FITS cannot hold."""
         from xdgmm.tables import check_fits_names, check_new_names
 
@@ -114,7 +114,7 @@ class AppendedTable:
             check_fits_names([*names, *(column.name for column in columns)])
 
     def write(
-        self, columns: Sequence[NewColumn], blocks: Iterable[Sequence[NDArray[Any]]], printer: Printer
+        self, columns: Sequence[Column], blocks: Iterable[Sequence[NDArray[Any]]], printer: Printer
     ) -> dict[str, Any]:
         """Write the table with the columns, whose values come in blocks of rows; returns what to print as JSON."""
         from xdgmm.tables import append_columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from . import inputs, profile_likelihood
 if TYPE_CHECKING:
     from astropy.table import QTable
     from astropy.units import Quantity, UnitBase
+
+Array = NDArray[np.float64]
 
 LEVEL, LIMIT_LEVEL = 0.6827, 0.95
 
@@ -108,7 +110,7 @@ def deconvolve(
     return IntrinsicWidths(lines, shared=fraction.ndim == 0, unit=unit, rest=rest, convention=convention)
 
 
-def _of_one_shape(*arrays: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _of_one_shape(*arrays: Array) -> list[Array]:
     """All of the shape of the widths: what is given once holds for every line."""
     names = "observed", "observed_error", "lsf", "lsf_error", "lsf_scatter"
     shape = arrays[0].shape
@@ -134,11 +136,11 @@ class LineWidths:
         Fractional error of the instrument's width, and by which fraction it differs from line to line.
     """
 
-    observed: NDArray[np.float64]
-    observed_error: NDArray[np.float64]
-    lsf: NDArray[np.float64]
-    lsf_error: NDArray[np.float64]
-    lsf_scatter: NDArray[np.float64]
+    observed: Array
+    observed_error: Array
+    lsf: Array
+    lsf_error: Array
+    lsf_scatter: Array
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
@@ -151,7 +153,7 @@ class LineWidths:
         return ~np.isnan(self.observed)
 
     @property
-    def lsf_total_error(self) -> NDArray[np.float64]:
+    def lsf_total_error(self) -> Array:
         """Fractional error of the instrument's width at each line, its scatter between lines in quadrature."""
         return np.hypot(self.lsf_error, self.lsf_scatter)
 
@@ -210,8 +212,7 @@ class IntrinsicWidths:
     def select(self, rows: Any) -> IntrinsicWidths:
         """Some of the lines (an index, indices or a slice), counted in the order of ``ravel()``."""
         rest = self.rest if self.rest is None or self.rest.ndim == 0 else self.rest.ravel()[rows]
-        settings = {"shared": self.shared, "unit": self.unit, "rest": rest, "convention": self.convention}
-        return IntrinsicWidths(self.lines.select(rows), **settings)
+        return replace(self, lines=self.lines.select(rows), rest=rest)
 
     @property
     def seen(self) -> NDArray[np.bool_]:
@@ -239,17 +240,17 @@ class IntrinsicWidths:
         return self._shown(self.lines.lsf * self.lines.lsf_total_error)
 
     @property
-    def lsf_error(self) -> NDArray[np.float64]:
+    def lsf_error(self) -> Array:
         """Fractional error of the instrument's width."""
         return self.lines.lsf_error
 
     @property
-    def lsf_scatter(self) -> NDArray[np.float64]:
+    def lsf_scatter(self) -> Array:
         """By which fraction the instrument's width differs from line to line."""
         return self.lines.lsf_scatter
 
     @property
-    def lsf_total_error(self) -> NDArray[np.float64]:
+    def lsf_total_error(self) -> Array:
         """Fractional error of the instrument's width at each line, its scatter between lines in quadrature."""
         return self.lines.lsf_total_error
 
@@ -341,30 +342,30 @@ class IntrinsicWidths:
         return as_text(rich_table(self))
 
     @property
-    def _logarithms(self) -> tuple[NDArray[np.float64], ...]:
+    def _logarithms(self) -> tuple[Array, Array, Array, Array]:
         """Logarithm and relative error of the observed and of the instrument's width."""
         lines = self.lines
         relative = lines.observed_error / lines.observed
         return np.log(lines.observed), relative, np.log(lines.lsf), lines.lsf_total_error
 
     @property
-    def _variance(self) -> NDArray[np.float64]:
+    def _variance(self) -> Array:
         return (self.lines.observed - self.lines.lsf) * (self.lines.observed + self.lines.lsf)
 
     @property
-    def _variance_error(self) -> NDArray[np.float64]:
+    def _variance_error(self) -> Array:
         lines = self.lines
         return 2.0 * np.hypot(lines.observed * lines.observed_error, lines.lsf**2 * lines.lsf_total_error)
 
     @property
-    def _sigma(self) -> NDArray[np.float64]:
+    def _sigma(self) -> Array:
         return np.sqrt(np.maximum(self._variance, 0.0))
 
     @property
     def _resolved(self) -> NDArray[np.bool_]:
         return profile_likelihood.signed_root(*self._logarithms) > norm.ppf(LIMIT_LEVEL)
 
-    def _shown(self, numbers: NDArray[np.float64], power: int = 1) -> Any:
+    def _shown(self, numbers: Array, power: int = 1) -> Any:
         """Numbers with their unit, masked where the width is missing."""
         from astropy.units import Quantity
         from astropy.utils.masked import Masked

@@ -126,8 +126,8 @@ def velocity_scale(unit: UnitBase, rest: Quantity | None) -> Any:
 
     if is_velocity(unit):
         return unit.to("km/s")
-    centre = rest.to_value(unit, spectral())
-    return _LIGHT / centre
+    assert rest is not None, "a unit that is no velocity has a rest value beside it"
+    return _LIGHT / rest.to_value(unit, spectral())
 
 
 def checked_rest(rest: Any, unit: UnitBase | None, instrument: Any, seen: Mask) -> Quantity:

@@ -1,23 +1,31 @@
 """`measure_lsf`: the width of the instrument along the spectrum, from lines that have no width of their own."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import legendre
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares, minimize
 
-from xdgmm import objects
 from xdgmm.basics.arrays import as_floats, read_only
 from xdgmm.basics.units import as_floats_in
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import Settings, fit
+from xdgmm.fitting import FitResult, Settings, fit
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
+from xdgmm.prediction import memberships
 from xdgmm.uncertainty import laplace
 
 from .inputs import check_widths
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity, UnitBase
+
+Array = NDArray[np.float64]
 
 CORE = 0.5  # fraction of the lines that the narrow component starts from: those that lie closest together
 STEP = 1e-3  # of the scatter, in which derivatives by the trend are taken
@@ -26,7 +34,9 @@ FAR = 4.0  # errors (scatter included) that blends must be off by, typically
 SPARE = 2  # lines more than parameters that a trend needs
 
 
-def measure_lsf(positions, widths, width_errors, order=1):
+def measure_lsf(
+    positions: ArrayLike | Quantity, widths: ArrayLike | Quantity, width_errors: ArrayLike | Quantity, order: int = 1
+) -> InstrumentWidth:
     """Measure the instrument's width, and how it depends on position, on lines of no intrinsic width.
 
     Parameters
@@ -75,33 +85,33 @@ def measure_lsf(positions, widths, width_errors, order=1):
         raise InputError(f"{lines.width.size} lines are too few for `order` {order}; {needed} are needed")
     if np.unique(lines.position).size <= order:
         raise InputError(f"the lines have {np.unique(lines.position).size} different positions; `order` must be less")
-    two = _Trend.climbed(lines, int(order), n_components=2)
-    one = _Trend.climbed(lines, int(order), n_components=1)
+    two = _Trend.maximised(lines, int(order), n_components=2)
+    one = _Trend.maximised(lines, int(order), n_components=1)
     return (two if _shows_blends(two, one) else one).measured()
 
 
-def _shows_blends(two, one):
+def _shows_blends(two: _Trend, one: _Trend) -> bool:
     """Is there a second component that is far from the lines of the instrument, and that the data ask for?"""
     means, sigmas = two.result.mixture.means[:, 0], two.result.mixture.sigmas[:, 0]
     excess = means[1] - means[0]
     gain = two.result.log_likelihood - one.result.log_likelihood
     usual = np.hypot(sigmas[0], np.median(two.lines.error))
-    return gain > GAIN and excess > 0 and np.hypot(excess, sigmas[1]) > FAR * usual
+    return bool(gain > GAIN and excess > 0 and np.hypot(excess, sigmas[1]) > FAR * usual)
 
 
 @dataclass(frozen=True, eq=False)
 class _Lines:
     """Lines with a width, in plain numbers; positions go from -1 to 1."""
 
-    position: np.ndarray
-    width: np.ndarray
-    error: np.ndarray
-    span: tuple
-    seen: np.ndarray
-    units: tuple
+    position: Array
+    width: Array
+    error: Array
+    span: tuple[float, float]
+    seen: NDArray[np.bool_]
+    units: tuple[UnitBase | None, UnitBase | None]
 
     @classmethod
-    def of(cls, positions, widths, errors):
+    def of(cls, positions: Any, widths: Any, errors: Any) -> _Lines:
         positions, position_unit = as_floats(positions, "positions")
         widths, unit = as_floats(widths, "widths")
         if getattr(errors, "unit", None) is not None and unit is None:
@@ -122,37 +132,37 @@ class _Lines:
         return cls(scaled, widths[seen], errors[seen], span, seen, (position_unit, unit))
 
 
-def _scaled(positions, span):
+def _scaled(positions: Array, span: tuple[float, float]) -> Array:
     low, high = span
     return (positions - 0.5 * (low + high)) / (0.5 * (high - low) or 1.0)
 
 
-def _basis(position, order):
+def _basis(position: Array, order: int) -> Array:
     """Legendre polynomials of degrees 1 to `order` (..., order)."""
-    return legendre.legvander(position, order)[..., 1:]
+    return np.asarray(legendre.legvander(position, order)[..., 1:], dtype=float)
 
 
 class _Trend:
     """The best mixture for widths less a trend, as a function of the trend's coefficients.
 
-    The likelihood at its maximum over the mixture has the gradient that it would have with the mixture held.
+    The gradient of the likelihood, maximised over the mixture, is that at fixed mixture.
     """
 
-    def __init__(self, lines, basis, coefficients, start):
+    def __init__(self, lines: _Lines, basis: Array, coefficients: Array, start: GaussianMixture) -> None:
         self.lines, self.basis, self.coefficients = lines, basis, coefficients
         left = lines.width - basis @ coefficients
         self.observations = Observations.with_standard_errors(left, lines.error, names=["width"])
         self.result = fit(self.observations, start.n_components, Settings(start=start))
 
     @classmethod
-    def climbed(cls, lines, order, n_components):
+    def maximised(cls, lines: _Lines, order: int, n_components: int) -> _Trend:
         """The trend of largest likelihood, from a robust one."""
         basis = _basis(lines.position, order)
         coefficients = _robust(lines, basis)
         trend = cls(lines, basis, coefficients, _start(lines.width - basis @ coefficients, n_components))
         if order == 0:
             return trend
-        scale = np.std(lines.width) or 1.0
+        scale = float(np.std(lines.width)) or 1.0
         found = minimize(
             lambda c: trend.at(c * scale).slope(scale),
             coefficients / scale,
@@ -162,27 +172,27 @@ class _Trend:
         )
         return trend.at(found.x * scale)
 
-    def at(self, coefficients):
+    def at(self, coefficients: Array) -> _Trend:
         """With other coefficients, from the mixture found here."""
         return _Trend(self.lines, self.basis, coefficients, self.result.mixture)
 
-    def slope(self, scale):
+    def slope(self, scale: float) -> tuple[float, Array]:
         """What `minimize` asks for: minus the log-likelihood and its gradient, by coefficients in units of `scale`."""
         return -self.result.log_likelihood, -scale * self.gradient
 
     @property
-    def gradient(self):
+    def gradient(self) -> Array:
         """Of the log-likelihood by the coefficients: ``sum_i b_i sum_k r_ik (w_i - m_k) / (V_k + e_i^2)``."""
         mixture = self.result.mixture
         left = self.observations.values - mixture.means[:, 0]
         pull = left / (mixture.covariances[:, 0, 0] + self.lines.error[:, None] ** 2)
-        return self.basis.T @ (objects.memberships(mixture, self.observations) * pull).sum(axis=1)
+        return self.basis.T @ (memberships(mixture, self.observations) * pull).sum(axis=1)
 
     @property
-    def mean(self):
+    def mean(self) -> float:
         return float(self.result.mixture.means[0, 0])
 
-    def measured(self):
+    def measured(self) -> InstrumentWidth:
         """The result, with the joint covariance of the mean of the narrow component and the coefficients."""
         laplace_of = laplace(self.result.mixture, self.observations)
         error = laplace_of.propagate(lambda mixture: mixture.means[0, 0]).error
@@ -196,7 +206,7 @@ class _Trend:
             covariance[0, 0] += slope @ of_trend @ slope
         return self._as_instrument(covariance)
 
-    def _by_coefficients(self):
+    def _by_coefficients(self) -> tuple[Array, Array]:
         """By differences: minus the Hessian of the profile likelihood of the coefficients; derivatives of the mean."""
         step = STEP * np.sqrt(np.mean(self.lines.error**2) + self.result.mixture.covariances[0, 0, 0])
         steps = step * np.eye(self.basis.shape[1])
@@ -205,10 +215,9 @@ class _Trend:
         slope = np.array([(up.mean - down.mean) / (2 * step) for up, down in ends])
         return 0.5 * (curvature + curvature.T), slope
 
-    def _as_instrument(self, covariance):
+    def _as_instrument(self, covariance: Array) -> InstrumentWidth:
         blends = np.full(self.lines.seen.shape, np.nan)
-        memberships = objects.memberships(self.result.mixture, self.observations)
-        blends[self.lines.seen] = memberships[:, 1:].sum(axis=1)
+        blends[self.lines.seen] = memberships(self.result.mixture, self.observations)[:, 1:].sum(axis=1)
         return InstrumentWidth(
             np.append(self.mean, self.coefficients),
             covariance,
@@ -220,7 +229,7 @@ class _Trend:
         )
 
 
-def _robust(lines, basis):
+def _robust(lines: _Lines, basis: Array) -> Array:
     """Coefficients by least absolute deviations, smoothed."""
     if basis.shape[1] == 0:
         return np.zeros(0)
@@ -235,7 +244,7 @@ def _robust(lines, basis):
     return found.x[1:]
 
 
-def _start(widths, n_components):
+def _start(widths: Array, n_components: int) -> GaussianMixture:
     """A narrow component where widths crowd, and a wide one for all of them."""
     if n_components == 1:
         return GaussianMixture([1.0], [[widths.mean()]], [[[widths.var()]]])
@@ -266,21 +275,21 @@ class InstrumentWidth:
         That each line is a blend; NaN where its width is missing.
     """
 
-    coefficients: np.ndarray
-    covariance: np.ndarray
-    span: tuple
+    coefficients: Array
+    covariance: Array
+    span: tuple[float, float]
     observations: Observations
-    result: object
-    blend_probabilities: np.ndarray
-    position_unit: object = None
-    unit: object = None
+    result: FitResult
+    blend_probabilities: Array
+    position_unit: UnitBase | None = None
+    unit: UnitBase | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Freeze the arrays."""
         for name in ("coefficients", "covariance", "blend_probabilities"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
 
-    def __call__(self, positions):
+    def __call__(self, positions: ArrayLike | Quantity) -> Any:
         """The instrument's width at positions (any shape), in the unit of the widths.
 
         Raises
@@ -295,34 +304,34 @@ class InstrumentWidth:
         """
         return self._with_unit(self._design(positions) @ self.coefficients)
 
-    def error(self, positions):
-        """1-sigma error of the instrument's width at positions: that of its mean course, scatter not in it."""
+    def error(self, positions: ArrayLike | Quantity) -> Any:
+        """1-sigma error of the instrument's mean width at positions, without the scatter of lines about it."""
         return self._with_unit(self._mean_error(self._design(positions)))
 
-    def fractional_error(self, positions):
-        """Error of the mean course as a fraction of the width: `lsf_error` of `deconvolve`.
+    def fractional_error(self, positions: ArrayLike | Quantity) -> Any:
+        """Error of the mean width as a fraction of it: `lsf_error` of `deconvolve`.
 
         Lines share it; before `population` give one number, as that at the middle of the lines.
         """
         design = self._design(positions)
         return self._mean_error(design) / (design @ self.coefficients)
 
-    def fractional_scatter(self, positions):
+    def fractional_scatter(self, positions: ArrayLike | Quantity) -> Any:
         """Scatter of single lines as a fraction of the width: `lsf_scatter` of `deconvolve`."""
         return self._scatter / (self._design(positions) @ self.coefficients)
 
     @property
-    def order(self):
+    def order(self) -> int:
         """Degree of the polynomial."""
         return self.coefficients.size - 1
 
     @property
-    def scatter(self):
-        """Scatter of single lines around the mean course, their errors taken out; 0 where these explain all of it."""
+    def scatter(self) -> Any:
+        """Scatter of single lines about the mean width, their errors taken out; 0 where these explain all of it."""
         return self._with_unit(self._scatter)
 
     @property
-    def blends(self):
+    def blends(self) -> Blends:
         """The component of blends: fraction, mean excess over the lines that follow the instrument, and scatter."""
         mixture = self.result.mixture
         if mixture.n_components == 1:
@@ -330,20 +339,20 @@ class InstrumentWidth:
         excess = mixture.means[1, 0] - mixture.means[0, 0]
         return Blends(mixture.weights[1], self._with_unit(excess), self._with_unit(mixture.sigmas[1, 0]))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """What was measured, in a few lines."""
         from .report import instrument_text
 
         return instrument_text(self)
 
     @property
-    def _scatter(self):
+    def _scatter(self) -> float:
         return float(self.result.mixture.sigmas[0, 0])
 
-    def _mean_error(self, design):
+    def _mean_error(self, design: Array) -> Any:
         return np.sqrt(np.einsum("...i,ij,...j->...", design, self.covariance, design))
 
-    def _design(self, positions):
+    def _design(self, positions: Any) -> Array:
         positions = as_floats_in(positions, "positions", np.array(self.position_unit, dtype=object))
         low, high = self.span
         outside = (positions < low) | (positions > high)
@@ -351,14 +360,14 @@ class InstrumentWidth:
             number = np.sum(outside)
             warnings.warn(
                 f"{number} position{' lies' if number == 1 else 's lie'} outside the measured lines "
-                f"({low:.6g} to {high:.6g}), where the polynomial is a guess",
+                f"({low:.6g} to {high:.6g}), where the polynomial is an extrapolation",
                 XdgmmWarning,
                 stacklevel=3,
             )
         scaled = np.asarray(_scaled(positions, self.span))
-        return legendre.legvander(scaled, self.order).reshape(*scaled.shape, -1)
+        return np.asarray(legendre.legvander(scaled, self.order), dtype=float).reshape(*scaled.shape, -1)
 
-    def _with_unit(self, numbers):
+    def _with_unit(self, numbers: Any) -> Any:
         if self.unit is None:
             return numbers
         from astropy.units import Quantity
@@ -370,5 +379,5 @@ class Blends(NamedTuple):
     """Lines that do not follow the instrument: their fraction, mean excess width and scatter."""
 
     fraction: float
-    excess: object
-    scatter: object
+    excess: Any
+    scatter: Any

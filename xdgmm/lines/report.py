@@ -137,7 +137,7 @@ def population_table(population: Population, level: float, limit_level: float) -
         "scatter_high": scatter_high,
         "scatter_limit": population.scatter_limit(limit_level),
     }
-    one_rest = widths.rest is not None and np.ptp(np.atleast_1d(widths.rest).value) == 0
+    one_rest = widths.rest is not None and np.ptp(widths.rest.value) == 0
     scales = _velocity_scales(widths)[:1] if one_rest else None
     declared = OF_POPULATIONS, BESIDE_POPULATIONS
     return _table(declared, sigmas, others, widths, scales, level, limit_level, first=COUNTS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from xdgmm.prediction import (
     outlyingness,
     posteriors,
 )
-from xdgmm.tables import MISSING, NewColumn
+from xdgmm.tables import MISSING, Column
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +69,10 @@ class ObjectColumns:
         checked_observations(self.mixture, self.observations.select(slice(0, 1)))
 
     @property
-    def columns(self) -> list[NewColumn]:
-        """The columns in their order: list of `NewColumn`."""
-        return [NewColumn(self.prefix + name, *rest) for name, *rest in (*self._of_objects(), *self._denoised())]
+    def columns(self) -> list[Column]:
+        """The columns in their order: list of `Column`."""
+        every = (*self._of_objects(), *self._denoised())
+        return [replace(column, name=self.prefix + column.name) for column in every]
 
     @property
     def n_masked(self) -> int:
@@ -81,29 +83,30 @@ class ObjectColumns:
     def _with_outlyingness(self) -> bool:
         return self.n_samples is not None or has_exact_outlyingness(self.mixture)
 
-    def _of_objects(self) -> Iterator[tuple]:
+    def _of_objects(self) -> Iterator[Column]:
         K = self.mixture.n_components
         for k in range(K):
-            yield f"membership_{k}", f"Probability that the object belongs to component {k}"
+            yield Column(f"membership_{k}", f"Probability that the object belongs to component {k}")
         beside = ""
         if self.mixture.background is not None:
-            yield "membership_background", "Probability that the object belongs to the background"
+            yield Column("membership_background", "Probability that the object belongs to the background")
             beside = f" ({K}: the background)"
-        yield "component", f"Most probable component{beside}", None, True
-        yield "log_likelihood", "Natural logarithm of the likelihood, noise taken into account"
-        yield "distance", "Sigmas from the most probable component, noise taken into account"
+        yield Column("component", f"Most probable component{beside}", whole=True)
+        yield Column("log_likelihood", "Natural logarithm of the likelihood, noise taken into account")
+        yield Column("distance", "Sigmas from the most probable component, noise taken into account")
         if self._with_outlyingness:
-            yield "outlyingness", "Probability that an object with this noise is no more likely"
+            yield Column("outlyingness", "Probability that an object with this noise is no more likely")
 
-    def _denoised(self) -> Iterator[tuple]:
+    def _denoised(self) -> Iterator[Column]:
         for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
-            yield name, f"Posterior mean of the true {name}", unit
-            yield f"{name}_error", f"Posterior standard deviation of the true {name}", difference_unit(unit)
+            yield Column(name, f"Posterior mean of the true {name}", unit)
+            error = f"Posterior standard deviation of the true {name}"
+            yield Column(f"{name}_error", error, difference_unit(unit))
         for one, other in combinations(self.observations.names, 2):
             name = f"{one}_{self.prefix}{other}_corr"  # both columns are named, so that the errors are found again
-            yield name, f"Posterior correlation of the true {one} and {other}"
+            yield Column(name, f"Posterior correlation of the true {one} and {other}")
 
-    def blocks(self, progress: str = "auto") -> Iterator[list[NDArray]]:
+    def blocks(self, progress: str = "auto") -> Iterator[list[NDArray[Any]]]:
         """Values of each column for some rows after the other: NaN, or `MISSING` of whole numbers, where masked."""
         rng = as_generator(self.rng)
         with progress_bar(progress, "objects", len(self.observations)) as bar:
@@ -112,13 +115,12 @@ class ObjectColumns:
                 if bar is not None:
                     bar.update(len(block))
 
-    def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray]:
+    def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray[Any]]:
         of_block = posteriors(self.mixture, block)
         component = of_block.weights.argmax(axis=1)
         values = [*of_block.weights.T, component, log_likelihoods(self.mixture, block), distances(self.mixture, block)]
         if self._with_outlyingness:
-            options = {"n_samples": self.n_samples, "rng": rng, "progress": "never"}
-            values.append(outlyingness(self.mixture, block, **options))
+            values.append(outlyingness(self.mixture, block, n_samples=self.n_samples, rng=rng, progress="never"))
         mean, covariance = of_block.mean, of_block.covariance
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -99,7 +99,7 @@ class Denoised:
         return result
 
 
-def _indices(rows: ArrayLike) -> NDArray:
+def _indices(rows: ArrayLike) -> NDArray[Any]:
     rows = np.atleast_1d(rows)
     return rows if rows.size else rows.astype(int)
 

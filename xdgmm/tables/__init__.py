@@ -1,9 +1,10 @@
 """Where from, where to?
 
 `read_table` reads the file formats that astropy reads; `observations_from_table` finds the columns, their errors,
-correlations and units, and makes `Observations`; `write_table` writes a report, `append_columns` a user's table with
-more columns.  A new convention for the names of columns is one line in `conventions`; a new kind of table is one
-function in `table_types`; a new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
+correlations and units, and makes `Observations`; `report.build_table` builds the tables of results, from columns that
+are declared once, `write_table` writes them, and `append_columns` a user's table with more columns.  A new convention
+for the names of columns is one line in `conventions`; a new kind of table is one function in `table_types`; a new
+format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 """
 
 from xdgmm.errors import deprecated_names
@@ -11,13 +12,14 @@ from xdgmm.errors import deprecated_names
 from .fits_append import MISSING
 from .from_table import observations_from_table
 from .reading import read_table
+from .report import Column
 from .table_types import named_columns
-from .writing import REPORT_SUFFIXES, NewColumn, append_columns, check_fits_names, check_new_names, write_table
+from .writing import REPORT_SUFFIXES, append_columns, check_fits_names, check_new_names, write_table
 
 __all__ = [
     "MISSING",
     "REPORT_SUFFIXES",
-    "NewColumn",
+    "Column",
     "append_columns",
     "check_fits_names",
     "check_new_names",
@@ -27,4 +29,4 @@ __all__ = [
     "write_table",
 ]
 
-deprecated_names(__name__, {"as_catalogue": "named_columns"})
+deprecated_names(__name__, {"NewColumn": "Column", "as_catalogue": "named_columns"})

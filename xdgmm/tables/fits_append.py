@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .writing import NewColumn
+    from .report import Column
 
     # A part of a new row: (first, last) bytes of the old row, or (which new column, its dtype).
     Part = tuple[int, int | str]
@@ -51,7 +51,7 @@ def is_binary_table(path: Path, hdu: int | str | None = None) -> bool:
 def append_to_fits(
     source: Path,
     target: Path,
-    columns: Sequence[NewColumn],
+    columns: Sequence[Column],
     blocks: Iterable[Sequence[NDArray[Any]]],
     hdu: int | str | None = None,
 ) -> None:
@@ -78,7 +78,7 @@ def append_to_fits(
         _copy(stream, out)
 
 
-def _numbers(header: Any, columns: Sequence[NewColumn]) -> list[int]:
+def _numbers(header: Any, columns: Sequence[Column]) -> list[int]:
     """The number in the new table, from 1, of each column: that of the column it replaces, or a further one."""
     n_columns = header["TFIELDS"]
     known = {str(header.get(f"TTYPE{i}", "")).casefold(): i for i in range(1, n_columns + 1)}
@@ -96,7 +96,7 @@ def check_number(n_columns: int) -> None:
         raise OutputError(f"{n_columns} columns are more than the {MOST_COLUMNS} that FITS allows; write .ecsv instead")
 
 
-def _layout(row_dtype: Any, columns: Sequence[NewColumn], numbers: Sequence[int]) -> list[Part]:
+def _layout(row_dtype: Any, columns: Sequence[Column], numbers: Sequence[int]) -> list[Part]:
     """The parts of a new row, in order."""
     new: dict[int, Part] = {number: (k, FORMATS[columns[k].whole][1]) for k, number in enumerate(numbers)}
     layout: list[Part] = []
@@ -115,7 +115,7 @@ def _layout_dtype(layout: Sequence[Part]) -> np.dtype[np.void]:
     return np.dtype([(f"f{i}", f"V{b - a}" if isinstance(b, int) else b) for i, (a, b) in enumerate(layout)])
 
 
-def _update_header(header: Any, columns: Sequence[NewColumn], numbers: Sequence[int], width: int) -> None:
+def _update_header(header: Any, columns: Sequence[Column], numbers: Sequence[int], width: int) -> None:
     """Turn the header of the old table into that of the new table."""
     old_size = header["NAXIS1"] * header["NAXIS2"]
     header["TFIELDS"] = max(header["TFIELDS"], *numbers)

@@ -7,7 +7,6 @@ file keeps every bit of it; other tables are read and written by astropy.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from xdgmm.files import atomic_write, check_output
 
 from .fits_append import MISSING, append_to_fits, check_number, is_binary_table
 from .reading import read_table
+from .report import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,17 +58,7 @@ def _with_comments(table: QTable) -> QTable:
     return table
 
 
-@dataclass(frozen=True)
-class NewColumn:
-    """A column to be appended: float64, NaN where masked; or whole numbers (int16), negative where masked."""
-
-    name: str
-    description: str
-    unit: Any = None
-    whole: bool = False
-
-
-def check_new_names(names: Iterable[str], columns: Sequence[NewColumn], *, replace: bool = False) -> None:
+def check_new_names(names: Iterable[str], columns: Sequence[Column], *, replace: bool = False) -> None:
     """Refuse columns that have the name of another new one, or (unless `replace`) of one of the table.
 
     Upper and lower case count as the same, as in FITS.
@@ -95,7 +85,7 @@ def check_fits_names(names: Iterable[str]) -> None:
 def append_columns(
     source: Path,
     path: Path,
-    columns: Sequence[NewColumn],
+    columns: Sequence[Column],
     blocks: Iterable[Sequence[NDArray[Any]]],
     *,
     hdu: int | str | None = None,
@@ -107,7 +97,7 @@ def append_columns(
     ----------
     source, path : Path
         Any table that `read_table` reads; .fits or .ecsv.
-    columns : sequence of NewColumn
+    columns : sequence of Column
         A column whose name the table has, in upper or lower case, replaces that column and keeps its spelling.
     blocks : iterable of sequence of ndarray
         Values of each column, for one block of rows after another.
@@ -130,7 +120,7 @@ def append_columns(
 
 
 def _with_columns(
-    table: QTable, columns: Sequence[NewColumn], blocks: Iterable[Sequence[NDArray[Any]]], *, fits: bool
+    table: QTable, columns: Sequence[Column], blocks: Iterable[Sequence[NDArray[Any]]], *, fits: bool
 ) -> Table:
     from astropy.table import MaskedColumn, Table
 

@@ -53,6 +53,12 @@ class Parameters:
         return {name: part.reshape(shape) for part, (name, shape) in zip(parts, self.shapes.items(), strict=True)}
 
 
+def _by_name(
+    parameters: Parameters, value: ArrayLike, low: ArrayLike, high: ArrayLike
+) -> tuple[ByName, ByName, ByName]:
+    return parameters.by_name(value), parameters.by_name(low), parameters.by_name(high)
+
+
 def principal_axes(mixture: GaussianMixture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sigmas along the principal axes (K, D), widest first, and the axes (K, D, D), one in each row.
 
@@ -93,7 +99,7 @@ class ParameterEstimates:
         """From a normal approximation: symmetric intervals."""
         parameters = Parameters(approximation.mixture)
         found = approximation.propagate(parameters, level)
-        return cls(*(parameters.by_name(row) for row in (found.value, found.low, found.high)))
+        return cls(*_by_name(parameters, found.value, found.low, found.high))
 
     @classmethod
     def from_samples(cls, samples: SampledMixtures, level: float) -> ParameterEstimates:
@@ -102,13 +108,10 @@ class ParameterEstimates:
         rows = np.stack([parameters(each) for each in samples.mixtures()])
         low, middle, high = np.quantile(rows, [0.5 - 0.5 * level, 0.5, 0.5 + 0.5 * level], axis=0)
         if not isinstance(samples, PosteriorSamples):
-            return cls(*(parameters.by_name(row) for row in (parameters(samples.mixture), low, high)))
+            return cls(*_by_name(parameters, parameters(samples.mixture), low, high))
         remarks = f"medians of the posterior, {samples.outcome.value}", f"prior: {samples.prior}"
-        return cls(
-            *(parameters.by_name(row) for row in (middle, low, high)),
-            remarks,
-            [parameters.by_name(row) for row in rows],
-        )
+        every = [parameters.by_name(row) for row in rows]
+        return cls(*_by_name(parameters, middle, low, high), remarks, every)
 
     def with_profiles(
         self, mixture: GaussianMixture, observations: Observations, asked: Model | None, level: float

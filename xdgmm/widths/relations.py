@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,9 +142,12 @@ def _unit(unit: UnitBase | None) -> str:
 
 
 def _ratio(units: Sequence[UnitBase | None]) -> str:
-    if None in units or units[0] == units[1]:
-        return "" if units[0] == units[1] else _unit(units[1]) if units[0] is None else f"1 / ({_unit(units[0])})"
-    return str(difference_unit(units[1]) / difference_unit(units[0]))
+    x, y = units
+    if x == y:
+        return ""
+    if x is None or y is None:
+        return _unit(y) if x is None else f"1 / ({_unit(x)})"
+    return str(difference_unit(y) / difference_unit(x))
 
 
 def _correlation(k: int, i: int, j: int) -> Callable[[GaussianMixture], float]:
@@ -188,7 +191,7 @@ def _separation(i: int, j: int) -> Callable[[GaussianMixture], float]:
     return function
 
 
-def _values(rows: Sequence[Relation], estimate: Estimate) -> dict[str, NDArray]:
+def _values(rows: Sequence[Relation], estimate: Estimate) -> dict[str, NDArray[Any]]:
     """The numbers of each column."""
     result = {name: np.array([getattr(row, name) for row in rows]) for name in ("component", "quantity", "of", "unit")}
     result |= {name: np.asarray(getattr(estimate, name), dtype=float) for name in ("value", "error", "low", "high")}

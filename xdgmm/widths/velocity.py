@@ -1,9 +1,17 @@
 """Widths in km/s: of proper motions at a distance, of wavelengths, frequencies and energies beside a rest value."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity, UnitBase
 
 CONVENTIONS = ("optical", "radio", "relativistic")
 
@@ -22,6 +30,8 @@ class ToVelocity:
         Rest wavelength, frequency or energy of a line.
     convention : {"optical", "radio", "relativistic"}
         Which Doppler formula: ``c (lambda - lambda0) / lambda0``, ``c (nu0 - nu) / nu0``, or the exact one.
+    level : float
+        Probability of the intervals that are converted.
 
     Raises
     ------
@@ -29,7 +39,16 @@ class ToVelocity:
         If neither or both of distance and rest value are given, or a unit does not convert.
     """
 
-    def __init__(self, unit, *, distance=None, distance_error=None, rest=None, convention="optical", level=0.6827):
+    def __init__(
+        self,
+        unit: UnitBase | None,
+        *,
+        distance: Quantity | None = None,
+        distance_error: Quantity | None = None,
+        rest: Quantity | None = None,
+        convention: str = "optical",
+        level: float = 0.6827,
+    ) -> None:
         if (distance is None) == (rest is None):
             raise InputError("velocities need either a `distance` (of proper motions) or a `rest` value (of lines)")
         if unit is None:
@@ -42,23 +61,10 @@ class ToVelocity:
             self.relative_error = _relative(distance, distance_error)
             self.sentence = f"velocities at a distance of {distance}"
         else:
-            self._check_rest()
+            _check_rest(unit, rest)
             self.sentence = f"velocities about a rest value of {rest}, {convention} convention"
 
-    def _check_rest(self):
-        from astropy.units import Unit, UnitConversionError, spectral
-
-        _check_positive(self.rest, "rest", "a wavelength, frequency or energy", None)
-        try:
-            (1.0 * Unit(self.unit)).to(self.rest.unit, spectral())
-            (1.0 * self.rest.unit).to("AA", spectral())
-        except (UnitConversionError, TypeError):
-            raise InputError(
-                f"the columns are in {self.unit} and `rest` in {self.rest.unit}, which are no wavelengths, frequencies "
-                "or energies; give both as one of these"
-            ) from None
-
-    def velocity(self, number):
+    def velocity(self, number: ArrayLike) -> NDArray[np.float64]:
         """Velocity in km/s of numbers in the unit of the column."""
         from astropy import units as u
 
@@ -67,7 +73,7 @@ class ToVelocity:
         doppler = getattr(u, f"doppler_{self.convention}")(self.rest)
         return (np.asarray(number) * u.Unit(self.unit)).to_value(u.km / u.s, doppler)
 
-    def scale(self, mean):
+    def scale(self, mean: float) -> float:
         """How many km/s a small width of one unit is, about this mean."""
         if self.rest is None:
             return self.factor
@@ -79,23 +85,37 @@ class ToVelocity:
         step = 1e-5 * abs(mean)
         return float(np.abs(self.velocity(mean + step) - self.velocity(mean - step)) / (2.0 * step))
 
-    def width(self, value, low, high, mean):
+    def width(self, value: float, low: float, high: float, mean: float) -> tuple[float, float, float]:
         """A width (or any difference) and the ends of its interval in km/s, the distance's error put in."""
         factor = self.scale(mean)
         value, low, high = value * factor, low * factor, high * factor
         return value, *self._widened(value, low, high)
 
-    def mean(self, value, low, high):
+    def mean(self, value: float, low: float, high: float) -> tuple[float, float, float]:
         """A mean and the ends of its interval in km/s."""
         value, *ends = (float(self.velocity(number)) for number in (value, low, high))
         return value, *self._widened(value, *sorted(ends))
 
-    def _widened(self, value, low, high):
+    def _widened(self, value: float, low: float, high: float) -> tuple[float, float]:
         added = self.deviations * abs(value) * self.relative_error
         return value - np.hypot(value - low, added), value + np.hypot(high - value, added)
 
 
-def _check_positive(value, name, kind, example):
+def _check_rest(unit: UnitBase, rest: Any) -> None:
+    from astropy.units import Unit, UnitConversionError, spectral
+
+    _check_positive(rest, "rest", "a wavelength, frequency or energy", None)
+    try:
+        (1.0 * Unit(unit)).to(rest.unit, spectral())
+        (1.0 * rest.unit).to("AA", spectral())
+    except (UnitConversionError, TypeError):
+        raise InputError(
+            f"the columns are in {unit} and `rest` in {rest.unit}, which are no wavelengths, frequencies or energies; "
+            "give both as one of these"
+        ) from None
+
+
+def _check_positive(value: Any, name: str, kind: str, example: str | None) -> None:
     from astropy.units import Quantity
 
     fits = isinstance(value, Quantity) and value.isscalar and 0 < value.value < np.inf
@@ -103,7 +123,7 @@ def _check_positive(value, name, kind, example):
         raise InputError(f"`{name}` is {value!r}, but it must be {kind}: a positive Quantity with a unit")
 
 
-def _proper_motion_factor(unit, distance):
+def _proper_motion_factor(unit: UnitBase, distance: Quantity) -> float:
     from astropy import units as u
 
     if not u.Unit(unit).is_equivalent(u.mas / u.yr):
@@ -111,7 +131,7 @@ def _proper_motion_factor(unit, distance):
     return (1.0 * u.Unit(unit) * distance).to_value(u.km / u.s, u.dimensionless_angles())
 
 
-def _relative(distance, error):
+def _relative(distance: Quantity, error: Quantity | None) -> float:
     if error is None:
         return 0.0
     from astropy.units import UnitsError
