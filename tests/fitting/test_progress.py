@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xdgmm import XDGMM, ConvergenceWarning, InputError, Observations
-from xdgmm.fitting import Outcome, Settings, fit
+from xdgmm.fitting import STARTS, Outcome, Settings, fit
 from xdgmm.selection import search
 
 
@@ -70,7 +70,7 @@ def test_ctrl_c_before_there_is_anything_goes_through(stars, monkeypatch):
     def press(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("xdgmm.fitting.search.random_start", press)
+    monkeypatch.setitem(STARTS, "kmeans++", press)
     with pytest.raises(KeyboardInterrupt):
         fit(stars, 2)
 

@@ -11,7 +11,7 @@ from xdgmm.kernels import Statistics
 
 from .covariance_types import COVARIANCE_TYPES
 from .fit import fit
-from .initialisation import STARTS, label_start, start_from
+from .initialisation import STARTS
 from .model import Fixed, Model
 from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
@@ -21,6 +21,7 @@ from .record import model_of
 from .result import FitResult, Outcome
 from .settings import Settings, StoppingRule
 from .shrinkage import shrinkage_prior
+from .starts import label_start, start_from
 
 __all__ = [
     "COVARIANCE_TYPES",

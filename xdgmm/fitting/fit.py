@@ -1,7 +1,8 @@
-"""Fit a mixture to observations: standardise, start, solve, map back."""
+"""Fit a mixture to observations: standardise, start, solve, convert back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from .record import with_record
 from .result import FitResult
 from .search import search
 from .settings import Settings, check_n_components
-from .starts import check_fixed, given_start, without_empty_background
+from .starts import check_fixed, given_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from .objective import Objective
     from .solvers import Solution
+
+EMPTY = 1e-5  # objects: the fraction of a background with fewer is set to zero
 
 
 def fit(
@@ -69,16 +72,28 @@ def fit(
     with progress_bar(settings.progress) as bar:
         monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
         solution, objective = search(problem, start, settings, rng, monitor)
-    solution = without_empty_background(solution, problem)
+    solution = _without_empty_background(solution, problem)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
     return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), observations)
 
 
+def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
+    """The solution; a background of fewer than 1e-5 objects gets a fraction of zero."""
+    mixture = solution.mixture
+    if mixture.background is None or problem.constraints.fixed_weights[-1]:
+        return solution
+    if not 0 < mixture.background.fraction * problem.observations.total_weight < EMPTY:
+        return solution
+    weights = np.append(mixture.weights / mixture.weights.sum(), 0.0)
+    mixture = mixture.with_parameters(weights, mixture.means, mixture.covariances)
+    return replace(solution, mixture=mixture, statistics=problem.objective().expect(mixture))
+
+
 def _result(
     problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
 ) -> FitResult:
-    """What the user gets: the mixture in his coordinates, and how it was reached."""
+    """The mixture in the user's coordinates, and how it was reached."""
     observations = problem.observations
     iterate = _sorted(solution, problem, keep_order=keep_order)
     mixture = problem.original(iterate.mixture)
@@ -107,11 +122,11 @@ def _result(
 
 
 def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterate:
-    """Heaviest component first, unless it matters which is which."""
+    """The solution with the heaviest component first, unless the order of the components is given."""
     mixture, statistics, constraints = solution.mixture, solution.statistics, problem.constraints
     if not keep_order:
         order = np.argsort(-mixture.weights, kind="stable")
-        mixture, statistics, constraints = (each.ordered(order) for each in (mixture, statistics, constraints))
+        mixture, statistics, constraints = mixture.ordered(order), statistics.ordered(order), constraints.ordered(order)
     return Iterate.at(mixture, statistics, constraints)
 
 

@@ -1,4 +1,4 @@
-"""Search for the highest maximum: random starts on few objects, the best of them on more, and on all."""
+"""Search for the highest maximum: random starts on few objects, the best of them on more objects and then on all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from xdgmm.errors import DegenerateError
 
 from . import progress, solvers, split_merge
-from .initialisation import Points
+from .initialisation import StartingPoints
+from .model import with_background
 from .result import Outcome
-from .starts import random_start
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .solvers import Solution
 
-    Found = list[tuple[Solution, Objective]]
+    Found = tuple[Solution, Objective]
 
 STARTED = 10_000  # objects on which starts are compared
 TRIAL_PASSES = 60  # passes over them for each start
@@ -44,18 +44,29 @@ def search(
     settings: Settings,
     rng: np.random.Generator,
     monitor: progress.Monitor,
-) -> tuple[Solution, Objective]:
+) -> Found:
     """The best solution with its objective; if the fit is interrupted, the best mixture so far.
+
+    Parameters
+    ----------
+    problem : Problem
+    start : GaussianMixture or None
+        The user's start, standardised; None for random starts.
+    settings : Settings
+    rng : numpy Generator
+    monitor : Monitor
 
     Raises
     ------
     DegenerateError
         If a component collapses from every start.
     """
+    runs = _Runs(problem, settings, monitor)
     outcome = Outcome.INTERRUPTED
     try:
-        starts = _trials(problem, settings, rng, monitor) if start is None else [start]
-        return _best(starts, problem, settings, monitor, given=start is not None)
+        if start is not None:
+            return runs.from_given_start(start)
+        return max(runs.from_starts(runs.random_starts(rng)), key=_height)
     except KeyboardInterrupt:
         if not monitor.best:
             raise
@@ -66,56 +77,111 @@ def search(
         try:
             return solvers.evaluate(mixture, objective, outcome), objective
         except solvers.CollapseError as collapse:
-            lost = collapse.component
-    raise _degenerate(lost, problem.observations)
+            collapsed = collapse.component
+    raise _degenerate_error(collapsed, problem.observations)
 
 
-def _trials(
-    problem: Problem, settings: Settings, rng: np.random.Generator, monitor: progress.Monitor
-) -> list[GaussianMixture]:
-    """The best few of `n_init` random starts, each solved for a while on a sample of the objects."""
-    observations, n_components = problem.observations, problem.n_components
-    rows = _sorted_rows(observations)
+class _Runs:
+    """Runs of the solver from many starts."""
+
+    def __init__(self, problem: Problem, settings: Settings, monitor: progress.Monitor) -> None:
+        self.problem, self.settings, self.monitor = problem, settings, monitor
+        self.collapsed = 0  # the component that collapsed last
+
+    def random_starts(self, rng: np.random.Generator) -> list[GaussianMixture]:
+        """The best of `n_init` random starts, each solved for some passes on a sample of the objects."""
+        problem, settings = self.problem, self.settings
+        sample = _starting_sample(problem, rng)
+        points = _starting_points(sample, problem)
+        starts = (
+            _constrained(points.random_start(settings.init, problem.n_components, rng), problem)
+            for _ in range(settings.n_init)
+        )
+        if problem.n_components == 1:
+            return [next(starts)]
+        background = problem.scaling.background(problem.model.background)
+        data = sample.pack(background=background and background.box)
+
+        def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
+            solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)
+            return None if solution is None else (solution.statistics.objective, solution.mixture)
+
+        trials = [trial for trial in map(solve, starts) if trial is not None]
+        ranked = sorted(trials, key=lambda trial: -trial[0])[:BEST_STARTS]
+        if not ranked:
+            raise _degenerate_error(self.collapsed, problem.observations)
+        best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
+        if reached > ranked[0][0]:
+            ranked = [(reached, best), *ranked]
+        return [mixture for _, mixture in ranked[:BEST_STARTS]]
+
+    def from_given_start(self, start: GaussianMixture) -> Found:
+        """The best solution from the user's start.
+
+        Samples may lead away from this start, so that all objects are also solved from it directly, unless there are
+        too many.
+        """
+        found = self.from_starts([start])
+        data = self.problem.data
+        if _sample_sizes(self.settings, data) and data.n_objects <= DIRECT:
+            found += self._solve_all([start], data, self.settings.stopping.tolerance, near=False)
+        return max(found, key=_height)
+
+    def from_starts(self, starts: list[GaussianMixture]) -> list[Found]:
+        """Solutions from all starts, on samples of more and more objects and then on all objects.
+
+        Passes over few objects are cheap: after each sample only the better half of the starts is kept.
+        """
+        data, near = self.problem.data, False
+        for n_objects in _sample_sizes(self.settings, data):
+            self.monitor.begin("sample")
+            found = self._solve_all(starts, data.subsample(n_objects), SAMPLE_TOLERANCE, near=near)
+            starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
+        self.monitor.begin("all objects")
+        return self._solve_all(starts, data, self.settings.stopping.tolerance, near=near)
+
+    def _solve_all(self, starts: list[GaussianMixture], data: Data, tolerance: float, *, near: bool) -> list[Found]:
+        """Solutions and their objectives from every start, best first."""
+        found = []
+        for start in starts:
+            objective = self.problem.objective(self.settings.stopping.max_passes, self.monitor, data=data)
+            solution = self._run(start, objective, tolerance, near=near)
+            if solution is not None:
+                found.append((solution, objective))
+        if not found:
+            raise _degenerate_error(self.collapsed, self.problem.observations)
+        return sorted(found, key=lambda pair: -_height(pair))
+
+    def _run(
+        self, start: GaussianMixture, objective: Objective, tolerance: float, *, near: bool = False
+    ) -> Solution | None:
+        """The solution from one start; None where a component collapses."""
+        try:
+            solution = solvers.run(self.settings.solver, start, objective, tolerance, near=near)
+        except solvers.CollapseError as collapse:
+            self.monitor.discard_start()
+            self.collapsed = collapse.component
+            return None
+        self.monitor.keep_start()
+        return solution
+
+
+def _height(found: Found) -> float:
+    return found[0].statistics.objective
+
+
+def _starting_sample(problem: Problem, rng: np.random.Generator) -> Observations:
+    """Standardised objects on which starts are made and compared: all, or a random sample."""
+    rows = _sorted_rows(problem.observations)
     if rows.size > STARTED:
         rows = rows[np.sort(rng.choice(rows.size, STARTED, replace=False))]
-    sample = problem.scaling.observations(observations.select(rows))
-    points = Points(sample)
-    if problem.model.background is not None:
-        points = points.without_outliers(min(OUTLYING * problem.model.background.fraction, 0.5))
-
-    def start() -> GaussianMixture:
-        return random_start(problem, points.random(settings.init, n_components, rng))
-
-    if n_components == 1:
-        return [start()]
-    first, lost = start(), []
-    data = sample.pack(background=first.background and first.background.box)
-
-    def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
-        objective = problem.objective(TRIAL_PASSES, monitor, data=data)
-        try:
-            trial = solvers.run(settings.solver, start, objective, TRIAL_TOLERANCE)
-        except solvers.CollapseError as collapse:
-            monitor.discard_start()
-            lost.append(collapse.component)
-            return None
-        monitor.keep_start()
-        return trial.statistics.objective, trial.mixture
-
-    trials = [solve(first), *(solve(start()) for _ in range(settings.n_init - 1))]
-    ranked = sorted((trial for trial in trials if trial is not None), key=lambda trial: -trial[0])[:BEST_STARTS]
-    if not ranked:
-        raise _degenerate(lost[-1], observations)
-    best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
-    if reached > ranked[0][0]:
-        ranked = [(reached, best), *ranked]
-    return [mixture for _, mixture in ranked[:BEST_STARTS]]
+    return problem.scaling.observations(problem.observations.select(rows))
 
 
 def _sorted_rows(observations: Observations) -> NDArray[np.intp]:
     """Rows that count, sorted by what was measured: starts must not depend on the order of the rows.
 
-    Where samples are taken block by block the order counts anyway, and the sorting would cost more than passes.
+    Where samples are taken block by block the order matters in any case, and sorting would cost more than passes.
     """
     rows = np.flatnonzero(observations.counts)
     if rows.size >= FIRST_SAMPLED:
@@ -125,25 +191,19 @@ def _sorted_rows(observations: Observations) -> NDArray[np.intp]:
     return rows[np.lexsort(keys)]
 
 
-def _best(
-    starts: list[GaussianMixture], problem: Problem, settings: Settings, monitor: progress.Monitor, *, given: bool
-) -> tuple[Solution, Objective]:
-    """Solve from every start, on ever larger samples of the objects and then on all; the highest objective wins.
+def _starting_points(sample: Observations, problem: Problem) -> StartingPoints:
+    """The sample as starts see it: beside a background, without the objects in the emptiest places."""
+    points, background = StartingPoints(sample), problem.model.background
+    return points if background is None else points.without_outliers(min(OUTLYING * background.fraction, 0.5))
 
-    Passes over few objects are cheap, and starts that fall behind are given up.
-    """
-    first, near = starts, False
-    tolerance = settings.stopping.tolerance
-    for n_objects in _sample_sizes(settings, problem.data):
-        monitor.begin("sample")
-        sample = problem.data.subsample(n_objects)
-        found = _solved(starts, sample, problem, settings, SAMPLE_TOLERANCE, monitor, near=near)
-        starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
-    monitor.begin("all objects")
-    found = _solved(starts, problem.data, problem, settings, tolerance, monitor, near=near)
-    if near and given and problem.data.n_objects <= DIRECT:  # the sample may have led away from the user's start
-        found += _solved(first, problem.data, problem, settings, tolerance, monitor, near=False)
-    return max(found, key=lambda pair: pair[0].statistics.objective)
+
+def _constrained(start: GaussianMixture, problem: Problem) -> GaussianMixture:
+    """A random start with the covariance type and background of the model, in the order that its prior prefers."""
+    prior = problem.constraints.prior
+    if prior is not None and not prior.symmetric:
+        start = start.ordered(prior.assignment(start))
+    background = problem.scaling.background(problem.model.background)
+    return problem.constraints.impose_type(with_background(start, background))
 
 
 def _sample_sizes(settings: Settings, data: Data) -> list[int]:
@@ -157,32 +217,8 @@ def _sample_sizes(settings: Settings, data: Data) -> list[int]:
     return sizes
 
 
-def _solved(
-    starts: list[GaussianMixture],
-    data: Data,
-    problem: Problem,
-    settings: Settings,
-    tolerance: float,
-    monitor: progress.Monitor,
-    *,
-    near: bool,
-) -> Found:
-    """Solutions and their objectives from every start, best first."""
-    finished: Found = []
-    for start in starts:
-        objective = problem.objective(settings.stopping.max_passes, monitor, data=data)
-        try:
-            finished.append((solvers.run(settings.solver, start, objective, tolerance, near=near), objective))
-            monitor.keep_start()
-        except solvers.CollapseError as collapse:
-            monitor.discard_start()
-            lost = collapse.component
-    if not finished:
-        raise _degenerate(lost, problem.observations)
-    return sorted(finished, key=lambda pair: -pair[0].statistics.objective)
-
-
-def _degenerate(component: int, observations: Observations) -> DegenerateError:
+def _degenerate_error(component: int, observations: Observations) -> DegenerateError:
+    """The error that says why a component collapses, and what to do."""
     counted = observations.select(observations.counts)
     both = counted.present[:, :, None] & counted.present[:, None, :]
     noise = np.where(
