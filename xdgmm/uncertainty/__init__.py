@@ -14,7 +14,7 @@ from .bootstrap import BootstrapSamples, bootstrap
 from .estimates import Estimate, SampledMixtures
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
 from .likelihood_ratio import WidthLimit
-from .limits import background_limit, principal_limit, width_limit
+from .limits import background_limit, conditional_limit, principal_limit, width_limit
 from .mcmc import (
     LKJ,
     HalfCauchy,
@@ -44,6 +44,7 @@ __all__ = [
     "WidthLimit",
     "background_limit",
     "bootstrap",
+    "conditional_limit",
     "laplace",
     "parameter_errors",
     "principal_limit",

@@ -148,6 +148,55 @@ def principal_limit(
     return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
 
 
+def conditional_limit(
+    mixture: GaussianMixture,
+    observations: Observations,
+    component: int,
+    axis: int,
+    level: float = 0.95,
+    model: Model | None = None,
+) -> WidthLimit:
+    """Upper limit on the intrinsic scatter of one column at given values of all others.
+
+    The scatter of column j at given values of the others is at least s where ``V >= s^2 e_j e_j'`` (its square is the
+    Schur complement of the others in V), so the profile is one above a floor.  It is zero where V is singular.  Neither
+    depends on the units of the other columns.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        The maximum-likelihood mixture of these observations.
+    observations : Observations
+        Converted to the units of the mixture.
+    component, axis : int
+        Which component, and which column j.
+    level : float
+        Between 0.5 and 1.
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.
+
+    Returns
+    -------
+    WidthLimit
+        In the unit of the column.
+
+    Raises
+    ------
+    InputError
+        If `level` is not between 0.5 and 1, there is no such component or column, or the fit had a prior.
+    """
+    check_level(level, least=0.5)
+    check_component(mixture, component)
+    check_component(mixture, axis, "axis", mixture.n_dimensions)
+    problem = Problem.of(mixture, observations, model)
+    check_has_likelihood_limit(problem.model)
+    profile, quantile = ConditionalProfile(problem, mixture, component, axis), one_sided_quantile(level)
+    deviance = 2 * (profile.maximum - profile.flattened())
+    if deviance >= quantile:
+        return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
+    return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
+
+
 def background_limit(
     mixture: GaussianMixture, observations: Observations, level: float = 0.95, model: Model | None = None
 ) -> float:
@@ -326,6 +375,17 @@ class PrincipalProfile(Profile):
         rows = value * Q / self.scale[:, None]
         result[self.which] = rows @ rows.T
         return result
+
+
+class ConditionalProfile(PrincipalProfile):
+    """Log-likelihood maximised over all covariances of one component with ``V >= s^2 e_j e_j'``."""
+
+    def __init__(self, problem: Problem, mixture: GaussianMixture, component: int, column: int) -> None:
+        super().__init__(problem, mixture, component, mixture.n_dimensions - 1)
+        self.candidates = []
+        self.directions = {0.0: np.eye(mixture.n_dimensions)[:, [column]]}
+        sigma = float(mixture.sigmas[component, column])
+        self.step = 0.1 * sigma or float(self.scale[column])
 
 
 class BackgroundProfile(Profile):

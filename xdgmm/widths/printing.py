@@ -81,7 +81,13 @@ def relations_table(relations: QTable) -> Table:
     for row in relations:
         unit = f" {compact(row['unit'])}" if row["unit"] else ""
         value = with_error(plain(row["value"]), plain(row["error"]))
+        if "is_limit" in relations.colnames and row["is_limit"]:
+            value, unit = upper_limit(plain(row["limit"]), relations.meta["limit_level"]).replace(" (", f"{unit} ("), ""
+        if np.isnan(plain(row["value"])):
+            value, unit = "none", ""
         table.add_row(str(row["component"]), row["quantity"], escape(row["of"]), escape(value + unit))
+    table.caption = "\n".join(relations.meta.get("remarks", ())) or None
+    table.caption_justify = "left"
     return table
 
 
