@@ -60,7 +60,7 @@ def test_a_model_that_was_read_has_the_report_of_its_fit(tmp_path, options):
 
 
 def test_the_record_tells_what_was_fitted_to_what():
-    table_remark = DATA.remarking("errors of a taken from e_a")
+    table_remark = DATA.with_remarks("errors of a taken from e_a")
     model = XDGMM(2, init=START).fit(table_remark)
     record = model.mixture_.record
     assert record.n_objects == 100

@@ -159,7 +159,7 @@ def test_missing_projected_values_stay_missing():
 def test_objects_of_which_nothing_is_left_are_said():
     values = VALUES.copy()
     values[[1, 2], 1] = np.nan
-    obs = Observations.exact(values).remarking("before").transform(COLOURS)
+    obs = Observations.exact(values).with_remarks("before").transform(COLOURS)
     assert obs.n_objects == N - 2
     assert obs.remarks == ("before", "2 objects without any transformed value left out")
     values[:, 1] = np.nan
@@ -169,7 +169,7 @@ def test_objects_of_which_nothing_is_left_are_said():
 
 def test_weights_and_remarks_are_carried():
     for obs in observed(weights=np.arange(N) + 1.0):
-        transformed = obs.remarking("one").transform(A)
+        transformed = obs.with_remarks("one").transform(A)
         np.testing.assert_array_equal(transformed.weights, obs.weights)
         assert transformed.remarks == ("one",)
 

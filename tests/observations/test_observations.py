@@ -6,7 +6,9 @@ from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
+import xdgmm.observations
 from xdgmm import InputError, Observations, kernels
+from xdgmm.errors import XdgmmDeprecationWarning
 from xdgmm.fitting import fit
 
 VALUES = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
@@ -569,7 +571,28 @@ def test_the_representation_says_what_was_measured():
 
 def test_remarks_are_added_and_the_rest_is_kept():
     obs = Observations.exact(VALUES)
-    more = obs.remarking("one", "two")
+    more = obs.with_remarks("one", "two")
     assert more.remarks == ("one", "two")
     assert obs.remarks == ()
     assert more.values is obs.values
+
+
+def test_an_array_is_no_noise_model():
+    with pytest.raises(TypeError, match=r"`noise_model` is of type ndarray.*with_standard_errors"):
+        Observations(VALUES, ERRORS, None, ("a", "b"), (None, None))
+
+
+def test_the_weight_of_a_column_is_that_of_the_objects_that_have_a_value_there():
+    values = np.where([[True, False], [True, True], [False, True]], VALUES, np.nan)
+    assert Observations.exact(values).column_weights().tolist() == [2.0, 2.0]
+    assert Observations.exact(values, weights=[0.5, 2.0, 3.0]).column_weights().tolist() == [2.5, 5.0]
+
+
+def test_old_names_give_the_new_ones_and_say_so():
+    obs = Observations.with_standard_errors(VALUES, ERRORS)
+    with pytest.warns(XdgmmDeprecationWarning, match="with_remarks"):
+        assert obs.remarking("one").remarks == ("one",)
+    with pytest.warns(XdgmmDeprecationWarning, match="column_weights"):
+        assert obs.seen_weights().tolist() == [3.0, 3.0]
+    with pytest.warns(XdgmmDeprecationWarning, match="unmeasured_coordinates"):
+        assert xdgmm.observations.unseen_coordinates is xdgmm.observations.unmeasured_coordinates

@@ -9,8 +9,6 @@ import numpy as np
 from xdgmm.errors import InputError, KindError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from astropy.units import UnitBase
     from numpy.typing import ArrayLike, NDArray
 
@@ -140,40 +138,6 @@ def read_only(array: NDArray[Scalar] | None) -> NDArray[Scalar] | None:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def as_columns(values: NDArray[np.float64], name: str = "values") -> NDArray[np.float64]:
-    """Values as (N, D); a one-dimensional array is one column."""
-    if values.ndim == 1:
-        values = values[:, None]
-    name = label(name)
-    if values.ndim != 2:
-        raise InputError(f"{name} has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
-    if values.shape[1] == 0 < values.shape[0]:
-        raise InputError(f"{name} is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
-    if values.shape[0] == 0 or values.shape[1] == 0:
-        raise InputError(f"{name} is empty (shape {values.shape}); give at least one row and one column")
-    return values
-
-
-def check_values(values: NDArray[np.float64], columns: Sequence[str] | None = None) -> None:
-    """Infinite values, and values that cannot be squared, are refused; NaN is missing.
-
-    Parameters
-    ----------
-    values : ndarray (N, D)
-    columns : sequence of str, optional
-        Names of the columns (D), for a message on the first that is refused; without them it is on `values`.
-    """
-    large = np.abs(values) > LARGEST
-    if not large.any():
-        return
-    name, rows = "`values`", large.any(axis=1)
-    if columns is not None:
-        i = np.flatnonzero(large.any(axis=0))[0]
-        name, rows, values = f"column '{columns[i]}'", large[:, i], values[:, i]
-    what = f"{name} is {too_large(values)} in {list_rows(np.flatnonzero(rows))}"
-    raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
 def too_large(values: NDArray[np.float64]) -> str:

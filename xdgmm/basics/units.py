@@ -53,6 +53,22 @@ def unit_factors(
     return factors
 
 
+def common_unit(array: Any, name: str, units: Sequence[UnitBase | None], what: str) -> UnitBase | None:
+    """The unit that all coordinates have, to which an array with a unit is converted; None for an array without one.
+
+    Raises
+    ------
+    InputError
+        If the array has a unit, but the coordinates (called `what`) have none, or several.
+    """
+    own = getattr(array, "unit", None)
+    if own is None:
+        return None
+    if len(set(units)) > 1 or units[0] is None:
+        raise InputError(f"`{name}` has the unit {own}, but the {what} have no unit in common; give plain numbers")
+    return units[0]
+
+
 def as_floats_in(value: Any, name: str, units: Sequence[Any] | NDArray[np.object_]) -> NDArray[np.float64]:
     """Float64 numbers in the units of the coordinates, from numbers, a Quantity, or (nested) lists of Quantities.
 

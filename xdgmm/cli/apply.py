@@ -73,8 +73,10 @@ def apply(
     mixture = GaussianMixture.read(model)
     contents = read_table(table, hdu)
     names = list(mixture.names) if columns is None else parse_names(columns)
-    options = {"errors": parse_errors(errors), "correlations": correlations.value, "on_bad": on_bad.value}
-    observations = in_units_of(mixture, Observations.from_table(contents, names, **options))
+    read = Observations.from_table(
+        contents, names, errors=parse_errors(errors), correlations=correlations.value, on_bad=on_bad.value
+    )
+    observations = in_units_of(mixture, read)
     new = ObjectColumns(mixture, observations, prefix, outlyingness, seed)
     appended.check_names(contents.colnames, new.columns)
     del contents  # it may be large, and is read again in parts

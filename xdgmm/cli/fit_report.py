@@ -125,7 +125,7 @@ def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observa
         if own is None and unit is not None:
             units.setdefault(str(unit), []).append(name)
     sentences = [f"{', '.join(names)} taken to be in {unit}, as in the model" for unit, names in units.items()]
-    return observations.remarking(*sentences)
+    return observations.with_remarks(*sentences)
 
 
 def _relation_options(options: dict[str, Any]) -> dict[str, Any]:

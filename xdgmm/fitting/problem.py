@@ -15,8 +15,8 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import unseen_coordinates
-from xdgmm.observations.checks import check_columns_seen
+from xdgmm.observations import unmeasured_coordinates
+from xdgmm.observations.checks import check_columns_present
 
 from . import solvers
 from .newton import quadratic_model
@@ -221,10 +221,10 @@ class Problem:
 def _check_identified(observations: Observations, model: Model, constraints: Constraints) -> None:
     """Every coordinate must be measured somewhere, or nothing can be learned about it."""
     if observations.projections is None:
-        check_columns_seen(observations.values[observations.counts], observations.names)
+        check_columns_present(observations.values[observations.counts], observations.names)
         return
     informed = model.prior is not None and model.prior.means is not None and model.prior.covariances is not None
-    unseen, n_unseen = unseen_coordinates(observations)
+    unseen, n_unseen = unmeasured_coordinates(observations)
     if n_unseen and not (informed or (constraints.fixed_means.all() and constraints.fixed_covariances.all())):
         names = ", ".join(name for name, hidden in zip(observations.names, unseen, strict=True) if hidden)
         D = observations.n_dimensions

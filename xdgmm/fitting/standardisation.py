@@ -67,7 +67,7 @@ class Standardisation:
 
     def log_jacobian(self, observations: Observations) -> float:
         """What is added to the standardised log-likelihood to get that of the observations."""
-        return -float(observations.seen_weights() @ np.log(self.measured_scale))
+        return -float(observations.column_weights() @ np.log(self.measured_scale))
 
 
 def _power_of_two(spread: Floats) -> Floats:

@@ -35,9 +35,14 @@ class SigmaProfile(Protocol):
         Does some member have no error?
     """
 
-    span: float
-    lowest: float
-    any_exact: bool
+    @property
+    def span(self) -> float: ...  # noqa: D102
+
+    @property
+    def lowest(self) -> float: ...  # noqa: D102
+
+    @property
+    def any_exact(self) -> bool: ...  # noqa: D102
 
     def __call__(self, variance: float) -> tuple[float, float, float, float]:
         """At an intrinsic variance, with ``t = variance + e^2`` and weights omega r.

@@ -1,17 +1,18 @@
 """What was measured?
 
-`Observations` holds values, their noise, what they are projections of, what is missing, and the weights, checked once
-when it is made (`checks`).  How well values are known is a noise model (`Exact`, `Independent`, `Correlated`): to add
-one, write a class in `kernels/noise.py`, which says how, and a constructor of `Observations`.  `location` finds a
-robust location and spread, `identification` what the measurements cannot tell.  `affine` says what becomes of
-coordinates, their names and their units in linear combinations; `fingerprint` tells one set of observations from all
-others.
+`Observations` holds values, their noise, projections and weights, which are checked once when it is made (`checks`);
+`inputs` makes it of the arguments of users.  The noise is a noise model (`Exact`, `Independent`, `Correlated`): to add
+one, write a class in `kernels/noise.py`, whose docstring describes it, and a constructor of `Observations`.  `location`
+computes a robust location and spread, `identification` finds what the measurements do not constrain, `affine`
+transforms coordinates, their names and their units to linear combinations, and `fingerprint` identifies a set of
+observations by a hash.
 """
 
+from xdgmm.errors import deprecated_names
 from xdgmm.kernels import Correlated, Exact, Independent, Noise
 
 from .fingerprint import fingerprint
-from .identification import unmeasured_pairs, unseen_coordinates
+from .identification import unmeasured_coordinates, unmeasured_pairs
 from .observations import Observations
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Noise",
     "Observations",
     "fingerprint",
+    "unmeasured_coordinates",
     "unmeasured_pairs",
-    "unseen_coordinates",
 ]
+
+deprecated_names(__name__, {"unseen_coordinates": "unmeasured_coordinates"})

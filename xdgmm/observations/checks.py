@@ -1,29 +1,143 @@
-"""Checks of the arrays that make up observations, once, when these are made."""
+"""Checks of the arrays that make up observations: once, when these are made.
+
+The constructors of `Observations` convert what users pass with `as_values` and, for errors, `as_standard_errors` or
+`as_covariances`; `complete` then checks the parts together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.arrays import CHUNK, LARGEST, label, list_rows
+from xdgmm.basics.arrays import CHUNK, LARGEST, as_dimensionless, as_floats, label, list_rows, too_large
 from xdgmm.basics.linalg import negative_eigenvalues
+from xdgmm.basics.parameters import check_names
+from xdgmm.basics.units import check_units, common_unit, difference_unit
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from astropy.units import UnitBase
+    from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.kernels import Noise
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Units = tuple[UnitBase | None, ...]
 
 ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
 
 
-def check_something_seen(values):
-    """There must be a value somewhere."""
-    if not np.isfinite(values).any():
+def as_values(
+    values: ArrayLike,
+    names: str | Iterable[str] | None,
+    units: str | UnitBase | Iterable[str | UnitBase | None] | None,
+    projections: ArrayLike | None = None,
+) -> tuple[Floats, tuple[str, ...], Units, Floats | None]:
+    """Values (N, M), names and units of the coordinates (D), and projections, from what the user passed."""
+    if projections is not None:
+        projections = as_dimensionless(projections, "projections")
+    values, own_unit = as_floats(values, "values", _single_unit(values, units))
+    values = _as_columns(values)
+    if projections is None:
+        n_dimensions, what = values.shape[1], "columns"
+    else:
+        _check_projection_shape(projections, values.shape)
+        n_dimensions, what = projections.shape[-1], "coordinates"
+    checked_names = check_names(names, n_dimensions, what)
+    _check_finite(values, checked_names if names is not None and projections is None else None)
+    return values, checked_names, check_units(own_unit if units is None else units, n_dimensions, what), projections
+
+
+def as_standard_errors(standard_errors: ArrayLike, values: Floats, units: Units) -> Floats:
+    """1-sigma errors (N, M) of the values; those that cannot be squared are infinite."""
+    unit = difference_unit(common_unit(standard_errors, "standard_errors", units, "values"))
+    errors, _ = as_floats(standard_errors, "standard_errors", unit)
+    if errors.ndim == 1 and values.shape == (errors.size, 1):
+        errors = errors[:, None]
+    if errors.ndim == 0:
+        errors = np.full(values.shape, float(errors))
+    if errors.shape != values.shape:
+        raise InputError(
+            f"`standard_errors` has shape {errors.shape}, but `values` has shape {values.shape}; they must be equal"
+        )
+    unusable = unusable_errors(errors, np.isfinite(values))
+    if unusable.any():
+        raise InputError(
+            f"`standard_errors` is negative or NaN for a value that is present in "
+            f"{list_rows(np.flatnonzero(unusable.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
+        )
+    return too_large_as_infinite(errors)
+
+
+def as_covariances(covariances: ArrayLike, values: Floats, units: Units) -> Floats:
+    """Noise covariances (N, M, M) of the values (N, M); a variance may be infinite."""
+    unit = difference_unit(common_unit(covariances, "covariances", units, "values"))
+    covariances, _ = as_floats(covariances, "covariances", None if unit is None else unit**2)
+    N, M = values.shape
+    if covariances.shape != (N, M, M):
+        raise InputError(
+            f"`covariances` has shape {covariances.shape}, but `values` has shape {values.shape}; "
+            f"({N}, {M}, {M}) is needed"
+        )
+    for start in range(0, N, CHUNK):
+        part = slice(start, start + CHUNK)
+        _check_covariances(covariances[part], np.isfinite(values[part]), start)
+    return covariances
+
+
+def complete(
+    values: Floats,
+    noise_model: Noise,
+    weights: ArrayLike | None,
+    names: tuple[str, ...],
+    units: Units,
+    projections: Floats | None = None,
+) -> dict[str, Any]:
+    """The fields of `Observations`: values of infinite error are missing, rows without any value are counted.
+
+    Raises
+    ------
+    InputError
+        If weights or projections cannot be used, or no object has a value and a weight.
+    """
+    infinite_columns = [np.isposinf(noise_model.variances_of(i)) for i in range(values.shape[1])]
+    infinite = np.stack(infinite_columns, axis=1) & np.isfinite(values)
+    if infinite.any():
+        values = np.where(infinite, np.nan, values)
+    if weights is not None:
+        weights = check_weights(as_floats(weights, "weights")[0], len(values))
+    present = np.isfinite(values)
+    if not present.any():
         raise InputError("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
+    if projections is not None:
+        projections = _without_unused(projections, present)
+    empty = ~present.any(axis=1)
+    if weights is not None and not (~empty & (weights > 0)).any():
+        raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")
+    return {
+        "values": values,
+        "noise_model": noise_model,
+        "weights": weights,
+        "names": names,
+        "units": units,
+        "remarks": _remarks(int(infinite.sum()), int(empty.sum())),
+        "projections": projections,
+    }
 
 
-def check_columns_seen(values, names):
-    """Every column must have a value somewhere, or nothing can be learned about it."""
-    seen = np.isfinite(values).any(axis=0)
-    if not seen.all():
-        empty = ", ".join(name for name, any_seen in zip(names, seen, strict=True) if not any_seen)
+def check_columns_present(values: Floats, names: Sequence[str]) -> None:
+    """Every column must have a value somewhere, or nothing can be inferred about it."""
+    present = np.atleast_1d(np.isfinite(values).any(axis=0))
+    if not present.all():
+        empty = ", ".join(name for name, any_present in zip(names, present, strict=True) if not any_present)
         raise InputError(f"every value of {empty} is missing (NaN or masked); leave that column out")
 
 
-def check_weights(weights, n_objects, name="weights"):
+def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Floats:
     """Object weights (N,): finite, not negative, not all zero; `name` is what messages call them."""
     if weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights[:, 0]
@@ -40,83 +154,77 @@ def check_weights(weights, n_objects, name="weights"):
     return weights
 
 
-def unusable_errors(standard_errors, present):
+def unusable_errors(standard_errors: Floats, present: Bools) -> Bools:
     """Where a value that is present has an error that is negative or NaN."""
     return present & ~(standard_errors >= 0)
 
 
-def too_large_as_infinite(standard_errors):
+def too_large_as_infinite(standard_errors: Floats) -> Floats:
     """The errors, with infinity for those that cannot be squared."""
-    too_large = standard_errors > LARGEST
-    return np.where(too_large, np.inf, standard_errors) if too_large.any() else standard_errors
+    beyond = standard_errors > LARGEST
+    return np.where(beyond, np.inf, standard_errors) if beyond.any() else standard_errors
 
 
-def check_standard_errors(standard_errors, values):
-    """1-sigma errors (N, D) of the values; returns (errors, values) with values of infinite error missing."""
-    if standard_errors.ndim == 1 and values.shape == (standard_errors.size, 1):
-        standard_errors = standard_errors[:, None]
-    if standard_errors.ndim == 0:
-        standard_errors = np.full(values.shape, float(standard_errors))
-    if standard_errors.shape != values.shape:
-        raise InputError(
-            f"`standard_errors` has shape {standard_errors.shape}, but `values` has shape {values.shape}; "
-            "they must be equal"
-        )
-    present = np.isfinite(values)
-    bad = unusable_errors(standard_errors, present)
-    if bad.any():
-        raise InputError(
-            f"`standard_errors` is negative or NaN for a value that is present in "
-            f"{list_rows(np.flatnonzero(bad.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
-        )
-    standard_errors = too_large_as_infinite(standard_errors)
-    return _drop_infinite(standard_errors, values, np.isinf(standard_errors) & present)
+def _single_unit(values: Any, units: Any) -> Any:
+    """The one unit to which values that have a unit are converted; None to keep their own."""
+    if getattr(values, "unit", None) is None or units is None:
+        return None
+    units = list(units) if isinstance(units, (list, tuple)) else [units]
+    if len(set(units)) > 1:
+        raise InputError("values with a unit have that one unit in every column; give one for all in `units`, or none")
+    return units[0]
 
 
-def check_covariances(covariances, values):
-    """Noise covariances (N, D, D); returns (covariances, values) with values of infinite variance missing."""
-    n_objects, n_dimensions = values.shape
-    if covariances.shape != (n_objects, n_dimensions, n_dimensions):
-        raise InputError(
-            f"`covariances` has shape {covariances.shape}, but `values` has shape {values.shape}; "
-            f"({n_objects}, {n_dimensions}, {n_dimensions}) is needed"
-        )
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    covariances, values = _drop_infinite(covariances, values, np.isposinf(variances) & np.isfinite(values))
-    for start in range(0, n_objects, CHUNK):
-        part = slice(start, start + CHUNK)
-        _check_covariance_rows(covariances[part], np.isfinite(values[part]), start)
-    return covariances, values
+def _as_columns(values: Floats) -> Floats:
+    """Values as (N, M); a one-dimensional array is one column."""
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError(f"`values` has shape {values.shape}, but one row per object is needed: (N,) or (N, D)")
+    if values.shape[1] == 0 < values.shape[0]:
+        raise InputError(f"`values` is empty: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
+    if values.shape[0] == 0:
+        raise InputError(f"`values` is empty (shape {values.shape}); give at least one row and one column")
+    return values
 
 
-def _drop_infinite(noise, values, infinite):
-    if not infinite.any():
-        return noise, values
-    return noise, np.where(infinite, np.nan, values)
+def _check_finite(values: Floats, names: Sequence[str] | None) -> None:
+    """Refuse infinite values, and values that cannot be squared, of the first such column where columns have names."""
+    large = np.abs(values) > LARGEST
+    if not large.any():
+        return
+    name, rows = "`values`", large.any(axis=1)
+    if names is not None:
+        i = np.flatnonzero(large.any(axis=0))[0]
+        name, rows, values = f"column '{names[i]}'", large[:, i], values[:, i]
+    what = f"{name} is {too_large(values)} in {list_rows(np.flatnonzero(rows))}"
+    raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
-def _check_covariance_rows(covariances, seen, start):
-    both = seen[:, :, None] & seen[:, None, :]
-    C = np.where(both, covariances, np.eye(seen.shape[1]))
-    _refuse(~np.isfinite(C).all(axis=(1, 2)), "NaN or infinite for a value that is present", start)
+def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> None:
+    """Covariances of values that are present, with finite variances, must be symmetric and positive semi-definite."""
+    present = present & ~np.isposinf(np.diagonal(covariances, axis1=1, axis2=2))
+    both = present[:, :, None] & present[:, None, :]
+    C = np.where(both, covariances, np.eye(present.shape[1]))
+    _raise_where(~np.isfinite(C).all(axis=(1, 2)), "NaN or infinite for a value that is present", first_row)
     variances = np.diagonal(C, axis1=1, axis2=2)
     scale = np.sqrt(np.where(variances > 0, variances, 1.0))
     exact = (variances == 0)[:, :, None] & ~np.eye(C.shape[1], dtype=bool)
-    _refuse((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", start)
+    _raise_where((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", first_row)
     C = C / scale[:, :, None] / scale[:, None, :]
-    _refuse((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", start)
-    _refuse(negative_eigenvalues(C, ROUNDING) < -ROUNDING, "not positive semi-definite", start)
+    _raise_where((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", first_row)
+    _raise_where(negative_eigenvalues(C, ROUNDING) < -ROUNDING, "not positive semi-definite", first_row)
 
 
-def _refuse(bad, what, start):
+def _raise_where(bad: Any, what: str, first_row: int) -> None:
     if bad.any():
         raise InputError(
-            f"`covariances` is {what} in {list_rows(start + np.flatnonzero(bad))}; "
+            f"`covariances` is {what} in {list_rows(first_row + np.flatnonzero(bad))}; "
             "give a symmetric matrix without negative eigenvalues (variances, not 1-sigma errors, on its diagonal)"
         )
 
 
-def check_projection_shape(projections, shape):
+def _check_projection_shape(projections: Floats, shape: tuple[int, ...]) -> None:
     """Projections (M, D) or (N, M, D) of values of shape (N, M)."""
     axes = projections.ndim
     if axes not in (2, 3) or projections.shape[:-1] != shape[3 - axes :] or projections.shape[-1] == 0:
@@ -126,37 +234,48 @@ def check_projection_shape(projections, shape):
         )
 
 
-def check_projections(projections, values):
-    """Projections of the values; rows of missing values that are not finite become zero.
+def _without_unused(projections: Floats, present: Bools) -> Floats:
+    """The projections, with zeros for rows of missing values that are not finite.
 
     Raises
     ------
     InputError
-        If the row of a value that is present is not finite, or all of an object's are zero (rows are listed).
+        If the row of a value that is present is not finite, or all rows of an object are zero (objects are listed).
     """
     flags = []
-    for start in range(0, len(values), CHUNK):
+    for start in range(0, len(present), CHUNK):
         part = slice(start, start + CHUNK)
-        R = projections if projections.ndim == 2 else projections[part]
-        flags.append(_projection_flags(R, np.isfinite(values[part])))
-    unknown, blind, unused = np.concatenate(flags, axis=1)
+        flags.append(_projection_flags(projections if projections.ndim == 2 else projections[part], present[part]))
+    unknown, zero, unused = np.concatenate(flags, axis=1)
     if unknown.any():
         raise InputError(
             f"`projections` is NaN or infinite for a value that is present in {list_rows(np.flatnonzero(unknown))}; "
             "give finite numbers, or NaN as its value"
         )
-    if blind.any():
+    if zero.any():
         raise InputError(
-            f"`projections` is zero for every value that is present in {list_rows(np.flatnonzero(blind))}, so nothing "
-            "is seen there; leave such objects out"
+            f"`projections` is zero for every value that is present in {list_rows(np.flatnonzero(zero))}, so that "
+            "nothing is measured there; leave such objects out"
         )
     return np.nan_to_num(projections, nan=0.0, posinf=0.0, neginf=0.0) if unused.any() else projections
 
 
-def _projection_flags(R, seen):
-    """Of each object (3, N): a seen row that is not finite; seen rows that are all zero; any row not finite."""
-    finite = np.broadcast_to(np.isfinite(R).all(axis=-1), seen.shape)
-    looks = seen & (R != 0).any(axis=-1)
+def _projection_flags(R: Floats, present: Bools) -> Bools:
+    """Of each object (3, N): a present value's row is not finite; all those rows are zero; any row is not finite."""
+    finite = np.broadcast_to(np.isfinite(R).all(axis=-1), present.shape)
+    measures = present & (R != 0).any(axis=-1)
     return np.array(
-        [(seen & ~finite).any(axis=1), seen.any(axis=1) & ~looks.any(axis=1), ~finite.all(axis=1)],
+        [(present & ~finite).any(axis=1), present.any(axis=1) & ~measures.any(axis=1), ~finite.all(axis=1)],
     )
+
+
+def _remarks(n_infinite: int, n_empty: int) -> tuple[str, ...]:
+    """One sentence on values of infinite error, and one on rows without any value, where there are some."""
+    sentences = []
+    if n_infinite:
+        values, count = ("value", "counts") if n_infinite == 1 else ("values", "count")
+        sentences.append(f"{n_infinite} {values} with an infinite error {count} as missing")
+    if n_empty:
+        in_all = " in all" if n_infinite else ""
+        sentences.append(f"{n_empty} row{'s' if n_empty > 1 else ''}{in_all} without any value left out")
+    return tuple(sentences)

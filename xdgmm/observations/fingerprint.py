@@ -1,17 +1,27 @@
-"""A short text that tells one set of observations from all others."""
+"""A hash that identifies a set of observations."""
+
+from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-CHUNK = 65_536  # rows hashed at a time; a part of what the hash is
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from .observations import Observations
+
+CHUNK = 65_536  # rows hashed at a time; another number would change the hash
 
 
-def fingerprint(observations):
-    """Hash of values, noise, projections and weights of the rows that count, in their order: 32 hexadecimal digits.
+def fingerprint(observations: Observations) -> str:
+    """Hash of values, noise, projections and weights of the rows used in a fit, in their order: 32 hexadecimal digits.
 
-    It is the same on every machine.  Rows without any value, names and units play no part, nor does the noise of a
-    value that is missing; no weights are weights of 1.
+    It is the same on every machine.  It does not depend on names, units, rows without any value, and the noise of
+    missing values; observations without weights have the same hash as with weights of 1.
 
     Examples
     --------
@@ -25,12 +35,12 @@ def fingerprint(observations):
     for start in range(0, rows.size, CHUNK):
         for array in _canonical(observations.select(rows[start : start + CHUNK])):
             digest.update(repr(array.shape[1:]).encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f8"))
+            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
     return digest.hexdigest()
 
 
-def _canonical(observations):
-    """The arrays of some rows, the same bits for what means the same."""
+def _canonical(observations: Observations) -> Iterator[NDArray[Any]]:
+    """The arrays of some rows, with the same bits for equivalent observations."""
     present = observations.present
     yield np.where(present, observations.values, np.nan) + 0.0  # no negative zeros
     yield from (array + 0.0 for array in observations.noise_model.arrays_where_present(present))

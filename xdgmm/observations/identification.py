@@ -1,63 +1,85 @@
-"""What the measurements cannot tell: coordinates, directions and pairs of coordinates that no object shows."""
+"""What the measurements do not constrain: directions of the coordinates, and covariances of pairs of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xdgmm import kernels
 
-from .location import ENOUGH, some_rows
+from .location import all_projections, sample_rows
 
-UNSEEN = 1e-12  # share of a direction in what all projections see together
-JUDGED = 2000  # objects from which it is judged which covariances projections show
-HIDDEN = 1e-10  # share of a direction in what all objects show together
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .observations import Observations
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+SMALLEST_EIGENVALUE = 1e-12  # of the sum of R'R, relative to the largest: a direction below it is not measured
+SMALLEST_SENSITIVITY = 1e-10  # the same for the elements of V
+SMALLEST_PART = 1e-6  # of a unit vector, squared: a coordinate with less has no part in a direction
+CHUNK = 20_000  # objects at a time
+SAMPLE_SIZE = 2000  # objects from which the measured elements of V are determined
 
 
-def unseen_coordinates(observations):
-    """Which coordinates have a part in a direction that no projection sees (D,), and how many such directions are."""
+def unmeasured_coordinates(observations: Observations) -> tuple[NDArray[np.bool_], int]:
+    """Which coordinates have a part in directions that no projection measures (D,), and the number of such directions.
+
+    The observations must have projections.
+    """
     D = observations.n_dimensions
     gram = np.zeros((D, D))
-    counted = np.flatnonzero(observations.counts)
-    for start in range(0, counted.size, ENOUGH):
-        part = observations.select(counted[start : start + ENOUGH])
-        R = np.broadcast_to(part.projections, (*part.values.shape, D))
-        R = np.where(part.present[:, :, None], R, 0.0)
+    rows = np.flatnonzero(observations.counts)
+    for start in range(0, rows.size, CHUNK):
+        R = _projections_of_present(observations.select(rows[start : start + CHUNK]))
         gram += np.einsum("nai,naj->ij", R, R)
-    size = np.sqrt(np.diag(gram))
-    size = np.where(size > 0, size, 1.0)
-    values, vectors = np.linalg.eigh(gram / size[:, None] / size)
-    null = vectors[:, values <= UNSEEN * values.max()]
-    return (null**2).sum(axis=1) > 1e-6, null.shape[1]
+    null = _null_space(gram, SMALLEST_EIGENVALUE)
+    return _has_part(null), null.shape[1]
 
 
-def unmeasured_pairs(observations):
-    """Pairs of names whose intrinsic covariance has no part in the likelihood.
+def unmeasured_pairs(observations: Observations) -> tuple[tuple[str, str], ...]:
+    """Pairs of names whose intrinsic covariance does not enter the likelihood.
 
-    Without projections: those that no object has together.  Behind projections R, the elements of V that no combination
-    of the R V R' depends on.
+    Without projections: those that no object has together.  With projections R: the elements of V on which no
+    combination of the R V R' depends.
     """
     names, D = observations.names, observations.n_dimensions
     if D == 1:
         return ()
-    counted = observations.counts
-    if observations.projections is None:
-        seen = observations.present[counted].astype(float)
-        hidden = (seen.T @ seen) == 0
-        return tuple((names[j], names[i]) for i in range(D) for j in range(i) if hidden[i, j])
     rows, columns = kernels.triangle(D)
-    gram = _shown(observations, rows, columns)
-    size = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    if observations.projections is None:
+        present = observations.present[observations.counts].astype(float)
+        unmeasured = (present.T @ present)[rows, columns] == 0
+    else:
+        unmeasured = _has_part(_null_space(_sensitivity(observations, rows, columns), SMALLEST_SENSITIVITY))
+    pairs = zip(rows, columns, unmeasured, strict=True)
+    return tuple((names[j], names[i]) for i, j, is_unmeasured in pairs if is_unmeasured and i != j)
+
+
+def _null_space(gram: Floats, smallest: float) -> Floats:
+    """Eigenvectors (D, n) of a Gram matrix, scaled to a unit diagonal, whose eigenvalue is zero but for rounding."""
+    size = np.sqrt(np.diag(gram))
+    size = np.where(size > 0, size, 1.0)
     values, vectors = np.linalg.eigh(gram / size[:, None] / size)
-    null = vectors[:, values <= HIDDEN * values.max()]
-    hidden = (null**2).sum(axis=1) > 1e-6
-    pairs = zip(rows, columns, hidden, strict=True)
-    return tuple((names[j], names[i]) for i, j, is_hidden in pairs if is_hidden and i != j)
+    return np.asarray(vectors[:, values <= smallest * values.max()])
 
 
-def _shown(observations, rows, columns):
-    """Sum over objects of the outer products of what R V R' depends on, by packed elements of V (n, n)."""
-    chosen = some_rows(observations, JUDGED)
-    part = observations.select(chosen)
-    R = np.broadcast_to(part.projections, (*part.values.shape, observations.n_dimensions))
-    R = np.where(part.present[:, :, None], R, 0.0)
+def _has_part(vectors: Floats) -> NDArray[np.bool_]:
+    """Which elements of some unit vectors (D, n) are not zero but for rounding (D,)."""
+    return np.asarray((vectors**2).sum(axis=1) > SMALLEST_PART)
+
+
+def _projections_of_present(observations: Observations) -> Floats:
+    """R of each object (N, M, D), with zeros for missing values."""
+    return np.where(observations.present[:, :, None], all_projections(observations), 0.0)
+
+
+def _sensitivity(observations: Observations, rows: Indices, columns: Indices) -> Floats:
+    """Sum over objects of outer products of the derivatives of R V R' by the packed elements of V: (n, n)."""
+    R = _projections_of_present(observations.select(sample_rows(observations, SAMPLE_SIZE)))
     scale = np.maximum(np.abs(R).max(axis=(0, 1)), 1e-300)
     R = R / scale
     gram = np.zeros((rows.size, rows.size))

@@ -1,34 +1,43 @@
-"""What users pass becomes `Observations`: Observations, tables, data frames, Quantity or arrays, with their errors."""
+"""`Observations` from what users pass: Observations, tables, data frames, Quantity or arrays, and their errors."""
+
+from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.basics.parameters import check_names
 from xdgmm.errors import InputError, KindError, XdgmmWarning
 
 from .observations import Observations
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def as_observations(X, Xerr=None, sample_weight=None):
-    """`Observations` from whatever holds values, with errors and weights where it does not hold its own.
+    from numpy.typing import ArrayLike
+
+
+def as_observations(X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Observations:
+    """`Observations` of values X with errors and weights; Observations and tables hold their own.
 
     Raises
     ------
     InputError
-        If something cannot be used, or errors or weights stand beside an X that holds its own.
+        If an argument cannot be used, or errors or weights are given together with an X that holds its own.
     """
     if holds_errors(X):
-        for name, given in (("Xerr", Xerr), ("sample_weight", sample_weight)):
-            if given is not None:
+        for name, argument in (("Xerr", Xerr), ("sample_weight", sample_weight)):
+            if argument is not None:
                 kind = type(X).__name__
                 raise InputError(
                     f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
                 )
         return X if isinstance(X, Observations) else Observations.from_table(X)
     names = frame_names(X)
-    _check_order(names, frame_names(Xerr))
-    _check_rows(X, Xerr)
-    X, Xerr = _without_nulls(X), _without_nulls(Xerr)
+    _check_order_of_columns(X, Xerr)
+    _check_order_of_rows(X, Xerr)
+    X, Xerr = _with_nan(X), _with_nan(Xerr)
     if Xerr is None:
         _warn_of_errors(names)
         return Observations.exact(X, sample_weight, names)
@@ -37,20 +46,20 @@ def as_observations(X, Xerr=None, sample_weight=None):
     return Observations.with_standard_errors(X, Xerr, sample_weight, names)
 
 
-def holds_errors(X):
-    """Does X come with its errors, as Observations and astropy tables do?"""
+def holds_errors(X: Any) -> bool:
+    """Does X hold its errors, as Observations and astropy tables do?"""
     return isinstance(X, Observations) or (hasattr(X, "colnames") and hasattr(X, "columns"))
 
 
-def column_names(X, observations):
-    """Names that somebody gave to the columns of X (D,), or None; `observations` is what became of it."""
+def column_names(X: Any, observations: Observations) -> tuple[str, ...] | None:
+    """Names (D,) that the user gave to the columns of X, or None; `observations` are those made of X."""
     if not holds_errors(X):
         return frame_names(X)
-    made_up = tuple(f"x{i + 1}" for i in range(observations.n_dimensions))
-    return None if observations.names == made_up else observations.names
+    default = check_names(None, observations.n_dimensions)
+    return None if observations.names == default else observations.names
 
 
-def frame_names(X):
+def frame_names(X: Any) -> tuple[str, ...] | None:
     """Column names of a data frame (pandas, polars, ...), or None where there are none, or not all are strings.
 
     Raises
@@ -67,14 +76,14 @@ def frame_names(X):
     return names if names and all(strings) else None
 
 
-def refuse_errors_as_labels(X, y):
-    """Errors passed by position would land in `y`, which is ignored: refuse whatever looks like them.
+def refuse_errors_as_labels(X: Any, y: Any) -> None:
+    """Errors passed by position would become `y`, which is ignored: refuse a y that looks like errors.
 
     Raises
     ------
     KindError
-        If y is a number, has several columns, stands beside what holds its errors or one row of values, or holds
-        fractions beside one column.
+        If y is a number or has several columns, if X holds its errors or is a single row, or if X is a single column
+        and y holds fractions.
     """
     if y is None:
         return
@@ -88,26 +97,26 @@ def refuse_errors_as_labels(X, y):
         raise KindError("the second argument is y, which is ignored: pass errors as Xerr=")
 
 
-def _shape(array):
-    """Shape of an array, or of what becomes one."""
+def _shape(array: Any) -> tuple[int, ...]:
+    """Shape of an array, or of a list that can become one."""
     shape = getattr(array, "shape", None)
     return np.asarray(array).shape if shape is None else tuple(shape)
 
 
-def _is_frame(X):
+def _is_frame(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "to_numpy")
 
 
-def _without_nulls(X):
-    """A data frame whose nulls are objects (pandas' NA, None) as an array with NaN for them; anything else as it is."""
+def _with_nan(X: Any) -> Any:
+    """A data frame whose nulls are objects (pandas' NA, None) as an array with NaN for them; all else unchanged."""
     if not (_is_frame(X) and hasattr(X, "isna")):
         return X
     values = X.to_numpy()
     return np.where(X.isna().to_numpy(), np.nan, values) if values.dtype.kind == "O" else values
 
 
-def _warn_of_errors(names):
-    """A data frame is an array with names: all its columns are fitted, those of errors too."""
+def _warn_of_errors(names: Sequence[str] | None) -> None:
+    """Warn of columns of errors: all columns of a data frame are coordinates."""
     from xdgmm.tables.conventions import errors_among
 
     found = errors_among(names or ())
@@ -122,20 +131,22 @@ def _warn_of_errors(names):
         )
 
 
-def _check_rows(X, Xerr):
-    """Pandas' objects of values and of errors with the same labels of rows must have them in the same order."""
-    labels, error_labels = (getattr(each, "index", None) for each in (X, Xerr))
+def _check_order_of_rows(X: Any, Xerr: Any) -> None:
+    """Values and errors of pandas with the same row labels must have them in the same order."""
+    labels: Any = getattr(X, "index", None)
+    error_labels: Any = getattr(Xerr, "index", None)
     if not (hasattr(labels, "equals") and hasattr(error_labels, "equals")) or labels.equals(error_labels):
         return
     if len(labels) == len(error_labels) and set(labels) == set(error_labels):
         raise InputError(
-            "the rows of X and Xerr have the same labels in another order, but rows are taken as they stand; put both "
+            "the rows of X and Xerr have the same labels in another order, but rows are matched by position; put both "
             "in the same order: Xerr.loc[X.index]"
         )
 
 
-def _check_order(names, error_names):
+def _check_order_of_columns(X: Any, Xerr: Any) -> None:
     """Frames of values and of errors with the same column names must have them in the same order."""
+    names, error_names = frame_names(X), frame_names(Xerr)
     if names and error_names and names != error_names and set(names) == set(error_names):
         raise InputError(
             f"the columns of X are {', '.join(names)}, but those of Xerr are {', '.join(error_names)}; put both in the "

@@ -1,34 +1,48 @@
 """`Observations`: values with their errors, as a frozen value."""
 
-from dataclasses import dataclass, replace
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from xdgmm import kernels
-from xdgmm.basics.arrays import as_columns, as_dimensionless, as_floats, check_values, read_only
-from xdgmm.basics.parameters import check_names
-from xdgmm.basics.units import check_units, difference_unit, unit_factors
-from xdgmm.errors import InputError
+from xdgmm.basics.arrays import read_only
+from xdgmm.basics.units import check_units, unit_factors
+from xdgmm.errors import DeprecatedAlias, InputError, KindError
 from xdgmm.kernels import Correlated, Exact, Independent, Noise
 
 from . import checks, location
 from .affine import AffineMap
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from astropy.units import UnitBase
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+    Names: TypeAlias = str | Iterable[str] | None
+    Units: TypeAlias = str | UnitBase | Iterable[str | UnitBase | None] | None
+    Rows: TypeAlias = Any  # indices, a boolean mask, or a slice
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Observations:
-    """What was measured: N objects, M values of each, and how well each is known.
+    """Measurements of N objects: M values of each, and their noise.
 
-    Make one with `exact`, `with_standard_errors`, `with_covariances` or `from_table`; these check what they are
-    given.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only;
-    contiguous float64 input is viewed, not copied.
+    Make one with `exact`, `with_standard_errors`, `with_covariances` or `from_table`; these check their arguments.  NaN
+    and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only; contiguous float64
+    input is viewed, not copied.
 
     Attributes
     ----------
     values : ndarray (N, M)
         Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.
     noise_model : Exact, Independent or Correlated
-        How well the values are known; `noise` is the array that it holds.
+        Noise of the values; `noise` is the array that it holds.
     weights : None or ndarray (N,)
         Frequency weights: an object of weight 2 counts as two such objects.
     names : tuple of str
@@ -36,12 +50,12 @@ class Observations:
     units : tuple of astropy units or None
         One unit per coordinate (D).
     remarks : tuple of str
-        What was decided while reading, one sentence each.
+        Decisions made while reading, one sentence each.
     projections : None, ndarray (M, D) or (N, M, D)
-        What the values are of the coordinates: the coordinates themselves, or linear combinations of them, the same
-        for all objects or of each its own.  The row of a missing value is not used.
+        The linear combinations of the coordinates that were measured, the same for all objects or different for each;
+        None where the values are the coordinates.  The row of a missing value is not used.
     memo : dict
-        What others computed from these observations and keep with them; neither copied nor pickled.
+        Results computed from these observations, kept for reuse; neither copied nor pickled.
 
     Notes
     -----
@@ -55,48 +69,72 @@ class Observations:
     >>> obs
     <Observations: 3 objects, v [km / s], 1-sigma errors>
 
-    Velocities along lines of sight, of which each object has its own:
+    Velocities along the line of sight, which differs between objects:
 
     >>> lines_of_sight = [[[1.0, 0.0]], [[0.6, 0.8]], [[0.0, 1.0]]]
     >>> Observations.with_standard_errors([3.1, 2.6, -0.4], 0.2, names=["vx", "vy"], projections=lines_of_sight)
     <Observations: 3 objects, vx, vy, 1-sigma errors, through projections of 2 coordinates onto 1>
     """
 
-    values: np.ndarray
+    values: Floats
     noise_model: Noise
-    weights: np.ndarray | None
-    names: tuple
-    units: tuple
-    remarks: tuple = ()
-    projections: np.ndarray | None = None
+    weights: Floats | None
+    names: tuple[str, ...]
+    units: tuple[UnitBase | None, ...]
+    remarks: tuple[str, ...] = ()
+    projections: Floats | None = None
+    memo: dict[str, Any] = field(default_factory=dict, init=False)
 
-    def __post_init__(self):
-        """Freeze the arrays; a bare array of noise becomes its model."""
-        object.__setattr__(self, "memo", {})
-        object.__setattr__(self, "noise_model", kernels.as_noise(self.noise_model, self.values.shape))
+    remarking = DeprecatedAlias("with_remarks")
+    seen_weights = DeprecatedAlias("column_weights")
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only.
+
+        Raises
+        ------
+        KindError
+            If `noise_model` is an array: the constructors that are named after the kind of errors check it.
+        """
+        if not isinstance(self.noise_model, Noise):
+            raise KindError(
+                f"`noise_model` is of type {type(self.noise_model).__name__}, but it must be Exact, Independent or "
+                "Correlated; use Observations.with_standard_errors or with_covariances"
+            )
         for name in ("values", "weights", "projections"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, read_only(array))
 
-    def __getstate__(self):
-        """What is pickled: everything but the memo."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the memo."""
         return {**vars(self), "memo": {}}
 
     @classmethod
-    def exact(cls, values, weights=None, names=None, units=None):
+    def exact(
+        cls, values: ArrayLike, weights: ArrayLike | None = None, names: Names = None, units: Units = None
+    ) -> Observations:
         """Values (N,) or (N, D) without measurement errors.
 
         Raises
         ------
         InputError
-            If an array has the wrong shape, holds no numbers, is infinite, or if nothing is present.
+            If an array has the wrong shape, holds no numbers, is infinite, or if all values are missing.
         """
-        values, units = _values(values, units, names)
-        return _build(cls, values, Exact(values.shape), weights, names, units)
+        values, names, units, _ = checks.as_values(values, names, units)
+        return cls(**checks.complete(values, Exact(values.shape), weights, names, units))
 
     @classmethod
-    def with_standard_errors(cls, values, standard_errors, weights=None, names=None, units=None, *, projections=None):
+    def with_standard_errors(
+        cls,
+        values: ArrayLike,
+        standard_errors: ArrayLike,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+        *,
+        projections: ArrayLike | None = None,
+    ) -> Observations:
         """Values (N,) or (N, M) with independent 1-sigma errors of the same shape, or one for all.
 
         An error of 0 means exact; an infinite error means that the value is missing.  Projections (M, D) or
@@ -108,15 +146,20 @@ class Observations:
             If shapes differ, an error is negative or NaN for a value that is present, or a projection of one is not
             finite, or all those of an object are zero (the message lists rows).
         """
-        projections = _plain_projections(projections)
-        values, units = _values(values, units, names, projections)
-        standard_errors, _ = as_floats(standard_errors, "standard_errors", _common(units, standard_errors))
-        standard_errors, checked = checks.check_standard_errors(standard_errors, values)
-        remarks = _infinite(values, checked)
-        return _build(cls, checked, Independent(standard_errors), weights, names, units, remarks, projections)
+        values, names, units, projections = checks.as_values(values, names, units, projections)
+        standard_errors = checks.as_standard_errors(standard_errors, values, units)
+        return cls(**checks.complete(values, Independent(standard_errors), weights, names, units, projections))
 
     @classmethod
-    def with_covariances(cls, values, covariances, projections=None, weights=None, names=None, units=None):
+    def with_covariances(
+        cls,
+        values: ArrayLike,
+        covariances: ArrayLike,
+        projections: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
         """Values (N, M) with noise covariances (N, M, M), in the units of the values squared.
 
         Projections (M, D) or (N, M, D) are plain numbers; names and units are those of the D coordinates.
@@ -128,16 +171,21 @@ class Observations:
             projection of a value that is present is not finite, or all those of an object are zero (the message
             lists rows).
         """
-        projections = _plain_projections(projections)
-        values, units = _values(values, units, names, projections)
-        common = _common(units, covariances)
-        covariances, _ = as_floats(covariances, "covariances", None if common is None else common**2)
-        covariances, checked = checks.check_covariances(covariances, values)
-        remarks = _infinite(values, checked)
-        return _build(cls, checked, Correlated(covariances), weights, names, units, remarks, projections)
+        values, names, units, projections = checks.as_values(values, names, units, projections)
+        covariances = checks.as_covariances(covariances, values, units)
+        return cls(**checks.complete(values, Correlated(covariances), weights, names, units, projections))
 
     @classmethod
-    def from_table(cls, table, columns=None, *, errors="auto", correlations="auto", weights=None, on_bad="raise"):
+    def from_table(
+        cls,
+        table: Any,
+        columns: str | Iterable[str] | None = None,
+        *,
+        errors: str | Sequence[str | None] | None = "auto",
+        correlations: str | Mapping[tuple[str, str], str] | None = "auto",
+        weights: str | None = None,
+        on_bad: str = "raise",
+    ) -> Observations:
         """Columns of a table, whose errors and correlations are found; see `xdgmm.tables.observations_from_table`."""
         from xdgmm.tables import observations_from_table
 
@@ -145,26 +193,26 @@ class Observations:
             table, columns, errors=errors, correlations=correlations, weights=weights, on_bad=on_bad
         )
 
-    def __len__(self):
-        """Number of rows, those without any value included."""
+    def __len__(self) -> int:
+        """Number of rows, including those without any value."""
         return self.values.shape[0]
 
     @property
-    def shape(self):
-        """Rows and values measured in each: (N, M)."""
-        return self.values.shape
+    def shape(self) -> tuple[int, int]:
+        """Number of rows and of values in each: (N, M)."""
+        return len(self), self.n_measured
 
-    def __getitem__(self, rows):
-        """Some of the rows: `select`, also of a slice, or of one index; tools that split data into folds ask so."""
+    def __getitem__(self, rows: Rows) -> Observations:
+        """Some of the rows: `select`, also of a slice or of one index, as tools that split data into folds need it."""
         rows = rows[0] if isinstance(rows, tuple) else rows
         return self.select(rows if isinstance(rows, slice) else np.atleast_1d(rows))
 
-    def __array__(self, *_, **__):
-        """Refuse to lose the errors."""
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise: an array would have lost the errors."""
         raise InputError("Observations are more than an array, they hold errors too; ask for their `values` or `noise`")
 
-    def __repr__(self):
-        """One line: how many objects, which coordinates, which errors."""
+    def __repr__(self) -> str:
+        """One line: number of objects, coordinates, kind of errors."""
         columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
         kind = self.noise_model.kind
         weighted = "" if self.weights is None else ", weighted"
@@ -174,60 +222,60 @@ class Observations:
         return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{weighted}{projected}>"
 
     @property
-    def noise(self):
+    def noise(self) -> Floats | None:
         """1-sigma errors (N, M) or noise covariances (N, M, M), in the units of the values (squared); None if exact."""
         return self.noise_model.array
 
     @property
-    def n_dimensions(self):
+    def n_dimensions(self) -> int:
         """Number of coordinates D."""
-        return (self.values if self.projections is None else self.projections).shape[-1]
+        return int((self.values if self.projections is None else self.projections).shape[-1])
 
     @property
-    def n_measured(self):
+    def n_measured(self) -> int:
         """Number of values M of each object: D without projections."""
         return self.values.shape[1]
 
     @property
-    def present(self):
+    def present(self) -> Bools:
         """Where there is a value: boolean (N, M)."""
         return np.isfinite(self.values)
 
     @property
-    def object_weights(self):
+    def object_weights(self) -> Floats:
         """Frequency weight of each row (N,): ones where none were given."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
     @property
-    def counts(self):
-        """Which rows take part in a fit: at least one value, weight above zero; boolean (N,)."""
-        return self.present.any(axis=1) & (self.object_weights > 0)
+    def counts(self) -> Bools:
+        """Which rows are used in a fit: at least one value, weight above zero; boolean (N,)."""
+        return np.asarray(self.present.any(axis=1) & (self.object_weights > 0))
 
     @property
-    def n_objects(self):
-        """Number of rows that take part in a fit."""
+    def n_objects(self) -> int:
+        """Number of rows that are used in a fit."""
         return int(self.counts.sum())
 
     @property
-    def total_weight(self):
-        """Sum of the weights of the rows that take part: their number where no weights were given."""
+    def total_weight(self) -> float:
+        """Sum of the weights of the rows that are used in a fit: their number where no weights were given."""
         return float(self.object_weights[self.counts].sum())
 
     @property
-    def variances(self):
+    def variances(self) -> Floats:
         """Noise variance of each value (N, M): zero where the values are exact."""
         return self.noise_model.variances
 
-    def variances_of(self, i):
+    def variances_of(self, i: int) -> Floats:
         """Noise variance of measured column i of each row (N,)."""
         return self.noise_model.variances_of(i)
 
     @property
-    def noise_covariances(self):
-        """Noise covariance of each row (N, M, M), whatever way it is held."""
+    def noise_covariances(self) -> Floats:
+        """Noise covariance of each row (N, M, M), for any noise model."""
         return self.noise_model.covariances()
 
-    def in_units(self, units):
+    def in_units(self, units: Units) -> Observations:
         """The observations in other units (D; None leaves a coordinate as it is).
 
         Raises
@@ -242,18 +290,19 @@ class Observations:
         units = tuple(new or old for old, new in zip(self.units, units, strict=True))
         if self.projections is not None:
             return replace(self, projections=self.projections / factors, units=units)
-        # multiplied, as the mixture's are: what lies at the edge of a box stays inside
+        # multiplied, as a mixture is: a value at the edge of the box of a background then stays inside
         return replace(self, values=self.values * factors, noise_model=self.noise_model.scaled(factors), units=units)
 
-    def remarking(self, *sentences):
+    def with_remarks(self, *sentences: str) -> Observations:
         """The same observations with more remarks."""
         return replace(self, remarks=(*self.remarks, *sentences))
 
-    def select(self, rows):
-        """The given rows only (indices or a boolean mask)."""
+    def select(self, rows: Rows) -> Observations:
+        """Some of the rows (indices, a boolean mask, or a slice)."""
         weights = None if self.weights is None else self.weights[rows]
-        own = self.projections is not None and self.projections.ndim == 3
-        projections = self.projections[rows] if own else self.projections
+        projections = self.projections
+        if projections is not None and projections.ndim == 3:
+            projections = projections[rows]
         return replace(
             self,
             values=self.values[rows],
@@ -262,8 +311,10 @@ class Observations:
             projections=projections,
         )
 
-    def rescaled(self, location, scale, measured_scale=1.0):
-        """The observations of (v - location) / scale, location and scale (D,); units are given up.
+    def rescaled(
+        self, location: Floats | float, scale: Floats | float, measured_scale: Floats | float = 1.0
+    ) -> Observations:
+        """The observations of (v - location) / scale, location and scale (D,), without units.
 
         With projections the values become (w - R location) / measured_scale (M,), R becomes R scale / measured_scale;
         without them `measured_scale` is not used: it is the scale.
@@ -278,25 +329,28 @@ class Observations:
         noise_model = self.noise_model.divided(measured_scale)
         return replace(self, values=values, noise_model=noise_model, projections=projections, units=units)
 
-    def location_and_spread(self):
+    def location_and_spread(self) -> tuple[Floats, Floats]:
         """Robust location and spread of each coordinate, noise included: (D,) each.
 
-        The median and the median absolute deviation, scaled to the standard deviation of a Gaussian.  Behind
-        projections the location by least absolute deviations, and spreads by non-negative least squares on the squared
-        residuals.
+        The median and the median absolute deviation, scaled to the standard deviation of a Gaussian.  With projections
+        the location by least absolute deviations, and spreads by non-negative least squares on the squared residuals.
         """
         return location.location_and_spread(self)
 
-    def measured_spread(self, spread):
-        """Spread to be expected of each measured column (M,), noise apart, where the coordinates have this one (D,)."""
+    def measured_spread(self, spread: Floats) -> Floats:
+        """Expected spread of each measured column (M,), without noise, if the coordinates have this spread (D,)."""
         return location.measured_spread(self, spread)
 
-    def seen_weights(self):
-        """Sum of the weights of the objects that have measured each column (M,)."""
-        return location.seen_weights(self)
+    def column_weights(self) -> Floats:
+        """Sum of the weights of the objects that have a value in each measured column (M,)."""
+        if self.weights is None:
+            return self.present.sum(axis=0).astype(float)
+        return np.asarray(self.weights @ self.present)
 
-    def transform(self, matrix, offset=None, names=None, units=None):
-        """The observations of ``A v + b``: colours of magnitudes, say, with the correlations they then have.
+    def transform(
+        self, matrix: ArrayLike, offset: ArrayLike | None = None, names: Names = None, units: Units = None
+    ) -> Observations:
+        """The observations of ``A v + b``, with correlated noise: colours of magnitudes, for example.
 
         Without projections the values become ``A w + b`` with the noise covariance ``A S A'``; a result to which a
         missing value contributes is missing.  Projections become ``R A^-1`` and their values ``w + R A^-1 b``.
@@ -308,12 +362,13 @@ class Observations:
         offset : array (D2,) or float, optional
             b.
         names, units : optional
-            Those of the results; they follow from the matrix where they are not given (see `AffineMap.of`).
+            Names and units of the results; by default they follow from the matrix (see `AffineMap.of`).
 
         Raises
         ------
         InputError
-            If the matrix or the offset has the wrong shape, is not finite, or is one for which there is no result.
+            If the matrix or the offset has the wrong shape or is not finite, if with projections the matrix is not
+            invertible, or if no object has all the values that a result needs.
 
         Examples
         --------
@@ -330,112 +385,48 @@ class Observations:
                 [-4.,  4.,  4.]]]))
         """
         affine = AffineMap.of(self, matrix, offset, names, units)
-        called = {"names": affine.names, "units": affine.units}
+        named = replace(self, names=affine.names, units=affine.units)
         if self.projections is not None:
             R = self.projections @ affine.inverse()
-            return replace(self, values=self.values + R @ affine.offset, projections=R, **called)
-        values, noise_model = (
-            _transformed(self.values, affine),
-            self.noise_model.transformed(affine.matrix, self.present),
-        )
-        return _without_lost(replace(self, values=values, noise_model=noise_model, **called), self)
+            return replace(named, values=self.values + R @ affine.offset, projections=R)
+        values, noise_model = affine.values(self.values), self.noise_model.transformed(affine.matrix, self.present)
+        return _with_remark_on_lost(replace(named, values=values, noise_model=noise_model), self)
 
-    def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None):
-        """`Data` of (v - location) / scale, location and scale (D,): what the solvers see.
+    def pack(
+        self,
+        location: Floats | float = 0.0,
+        scale: Floats | float = 1.0,
+        *,
+        measured_scale: Floats | float = 1.0,
+        background: tuple[Floats, Floats] | None = None,
+    ) -> kernels.Data:
+        """`Data` of (v - location) / scale, location and scale (D,), for the solvers.
 
         Parameters
         ----------
         location, scale : ndarray (D,) or float
         measured_scale : ndarray (M,) or float
-            With projections, what the values are divided by.
+            With projections, the divisor of the values.
         background : None or tuple of two ndarrays (D,)
             Lowest and highest corner of the box of a uniform background, in the units of the values.
         """
-        projected = {"projections": self.projections, "measured_scale": measured_scale}
-        settings = {} if self.projections is None else projected
-        if background is not None:
-            settings["background"] = background
-        return kernels.pack(self.values, self.noise_model, self.weights, location, scale, **settings)
+        return kernels.pack(
+            self.values,
+            self.noise_model,
+            self.weights,
+            location,
+            scale,
+            projections=self.projections,
+            measured_scale=measured_scale,
+            background=background,
+        )
 
 
-def _transformed(values, affine):
-    """``A w + b``; missing where a missing value contributes."""
-    seen = np.isfinite(values)
-    if seen.all():
-        return affine.points(values)
-    lost = ~seen @ (affine.matrix != 0).T
-    return np.where(lost, np.nan, affine.points(np.where(seen, values, 0.0)))
-
-
-def _without_lost(result, before):
-    """The transformed observations, with a remark on objects of which nothing is left."""
+def _with_remark_on_lost(result: Observations, before: Observations) -> Observations:
+    """The transformed observations, with a remark on objects that have no transformed value."""
     lost = int((before.counts & ~result.counts).sum())
     if lost == 0:
         return result
     if not result.counts.any():
-        raise InputError("every row of `matrix` needs a value that is missing, for every object, so nothing is left")
-    return result.remarking(f"{lost} object{'s' if lost > 1 else ''} without any transformed value left out")
-
-
-def _plain_projections(projections):
-    return None if projections is None else as_dimensionless(projections, "projections")
-
-
-def _values(values, units, names, projections=None):
-    values, own_unit = as_floats(values, "values", _target(values, units))
-    values = as_columns(values)
-    named = names is not None and projections is None
-    check_values(values, check_names(names, values.shape[1]) if named else None)
-    units = own_unit if units is None else units
-    if projections is None:
-        return values, check_units(units, values.shape[1])
-    checks.check_projection_shape(projections, values.shape)
-    return values, check_units(units, projections.shape[-1], "coordinates")
-
-
-def _target(values, units):
-    """The one unit that values with a unit of their own are converted to; None to keep their own."""
-    if getattr(values, "unit", None) is None or units is None:
-        return None
-    units = list(units) if isinstance(units, (list, tuple)) else [units]
-    if len(set(units)) > 1:
-        raise InputError("values with a unit have that one unit in every column; give one for all in `units`, or none")
-    return units[0]
-
-
-def _common(units, errors):
-    """The one unit that errors with a unit are converted to."""
-    if getattr(errors, "unit", None) is None:
-        return None
-    if len(set(units)) > 1 or units[0] is None:
-        raise InputError(f"errors have the unit {errors.unit}, but the values have none in common; give both alike")
-    return difference_unit(units[0])
-
-
-def _infinite(before, after):
-    count = int((np.isfinite(before) & ~np.isfinite(after)).sum())
-    if count == 0:
-        return ()
-    return (
-        f"{count} value{'s' if count > 1 else ''} with an infinite error count{'' if count > 1 else 's'} as missing",
-    )
-
-
-def _build(cls, values, noise_model, weights, names, units, remarks=(), projections=None):
-    names = check_names(names, len(units), "columns" if projections is None else "coordinates")
-    if weights is not None:
-        weights = checks.check_weights(as_floats(weights, "weights")[0], values.shape[0])
-    checks.check_something_seen(values)
-    if projections is not None:
-        projections = checks.check_projections(projections, values)
-    result = cls(values, noise_model, weights, names, units, remarks, projections)
-    counted = result.counts
-    if not counted.any():
-        raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")
-    if counted.all():
-        return result
-    empty = int((~result.present.any(axis=1)).sum())
-    if empty == 0:
-        return result
-    in_all = " in all" if remarks else ""
-    return result.remarking(f"{empty} row{'s' if empty > 1 else ''}{in_all} without any value left out")
+        raise InputError("every row of `matrix` needs a value that is missing, for every object; choose other rows")
+    return result.with_remarks(f"{lost} object{'s' if lost > 1 else ''} without any transformed value left out")

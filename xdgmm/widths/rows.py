@@ -78,7 +78,7 @@ class Rows:
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         problem = Problem.of(mixture, observations, asked)
         self.model, self.converted = problem.model, problem.observations
-        blocks = self.converted.pack(background=mixture.background and mixture.background.box)
+        blocks = self.converted.pack(background=None if mixture.background is None else mixture.background.box)
         self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
 
     def named(self) -> list[Row]:
