@@ -34,6 +34,7 @@ def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | 
     ----------
     mixture : GaussianMixture
     observations : Observations
+        Drawn in the units of the mixture.
     title : str, optional
 
     Returns
@@ -46,11 +47,11 @@ def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | 
     Raises
     ------
     InputError
-        If there are more than six coordinates.
+        If there are more than six coordinates, or the units of the observations do not convert to those of the mixture.
     """
     from matplotlib.figure import Figure
 
-    observations = observations.select(observations.counts)
+    observations = observations.select(observations.counts).in_units(mixture.units)
     D = mixture.n_dimensions
     if D > MOST_COORDINATES:
         raise InputError(f"a picture shows at most {MOST_COORDINATES} coordinates, but there are {D}; choose fewer")
