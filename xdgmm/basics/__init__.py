@@ -2,5 +2,5 @@
 
 Arrays and their checks (`arrays`), units of coordinates (`units`), checks of parameters that many functions have
 (`parameters`), small symmetric matrices (`linalg`), progress bars (`progress`), and whether another package shares the
-folder of this one (`installation`).  Nothing here knows what an observation or a mixture is.
+folder of this one (`installation`).  Nothing here depends on observations or mixtures.
 """

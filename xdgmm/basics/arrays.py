@@ -1,4 +1,4 @@
-"""Arrays: what users pass becomes plain float64 here, or one sentence says why it cannot."""
+"""Arrays of users converted to float64; an error says why one cannot be converted."""
 
 from __future__ import annotations
 
@@ -28,15 +28,25 @@ def list_rows(rows: ArrayLike) -> str:
 
 
 def label(name: str) -> str:
-    """What messages call an array: the name of an argument in backquotes, a phrase such as "column 'v'" as it is."""
+    """The name of an array in messages: an argument in backquotes, a phrase such as "column 'v'" unchanged."""
     return f"`{name}`" if name.isidentifier() else name
 
 
 def as_floats(array: ArrayLike, name: str, unit: UnitBase | None = None) -> tuple[NDArray[np.float64], UnitBase | None]:
-    """Float64 array and unit from an array, masked array or Quantity; masked becomes NaN.
+    """Float64 array and unit from an array, masked array or Quantity; masked elements become NaN.
 
-    `name` is what messages call the array (see `label`); `unit` is what a Quantity is converted to: without it a
-    Quantity keeps its own.
+    Parameters
+    ----------
+    array : array_like
+    name : str
+        The array's name in messages (see `label`).
+    unit : astropy unit, optional
+        A Quantity is converted to it; by default it keeps its own.
+
+    Raises
+    ------
+    InputError
+        If it holds no numbers, or its unit does not convert.
     """
     own_unit = getattr(array, "unit", None)
     if own_unit is not None:
@@ -78,14 +88,14 @@ def _as_float(array: Any, name: str) -> NDArray[np.float64]:
     except ValueError:
         raise InputError(f"{label(name)} is ragged: its rows have different lengths; make them equal") from None
     if raw.dtype.kind == "O":
-        _refuse_objects(raw, name)
+        _check_objects(raw, name)
     elif raw.dtype.kind not in "fiu":
         raise InputError(f"{_kind(raw, name)}, but numbers belong there; convert it to float")
     return np.ascontiguousarray(raw, dtype=np.float64).reshape(raw.shape)
 
 
-def _refuse_objects(raw: NDArray[Any], name: str) -> None:
-    """Python objects that are all numbers may pass."""
+def _check_objects(raw: NDArray[Any], name: str) -> None:
+    """KindError unless all Python objects in the array are numbers."""
     others = {type(each).__name__ for each in raw.flat if not isinstance(each, (int, float, np.floating, np.integer))}
     if others:
         raise KindError(
@@ -95,7 +105,7 @@ def _refuse_objects(raw: NDArray[Any], name: str) -> None:
 
 
 def _kind(raw: NDArray[Any], name: str) -> str:
-    """What is not supported, in words that scikit-learn's users know."""
+    """What is not supported, in the words of scikit-learn, whose checks of estimators expect them."""
     if raw.dtype.kind == "c":
         return f"Complex data not supported: {label(name)} holds complex numbers"
     kinds = {"U": "strings", "S": "strings", "b": "booleans", "M": "dates"}
@@ -103,7 +113,7 @@ def _kind(raw: NDArray[Any], name: str) -> str:
 
 
 def as_dimensionless(array: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Float64 array of plain numbers; a Quantity whose unit is a mere number is converted to it."""
+    """Float64 array of plain numbers; a Quantity with a dimensionless unit (percent, km / m) is converted."""
     unit = getattr(array, "unit", None)
     if unit is None:
         return as_floats(array, name)[0]
@@ -141,5 +151,5 @@ def read_only(array: NDArray[Scalar] | None) -> NDArray[Scalar] | None:
 
 
 def too_large(values: NDArray[np.float64]) -> str:
-    """What is wrong with values of which some are beyond LARGEST."""
+    """Words for a message on values of which some are above LARGEST: infinite, or too large."""
     return "infinite" if np.isinf(values).any() else f"beyond {LARGEST:g}"

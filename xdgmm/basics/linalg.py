@@ -31,10 +31,10 @@ def positive_part(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def negative_eigenvalues(matrices: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[np.float64]:
-    """The lowest eigenvalue of each symmetric matrix (N, D, D) that has a negative one, zero for the others: (N,).
+    """The lowest eigenvalue of each symmetric matrix (N, D, D) if it is negative, otherwise zero: (N,).
 
-    Zero for all where none is below minus the tolerance: a Cholesky factorisation finds that out in a fraction of the
-    time that the eigenvalues need.
+    Zero for all matrices if no eigenvalue is below minus the tolerance: a Cholesky factorisation shows this in a
+    fraction of the time that the eigenvalues need.
     """
     try:
         np.linalg.cholesky(matrices + tolerance * np.eye(matrices.shape[-1]))
@@ -44,7 +44,7 @@ def negative_eigenvalues(matrices: NDArray[np.float64], tolerance: float = 0.0) 
 
 
 def metric_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lower triangular L with ``L L' = information^-1``, for positive definite information; a tiny ridge helps."""
+    """Lower triangular L with ``L L' = information^-1``, for information that is positive definite or nearly so."""
     diagonal = np.diagonal(information, axis1=-2, axis2=-1)
     ridge = 1e-14 * diagonal.max(axis=-1, initial=0.0) + 1e-300
     information = information + ridge[..., None, None] * np.eye(information.shape[-1])

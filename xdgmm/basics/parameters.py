@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 def check_count(n_samples: int) -> int:
-    """How many draws are asked for; InputError if that is no whole number, or negative."""
+    """The number of draws; InputError if it is not a whole number, or negative."""
     if isinstance(n_samples, (bool, np.bool_)) or not isinstance(n_samples, (int, np.integer)) or n_samples < 0:
         raise InputError(f"`n_samples` is {n_samples!r}, but it must be a whole number, zero or positive")
     return n_samples
 
 
 def check_level(level: float, name: str = "level", least: float = 0) -> None:
-    """Refuse a level that is no probability above the least."""
+    """InputError if the level is not a probability above `least` and below 1."""
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not least < level < 1:
         usual = " (0.6827 for one standard error)" if least == 0 else ""
         raise InputError(f"`{name}` is {level!r}, but it must be between {least} and 1{usual}")
 
 
 def check_names(names: str | Iterable[str] | None, n_dimensions: int, what: str = "columns") -> tuple[str, ...]:
-    """A tuple of D different names; x1, x2, ... where none are given."""
+    """A tuple of D different names; x1, x2, ... by default."""
     if names is None:
         return tuple(f"x{i + 1}" for i in range(n_dimensions))
     names = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
@@ -39,7 +39,7 @@ def check_names(names: str | Iterable[str] | None, n_dimensions: int, what: str 
 
 
 def as_generator(rng: np.random.Generator | int | None, name: str = "rng") -> np.random.Generator:
-    """The numpy Generator of a seed, or the one given."""
+    """A numpy Generator: the argument itself, or one made from a seed."""
     try:
         return np.random.default_rng(rng)
     except (TypeError, ValueError):

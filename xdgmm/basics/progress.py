@@ -1,4 +1,4 @@
-"""Progress bars, and what may be asked of them."""
+"""Progress bars, and the check of their settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOW = ("auto", "always", "never")
 
 
 def check_progress(progress: str, callback: object = None) -> None:
-    """Refuse what cannot be shown or called."""
+    """InputError if `progress` is not one of `SHOW`, or `callback` is not callable."""
     if progress not in SHOW:
         raise InputError(f"`progress` is {progress!r}, but it must be one of {', '.join(SHOW)}")
     if callback is not None and not callable(callback):
@@ -27,12 +27,12 @@ def check_progress(progress: str, callback: object = None) -> None:
 
 @contextmanager
 def progress_bar(progress: str, unit: str = "passes", total: int | None = None) -> Iterator[tqdm | None]:
-    """A bar on the standard error stream, which stays only if it was asked for; none where it is not wanted."""
+    """A bar on the standard error stream, or None; it remains on the screen only with "always"."""
     if progress == "never" or (progress == "auto" and not sys.stderr.isatty()):
         yield None
         return
     from tqdm import tqdm
 
-    asked = progress == "always"
-    with tqdm(total=total, unit=f" {unit}", leave=asked, delay=0.0 if asked else DELAY, file=sys.stderr) as bar:
+    always = progress == "always"
+    with tqdm(total=total, unit=f" {unit}", leave=always, delay=0.0 if always else DELAY, file=sys.stderr) as bar:
         yield bar

@@ -1,4 +1,4 @@
-"""Units of coordinates: what they convert to, and what the units of differences and covariances are."""
+"""Units of coordinates: conversions, and the units of differences and covariances."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def difference_unit(unit: UnitBase) -> UnitBase: ...
 
 
 def difference_unit(unit: UnitBase | None) -> UnitBase | None:
-    """Unit of a difference: mag for mag(AB), K for deg_C, the unit itself where it has a zero that is one."""
+    """Unit of a difference: mag for mag(AB), K for deg_C, otherwise the unit itself."""
     if str(unit) == "deg_C":
         from astropy.units import K
 
@@ -37,7 +37,7 @@ def difference_unit(unit: UnitBase | None) -> UnitBase | None:
 def unit_factors(
     units: Sequence[UnitBase | None], targets: Sequence[UnitBase | None], names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """What values in `units` are multiplied with to be in `targets` (D,); 1 where either has none."""
+    """Factors (D,) that convert values in `units` to `targets`; 1 where either has none."""
     from astropy.units import UnitConversionError
 
     factors = np.ones(len(names))

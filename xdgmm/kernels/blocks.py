@@ -3,7 +3,7 @@
 A block is eight objects; each number of an object is one row of eight lanes (structure of arrays)::
 
     noise       full: covariance S, packed lower triangle, M (M + 1) / 2 rows;  diagonal: variances, M rows;
-                none, or the same for every object: no rows, it stands in `Blocks.common`
+                none, or the same for every object: no rows, see `Blocks.common`
     projection  R, M D rows, where each object has its own; then noise is always full
     values      M rows
     weight      omega, 1 row; 0 in the padding of the last block

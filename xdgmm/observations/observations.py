@@ -195,7 +195,7 @@ class Observations:
 
     def __len__(self) -> int:
         """Number of rows, including those without any value."""
-        return self.values.shape[0]
+        return len(self.values)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -234,7 +234,7 @@ class Observations:
     @property
     def n_measured(self) -> int:
         """Number of values M of each object: D without projections."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     @property
     def present(self) -> Bools:
@@ -344,7 +344,7 @@ class Observations:
     def column_weights(self) -> Floats:
         """Sum of the weights of the objects that have a value in each measured column (M,)."""
         if self.weights is None:
-            return self.present.sum(axis=0).astype(float)
+            return np.asarray(self.present.sum(axis=0), dtype=float)
         return np.asarray(self.weights @ self.present)
 
     def transform(
