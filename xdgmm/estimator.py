@@ -494,6 +494,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         options = {"rng": self._generator(), "progress": self.progress, **options}
         return sample_posterior(self._fit_result, observations, **options)
 
+    refine = sample_posterior  # its other name
+
 
 def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:
     """The fit of one Gaussian to exact values without scatter in some direction, shrunk to its diagonal.

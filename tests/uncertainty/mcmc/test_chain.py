@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xdgmm.uncertainty.mcmc.autocorrelation import autocorrelation_times
+from xdgmm.uncertainty.mcmc.chain import autocorrelation_times
 from xdgmm.uncertainty.mcmc.moves import SnookerMove, default_moves
 
 

@@ -24,7 +24,7 @@ def test_every_permutation_of_the_fit_is_undone():
     mixture, statistics = a_fit()
     orders = np.array(list(permutations(range(K))))
     means, covariances = mixture.means[orders], mixture.covariances[orders]
-    found = label_switching.assigned(means, covariances, mixture, statistics, EVERYWHERE)
+    found = label_switching.match_by_assignment(means, covariances, mixture, statistics, EVERYWHERE)
     for sample, order in zip(means, found, strict=True):
         np.testing.assert_array_equal(sample[order], mixture.means)
 
@@ -34,7 +34,7 @@ def test_assignment_is_optimal_and_not_greedy():
     rng = np.random.default_rng(0)
     means = mixture.means + rng.standard_normal((40, K, 2))
     covariances = mixture.covariances * np.exp(0.5 * rng.standard_normal((40, K, 1, 1)))
-    found = label_switching.assigned(means, covariances, mixture, statistics, EVERYWHERE)
+    found = label_switching.match_by_assignment(means, covariances, mixture, statistics, EVERYWHERE)
 
     def cost(i, order):
         total = 0.0
@@ -53,7 +53,7 @@ def test_assignment_is_optimal_and_not_greedy():
 def test_ordering_matches_the_ranks_of_the_first_mean():
     mixture, _ = a_fit()
     means = np.random.default_rng(1).standard_normal((20, K, 2))
-    found = label_switching.ordered(means, mixture, EVERYWHERE)
+    found = label_switching.match_by_order(means, mixture, EVERYWHERE)
     sorted_means = np.take_along_axis(means[:, :, 0], found, axis=1)
     assert (np.diff(sorted_means, axis=1) > 0).all()  # the fit's are in order
 
@@ -68,12 +68,12 @@ def prior_of(model, weights=1.0):
 
 def test_only_components_that_the_posterior_cannot_tell_apart_are_exchanged():
     free = Model()
-    assert label_switching.exchangeable(free.constraints(K, 2), prior_of(free)).all()
+    assert label_switching.exchangeable_components(free.constraints(K, 2), prior_of(free)).all()
     fixed = Model(fixed=Fixed(means=(1,)))
     expected = [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
-    found = label_switching.exchangeable(fixed.constraints(K, 2), prior_of(fixed))
+    found = label_switching.exchangeable_components(fixed.constraints(K, 2), prior_of(fixed))
     np.testing.assert_array_equal(found, np.array(expected, bool))
-    uneven = label_switching.exchangeable(free.constraints(K, 2), prior_of(free, [1.0, 2.0, 1.0]))
+    uneven = label_switching.exchangeable_components(free.constraints(K, 2), prior_of(free, [1.0, 2.0, 1.0]))
     np.testing.assert_array_equal(uneven, np.array(expected, bool))
 
 
@@ -83,7 +83,7 @@ def test_what_is_told_apart_keeps_its_label():
     means = mixture.means[[[1, 0, 2]]]
     covariances = mixture.covariances[[[1, 0, 2]]]
     for found in (
-        label_switching.assigned(means, covariances, mixture, statistics, allowed),
-        label_switching.ordered(means, mixture, allowed),
+        label_switching.match_by_assignment(means, covariances, mixture, statistics, allowed),
+        label_switching.match_by_order(means, mixture, allowed),
     ):
         assert found[0, 1] == 1

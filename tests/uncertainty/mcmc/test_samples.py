@@ -5,8 +5,8 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from xdgmm import XDGMM, InputError, Observations
-from xdgmm.errors import OutputError
+from xdgmm import XDGMM, InputError, Observations, uncertainty
+from xdgmm.errors import OutputError, XdgmmDeprecationWarning
 from xdgmm.uncertainty.mcmc import sample_posterior
 
 QUICK = {"n_steps": 1500, "rng": 1}
@@ -152,3 +152,14 @@ def test_the_corner_plot_shows_every_pair_and_is_written(mixture_samples, tmp_pa
     assert path.stat().st_size > 10_000
     with pytest.raises(OutputError, match="exists"):
         mixture_samples.corner(path)
+
+
+@pytest.mark.parametrize(("old", "new"), [("exchanged", "label_switching"), ("labels", "free")])
+def test_old_names_still_work(mixture_samples, old, new):
+    with pytest.warns(XdgmmDeprecationWarning, match=new):
+        assert getattr(mixture_samples, old) is getattr(mixture_samples, new)
+
+
+def test_refine_is_another_name_of_sample_posterior():
+    assert uncertainty.refine is uncertainty.sample_posterior
+    assert XDGMM.refine is XDGMM.sample_posterior

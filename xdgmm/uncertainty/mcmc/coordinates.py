@@ -5,40 +5,51 @@ by canonical partial correlations through the hyperbolic tangent (Lewandowski, K
 100, 1989, sec. 2).  Every point is a valid mixture, and the Jacobian has a closed form.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm import kernels
+
+if TYPE_CHECKING:
+    from xdgmm.fitting.constraints import Constraints
+    from xdgmm.mixture import GaussianMixture
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 FARTHEST = 100.0  # largest log-ratio, log-sigma and transformed correlation that is computed with
 
 
 @dataclass(frozen=True, eq=False)
 class Parameters:
-    """W mixtures, and what priors ask of them.
+    """The parameters of W mixtures, and numbers that their priors need.
 
     Attributes
     ----------
     all_weights, means, covariances : ndarray (W, S), (W, K, D), (W, K, D, D)
     log_within : ndarray (W, F)
-        Logarithm of the free weights as fractions of what the fixed ones leave.
+        Logarithm of the free weights as fractions of one minus the fixed ones.
     log_sigmas : ndarray (W, n)
         Of the free sigmas, one for each coordinate.
     log_determinants : ndarray (W,)
         Sum of the log-determinants of the free correlation matrices.
     log_jacobian : ndarray (W,)
-        Of free weights (but the last, as fractions), means, sigmas and correlations with respect to the coordinates;
+        Of free weights (except the last, as fractions), means, sigmas and correlations with respect to the coordinates;
         minus infinity too far out to be computed with.
     """
 
-    all_weights: np.ndarray
-    means: np.ndarray
-    covariances: np.ndarray
-    log_within: np.ndarray
-    log_sigmas: np.ndarray
-    log_determinants: np.ndarray
-    log_jacobian: np.ndarray
+    all_weights: Array
+    means: Array
+    covariances: Array
+    log_within: Array
+    log_sigmas: Array
+    log_determinants: Array
+    log_jacobian: Array
 
 
 class Coordinates:
@@ -65,7 +76,7 @@ class Coordinates:
         P.
     """
 
-    def __init__(self, mixture, constraints):
+    def __init__(self, mixture: GaussianMixture, constraints: Constraints) -> None:
         self.mixture = mixture
         D = mixture.n_dimensions
         free = np.flatnonzero(~constraints.fixed_weights)
@@ -86,16 +97,16 @@ class Coordinates:
         self.size = int(self.ends[-1])
 
     @property
-    def sigmas(self):
+    def sigmas(self) -> slice:
         """Where the log-sigmas stand in z."""
         return slice(self.ends[1], self.ends[2])
 
     @property
-    def n_matrices(self):
+    def n_matrices(self) -> int:
         """Number of free correlation matrices."""
         return np.unique(self.correlation_of[self.correlation_of >= 0]).size // max(len(self.below[0]), 1)
 
-    def at(self, z):
+    def at(self, z: Array) -> Parameters:
         """`Parameters` of the mixtures at coordinates z (W, P)."""
         near = (np.abs(z[:, self.ends[1] :]) < FARTHEST).all(axis=1)
         ratios, means, log_sigmas, y = np.split(z, self.ends[:3], axis=1)
@@ -104,7 +115,7 @@ class Coordinates:
         log_complements = _log_complements(y)
         log_jacobian = log_within.sum(axis=1) + log_sigmas.sum(axis=1) + self._log_of_correlations(log_complements)
         return Parameters(
-            self._shares(log_within),
+            self._weights(log_within),
             self._means(means),
             self._covariances(log_sigmas, y),
             log_within,
@@ -113,7 +124,7 @@ class Coordinates:
             np.where(near, log_jacobian, -np.inf),
         )
 
-    def of(self, mixture):
+    def of(self, mixture: GaussianMixture) -> Array:
         """The coordinates z (P,) of a mixture whose free weights, sigmas and correlations are not degenerate."""
         within = mixture.all_weights[self.free_weights]
         ratios = np.log(within[:-1] / within[-1:])
@@ -124,18 +135,18 @@ class Coordinates:
             y[owners[owners >= 0]] = _partial(mixture.covariances[k], self.below)[owners >= 0]
         return np.concatenate([ratios, mixture.means[self.free_means].ravel(), log_sigmas, y])
 
-    def _shares(self, log_within):
+    def _weights(self, log_within: Array) -> Array:
         all_weights = np.tile(self.mixture.all_weights, (len(log_within), 1))
         if self.free_weights.size:
             all_weights[:, self.free_weights] = self.rest * np.exp(log_within)
         return all_weights
 
-    def _means(self, free):
+    def _means(self, free: Array) -> Array:
         means = np.tile(self.mixture.means, (len(free), 1, 1))
         means[:, self.free_means] = free.reshape(len(free), self.free_means.size, means.shape[2])
         return means
 
-    def _covariances(self, log_sigmas, y):
+    def _covariances(self, log_sigmas: Array, y: Array) -> Array:
         D = self.mixture.n_dimensions
         sigmas = np.exp(_picked(log_sigmas, self.sigma_of))
         factors = sigmas[..., None] * _correlation_factors(_picked(y, self.correlation_of), D)
@@ -144,7 +155,7 @@ class Coordinates:
         covariances[:, self.fixed_covariances] = self.mixture.covariances[self.fixed_covariances]
         return covariances
 
-    def _log_of_correlations(self, log_complements):
+    def _log_of_correlations(self, log_complements: Array) -> Array:
         """The term ln |d R / d y|: (1 - r^2)^((D - 2 - j) / 2) of a partial correlation in column j, and its tanh."""
         powers = np.zeros(log_complements.shape[1])
         D = self.mixture.n_dimensions
@@ -154,7 +165,7 @@ class Coordinates:
         return log_complements @ powers
 
 
-def _numbered(owners):
+def _numbered(owners: Indices) -> Indices:
     """Owners of parameters (K, n) numbered from 0 without gaps; -1 stays."""
     used = owners >= 0
     result = np.full(owners.shape, -1)
@@ -162,24 +173,24 @@ def _numbered(owners):
     return result
 
 
-def _picked(values, index):
+def _picked(values: Array, index: Indices) -> Array:
     """Values (W, n) at each index (K, M): (W, K, M); zero where the index is -1."""
     return np.concatenate([values, np.zeros((len(values), 1))], axis=1)[:, index]
 
 
-def _log_softmax(ratios):
+def _log_softmax(ratios: Array) -> Array:
     """Logarithms of fractions whose log-ratios to the last are given (W, F - 1): (W, F)."""
     logits = np.concatenate([ratios, np.zeros((len(ratios), 1))], axis=1)
     return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
 
-def _log_complements(y):
+def _log_complements(y: Array) -> Array:
     """``ln(1 - tanh(y)^2)`` without loss of digits."""
     size = np.abs(y)
     return 2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
 
 
-def _correlation_factors(y, D):
+def _correlation_factors(y: Array, D: int) -> Array:
     """Triangular factors (W, K, D, D) of correlation matrices, from transformed partial correlations (W, K, M)."""
     W, K = y.shape[:2]
     r, complements = np.tanh(y), 1.0 / np.cosh(y)
@@ -196,9 +207,9 @@ def _correlation_factors(y, D):
     return factors
 
 
-def _partial(covariance, below):
+def _partial(covariance: Array, below: tuple[Indices, Indices]) -> Array:
     """Transformed canonical partial correlations (M,) of one covariance."""
     sigmas = np.sqrt(np.diag(covariance))
     L = np.linalg.cholesky(covariance / sigmas[:, None] / sigmas)
-    left = np.sqrt(np.cumsum((L**2)[:, ::-1], axis=1)[:, ::-1])  # what is left of each row from column j on
+    left = np.sqrt(np.cumsum((L**2)[:, ::-1], axis=1)[:, ::-1])  # norm of the rest of each row from column j on
     return np.arctanh(np.clip(L[below] / left[below], -1.0 + 1e-15, 1.0 - 1e-15))

@@ -1,29 +1,46 @@
 """Label switching: the posterior is the same with components exchanged, so every sample is matched to the fit."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from xdgmm.errors import InputError
 
+if TYPE_CHECKING:
+    from xdgmm.fitting import Statistics
+    from xdgmm.fitting.constraints import Constraints
+    from xdgmm.mixture import GaussianMixture
+
+    from .priors import ResolvedPrior
+
+Array = NDArray[np.float64]
+Order = NDArray[np.int64]
+
 RELABEL = ("assignment", "ordering")
-NEVER = 1e9  # cost of taking one component for another that it cannot be
+FORBIDDEN = 1e9  # cost of matching two components that cannot be exchanged
 
 
-def check(relabel):
-    """Refuse an unknown way."""
+def check_relabel(relabel: str) -> None:
+    """Refuse an unknown way of matching."""
     if relabel not in RELABEL:
         raise InputError(f"`relabel` is {relabel!r}, but it must be one of {', '.join(RELABEL)}")
 
 
-def exchangeable(constraints, prior):
-    """Which components the posterior cannot tell apart: boolean (K, K)."""
+def exchangeable_components(constraints: Constraints, prior: ResolvedPrior) -> NDArray[np.bool_]:
+    """Which components can be exchanged without a change of the posterior: boolean (K, K)."""
     K = len(constraints.fixed_means)
     same = np.array([[prior.exchangeable(k, j) for j in range(K)] for k in range(K)])
     movable = constraints.movable
     return np.eye(K, dtype=bool) | (same & movable & movable[:, None])
 
 
-def assigned(means, covariances, mixture, statistics, allowed):
+def match_by_assignment(
+    means: Array, covariances: Array, mixture: GaussianMixture, statistics: Statistics, allowed: NDArray[np.bool_]
+) -> Order:
     """Which component of each sample is each component of the fit, by optimal assignment.
 
     Parameters
@@ -31,7 +48,7 @@ def assigned(means, covariances, mixture, statistics, allowed):
     means, covariances : ndarray (n, K, D), (n, K, D, D)
     mixture : GaussianMixture
     statistics : Statistics
-        Of the fit, with A.
+        Of the fit, with the information.
     allowed : ndarray of bool (K, K)
 
     Returns
@@ -40,9 +57,9 @@ def assigned(means, covariances, mixture, statistics, allowed):
 
     Notes
     -----
-    The cost of taking component j of a sample for component k of the fit is ``(m_j - m_k)' I_k (m_j - m_k)`` with
-    I_k = A_k / q_k, one over the mean covariance of the fit's component with the noise in, plus the squared differences
-    of the logarithms of the sigmas with that noise in.
+    The cost of matching component j of a sample to component k of the fit is ``(m_j - m_k)' I_k (m_j - m_k)`` with
+    I_k the information per member, which is one over the mean covariance of the fit's component with the noise added,
+    plus the squared differences of the logarithms of the sigmas with that noise added.
     """
     K = mixture.n_components
     information = statistics.information / np.maximum(statistics.n_members[:K], 1e-300)[:, None, None]
@@ -54,10 +71,10 @@ def assigned(means, covariances, mixture, statistics, allowed):
     variances = np.diagonal(covariances, axis1=2, axis2=3)
     ratios = 0.5 * np.log((variances[:, None] + noise[:, None]) / (own + noise)[:, None])
     costs += (ratios**2).sum(axis=-1)
-    return _cheapest(np.where(allowed, costs, NEVER + costs))
+    return _cheapest(np.where(allowed, costs, FORBIDDEN + costs))
 
 
-def _cheapest(costs):
+def _cheapest(costs: Array) -> Order:
     """Optimal assignments (n, K) of costs (n, K, K); only those are solved of which identity is not each row's best."""
     n, K, _ = costs.shape
     result = np.tile(np.arange(K), (n, 1))
@@ -66,7 +83,7 @@ def _cheapest(costs):
     return result
 
 
-def ordered(means, mixture, allowed):
+def match_by_order(means: Array, mixture: GaussianMixture, allowed: NDArray[np.bool_]) -> Order:
     """Which component of each sample is each component of the fit, by the order of the first means: (n, K) of int."""
     result = np.tile(np.arange(mixture.n_components), (len(means), 1))
     for group in np.unique(allowed, axis=0):

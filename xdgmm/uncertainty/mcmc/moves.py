@@ -4,20 +4,27 @@ The snooker move is the one of ter Braak & Vrugt (2008, Stat. Comput. 18, 435, e
 emcee 3.1 leaves another distribution invariant: its line is not of unit length, and its ratio is a square root.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from emcee.moves import DEMove, RedBlueMove
+from numpy.typing import NDArray
 
 GAMMA = 1.7  # as ter Braak & Vrugt recommend
 
 
-class SnookerMove(RedBlueMove):
+class SnookerMove(RedBlueMove):  # type: ignore[misc]
     """Move x along the line through another walker z, by the projected difference of two more.
 
     ``x' = x + gamma e (e . (z1 - z2))`` with e the unit vector from z to x; it is accepted with
     ``p(x') |x' - z|^(d - 1) / (p(x) |x - z|^(d - 1))``.
     """
 
-    def get_proposal(self, s, c, random):
+    def get_proposal(
+        self, s: NDArray[np.float64], c: list[NDArray[np.float64]], random: np.random.RandomState
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Proposals for the walkers s (n, d) from those of the other half, and log-ratios (n,)."""
         others = np.concatenate(c)
         n, d = s.shape
@@ -30,6 +37,6 @@ class SnookerMove(RedBlueMove):
         return proposal, (d - 1.0) * np.log(reached / distance)
 
 
-def default_moves():
+def default_moves() -> list[tuple[Any, float]]:
     """Four steps in five by differential evolution, one by the snooker move."""
     return [(DEMove(), 0.8), (SnookerMove(), 0.2)]

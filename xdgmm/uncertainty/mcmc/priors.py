@@ -1,18 +1,35 @@
 """Priors for sampling: explicit, proper, and printed.
 
-A `PosteriorPrior` is the setting, in the caller's units or without numbers; `resolved` fills in what the data decide
+A `PosteriorPrior` is the setting, in the user's units or without numbers; `resolved` fills in what depends on the data
 and gives a `ResolvedPrior`, which prints itself and evaluates its density for many mixtures at once.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
 from xdgmm.basics.arrays import as_floats
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.fitting import Dirichlet, Normal
+from xdgmm.fitting import Dirichlet, Model, Normal
+from xdgmm.observations import Observations
+
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
+
+    from xdgmm.fitting.standardisation import Standardisation
+
+    from .coordinates import Coordinates, Parameters
+
+Array = NDArray[np.float64]
+Names: TypeAlias = tuple[str, ...]
+Units: TypeAlias = "tuple[UnitBase | None, ...]"
 
 WIDE = 10.0  # spreads of the data: standard deviation of the default prior on the means
 LOG_2PI = np.log(2.0 * np.pi)
@@ -30,31 +47,31 @@ class HalfCauchy:
         Half of the probability lies below it; by default the observed spread of each column.
     """
 
-    scale: object = None
+    scale: Any = None
 
-    def resolved(self, names, units, spread):
+    def resolved(self, names: Names, units: Units, spread: Array) -> HalfCauchy:
         """The same prior with a plain number for each column."""
         return HalfCauchy(spread if self.scale is None else _per_column(self.scale, "scale", names, units))
 
-    def divided(self, scale):
+    def divided(self, scale: Array) -> HalfCauchy:
         """The prior on sigma / scale."""
         return HalfCauchy(self.scale / scale)
 
     @property
-    def support(self):
+    def support(self) -> tuple[Array, Array]:
         """Smallest and largest log-sigma of each column (D,)."""
         return np.full_like(self.scale, -np.inf), np.full_like(self.scale, np.inf)
 
-    def log_density(self, log_sigmas, axes):
+    def log_density(self, log_sigmas: Array, axes: NDArray[np.int64]) -> Array:
         """``ln p(s)`` (W, n) of sigmas along these axes (n,)."""
         scale = np.log(self.scale[axes])
         return np.log(2.0 / np.pi) - scale - np.logaddexp(0.0, 2.0 * (log_sigmas - scale))
 
-    def text(self, i, unit):
+    def text(self, i: int, unit: UnitBase | None) -> str:
         """The prior of column i in words."""
         return f"half-Cauchy, scale {_shown(self.scale[i], unit)}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "half-Cauchy, the observed spread of each column as its scale" if self.scale is None else repr(self)
 
 
@@ -62,28 +79,28 @@ class HalfCauchy:
 class Uniform:
     """Uniform prior on each intrinsic sigma from 0 to `upper` (float, Quantity or array (D,))."""
 
-    upper: object
+    upper: Any
 
-    def resolved(self, names, units, spread):
+    def resolved(self, names: Names, units: Units, spread: Array) -> Uniform:
         """The same prior with a plain number for each column."""
         del spread
         return Uniform(_per_column(self.upper, "upper", names, units))
 
-    def divided(self, scale):
+    def divided(self, scale: Array) -> Uniform:
         """The prior on sigma / scale."""
         return Uniform(self.upper / scale)
 
     @property
-    def support(self):
+    def support(self) -> tuple[Array, Array]:
         """Smallest and largest log-sigma of each column (D,)."""
         return np.full_like(self.upper, -np.inf), np.log(self.upper)
 
-    def log_density(self, log_sigmas, axes):
+    def log_density(self, log_sigmas: Array, axes: NDArray[np.int64]) -> Array:
         """``ln p(s)`` (W, n) of sigmas along these axes (n,)."""
         upper = np.log(self.upper[axes])
         return np.where(log_sigmas <= upper, -upper, -np.inf)
 
-    def text(self, i, unit):
+    def text(self, i: int, unit: UnitBase | None) -> str:
         """The prior of column i in words."""
         return f"uniform from 0 to {_shown(self.upper[i], unit)}"
 
@@ -95,10 +112,10 @@ class LogUniform:
     Proper only because of `low`: where the data allow a width of zero, the result depends on it.
     """
 
-    low: object
-    high: object
+    low: Any
+    high: Any
 
-    def resolved(self, names, units, spread):
+    def resolved(self, names: Names, units: Units, spread: Array) -> LogUniform:
         """The same prior with plain numbers for each column."""
         del spread
         low, high = (_per_column(getattr(self, name), name, names, units) for name in ("low", "high"))
@@ -106,22 +123,22 @@ class LogUniform:
             raise InputError(f"`low` of the log-uniform prior must lie below `high`, but they are {low} and {high}")
         return LogUniform(low, high)
 
-    def divided(self, scale):
+    def divided(self, scale: Array) -> LogUniform:
         """The prior on sigma / scale."""
         return LogUniform(self.low / scale, self.high / scale)
 
     @property
-    def support(self):
+    def support(self) -> tuple[Array, Array]:
         """Smallest and largest log-sigma of each column (D,)."""
         return np.log(self.low), np.log(self.high)
 
-    def log_density(self, log_sigmas, axes):
+    def log_density(self, log_sigmas: Array, axes: NDArray[np.int64]) -> Array:
         """``ln p(s)`` (W, n) of sigmas along these axes (n,)."""
         low, high = (end[axes] for end in self.support)
         inside = (log_sigmas >= low) & (log_sigmas <= high)
         return np.where(inside, -log_sigmas - np.log(high - low), -np.inf)
 
-    def text(self, i, unit):
+    def text(self, i: int, unit: UnitBase | None) -> str:
         """The prior of column i in words."""
         return f"log-uniform from {_shown(self.low[i], unit)} to {_shown(self.high[i], unit)}"
 
@@ -135,15 +152,15 @@ class LKJ:
 
     eta: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse what is no positive number."""
         if isinstance(self.eta, bool) or not isinstance(self.eta, (int, float)) or not 0.0 < self.eta < np.inf:
             raise InputError(f"`eta` of the LKJ prior is {self.eta!r}, but it must be a positive number")
 
-    def log_constant(self, n_dimensions):
+    def log_constant(self, n_dimensions: int) -> float:
         """Logarithm of the constant of ``p(R)``: one beta distribution for each partial correlation."""
         D = n_dimensions
-        b = np.concatenate([np.full(D - 1 - j, self.eta + 0.5 * (D - 2 - j)) for j in range(D - 1)] or [[]])
+        b = np.concatenate([np.zeros(0), *(np.full(D - 1 - j, self.eta + 0.5 * (D - 2 - j)) for j in range(D - 1))])
         return -float(((2.0 * b - 1.0) * np.log(2.0) + betaln(b, b)).sum())
 
 
@@ -177,7 +194,7 @@ class PosteriorPrior:
     sigmas: HalfCauchy | Uniform | LogUniform = field(default_factory=HalfCauchy)
     correlations: LKJ = field(default_factory=LKJ)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse parts that are something else."""
         kinds = {
             "weights": (Dirichlet,),
@@ -190,7 +207,7 @@ class PosteriorPrior:
                 called = " or ".join("None" if kind is type(None) else kind.__name__ for kind in allowed)
                 raise InputError(f"`{name}` of the prior is {getattr(self, name)!r}, but it must be a {called}")
 
-    def __str__(self):
+    def __str__(self) -> str:
         """The parts, one line each."""
         means = f"normal, centred on the data, {WIDE:g} of their spreads wide" if self.means is None else self.means
         parts = {
@@ -201,7 +218,7 @@ class PosteriorPrior:
         }
         return "\n".join(f"{name}: {part}" for name, part in parts.items())
 
-    def resolved(self, observations, n_components, model):
+    def resolved(self, observations: Observations, n_components: int, model: Model) -> ResolvedPrior:
         """The prior in numbers, for these observations and so many components.
 
         Parameters
@@ -233,8 +250,9 @@ class PosteriorPrior:
             )
         means = self.means or Normal(location, np.diag((WIDE * spread) ** 2))
         concentration = self.weights.arrays(K + (model.background is not None))
+        centre, covariance = means.arrays(K, D, units)
         return ResolvedPrior(
-            concentration, *means.arrays(K, D, units), sigmas, self.correlations, names, units, model.covariance_type
+            concentration, centre, covariance, sigmas, self.correlations, names, units, model.covariance_type
         )
 
 
@@ -254,27 +272,27 @@ class ResolvedPrior:
     covariance_type : str
     """
 
-    concentration: np.ndarray
-    centre: np.ndarray
-    covariance: np.ndarray
-    sigmas: object
+    concentration: Array
+    centre: Array
+    covariance: Array
+    sigmas: HalfCauchy | Uniform | LogUniform
     correlations: LKJ
-    names: tuple
-    units: tuple
+    names: Names
+    units: Units
     covariance_type: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         """One line for each parameter, in words, with units."""
         return "\n".join([*self._of_weights(), *self._of_means(), *self._of_sigmas(), *self._of_correlations()])
 
-    def _of_weights(self):
+    def _of_weights(self) -> list[str]:
         if self.concentration.size == 1:
             return []
         flat = "flat, " if (self.concentration == 1).all() else ""
         numbers = ", ".join(f"{c:g}" for c in np.unique(self.concentration))
         return [f"weights: {flat}Dirichlet with concentration {numbers}"]
 
-    def _of_means(self):
+    def _of_means(self) -> Iterator[str]:
         same = all(np.ptp(array, axis=0).max() == 0 for array in (self.centre, self.covariance))
         for k in range(1 if same else len(self.centre)):
             for i, (name, unit) in enumerate(zip(self.names, self.units, strict=True)):
@@ -282,24 +300,24 @@ class ResolvedPrior:
                 width = _shown(np.sqrt(self.covariance[k, i, i]), difference_unit(unit))
                 yield f"mean of {name}{whose}: normal, centre {_shown(self.centre[k, i], unit)}, sigma {width}"
 
-    def _of_sigmas(self):
+    def _of_sigmas(self) -> list[str]:
         units = [difference_unit(unit) for unit in self.units]
         if self.covariance_type == "spherical":
             return [f"sigma: {self.sigmas.text(0, units[0])}"]
         return [f"sigma of {name}: {self.sigmas.text(i, units[i])}" for i, name in enumerate(self.names)]
 
-    def _of_correlations(self):
+    def _of_correlations(self) -> list[str]:
         if len(self.names) == 1 or self.covariance_type in ("diag", "spherical"):
             return []
         uniform = ", uniform over all correlation matrices" if self.correlations.eta == 1 else ""
         return [f"correlations: LKJ with eta {self.correlations.eta:g}{uniform}"]
 
-    def exchangeable(self, k, j):
+    def exchangeable(self, k: int, j: int) -> bool:
         """Is this the same prior for components k and j?"""
         arrays = self.concentration, self.centre, self.covariance
         return all((array[k] == array[j]).all() for array in arrays)
 
-    def standardised(self, scaling):
+    def standardised(self, scaling: Standardisation) -> ResolvedPrior:
         """The prior on the parameters of standardised values."""
         return replace(
             self,
@@ -309,7 +327,7 @@ class ResolvedPrior:
             units=(None,) * len(self.names),
         )
 
-    def log_density(self, parameters, coordinates):
+    def log_density(self, parameters: Parameters, coordinates: Coordinates) -> Array:
         """Logarithm (W,) of the normalised density of the free parameters: weights, means, sigmas, correlations."""
         return (
             self._log_weights(parameters, coordinates)
@@ -318,11 +336,11 @@ class ResolvedPrior:
             + self._log_correlations(parameters, coordinates)
         )
 
-    def _log_weights(self, parameters, coordinates):
+    def _log_weights(self, parameters: Parameters, coordinates: Coordinates) -> Array | float:
         c = self.concentration[coordinates.free_weights]
         return parameters.log_within @ (c - 1.0) + gammaln(c.sum()) - gammaln(c).sum() if c.size else 0.0
 
-    def _log_means(self, parameters, coordinates):
+    def _log_means(self, parameters: Parameters, coordinates: Coordinates) -> Array:
         free = coordinates.free_means
         L = np.linalg.cholesky(self.covariance[free])
         d = (parameters.means - self.centre)[:, free, :, None]
@@ -330,7 +348,7 @@ class ResolvedPrior:
         constants = np.log(np.diagonal(L, axis1=1, axis2=2)).sum() + 0.5 * free.size * d.shape[2] * LOG_2PI
         return -0.5 * (white**2).sum(axis=(1, 2)) - constants
 
-    def _log_correlations(self, parameters, coordinates):
+    def _log_correlations(self, parameters: Parameters, coordinates: Coordinates) -> Array | float:
         n = coordinates.n_matrices
         if n == 0:
             return 0.0
@@ -338,11 +356,11 @@ class ResolvedPrior:
         return constant + (self.correlations.eta - 1.0) * parameters.log_determinants
 
 
-def _shown(number, unit):
+def _shown(number: float, unit: UnitBase | None) -> str:
     return f"{number:.4g}" if unit is None else f"{number:.4g} {unit}"
 
 
-def _per_column(value, called, names, units):
+def _per_column(value: Any, called: str, names: Names, units: Units) -> Array:
     """Positive numbers (D,) in the units of the columns' differences."""
     one_for_all = not isinstance(value, (list, tuple)) and np.ndim(value) == 0
     entries = [value] * len(names) if one_for_all else list(value)
@@ -351,11 +369,11 @@ def _per_column(value, called, names, units):
             f"`{called}` of the prior on the sigmas has {len(entries)} entries, but one number is needed, or one for "
             f"each of the {len(names)} columns"
         )
-    numbers = [_number(entry, called, *column) for entry, *column in zip(entries, names, units, strict=True)]
-    return np.array(numbers)
+    columns = zip(entries, names, units, strict=True)
+    return np.array([_number(entry, called, name, unit) for entry, name, unit in columns])
 
 
-def _number(entry, called, name, unit):
+def _number(entry: Any, called: str, name: str, unit: UnitBase | None) -> float:
     if getattr(entry, "unit", None) is not None and unit is None:
         raise InputError(f"`{called}` of the prior has the unit {entry.unit}, but '{name}' has none; give a number")
     number = as_floats(entry, f"{called} of the prior", difference_unit(unit))[0]

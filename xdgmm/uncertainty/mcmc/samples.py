@@ -1,20 +1,40 @@
 """`PosteriorSamples`: what sampling returns, with names and units."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.tables.report import Column, build_table
-from xdgmm.uncertainty.estimates import SampledMixtures
+from xdgmm.uncertainty.estimates import Estimate, SampledMixtures
 
-from .autocorrelation import autocorrelation_times
-from .chain import Chain, SamplingOutcome
+from .chain import Chain, SamplingOutcome, autocorrelation_times
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from astropy.units import UnitBase
+    from matplotlib.figure import Figure
+
+    from xdgmm.mixture import GaussianMixture
+
+    from .coordinates import Coordinates
 
 FIGURES = (".png", ".pdf", ".svg")
+DIMS = {  # of the arrays in ArviZ
+    "weight": ["component"],
+    "mean": ["component", "coordinate"],
+    "sigma": ["component", "coordinate"],
+    "correlation": ["component", "coordinate", "other"],
+}
 COLUMNS = (
     Column("parameter", "what, in which component (from 0), of which coordinate"),
     Column("unit", "unit of median, low and high"),
@@ -40,13 +60,13 @@ class FreeParameters:
         The same for correlations below the diagonal.
     """
 
-    all_weights: np.ndarray
-    means: np.ndarray
-    sigma_of: np.ndarray
-    correlation_of: np.ndarray
+    all_weights: NDArray[np.bool_]
+    means: NDArray[np.bool_]
+    sigma_of: NDArray[np.int64]
+    correlation_of: NDArray[np.int64]
 
     @classmethod
-    def of(cls, coordinates):
+    def of(cls, coordinates: Coordinates) -> FreeParameters:
         """Those of `Coordinates`."""
         mixture = coordinates.mixture
         all_weights, means = np.zeros(mixture.all_weights.size, bool), np.zeros(mixture.n_components, bool)
@@ -84,7 +104,7 @@ class PosteriorSamples(SampledMixtures):
     prior: str
     free: FreeParameters
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """One line: how many samples, of what, from how long a chain."""
         of = f"{len(self)} samples from {self.n_steps} steps of {self.n_walkers} walkers"
         return f"<PosteriorSamples: {of}, {self.outcome.name.lower().replace('_', ' ')}>"
@@ -92,48 +112,48 @@ class PosteriorSamples(SampledMixtures):
     exchanged = DeprecatedAlias("label_switching")
     labels = DeprecatedAlias("free")
 
-    def propagate(self, function, level=0.6827):
+    def propagate(self, function: Callable[[GaussianMixture], Any], level: float = 0.6827) -> Estimate:
         """`Estimate` of any function of the mixture: its median over the posterior, and quantiles.
 
-        All is as in `SampledMixtures.propagate`, but for the value: the fit is no property of a posterior, and may lie
-        outside its intervals where a width is zero.
+        As `SampledMixtures.propagate`, except for the value: the fit need not lie inside the intervals of a posterior,
+        for instance where a width is zero.
         """
         estimate = super().propagate(function, level)
         middle = super().propagate(function, 1e-9)
         return replace(estimate, value=0.5 * (middle.low + middle.high))
 
     @property
-    def outcome(self):
+    def outcome(self) -> SamplingOutcome:
         """Why the sampling ended (`SamplingOutcome`)."""
         return self.chain.outcome
 
     @property
-    def converged(self):
+    def converged(self) -> bool:
         """Is the chain long enough?"""
         return self.outcome.converged
 
     @property
-    def log_posterior(self):
+    def log_posterior(self) -> NDArray[np.float64]:
         """Log-posterior of each sample (n,)."""
         return self.chain.log_posterior[self.chain.burn_in :: self.chain.thin].ravel()
 
     @property
-    def n_walkers(self):
+    def n_walkers(self) -> int:
         """Number of walkers."""
         return self.chain.coordinates.shape[1]
 
     @property
-    def n_steps(self):
+    def n_steps(self) -> int:
         """Number of steps that each walker made, burn-in included."""
         return len(self.chain.coordinates)
 
     @property
-    def sigmas(self):
+    def sigmas(self) -> NDArray[np.float64]:
         """Intrinsic sigmas (n, K, D)."""
         return np.sqrt(np.diagonal(self.covariances, axis1=2, axis2=3))
 
     @property
-    def parameters(self):
+    def parameters(self) -> dict[str, Any]:
         """Samples of every free parameter by its name: a dict of ndarrays, or of Quantities, each (n,).
 
         Names are ``weight[0]``, ``background``, ``mean[0, v]``, ``sigma[0, v]`` and ``correlation[0, v, w]``; without
@@ -141,26 +161,27 @@ class PosteriorSamples(SampledMixtures):
         """
         return {name: samples if unit is None else samples * unit for name, unit, samples in self._parameters()}
 
-    def _parameters(self):
+    def _parameters(self) -> Iterator[tuple[str, UnitBase | None, NDArray[np.float64]]]:
         """Name, unit (None without one) and plain samples of each free parameter."""
         K, units = self.mixture.n_components, self.mixture.units
         names = self.mixture.names
         yield from ((f"weight[{k}]", None, self.weights[:, k]) for k in range(K) if self.free.all_weights[k])
-        if self.free.all_weights[K:].any():
+        if self.background is not None and self.free.all_weights[K:].any():
             yield "background", None, self.background
-        for k in np.flatnonzero(self.free.means):
-            yield from ((f"mean[{k}, {name}]", units[i], self.means[:, k, i]) for i, name in enumerate(names))
+        for k in range(K):
+            if self.free.means[k]:
+                yield from ((f"mean[{k}, {name}]", units[i], self.means[:, k, i]) for i, name in enumerate(names))
         for k, i, called in self._first(self.free.sigma_of, [(name,) for name in names]):
             yield f"sigma[{called}]", _difference(units[i]), self.sigmas[:, k, i]
         rows, columns = np.tril_indices(len(names), -1)
         pairs = [(names[j], names[i]) for i, j in zip(rows, columns, strict=True)]
         for k, m, called in self._first(self.free.correlation_of, pairs):
-            i, j = rows[m], columns[m]
-            sigmas = self.sigmas[:, k, i] * self.sigmas[:, k, j]
-            yield f"correlation[{called}]", None, self.covariances[:, k, i, j] / sigmas
+            one, other = rows[m], columns[m]
+            sigmas = self.sigmas[:, k, one] * self.sigmas[:, k, other]
+            yield f"correlation[{called}]", None, self.covariances[:, k, one, other] / sigmas
 
     @staticmethod
-    def _first(owners, names):
+    def _first(owners: NDArray[np.int64], names: Sequence[tuple[str, ...]]) -> Iterator[tuple[int, int, str]]:
         """Component, index and label of each parameter among owners (K, n), by the first place where it stands."""
         tied = len(owners) > 1 and (owners == owners[0]).all()
         for owner in np.unique(owners[owners >= 0]):
@@ -169,7 +190,7 @@ class PosteriorSamples(SampledMixtures):
             parts = (() if tied else (str(k),)) + (() if shared else names[i])
             yield k, i, ", ".join(parts)
 
-    def summary(self, level=0.6827):
+    def summary(self, level: float = 0.6827) -> QTable:
         """Median, interval, autocorrelation time and effective sample size of every free parameter.
 
         Parameters
@@ -199,13 +220,13 @@ class PosteriorSamples(SampledMixtures):
         values = zip(*rows, strict=True)
         return build_table(COLUMNS, {c.name: np.array(v) for c, v in zip(COLUMNS, values, strict=True)}, meta=meta)
 
-    def _row(self, name, unit, samples, level):
+    def _row(self, name: str, unit: UnitBase | None, samples: NDArray[np.float64], level: float) -> tuple[Any, ...]:
         median, low, high = np.quantile(samples, [0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
         walkers = samples.reshape(-1, self.n_walkers, 1)
         tau = autocorrelation_times(walkers)[0]
         return name, "" if unit is None else str(unit), median, low, high, tau * self.chain.thin, samples.size / tau
 
-    def to_arviz(self):
+    def to_arviz(self) -> Any:
         """The samples for ArviZ: InferenceData with ArviZ 0.x, an xarray DataTree with ArviZ 1.x.
 
         Groups are posterior (weight, background, mean, sigma, correlation, with the components and the coordinates as
@@ -222,16 +243,8 @@ class PosteriorSamples(SampledMixtures):
         posterior = {name: _by_walker(array, shape) for name, array in self._arrays().items()}
         groups = {"posterior": posterior, "sample_stats": {"lp": _by_walker(self.log_posterior, shape)}}
         names = list(self.mixture.names)
-        labels = {
-            "coords": {"component": np.arange(self.mixture.n_components), "coordinate": names, "other": names},
-            "dims": {
-                "weight": ["component"],
-                "mean": ["component", "coordinate"],
-                "sigma": ["component", "coordinate"],
-                "correlation": ["component", "coordinate", "other"],
-            },
-        }
-        labels["dims"] = {name: dims for name, dims in labels["dims"].items() if name in posterior}
+        coordinates = {"component": np.arange(self.mixture.n_components), "coordinate": names, "other": names}
+        labels = {"coords": coordinates, "dims": {name: DIMS[name] for name in DIMS if name in posterior}}
         old = int(arviz.__version__.split(".")[0]) == 0
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "More chains")  # there are many walkers
@@ -241,7 +254,7 @@ class PosteriorSamples(SampledMixtures):
         target.attrs.update(prior=self.prior, units=", ".join(units))
         return data
 
-    def _arrays(self):
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
         """What the posterior group of ArviZ holds: arrays (n, ...)."""
         arrays = {"weight": self.weights, "mean": self.means, "sigma": self.sigmas}
         if self.background is not None:
@@ -251,7 +264,7 @@ class PosteriorSamples(SampledMixtures):
             arrays["correlation"] = self.covariances / sigmas[..., None] / sigmas[..., None, :]
         return arrays
 
-    def corner(self, path=None, *, overwrite=False):
+    def corner(self, path: str | PathLike[str] | None = None, *, overwrite: bool = False) -> Figure:
         """Draw every pair of free parameters.
 
         Parameters
@@ -290,28 +303,28 @@ class PosteriorSamples(SampledMixtures):
         return figure
 
 
-def _difference(unit):
+def _difference(unit: UnitBase | None) -> UnitBase | None:
     return None if unit is None else difference_unit(unit)
 
 
-def _by_walker(array, shape):
+def _by_walker(array: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
     """Samples (n, ...) as (walkers, steps, ...)."""
     return np.swapaxes(array.reshape(*shape, *array.shape[1:]), 0, 1)
 
 
-def _label(name, unit):
+def _label(name: str, unit: UnitBase | None) -> str:
     text = name if unit is None else f"{name} [{unit:unicode}]"
     return text.replace("_", r"\_").replace("$", r"\$") if "$" in text else text
 
 
-def _save(figure, path, *, overwrite):
+def _save(figure: Figure, path: str | PathLike[str], *, overwrite: bool) -> None:
     from xdgmm.files import atomic_write
 
     with atomic_write(path, overwrite=overwrite) as temporary:
         figure.savefig(temporary, dpi=150)
 
 
-def _arviz():
+def _arviz() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # of its own future
@@ -321,7 +334,7 @@ def _arviz():
     return arviz
 
 
-def _corner():
+def _corner() -> Any:
     try:
         import corner
     except ImportError:

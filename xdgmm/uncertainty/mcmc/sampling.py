@@ -1,8 +1,13 @@
 """From a fit to samples of its posterior."""
 
+from __future__ import annotations
+
 import warnings
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import check_progress, progress_bar
@@ -11,12 +16,16 @@ from xdgmm.fitting import FitResult
 from xdgmm.observations import Observations
 
 from . import label_switching
-from .chain import Plan, run
+from .chain import Chain, Plan, run_chain
 from .posterior import Posterior
 from .priors import PosteriorPrior
 from .samples import FreeParameters, PosteriorSamples
-from .storage import Storage, fingerprint
-from .walkers import start
+from .storage import ChainFile, hash_of_posterior
+from .walkers import starting_points
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
 
 MAX_STEPS = 50_000
 FEWEST = 8  # walkers, however few dimensions: the snooker move needs three others
@@ -26,21 +35,21 @@ SWITCHED = 0.01  # fraction of samples in which components have changed places, 
 
 
 def sample_posterior(
-    result,
-    observations,
+    result: FitResult,
+    observations: Observations,
     *,
-    n_walkers=None,
-    n_steps=None,
-    until="converged",
-    max_steps=MAX_STEPS,
-    prior=None,
-    moves=None,
-    backend=None,
-    existing="refuse",
-    rng=None,
-    progress="auto",
-    relabel="assignment",
-):
+    n_walkers: int | None = None,
+    n_steps: int | None = None,
+    until: str = "converged",
+    max_steps: int = MAX_STEPS,
+    prior: PosteriorPrior | None = None,
+    moves: Any = None,
+    backend: str | PathLike[str] | None = None,
+    existing: str = "refuse",
+    rng: np.random.Generator | int | None = None,
+    progress: str = "auto",
+    relabel: str = "assignment",
+) -> PosteriorSamples:
     """Sample the posterior of all free parameters of a fitted mixture with emcee.
 
     Parameters
@@ -71,9 +80,9 @@ def sample_posterior(
     progress : {"auto", "always", "never"}
         Whether a progress bar is shown.
     relabel : {"assignment", "ordering"}
-        How components of a sample are matched with those of the fit: by optimal assignment (squared distances of means
-        and of log-sigmas, noise included; see `label_switching.assigned`), or by the order of the first coordinate of
-        the means.
+        How components of a sample are matched to those of the fit: by optimal assignment (squared distances of means
+        and of log-sigmas, noise included; see `label_switching.match_by_assignment`), or by the order of the first
+        coordinate of the means.
 
     Returns
     -------
@@ -99,37 +108,37 @@ def sample_posterior(
     >>> samples.converged, list(samples.parameters)
     (True, ['mean[0, v]', 'sigma[0, v]'])
     """
-    observations = _same_columns(result, observations)
+    observations = _checked_observations(result, observations)
     check_progress(progress)
-    label_switching.check(relabel)
+    label_switching.check_relabel(relabel)
     plan = _plan(n_steps, until, max_steps)
     prior = PosteriorPrior() if prior is None else prior
     if not isinstance(prior, PosteriorPrior):
         raise InputError(f"`prior` is a {type(prior).__name__}, but it must be a PosteriorPrior, or None")
-    prior = prior.resolved(observations, result.mixture.n_components, result.model)
-    posterior = Posterior(result, observations, prior)
+    resolved = prior.resolved(observations, result.mixture.n_components, result.model)
+    posterior = Posterior(result, observations, resolved)
     _check_same_data(result, observations, posterior)
-    storage, rng = None, as_generator(rng)
+    file, rng = None, as_generator(rng)
     _check_moves(moves)
     if backend is not None:
-        storage = Storage(backend, existing, fingerprint(result, observations, prior), str(prior))
-    sampler, state = _sampler(posterior, n_walkers, moves, storage, rng)
+        file = ChainFile(backend, existing, hash_of_posterior(result, observations, resolved), str(resolved))
+    sampler, state = _sampler(posterior, n_walkers, moves, file, rng)
     with progress_bar(progress, "steps") as bar:
-        save = (lambda _: None) if storage is None else storage.save
-        chain = run(sampler, state, plan, save, _Told(bar))
-    return _samples(chain, posterior, result, prior, relabel)
+        save = (lambda _: None) if file is None else file.save
+        chain = run_chain(sampler, state, plan, save, _Progress(bar))
+    return _samples(chain, posterior, result, str(resolved), relabel)
 
 
 refine = sample_posterior  # its other name
 
 
-def _check_moves(moves):
+def _check_moves(moves: Any) -> None:
     single = hasattr(moves, "get_proposal") or hasattr(moves, "propose")
     if moves is not None and not single and (isinstance(moves, str) or not len(moves)):
         raise InputError(f"`moves` is {moves!r}, but it must be moves of emcee, alone or in a list with their shares")
 
 
-def _same_columns(result, observations):
+def _checked_observations(result: FitResult, observations: Observations) -> Observations:
     """The observations in the units of the fit, whose columns they must have."""
     if not isinstance(result, FitResult):
         raise InputError(
@@ -149,7 +158,7 @@ def _same_columns(result, observations):
     return observations
 
 
-def _check_same_data(result, observations, posterior):
+def _check_same_data(result: FitResult, observations: Observations, posterior: Posterior) -> None:
     """The fit must have the same likelihood here as there."""
     here = posterior.statistics().log_likelihood + posterior.shift
     size = abs(result.log_likelihood) + result.total_weight
@@ -161,7 +170,7 @@ def _check_same_data(result, observations, posterior):
         )
 
 
-def _plan(n_steps, until, max_steps):
+def _plan(n_steps: int | None, until: str, max_steps: int) -> Plan:
     if until != "converged":
         raise InputError(f"`until` is {until!r}, but it must be 'converged'; give `n_steps` for a number of steps")
     for name, value in (("n_steps", n_steps), ("max_steps", max_steps)):
@@ -170,11 +179,13 @@ def _plan(n_steps, until, max_steps):
     return Plan(max_steps) if n_steps is None else Plan(n_steps, exactly=True)
 
 
-def _is_whole(value):
-    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and value >= 1
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_)) and bool(value >= 1)
 
 
-def _sampler(posterior, n_walkers, moves, storage, rng):
+def _sampler(
+    posterior: Posterior, n_walkers: int | None, moves: Any, file: ChainFile | None, rng: np.random.Generator
+) -> tuple[Any, Any]:
     """The sampler of emcee, with what was sampled already, and the state from which it goes on."""
     from emcee import EnsembleSampler, State
     from emcee.backends import Backend
@@ -186,9 +197,9 @@ def _sampler(posterior, n_walkers, moves, storage, rng):
         raise InputError("every parameter is fixed, so there is nothing to sample; free one")
     _check_walkers(n_walkers, size)
     memory = Backend()
-    resumed = storage is not None and storage.resuming
-    if resumed:
-        storage.load(memory, size)
+    resumed = file is not None and file.resuming
+    if file is not None and resumed:
+        file.load(memory, size)
         if n_walkers not in (None, memory.shape[0]):
             raise InputError(
                 f"`n_walkers` is {n_walkers}, but the chain in the backend has {memory.shape[0]}; leave it out"
@@ -196,15 +207,15 @@ def _sampler(posterior, n_walkers, moves, storage, rng):
         n_walkers = memory.shape[0]
     n_walkers = n_walkers or max(WALKERS_PER_DIMENSION * size, USUAL_WALKERS)
     moves = default_moves() if moves is None else moves
-    first = None if resumed else start(posterior, n_walkers, rng)
     sampler = EnsembleSampler(n_walkers, size, posterior, moves=moves, backend=memory, vectorize=True)
     if resumed:
         return sampler, memory.get_last_sample()
+    first = starting_points(posterior, n_walkers, rng)
     seeded = np.random.RandomState(rng.integers(2**32, dtype=np.uint32))  # what emcee has
     return sampler, State(first, log_prob=posterior(first), random_state=seeded.get_state())
 
 
-def _check_walkers(n_walkers, size):
+def _check_walkers(n_walkers: int | None, size: int) -> None:
     fewest = max(2 * size + 2, FEWEST)
     if n_walkers is not None and not (_is_whole(n_walkers) and n_walkers >= fewest):
         raise InputError(
@@ -213,13 +224,13 @@ def _check_walkers(n_walkers, size):
         )
 
 
-class _Told:
-    """Tells a progress bar how far the chain has come."""
+class _Progress:
+    """Shows on a progress bar how long the chain is."""
 
-    def __init__(self, bar):
+    def __init__(self, bar: tqdm[Any] | None) -> None:
         self.bar = bar
 
-    def __call__(self, n_steps, tau=None):
+    def __call__(self, n_steps: int, tau: float | None = None) -> None:
         if self.bar is None:
             return
         if tau is not None:
@@ -227,7 +238,7 @@ class _Told:
         self.bar.update(n_steps - self.bar.n)
 
 
-def _samples(chain, posterior, result, prior, relabel):
+def _samples(chain: Chain, posterior: Posterior, result: FitResult, prior: str, relabel: str) -> PosteriorSamples:
     kept = chain.kept
     parameters = posterior.coordinates.at(kept.reshape(-1, kept.shape[2]))
     means, covariances, all_weights = parameters.means, parameters.covariances, parameters.all_weights
@@ -245,19 +256,21 @@ def _samples(chain, posterior, result, prior, relabel):
         mixture=result.mixture,
         chain=chain,
         label_switching=switched,
-        prior=str(prior),
+        prior=prior,
         free=FreeParameters.of(posterior.coordinates),
     )
 
 
-def _order(posterior, means, covariances, relabel):
-    allowed = label_switching.exchangeable(posterior.constraints, posterior.prior)
+def _order(
+    posterior: Posterior, means: NDArray[np.float64], covariances: NDArray[np.float64], relabel: str
+) -> NDArray[np.int64]:
+    allowed = label_switching.exchangeable_components(posterior.constraints, posterior.prior)
     if relabel == "ordering":
-        return label_switching.ordered(means, posterior.mixture, allowed)
-    return label_switching.assigned(means, covariances, posterior.mixture, posterior.statistics(), allowed)
+        return label_switching.match_by_order(means, posterior.mixture, allowed)
+    return label_switching.match_by_assignment(means, covariances, posterior.mixture, posterior.statistics(), allowed)
 
 
-def _warn(chain, switched):
+def _warn(chain: Chain, switched: float) -> None:
     if not chain.outcome.converged:
         warnings.warn(
             f"{chain.outcome.value} ({len(chain.coordinates)} steps, the longest autocorrelation time is about "
@@ -267,8 +280,8 @@ def _warn(chain, switched):
         )
     if switched > SWITCHED:
         warnings.warn(
-            f"components had to be matched anew in {100 * switched:.0f}% of the samples: what is said of one "
-            "component depends on how they are matched (relabel=), what concerns the whole mixture does not",
+            f"labels switched in {100 * switched:.0f}% of the samples, which were matched to the fit: results for one "
+            "component depend on how they are matched (`relabel`), those for the whole mixture do not",
             XdgmmWarning,
             stacklevel=4,
         )

@@ -1,25 +1,37 @@
-"""Chains on disk, so that nothing is lost: one HDF5 file, written whole again and again.
+"""Chains on disk: one HDF5 file, which is replaced by a complete new one each time the chain is saved.
 
 The file has the layout of emcee's own backend (`emcee.backends.HDFBackend` reads it), and a hash of what was sampled:
-the data, the model, the fit and the prior.  Each time the chain is written to a temporary file that then takes the
-place of the old one, so that whatever happens there is a complete file.
+the data, the model, the fit and the prior.  The chain is written to a temporary file that then takes the place of the
+old one, so that a run which is killed leaves a complete file.
 """
 
+from __future__ import annotations
+
 import hashlib
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.errors import InputError
 from xdgmm.files import atomic_write, check_output
+from xdgmm.fitting import FitResult
+from xdgmm.observations import Observations
+
+from .priors import ResolvedPrior
 
 EXISTING = ("refuse", "resume", "overwrite")
 SUFFIXES = (".h5", ".hdf5")
 GROUP = "mcmc"
 
 
-def fingerprint(result, observations, prior):
-    """SHA-256 of everything that decides the posterior, as text."""
+def hash_of_posterior(result: FitResult, observations: Observations, prior: ResolvedPrior) -> str:
+    """SHA-256 of everything that decides the posterior, as text.
+
+    Files of version 0.1 have it: what goes into it, and how the prior prints itself, must not change.
+    """
     found = hashlib.sha256()
     model, mixture = result.model, result.mixture
     background = None if mixture.background is None else mixture.background.box
@@ -33,7 +45,7 @@ def fingerprint(result, observations, prior):
     return found.hexdigest()
 
 
-def _add(found, array):
+def _add(found: Any, array: NDArray[Any] | None) -> None:
     if array is None:
         found.update(b"none")
         return
@@ -41,7 +53,7 @@ def _add(found, array):
     found.update(np.ascontiguousarray(array, dtype=float))
 
 
-class Storage:
+class ChainFile:
     """A chain in a file.
 
     Parameters
@@ -49,10 +61,10 @@ class Storage:
     path : path
     existing : str
         What to do with a file that exists: "refuse", "resume" or "overwrite".
-    hash_of : str
-        `fingerprint` of what is sampled.
+    posterior_hash : str
+        `hash_of_posterior` of what is sampled.
     prior : str
-        Kept for the reader.
+        In words, for those who read the file.
 
     Raises
     ------
@@ -60,20 +72,20 @@ class Storage:
         If the file cannot be written, exists and must not, is of something else, or h5py is missing.
     """
 
-    def __init__(self, path, existing, hash_of, prior):
+    def __init__(self, path: str | PathLike[str], existing: str, posterior_hash: str, prior: str) -> None:
         if existing not in EXISTING:
             raise InputError(f"`existing` is {existing!r}, but it must be one of {', '.join(EXISTING)}")
         _h5py()
-        self.path, self.hash, self.prior = Path(path), hash_of, prior
+        self.path, self.hash, self.prior = Path(path), posterior_hash, prior
         if self.path.is_file() and existing == "refuse":
             raise InputError(
-                f"`backend` '{path}' exists already; go on with it by existing='resume', replace it by "
-                "existing='overwrite', or choose another name"
+                f"`backend` '{path}' exists already; continue it with `existing='resume'`, replace it with "
+                "`existing='overwrite'`, or choose another name"
             )
         check_output(path, overwrite=True, suffixes=SUFFIXES)
         self.resuming = self.path.is_file() and existing == "resume"
 
-    def load(self, backend, size):
+    def load(self, backend: Any, size: int) -> None:
         """Fill an `emcee.backends.Backend` with the chain of the file, of P = `size` coordinates.
 
         Raises
@@ -99,8 +111,8 @@ class Storage:
         backend.iteration, backend.initialized = n_steps, True
         backend.random_state = _state_of(attributes)
 
-    def save(self, backend):
-        """Write the chain so far, whole or not at all."""
+    def save(self, backend: Any) -> None:
+        """Write the chain so far; an interrupted run leaves the file as it was."""
         n = backend.iteration
         with atomic_write(self.path, overwrite=True) as temporary, _h5py().File(temporary, "w") as file:
             group = file.create_group(GROUP)
@@ -113,13 +125,13 @@ class Storage:
                 group.attrs[f"random_state_{i}"] = part
 
 
-def _state_of(attributes):
-    """State of the random numbers: what makes a resumed chain the one it would have been."""
+def _state_of(attributes: dict[str, Any]) -> tuple[str, NDArray[Any], int, int, float]:
+    """State of the random numbers, with which a resumed chain is the one it would have been uninterrupted."""
     parts = [attributes[f"random_state_{i}"] for i in range(5)]
     return (str(parts[0]), np.asarray(parts[1]), int(parts[2]), int(parts[3]), float(parts[4]))
 
 
-def _h5py():
+def _h5py() -> Any:
     try:
         import h5py
     except ImportError:

@@ -1,12 +1,25 @@
 """Where walkers start: draws from the Laplace approximation, spread in log-sigma where a width is near zero."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xdgmm.basics.linalg import symmetric
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from xdgmm.fitting import Statistics
+    from xdgmm.fitting.constraints import Constraints
+    from xdgmm.mixture import GaussianMixture
+
+    from .posterior import Posterior
+
+Array = NDArray[np.float64]
 
 NEAR_ZERO = 0.5  # standard errors of a variance below which a width counts as near zero, and from which walkers start
 FIRST_STEP, DROP = 1e-3, 0.5  # steps double until the log-posterior has fallen by so many nats ...
@@ -27,11 +40,11 @@ class Centre:
         Which coordinates are log-sigmas of a component that has a width near zero.
     """
 
-    z: np.ndarray
-    spread: np.ndarray
+    z: Array
+    spread: NDArray[np.bool_]
 
 
-def start(posterior, n_walkers, rng):
+def starting_points(posterior: Posterior, n_walkers: int, rng: np.random.Generator) -> Array:
     """Where the walkers start, (n_walkers, P): all different, all of finite posterior.
 
     Raises
@@ -49,10 +62,10 @@ def start(posterior, n_walkers, rng):
     z = centre.z + rng.standard_normal((n_walkers, P)) @ root.T
     places = np.flatnonzero(centre.spread)
     z[:, places] = centre.z[places] + rng.uniform(-2 * down[places], 2 * up[places], (n_walkers, places.size))
-    return _possible(posterior, z, centre.z, top - DEEPEST - 2.0 * P)
+    return _with_posterior_above(posterior, z, centre.z, top - DEEPEST - 2.0 * P)
 
 
-def _possible(posterior, z, centre, lowest):
+def _with_posterior_above(posterior: Posterior, z: Array, centre: Array, lowest: float) -> Array:
     """The same walkers, moved towards the centre until their posterior is not too low."""
     for _ in range(SHRINKINGS):
         low = posterior(z) < lowest
@@ -62,7 +75,7 @@ def _possible(posterior, z, centre, lowest):
     raise InputError("the prior has zero density around the fit, so no walker can start there; widen it")
 
 
-def _centre(posterior):
+def _centre(posterior: Posterior) -> Centre:
     """The fit, away from the boundary: no width near zero, no weight of zero."""
     statistics = posterior.statistics()
     mixture, raised = _regular(posterior.mixture, posterior.constraints, statistics)
@@ -74,11 +87,13 @@ def _centre(posterior):
     z = coordinates.of(mixture.with_parameters(all_weights, mixture.means, mixture.covariances))
     spread = np.zeros(z.size, bool)
     spread[coordinates.sigmas] = [raised[coordinates.sigma_of == n].any() for n in range(coordinates.axis_of.size)]
-    z[coordinates.sigmas] = _supported(posterior, z[coordinates.sigmas], spread[coordinates.sigmas])
+    z[coordinates.sigmas] = _within_support(posterior, z[coordinates.sigmas], spread[coordinates.sigmas])
     return Centre(z, spread)
 
 
-def _regular(mixture, constraints, statistics):
+def _regular(
+    mixture: GaussianMixture, constraints: Constraints, statistics: Statistics
+) -> tuple[GaussianMixture, NDArray[np.bool_]]:
     """The mixture with every width near zero raised, and where it was raised: boolean (K, D)."""
     K, D = mixture.means.shape
     q = np.maximum(statistics.n_members[:K], 1.0)
@@ -90,14 +105,14 @@ def _regular(mixture, constraints, statistics):
     least = NEAR_ZERO * np.sqrt(2.0 / np.maximum(q, 2.0))[:, None]
     rotated = L @ vectors
     covariances = (rotated * np.maximum(values, least)[:, None, :]) @ np.swapaxes(rotated, -1, -2)
-    changed = (values < least).any(axis=1)
+    changed: NDArray[np.bool_] = np.any(values < least, axis=1)
     covariances = np.where(changed[:, None, None], symmetric(covariances), mixture.covariances)
     covariances = constraints.covariances(mixture.covariances, covariances, q)
     raised = np.repeat(changed[:, None] & ~constraints.fixed_covariances[:, None], D, axis=1)
     return mixture.with_parameters(mixture.all_weights, mixture.means, covariances), raised
 
 
-def _supported(posterior, log_sigmas, raised):
+def _within_support(posterior: Posterior, log_sigmas: Array, raised: NDArray[np.bool_]) -> Array:
     """Log-sigmas (n,) where their prior is positive: those near zero are moved, others are refused."""
     coordinates = posterior.coordinates
     low, high = (end[coordinates.axis_of] for end in posterior.prior.sigmas.support)
@@ -109,7 +124,7 @@ def _supported(posterior, log_sigmas, raised):
     return np.where(raised, inside, log_sigmas)
 
 
-def _zero_density(posterior, n, sigma):
+def _zero_density(posterior: Posterior, n: int, sigma: float) -> str:
     coordinates, names = posterior.coordinates, posterior.prior.names
     axis = coordinates.axis_of[n]
     unit = difference_unit(posterior.units[axis])
@@ -120,7 +135,7 @@ def _zero_density(posterior, n, sigma):
     )
 
 
-def _steps(posterior, z, top):
+def _steps(posterior: Posterior, z: Array, top: float) -> Array:
     """How far down and up each coordinate can go until the log-posterior has fallen by DROP: (P,) each."""
     P = z.size
     steps = np.full((2, P), FIRST_STEP)
@@ -134,13 +149,13 @@ def _steps(posterior, z, top):
     return steps
 
 
-def _root(posterior, z, top, steps):
+def _root(posterior: Posterior, z: Array, top: float, steps: Array) -> Array:
     """Root (P, P) of the covariance of the Laplace approximation, by differences over these steps."""
     values, vectors = np.linalg.eigh(_curvature(posterior, z, top, steps))
     return steps[:, None] * (vectors / np.sqrt(np.maximum(values, FLATTEST))) @ vectors.T
 
 
-def _curvature(posterior, z, top, steps):
+def _curvature(posterior: Posterior, z: Array, top: float, steps: Array) -> Array:
     """Minus the second derivatives (P, P) of the log-posterior with respect to ``z / steps``."""
     P = z.size
     i, j = np.triu_indices(P, 1)
@@ -149,8 +164,8 @@ def _curvature(posterior, z, top, steps):
     points = np.concatenate([single, -single, double, -double])
     f = posterior(z + points) - top
     f = np.where(np.isfinite(f), f, -10.0 * DROP)
-    plus, minus, both, neither = np.split(f, [P, 2 * P, 2 * P + i.size])
+    plus, minus, both_plus, both_minus = np.split(f, [P, 2 * P, 2 * P + i.size])
     result = np.diag(-(plus + minus))
-    mixed = -0.5 * (both + neither - (plus + minus)[i] - (plus + minus)[j])
+    mixed = -0.5 * (both_plus + both_minus - (plus + minus)[i] - (plus + minus)[j])
     result[i, j] = result[j, i] = mixed
     return result
