@@ -238,8 +238,8 @@ def test_a_table_of_several_and_its_correlations_can_be_chosen(xdgmm, refused, t
 def test_report_relations_and_files_share_one_hessian(here, tmp_path, monkeypatch, method):
     from xdgmm.fitting import problem
 
-    formed, form = [], problem.curvature
-    monkeypatch.setattr(problem, "curvature", lambda *args, **how: formed.append(args) or form(*args, **how))
+    formed, form = [], problem.quadratic_model
+    monkeypatch.setattr(problem, "quadratic_model", lambda *args, **how: formed.append(args) or form(*args, **how))
     rng = np.random.default_rng(3)
     x = rng.normal(size=(60, 2)) @ [[1.0, 0.5], [0.0, 0.5]]
     Table({"x": x[:, 0], "y": x[:, 1], "e_x": np.full(60, 0.2), "e_y": np.full(60, 0.2)}).write(tmp_path / "t.fits")

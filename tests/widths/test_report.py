@@ -547,3 +547,38 @@ def test_arguments_that_cannot_be_are_one_sentence(call, message):
     with pytest.raises(InputError) as raised:
         call(model, observations)
     assert message in str(raised.value)
+
+
+def test_few_precise_objects_are_said_to_determine_a_width():
+    # Two objects with errors .3 among six with errors of 4: the others tell next to nothing of a width of about 2.
+    errors = np.array([0.3, 0.3, 4, 4, 4, 4, 4, 4])
+    values = 2.0 * np.array([-1.1, 0.9, 0.3, -0.4, 1.2, -0.8, 0.1, 0.5])
+    observations = Observations.with_standard_errors(values, errors)
+    model = XDGMM().fit(observations)
+    report = model.widths(observations)
+    h = 1.0 / (model.covariances_.ravel() + errors**2) ** 2  # twice the information on the variance
+    assert report["n_informative"][0] == pytest.approx(h.sum() ** 2 / (h**2).sum(), rel=1e-12)
+    assert 2.0 < report["n_informative"][0] < 2.5
+    assert any("few objects" in remark for remark in report.meta["remarks"])
+
+
+@pytest.mark.parametrize("D", [1, 2])
+def test_with_one_noise_for_all_every_member_is_as_informative(D):
+    rng = np.random.default_rng(14)
+    weights = rng.integers(1, 4, 40).astype(float)
+    observations = Observations.with_standard_errors(rng.standard_normal((40, D)) * 2.0, 0.5, weights)
+    report = XDGMM().fit(observations).widths(observations)
+    np.testing.assert_allclose(np.asarray(report["n_informative"]), weights.sum(), rtol=1e-10)
+    assert not any("few objects" in remark for remark in report.meta["remarks"])
+    assert any("errors scale with them" in remark for remark in report.meta["remarks"])
+    assert "errors scale with them" in " ".join(str(report).split())
+
+
+def test_the_informative_size_of_many_objects_is_found_from_a_part():
+    rng = np.random.default_rng(15)
+    errors = rng.uniform(0.2, 3.0, 50_001)
+    observations = Observations.with_standard_errors(rng.standard_normal(errors.size) * np.hypot(1.0, errors), errors)
+    model = XDGMM().fit(observations)
+    h = 1.0 / (model.covariances_.ravel() + errors**2) ** 2
+    found = model.widths(observations)["n_informative"][0]
+    assert found == pytest.approx(h.sum() ** 2 / (h**2).sum(), rel=0.03)  # 16,667 of them: h varies by half its mean

@@ -12,13 +12,13 @@ from xdgmm.widths import relations, widths
 @pytest.fixture
 def hessians(monkeypatch):
     """Counts how often second derivatives at a maximum are formed: a list with an entry for each time."""
-    formed, form = [], problem.curvature
+    formed, form = [], problem.quadratic_model
 
     def counted(*args, **kwargs):
         formed.append(args[0])
         return form(*args, **kwargs)
 
-    monkeypatch.setattr(problem, "curvature", counted)
+    monkeypatch.setattr(problem, "quadratic_model", counted)
     return formed
 
 

@@ -136,8 +136,6 @@ def _relation_options(options: dict[str, Any]) -> dict[str, Any]:
 
 def _cautions(report: QTable, observations: Observations) -> Iterator[str]:
     """What a reader of the numbers should know."""
-    if report.meta["weighted"]:
-        yield "weights count as numbers of objects: all errors scale with them"
     if observations.n_dimensions > 1:
         for component, directions in enumerate(report.meta["singular"]):
             if directions:

@@ -22,6 +22,10 @@ COLUMNS = (
     Column("component", "component of the mixture, from 0", heading="\ncomp."),
     Column("axis", "named column, or principal axis (1 is the widest)", heading="\naxis"),
     Column("n_members", "sum of the objects' weights times their memberships of the component", heading="\nN"),
+    Column(
+        "n_informative",
+        "effective number of objects that determine the width: (sum h)^2 / sum h^2, h their information",
+    ),
     *_with_interval("weight", "mixing proportion", "\nweight", None),
     *_with_interval("mean", "intrinsic mean", "\nmean", "width"),
     *_with_interval("sigma", "intrinsic standard deviation, errors of measurement taken out", "intrinsic\nσ", "width"),

@@ -7,7 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.kernels.reference import component
 from xdgmm.observations import Observations
+
+ENOUGH = 20_000  # objects from which the information is taken
 
 
 class Observed(NamedTuple):
@@ -53,6 +56,49 @@ def observed_along(
     if naive2 == 0:
         naive = 0.0, np.nan
     return Observed(*observed, *_median(np.sqrt(variances), members), *naive)
+
+
+def informative_size(
+    direction: NDArray[np.float64],
+    observations: Observations,
+    memberships: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+) -> float:
+    """How many equally informative objects tell as much of a variance as these do: ``(sum h)^2 / sum h^2``.
+
+    With ``P = R' T^-1 R`` at the fitted covariance, T = R V R' + S, an object of membership r has the information
+    ``h = r (d' P d)^2 / 2`` on the variance along the direction d; weights count as numbers of objects.  It is small
+    where few objects have much smaller errors than the others, however many these are.
+
+    Parameters
+    ----------
+    direction : ndarray (D,)
+    observations : Observations
+        Of more than 20,000 objects a part is taken.
+    memberships : ndarray (n_objects,)
+        Of the objects that count, in the component.
+    mean, covariance : ndarray (D,), (D, D)
+        Of the component.
+
+    Returns
+    -------
+    float
+        NaN where objects without errors meet a component without width, or nothing is known of the direction.
+    """
+    rows = np.flatnonzero(observations.counts)
+    chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))
+    part = observations.select(rows[chosen])
+    try:
+        P = component(part.values, part.noise_covariances, mean, covariance, part.projections)[2]
+    except np.linalg.LinAlgError:
+        return np.nan
+    h = memberships[chosen] * np.einsum("i,nij,j->n", direction, P, direction) ** 2
+    largest = h.max(initial=0.0)
+    if not 0 < largest < np.inf:
+        return np.nan
+    h, weights = h / largest, part.object_weights
+    return float((weights @ h) ** 2 / (weights @ h**2) * rows.size / chosen.size)
 
 
 def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +26,13 @@ from xdgmm.uncertainty import (
 
 from .inputs import SAMPLED, check_widths, checked_velocity, mixture_and_model
 from .parameters import ParameterEstimates
-from .rows import Rows
+from .rows import Row, Rows
 from .table import WidthReport, width_report
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
+FEW = 10.0  # objects that determine a width: with fewer, intervals and limits cover less than they say
 NOT_A_MAXIMUM = 0.05  # gradient, per standard error, above which the mixture is not the maximum for these data
 
 
@@ -138,7 +139,9 @@ def widths(
     # principal axes of positions of lines are not those of their velocities
     every = [*rows.named(), *(rows.principal() if velocity is None or rest is None else ())]
     background = _background(mixture, observations, asked, estimates, limit_level)
-    remarks = [*_remarks(model), *estimates.remarks, *([velocity.sentence] if velocity else [])]
+    remarks = [*_remarks(model), *estimates.remarks, *([velocity.sentence] if velocity else []), *_of_few(every)]
+    if observations.weights is not None:
+        remarks.append("weights count as numbers of objects: N is their sum, and all errors scale with them")
     if background is not None:
         remarks.insert(0, _background_sentence(background, limit_level))
     meta = metadata(
@@ -157,6 +160,17 @@ def widths(
         title=title,
     )
     return width_report(every, mixture, meta, velocity)
+
+
+def _of_few(rows: Iterable[Row]) -> Iterator[str]:
+    """A remark on widths that few objects determine, whose intervals and limits hold less often than they say."""
+    few = [row for row in rows if row.n_informative < FEW]
+    if few:
+        listed = ", ".join(f"{row.axis} of component {row.component} ({row.n_informative:.1f})" for row in few)
+        yield (
+            "few objects carry the information on these widths (their effective number in brackets), so that intervals "
+            f"and limits cover the truth less often than they say: {listed}"
+        )
 
 
 def _warn_where_no_maximum(errors: ParameterErrors, model: Model) -> None:

@@ -13,7 +13,7 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
 
-from .observed import Observed, observed_along
+from .observed import Observed, informative_size, observed_along
 from .parameters import ParameterEstimates, principal_axes
 
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
@@ -41,6 +41,7 @@ class Row(NamedTuple):
     mean: Interval
     sigma: Interval
     sigma_limit: float
+    n_informative: float
     observed: Observed
 
     @property
@@ -79,7 +80,8 @@ class Rows:
         problem = Problem.of(mixture, observations, asked)
         self.model, self.converted = problem.model, problem.observations
         blocks = self.converted.pack(background=None if mixture.background is None else mixture.background.box)
-        self.members = blocks.object_weights[:, None] * responsibilities(mixture, blocks)
+        self.memberships = responsibilities(mixture, blocks)
+        self.members = blocks.object_weights[:, None] * self.memberships
 
     def named(self) -> list[Row]:
         """Named columns of all components."""
@@ -126,6 +128,13 @@ class Rows:
             sigma=self._interval(name, place, held=held or not np.isnan(upper)),
             sigma_limit=upper,
             observed=observed_along(direction, self.converted, self.members[:, k]),
+            n_informative=informative_size(
+                direction,
+                self.converted,
+                self.memberships[:, k],
+                self.mixture.means[k],
+                self.mixture.covariances[k],
+            ),
         )
 
     def _interval(self, name: str, place: int | tuple[int, int], *, held: bool) -> Interval:

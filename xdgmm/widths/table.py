@@ -76,7 +76,9 @@ def _of_directions(mixture: GaussianMixture) -> Iterator[Column]:
 
 def _numbers(row: Row) -> dict[str, Any]:
     """The numbers of one row by the names of their columns."""
-    result: dict[str, Any] = {name: getattr(row, name) for name in ("component", "axis", "n_members", "is_limit")}
+    result: dict[str, Any] = {
+        name: getattr(row, name) for name in ("component", "axis", "n_members", "n_informative", "is_limit")
+    }
     fwhm = type(row.sigma)(*(FWHM * number for number in row.sigma))
     for name, interval in {"weight": row.weight, "mean": row.mean, "sigma": row.sigma, "fwhm": fwhm}.items():
         value, low, high = interval
