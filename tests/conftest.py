@@ -5,6 +5,7 @@ tables that are too large to carry along.
 """
 
 import os
+from functools import cached_property
 from itertools import combinations, groupby
 from pathlib import Path
 
@@ -73,3 +74,20 @@ def test_data():
     if not folder:
         pytest.skip("XDGMM_TEST_DATA is not set: it names the folder of the larger published tables")
     return Path(folder)
+
+
+@pytest.fixture
+def hessians(monkeypatch):
+    """Counts how often second derivatives at a maximum are formed: a list with an entry for each time."""
+    from xdgmm.fitting.problem import Evaluation
+
+    formed, original = [], vars(Evaluation)["hessian"]
+
+    def counted(evaluation):
+        formed.append(evaluation)
+        return original.func(evaluation)
+
+    replacement = cached_property(counted)
+    replacement.__set_name__(Evaluation, "hessian")
+    monkeypatch.setattr(Evaluation, "hessian", replacement)
+    return formed

@@ -207,7 +207,7 @@ def vague(seed):
 
 
 @pytest.mark.parametrize("seed", [11, 16, 35])
-def test_large_errors_that_overshoot_settle_at_errors_of_the_pooled_width(seed):
+def test_large_errors_that_overshoot_converge_to_errors_at_the_pooled_width(seed):
     observed, r = vague(seed)
     every = lines.population(lines.deconvolve(observed, r * observed, lsf=1.0))
     pooled2 = max(every.mean_variance, 0.0) + 1.0

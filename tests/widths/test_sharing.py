@@ -4,22 +4,8 @@ import numpy as np
 import pytest
 
 from xdgmm import XDGMM, Background, GaussianMixture, Observations
-from xdgmm.fitting import problem
 from xdgmm.uncertainty import bootstrap, laplace, with_errors
 from xdgmm.widths import relations, widths
-
-
-@pytest.fixture
-def hessians(monkeypatch):
-    """Counts how often second derivatives at a maximum are formed: a list with an entry for each time."""
-    formed, form = [], problem.quadratic_model
-
-    def counted(*args, **kwargs):
-        formed.append(args[0])
-        return form(*args, **kwargs)
-
-    monkeypatch.setattr(problem, "quadratic_model", counted)
-    return formed
 
 
 def two_clusters(unit=None):

@@ -334,7 +334,7 @@ class IntrinsicWidths:
         return line_table(self, level, limit_level)
 
     def __repr__(self) -> str:
-        """The table, in short."""
+        """A table of the lines; of many lines the first and the last."""
         from xdgmm.tables.printing import as_text
 
         from .report import rich_table

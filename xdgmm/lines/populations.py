@@ -138,7 +138,7 @@ class _Lines:
             before, state = in_errors, state + step * change
         largest = np.max(self.error / self.width)
         raise InputError(
-            f"errors at the width of the population do not settle: they reach {largest:.0%} of the widths; leave out "
+            f"errors at the width of the population do not converge: they reach {largest:.0%} of the widths; leave out "
             "lines whose errors are above 30% of their widths"
         )
 

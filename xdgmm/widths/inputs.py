@@ -1,4 +1,4 @@
-"""What reports are asked for: a fit or a bare mixture, methods, levels, samples; refused where it cannot be."""
+"""The inputs of reports: a fit or a bare mixture, methods, levels, samples; refused where it cannot be."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAMPLED = ("bootstrap", "mcmc")
 def mixture_and_model(fitted: FitResult | GaussianMixture) -> tuple[GaussianMixture, Model | None]:
     """Mixture and model of a fit; of a bare mixture no model: uncertainties then follow its record (`model_of`).
 
-    All uncertainties of a report are asked for with this model, so that they share one `Problem` and its Hessian.
+    All uncertainties of a report are computed with this model, so that they share one `Problem` and its Hessian.
     """
     return (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, None)
 
@@ -68,7 +68,7 @@ def check_samples(samples: object, mixture: GaussianMixture, kind: type[SampledM
 
 
 def checked_velocity(mixture: GaussianMixture, **settings: Any) -> ToVelocity | None:
-    """The conversion to km/s that was asked for; None where it was not."""
+    """The conversion to km/s, where a distance or a rest value is given; otherwise None."""
     if settings["distance"] is None and settings["rest"] is None:
         if settings["distance_error"] is not None:
             raise InputError("`distance_error` was given without a `distance`")

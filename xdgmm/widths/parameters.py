@@ -1,6 +1,6 @@
 """The parameters of a report as functions of a mixture, and their values and intervals by each method.
 
-Whatever finds errors (curvature, sandwich, refits, posterior samples) carries them to these numbers.
+Every method (curvature, sandwich, refits, posterior samples) propagates its uncertainty to these numbers.
 """
 
 from __future__ import annotations
@@ -114,16 +114,16 @@ class ParameterEstimates:
         return cls(*_by_name(parameters, middle, low, high), remarks, every)
 
     def with_profiles(
-        self, mixture: GaussianMixture, observations: Observations, asked: Model | None, level: float
+        self, mixture: GaussianMixture, observations: Observations, given_model: Model | None, level: float
     ) -> ParameterEstimates:
         """The same with the intervals of the free sigmas of named columns from their profile likelihoods."""
-        model = Problem.of(mixture, observations, asked).model
+        model = Problem.of(mixture, observations, given_model).model
         if model.prior is not None:
             raise InputError("with a prior there is no profile of the likelihood; use `method='information'` or 'mcmc'")
         low, high = ({**of, "sigmas": of["sigmas"].copy()} for of in (self.low, self.high))
         for k, axis in np.ndindex(mixture.means.shape):
             if k not in model.fixed.covariances:
-                found = profile_interval(mixture, observations, k, axis, level, asked)
+                found = profile_interval(mixture, observations, k, axis, level, given_model)
                 low["sigmas"][k, axis], high["sigmas"][k, axis] = found.low, found.high
         return replace(self, low=low, high=high)
 

@@ -1,4 +1,4 @@
-"""The width report as people read it: rich tables for the terminal."""
+"""The width report and relations as tables of rich, for terminals and text."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, model_of
+from xdgmm.fitting import FitResult, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.tables.report import Column, build_table, metadata
@@ -113,7 +113,7 @@ def relations(
     ``sqrt(d' W^-1 d)`` apart, d the difference of their means and W the mean of their covariances: in one dimension
     Ashman's D (Ashman, Bird & Zepf 1994, AJ 108, 2348).
     """
-    mixture, asked = mixture_and_model(fitted)
+    mixture, given_model = mixture_and_model(fitted)
     if samples is not None:
         check_samples(samples, mixture, SampledMixtures)
     if not np.isscalar(pivot) or isinstance(pivot, (str, bool)) or not np.isfinite(pivot):
@@ -122,10 +122,10 @@ def relations(
     if K == 1 and D == 1:
         raise InputError("one component in one column has nothing to relate; fit several columns or components")
     rows = list(_every_relation(mixture, pivot))
-    source = laplace(mixture, observations, kind=kind, model=asked) if samples is None else samples
+    source = laplace(mixture, observations, kind=kind, model=given_model) if samples is None else samples
     estimate = source.propagate(lambda m: np.array([row.function(m) for row in rows]), level)
-    model = model_of(mixture) if asked is None else asked
-    question = (mixture, observations, limit_level, model) if samples is None and model.prior is None else None
+    has_limits = samples is None and Problem.of(mixture, observations, given_model).model.prior is None
+    question = (mixture, observations, limit_level, given_model) if has_limits else None
     values = _values(rows, estimate, question)
     meta = metadata(
         mixture.record, level=float(level), limit_level=float(limit_level), pivot=float(pivot), meaning=QUANTITIES

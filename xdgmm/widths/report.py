@@ -110,7 +110,7 @@ def widths(
     membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
     inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.
     """
-    mixture, asked = mixture_and_model(fitted)
+    mixture, given_model = mixture_and_model(fitted)
     check_widths(
         mixture,
         observations,
@@ -123,22 +123,22 @@ def widths(
     velocity = checked_velocity(
         mixture, distance=distance, distance_error=distance_error, rest=rest, convention=convention, level=level
     )
-    model = Problem.of(mixture, observations, asked).model
-    errors = parameter_errors(mixture, observations, information, asked)
+    model = Problem.of(mixture, observations, given_model).model
+    errors = parameter_errors(mixture, observations, information, given_model)
     _warn_where_no_maximum(errors, model)
     if method in SAMPLED:
         samples = _sampled(fitted, observations, method, rng) if samples is None else samples
         estimates = ParameterEstimates.from_samples(samples, level)
     else:
         kind = "sandwich" if method == "sandwich" else "information"
-        approximation = laplace(mixture, observations, kind=kind, information=information, model=asked)
+        approximation = laplace(mixture, observations, kind=kind, information=information, model=given_model)
         estimates = ParameterEstimates.from_laplace(approximation, level)
     if method == "profile":
-        estimates = estimates.with_profiles(mixture, observations, asked, level)
-    rows = Rows(mixture, observations, asked, errors, estimates, limit_level)
+        estimates = estimates.with_profiles(mixture, observations, given_model, level)
+    rows = Rows(mixture, observations, given_model, errors, estimates, limit_level)
     # principal axes of positions of lines are not those of their velocities
     every = [*rows.named(), *(rows.principal() if velocity is None or rest is None else ())]
-    background = _background(mixture, observations, asked, estimates, limit_level)
+    background = _background(mixture, observations, given_model, estimates, limit_level)
     remarks = [*_remarks(model), *estimates.remarks, *([velocity.sentence] if velocity else []), *_of_few(every)]
     if observations.weights is not None:
         remarks.append("weights count as numbers of objects: N is their sum, and all errors scale with them")
@@ -198,7 +198,7 @@ def _sampled(
 def _background(
     mixture: GaussianMixture,
     observations: Observations,
-    asked: Model | None,
+    given_model: Model | None,
     estimates: ParameterEstimates,
     limit_level: float,
 ) -> dict[str, Any] | None:
@@ -206,8 +206,8 @@ def _background(
     if mixture.background is None:
         return None
     limit = None
-    if mixture.background.fraction == 0 and Problem.of(mixture, observations, asked).model.prior is None:
-        limit = background_limit(mixture, observations, limit_level, asked)
+    if mixture.background.fraction == 0 and Problem.of(mixture, observations, given_model).model.prior is None:
+        limit = background_limit(mixture, observations, limit_level, given_model)
     low, high = ([float(end) for end in corner] for corner in mixture.background.box)
     return {
         "fraction": float(estimates.value["background"][0]),

@@ -57,8 +57,8 @@ class Rows:
     ----------
     mixture : GaussianMixture
     observations : Observations
-    asked : Model, optional
-        The model with which uncertainties are asked for.
+    given_model : Model, optional
+        The model of a fit; of a bare mixture none, so that the record of the mixture decides.
     errors : ParameterErrors
     estimates : ParameterEstimates
         What is reported of each parameter.
@@ -69,15 +69,15 @@ class Rows:
         self,
         mixture: GaussianMixture,
         observations: Observations,
-        asked: Model | None,
+        given_model: Model | None,
         errors: ParameterErrors,
         estimates: ParameterEstimates,
         limit_level: float,
     ) -> None:
-        self.mixture, self.observations, self.asked, self.errors = mixture, observations, asked, errors
+        self.mixture, self.observations, self.given_model, self.errors = mixture, observations, given_model, errors
         self.estimates, self.limit_level = estimates, limit_level
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
-        problem = Problem.of(mixture, observations, asked)
+        problem = Problem.of(mixture, observations, given_model)
         self.model, self.converted = problem.model, problem.observations
         blocks = self.converted.pack(background=None if mixture.background is None else mixture.background.box)
         self.memberships = responsibilities(mixture, blocks)
@@ -158,7 +158,7 @@ class Rows:
         """
         if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
             return None
-        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.asked, axis=i)
+        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.given_model, axis=i)
         return replace(limit, upper=max(limit.upper, self.widest_limit[k])) if i == 0 else limit
 
     def _may_have_zero_width(self, k: int, i: int) -> bool:
@@ -178,4 +178,4 @@ class Rows:
         variance, error = self.mixture.sigmas[k, axis] ** 2, self.errors.variances[k, axis]
         if variance > CLEARLY_RESOLVED * error and np.isfinite(error):
             return None
-        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.asked)
+        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.given_model)

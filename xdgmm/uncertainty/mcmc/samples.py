@@ -95,7 +95,7 @@ class PosteriorSamples(SampledMixtures):
 
     Notes
     -----
-    The log-posterior is that of the unconstrained coordinates, Jacobian included, but for the evidence, with the
+    The log-posterior is that of the unconstrained coordinates, Jacobian included, up to the evidence, with the
     likelihood in the caller's units.
     """
 
