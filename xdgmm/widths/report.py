@@ -126,24 +126,21 @@ def widths(
     model = Problem.of(mixture, observations, given_model).model
     errors = parameter_errors(mixture, observations, information, given_model)
     _warn_where_no_maximum(errors, model)
-    if method in SAMPLED:
-        samples = _sampled(fitted, observations, method, rng) if samples is None else samples
-        estimates = ParameterEstimates.from_samples(samples, level)
-    else:
-        kind = "sandwich" if method == "sandwich" else "information"
-        approximation = laplace(mixture, observations, kind=kind, information=information, model=given_model)
-        estimates = ParameterEstimates.from_laplace(approximation, level)
-    if method == "profile":
-        estimates = estimates.with_profiles(mixture, observations, given_model, level)
-    rows = Rows(mixture, observations, given_model, errors, estimates, limit_level)
+    if method in SAMPLED and samples is None:
+        samples = _sampled(fitted, observations, method, rng)
+    estimates = _estimates(fitted, observations, method, information, level, samples)
+    make_rows = Rows(mixture, observations, given_model, errors, estimates, limit_level)
     # principal axes of positions of lines are not those of their velocities
-    every = [*rows.named(), *(rows.principal() if velocity is None or rest is None else ())]
+    rows = [*make_rows.named(), *(make_rows.principal() if velocity is None or rest is None else ())]
     background = _background(mixture, observations, given_model, estimates, limit_level)
-    remarks = [*_remarks(model), *estimates.remarks, *([velocity.sentence] if velocity else []), *_of_few(every)]
-    if observations.weights is not None:
-        remarks.append("weights count as numbers of objects: N is their sum, and all errors scale with them")
-    if background is not None:
-        remarks.insert(0, _background_sentence(background, limit_level))
+    remarks = [
+        *([] if background is None else [_background_sentence(background, limit_level)]),
+        *_remarks(model),
+        *estimates.remarks,
+        *([velocity.sentence] if velocity else []),
+        *_of_few(rows),
+        *_of_weights(observations),
+    ]
     meta = metadata(
         mixture.record,
         method=method,
@@ -159,7 +156,30 @@ def widths(
         background=background,
         title=title,
     )
-    return width_report(every, mixture, meta, velocity)
+    return width_report(rows, mixture, meta, velocity)
+
+
+def _estimates(
+    fitted: FitResult | GaussianMixture,
+    observations: Observations,
+    method: str,
+    information: str,
+    level: float,
+    samples: SampledMixtures | None,
+) -> ParameterEstimates:
+    """Values and intervals of all parameters by one method."""
+    if samples is not None:
+        return ParameterEstimates.from_samples(samples, level)
+    mixture, model = mixture_and_model(fitted)
+    kind = "sandwich" if method == "sandwich" else "information"
+    approximation = laplace(mixture, observations, kind=kind, information=information, model=model)
+    estimates = ParameterEstimates.from_laplace(approximation, level)
+    return estimates.with_profiles(mixture, observations, model, level) if method == "profile" else estimates
+
+
+def _of_weights(observations: Observations) -> Iterator[str]:
+    if observations.weights is not None:
+        yield "weights count as numbers of objects: N is their sum, and all errors scale with them"
 
 
 def _of_few(rows: Iterable[Row]) -> Iterator[str]:
