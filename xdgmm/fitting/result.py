@@ -10,6 +10,7 @@ from xdgmm.mixture import GaussianMixture
 
 from .model import Model
 
+NARROW, FEW = 0.05, 10.0  # relative width, and objects for each parameter of a mean, of a component of chance
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
@@ -111,6 +112,27 @@ class FitResult:
         return self.outcome.converged
 
     @property
+    def near_singular(self) -> dict[int, float]:
+        """Components that can follow chance, and their relative width.
+
+        Where errors do not limit how narrow a component can be, the likelihood has spurious maxima: components of few
+        objects that lie close together, or nearly in a plane, by chance (McLachlan & Peel 2000, *Finite Mixture
+        Models*, sec. 3.10).  They are judged by their narrowest direction: its sigma beside that of the whole mixture.
+        """
+        D = self.mixture.n_dimensions
+        if self.mixture.n_components == 1 or self.model.prior is not None:
+            return {}
+        whole, found = self.mixture.gaussians.covariance, {}
+        for k, V in enumerate(self.mixture.covariances):
+            values, vectors = np.linalg.eigh(V)
+            across = vectors[:, 0]
+            relative = float(np.sqrt(max(values[0], 0.0) / max(across @ whole @ across, 1e-300)))
+            unlimited = self.noise_ratio[k].min() < 1.0 and values[0] > 0
+            if relative < NARROW and self.effective_sizes[k] < FEW * (D + 1) and unlimited:
+                found[k] = relative
+        return found
+
+    @property
     def remarks(self):
         """What a reader of the fit should know, one sentence each."""
         K, D = self.mixture.means.shape
@@ -127,6 +149,12 @@ class FitResult:
                 f"no object shows how these vary together, so their correlations are not measured: {pairs}; a "
                 "covariance type without correlations leaves them out"
             )
+        sentences += [
+            f"component {k} is {narrow:.2g} times as wide as all objects together across its narrowest direction, and "
+            f"has an effective sample size of {self.effective_sizes[k]:.1f}: so narrow a component of so few objects, "
+            "with errors that do not limit it, can follow chance (a spurious maximum); compare with fewer components"
+            for k, narrow in self.near_singular.items()
+        ]
         names = ", ".join(f"{self.mixture.names[i]} of component {k}" for k, i in hidden)
         if hidden:
             sentences.append(

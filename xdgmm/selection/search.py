@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xdgmm.basics.parameters import as_generator
-from xdgmm.errors import DegenerateError, InputError
+from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Outcome, fit
 from xdgmm.fitting.settings import check_n_components
 
@@ -80,6 +81,11 @@ def search(
     DegenerateError
         If the likelihood has no maximum for any of them.
 
+    Warns
+    -----
+    XdgmmWarning
+        If the model that is chosen has components that can follow chance (`FitResult.near_singular`).
+
     Examples
     --------
     >>> from xdgmm import Observations, datasets
@@ -108,4 +114,13 @@ def search(
         raise reason
     results = tuple(fitted.values())
     criteria = np.array([bic(result.log_likelihood, result.n_parameters, result.total_weight) for result in results])
-    return ModelSelection(tuple(fitted), results, criteria, tuple(degenerate))
+    selection = ModelSelection(tuple(fitted), results, criteria, tuple(degenerate))
+    if selection.result.near_singular:
+        warnings.warn(
+            f"the criterion chooses {selection.chosen} components, of which "
+            f"{', '.join(map(str, selection.result.near_singular))} can follow chance: very narrow, with few objects, "
+            "and not limited by errors; look at them, choose fewer components, or give a prior on the covariances",
+            XdgmmWarning,
+            stacklevel=2,
+        )
+    return selection
