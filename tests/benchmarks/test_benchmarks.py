@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts a process that compiles, fits and measures
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,7 +21,6 @@ def tables(what, folder):
     return json.loads(path.read_text(encoding="utf-8"))["tables"]
 
 
-@pytest.mark.slow
 def test_the_tables_of_a_pass_are_complete(tmp_path):
     by_problem, by_noise, by_projection, memory, start = tables("pass", tmp_path)
     assert {"1 thread", "2 threads", "exp", "ratio", "speed-up", "peak"} <= set(by_problem["rows"][0])
@@ -47,7 +48,6 @@ def test_the_tables_of_coverage_hold_every_method(tmp_path):
         assert all(0 <= percent <= 100 for percent in percents)
 
 
-@pytest.mark.slow
 def test_the_ranks_of_true_parameters_are_all_counted(tmp_path):
     (table,) = tables("calibration", tmp_path)
     assert [row["parameter"] for row in table["rows"]] == ["mean[0, x1]", "sigma[0, x1]"]

@@ -10,6 +10,14 @@ from xdgmm.fitting import STARTS, Outcome, Settings, fit
 from xdgmm.selection import search
 
 
+@pytest.fixture(autouse=True)
+def default_interrupts():
+    """Ctrl-C raises KeyboardInterrupt also where the tests run in the background, where shells ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def stars():
     rng = np.random.default_rng(3)

@@ -1,6 +1,7 @@
 """Where compiled code is kept."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,6 +38,13 @@ def value():
     return kernels.accumulate(blocks, np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))).log_likelihood
 
 
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory):
+    """A folder for compiled code, and the outcome of the first run with it."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return folder, outcome(NUMBA_CACHE_DIR=str(folder))
+
+
 def compiled_files(folder):
     return sorted(path.name for path in Path(folder).rglob("*.nb[ci]"))
 
@@ -52,9 +60,8 @@ def test_compiled_code_is_kept_in_the_cache_folder_and_not_in_the_package(tmp_pa
     assert compiled_files(Path(xdgmm.__file__).parent) == before
 
 
-def test_numbas_own_setting_is_respected(tmp_path):
-    run(NUMBA_CACHE_DIR=str(tmp_path))
-    assert any("accumulate" in name for name in compiled_files(tmp_path))
+def test_numbas_own_setting_is_respected(first_run):
+    assert any("accumulate" in name for name in compiled_files(first_run[0]))
 
 
 @moves_caches
@@ -86,16 +93,17 @@ def test_a_full_disk_is_no_obstacle(tmp_path, value):
     assert float(done.stdout) == value
 
 
-def test_damaged_files_are_made_anew(tmp_path, value):
-    run(NUMBA_CACHE_DIR=str(tmp_path))
+def test_damaged_files_are_made_anew(tmp_path, first_run, value):
+    shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
     for damaged in (b"", b"not what numba wrote"):
         for index in tmp_path.rglob("*.nbi"):
             index.write_bytes(damaged)
         assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
 
 
-def test_the_first_run_on_a_machine_says_that_it_compiles_and_later_ones_say_nothing(tmp_path):
-    first, later = (outcome(NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(2))
+def test_the_first_run_on_a_machine_says_that_it_compiles_and_later_ones_say_nothing(first_run):
+    folder, first = first_run
+    later = outcome(NUMBA_CACHE_DIR=str(folder))
     assert first.stderr.count("compiles kernels") == 1
     assert later.stderr == ""
     assert first.stdout == later.stdout

@@ -33,7 +33,10 @@ def bits(result):
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.1])
-@pytest.mark.parametrize(("N", "D", "K"), [(100_003, 2, 5), (200_000, 1, 3), (60_001, 3, 4), (5_000, 2, 50)])
+@pytest.mark.parametrize(
+    ("N", "D", "K"),
+    [(100_003, 2, 5), (200_000, 1, 3), (5_000, 2, 50), pytest.param(60_001, 6, 4, marks=pytest.mark.slow)],
+)
 def test_results_have_the_same_bits_for_any_number_of_threads(monkeypatch, N, D, K, missing):
     blocks, mixture = problem(N, D, K, missing)
     many = [np.stack([array] * 3) for array in mixture]
