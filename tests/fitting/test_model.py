@@ -549,7 +549,7 @@ def test_catalogues_whose_rows_alternate_are_seen_whole(every):
     result = XDGMM(1).fit(observations).result_
     for axis, truth in enumerate((1.0, 5.0)):
         assert abs(result.mixture.sigmas[0, axis] / truth - 1) < 4 / np.sqrt(2 * (which == axis).sum())
-    assert result.unmeasured == (("x1", "x2"),)
+    assert result.unmeasured_pairs == (("x1", "x2"),)
     assert "x1 and x2" in result.remarks[-1]
 
 
@@ -557,10 +557,10 @@ def test_columns_that_no_object_has_together_are_remarked_upon():
     x = np.random.default_rng(30).standard_normal((60, 3))
     x[:30, 0] = x[30:, 1] = np.nan
     result = XDGMM(1).fit(x, Xerr=0.1).result_
-    assert result.unmeasured == (("x1", "x2"),)
-    assert XDGMM(1, covariance_type="diag").fit(x, Xerr=0.1).result_.unmeasured == ()
+    assert result.unmeasured_pairs == (("x1", "x2"),)
+    assert XDGMM(1, covariance_type="diag").fit(x, Xerr=0.1).result_.unmeasured_pairs == ()
     _, observations, _ = ellipsoid(31, 300)
-    assert XDGMM(1).fit(observations).result_.unmeasured == ()
+    assert XDGMM(1).fit(observations).result_.unmeasured_pairs == ()
 
 
 def test_what_nobody_sees_is_named():

@@ -8,7 +8,7 @@ import pytest
 
 from xdgmm import InputError, Observations, datasets
 from xdgmm.errors import XdgmmDeprecationWarning
-from xdgmm.fitting import Problem, Settings, fit, model_of
+from xdgmm.fitting import Model, Problem, Settings, fit, model_of
 from xdgmm.kernels.reference import ReferenceData
 from xdgmm.uncertainty import laplace, parameter_errors, principal_limit, width_limit
 
@@ -109,5 +109,9 @@ def test_old_names_of_version_0_1_still_work(stars):
     result = fit(stars)
     with pytest.warns(XdgmmDeprecationWarning, match="effective_sizes"):
         assert result.effective_objects is result.effective_sizes
+    with pytest.warns(XdgmmDeprecationWarning, match="unmeasured_pairs"):
+        assert result.unmeasured is result.unmeasured_pairs
+    with pytest.warns(XdgmmDeprecationWarning, match="inferred_from"):
+        assert Model.shown_by(result.mixture) == Model.inferred_from(result.mixture)
     with pytest.warns(XdgmmDeprecationWarning, match="all_weights"):
         np.testing.assert_array_equal(result.mixture.shares, result.mixture.all_weights)

@@ -75,7 +75,7 @@ def test_the_record_tells_what_was_fitted_to_what():
 
 
 def test_a_mixture_without_a_record_is_what_it_looks_like():
-    assert model_of(START).covariance_type == Model.shown_by(START).covariance_type == "spherical"
+    assert model_of(START).covariance_type == Model.inferred_from(START).covariance_type == "spherical"
 
 
 def test_the_covariance_of_the_parameters_is_kept(tmp_path):

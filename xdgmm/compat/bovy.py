@@ -243,7 +243,7 @@ def _fixed(
     """What keeps its value."""
     given = {"weights": (fixamp, "fixamp"), "means": (fixmean, "fixmean"), "covariances": (fixcovar, "fixcovar")}
     masks = {part: _mask(fix, name, start.n_components) for part, (fix, name) in given.items()}
-    return Fixed(**{part: tuple(np.flatnonzero(mask)) for part, mask in masks.items()})
+    return Fixed(**{part: tuple(np.flatnonzero(mask).tolist()) for part, mask in masks.items()})
 
 
 def _mask(fix: ArrayLike | None, name: str, n_components: int) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from xdgmm.kernels import Statistics
 from .covariance_types import COVARIANCE_TYPES
 from .fit import fit
 from .initialisation import STARTS
-from .model import Fixed, Model
+from .model import Fixed, Model, shrinkage_prior
 from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
 from .problem import Problem
@@ -20,7 +20,6 @@ from .progress import Progress
 from .record import model_of
 from .result import FitResult, Outcome
 from .settings import Settings, StoppingRule
-from .shrinkage import shrinkage_prior
 from .starts import label_start, start_from
 
 __all__ = [

@@ -2,14 +2,18 @@
 
 Weights by softmax, means by ``m = m0 + L a / sqrt(q)``, covariances by a plain triangular factor,
 ``V = L (B0 + b / sqrt(q)) (B0 + b / sqrt(q))' L'``: no logarithm, so that singular covariances are ordinary points.
-L L' = (A / q)^-1 is the mean covariance with the noise in, so L is regular even where V is not; L is turned so
+L L' = (A / q)^-1 is the mean covariance including the noise, so L is regular even where V is not; L is rotated so
 that B0 is diagonal, largest first, which leaves no freedom of rotation while V has any rank.
 
-A floor below the covariances is added to ``V``; what is said of V then holds for what is above it.
+A floor below the covariances is added to ``V``; the factors are then those of the covariance above the floor.
 
-What is held fixed has no coordinate.  The covariance type says which elements of the factors exist, and which of them
-are one parameter; where it knows no correlations L is diagonal and nothing is turned.
+Fixed parameters have no coordinate.  The covariance type says which elements of the factors exist, and which of them
+are one parameter; for a type without correlations L is diagonal and nothing is rotated.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +21,21 @@ from xdgmm import kernels
 from xdgmm.basics.linalg import metric_root, symmetric, triangular_factor
 
 from .constraints import Constraints
+from .objective import information_of, prior_of
 
-DEAD = 1e-6  # share of the objects below which a component counts as having that many
-NOTHING = 1e-13  # fraction of the whole variance that is rounding
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Statistics
+    from xdgmm.mixture import GaussianMixture
+
+    from .priors import PriorTerms
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+FEWEST = 1e-6  # a component counts as having at least this fraction of the objects
+ROUNDING = 1e-13  # fraction of the whole variance that is rounding
 
 
 class FactorCoordinates:
@@ -28,38 +44,41 @@ class FactorCoordinates:
     Parameters
     ----------
     mixture : GaussianMixture
+        Of the covariance type of the constraints.
     statistics : Statistics
-        At that mixture.
+        At that mixture, with the information.
     constraints : Constraints, optional
-        What is fixed, tied or pinned; everything is free by default.  The mixture must conform already.
+        What is fixed or tied; everything is free by default.
     """
 
-    def __init__(self, mixture, statistics, constraints=None):
+    def __init__(
+        self, mixture: GaussianMixture, statistics: Statistics, constraints: Constraints | None = None
+    ) -> None:
         K, D = mixture.means.shape
         self.mixture = mixture
         self.constraints = Constraints.none(mixture) if constraints is None else constraints
-        fewest = DEAD * statistics.total_weight
+        fewest = FEWEST * statistics.total_weight
         self.q = np.maximum(statistics.n_members[:K], fewest)
         self.weights = _FreeWeights(mixture.all_weights, ~self.constraints.fixed_weights, statistics.weight_counts)
-        known = information(mixture, statistics, self.q)
-        self.L = self.constraints.metric(known, self.q)
-        self.means_root = _means_root(known, self.q, statistics.prior)
+        information = information_per_object(mixture, statistics, self.q)
+        self.L = self.constraints.metric(information, self.q)
+        self.means_root = _means_root(information, self.q, prior_of(statistics))
         self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
         excess = self.constraints.excess(mixture.covariances)
         for k in range(K):
-            self._factor(k, excess[k])
-        self._own(np.maximum(statistics.covariance_counts, fewest))
+            self._factorise(k, excess[k])
+        self._number_parameters(np.maximum(statistics.covariance_counts, fewest))
         self.free_means = np.repeat(~self.constraints.fixed_means, D)
         self.sizes = np.cumsum([self.weights.size, np.count_nonzero(self.free_means)])
-        self.size = self.sizes[1] + self.factor_roots.size
+        self.size = int(self.sizes[1]) + self.root_counts.size
 
-    def _factor(self, k, V):
-        """Set L and B of one component: turned to its principal axes, or with the pinned axis first."""
+    def _factorise(self, k: int, V: Floats) -> None:
+        """Set L and B of one component: rotated to its principal axes, or with the axis of a fixed variance first."""
         L = self.L[k]
-        smallest = 0.0 if self.constraints.regular else NOTHING
-        if self.constraints.fixes_variance(k):
-            axis = self.constraints.fixed_variance.axis
+        smallest = 0.0 if self.constraints.regularised else ROUNDING
+        axis = self.constraints.first_axis(k)
+        if axis is not None:
             order = np.r_[axis, np.delete(np.arange(L.shape[0]), axis)]
             root = np.linalg.cholesky(symmetric(L @ L.T)[np.ix_(order, order)])
             self.L[k][order] = root
@@ -74,37 +93,39 @@ class FactorCoordinates:
             values = np.diag(V) / np.diag(L) ** 2
         self.B[k] = np.diag(np.sqrt(np.where(values > smallest, values, 0.0)))
 
-    def _own(self, counts):
-        """Number the factor parameters that are free, and find how many objects determine each."""
-        owners = self.constraints.owners(self.rows, self.columns)
-        used, numbered = np.unique(owners[owners >= 0], return_inverse=True)
-        self.owners = np.full(owners.shape, -1)
-        self.owners[owners >= 0] = numbered
-        self.factor_roots = np.sqrt(self._owned(np.broadcast_to(counts[:, None], owners.shape), used.size))
-        self.axis_owners = self.owners[:, self.rows == self.columns]
+    def _number_parameters(self, counts: Floats) -> None:
+        """Number the free parameters of the factors, and find how many objects determine each."""
+        indices = self.constraints.parameter_indices(self.rows, self.columns)
+        used, numbered = np.unique(indices[indices >= 0], return_inverse=True)
+        self.parameter_indices = np.full(indices.shape, -1)
+        self.parameter_indices[indices >= 0] = numbered
+        counted = self._sums_by_parameter(np.broadcast_to(counts[:, None], indices.shape), used.size)
+        self.root_counts = np.sqrt(counted)
+        self.axis_indices = self.parameter_indices[:, self.rows == self.columns]
 
-    def _owned(self, elements, size=None):
-        """Sums over the elements (K, n) that belong to each parameter."""
-        mine = self.owners >= 0
-        size = self.factor_roots.size if size is None else size
-        return np.bincount(self.owners[mine], weights=elements[mine], minlength=size)
+    def _sums_by_parameter(self, elements: Floats, size: int) -> Floats:
+        """Sums over the elements (K, n) that are each parameter (size,)."""
+        free = self.parameter_indices >= 0
+        return np.bincount(self.parameter_indices[free], weights=elements[free], minlength=size).astype(float)
 
     @property
-    def eigenvalues(self):
+    def eigenvalues(self) -> Floats:
         """Intrinsic variance along each principal axis as a fraction of the whole, noise included (K, D)."""
-        return np.einsum("kij,kij->kj", self.B, self.B)
+        result: Floats = np.einsum("kij,kij->kj", self.B, self.B)
+        return result
 
     @property
-    def movable(self):
-        """Which axes have a variance that may change (K, D)."""
-        return self.axis_owners >= 0
+    def free_axes(self) -> Mask:
+        """Which axes have a variance that is free (K, D)."""
+        return self.axis_indices >= 0
 
-    def free(self, singular):
-        """Which z are free (size,) when the factor columns marked in `singular` (K, D) are held at zero."""
-        held = self._owned((singular & self.movable)[:, self.columns].astype(float)) > 0
-        return np.concatenate([np.ones(self.sizes[1], bool), ~held])
+    def free(self, singular: Mask) -> Mask:
+        """Which z are free (size,) when the factor columns marked in `singular` (K, D) are kept at zero."""
+        marked = (singular & self.free_axes)[:, self.columns].astype(float)
+        kept = self._sums_by_parameter(marked, self.root_counts.size) > 0
+        return np.concatenate([np.ones(self.sizes[1], bool), ~kept])
 
-    def at(self, z):
+    def at(self, z: Floats) -> GaussianMixture:
         """The mixture at coordinates z."""
         logits, a, b = np.split(z, self.sizes)
         covariances = self._covariances(self._factors(b))
@@ -113,35 +134,38 @@ class FactorCoordinates:
             covariances[fixed] = self.mixture.covariances[fixed]
         return self.mixture.with_parameters(self.weights.at(logits), self.mixture.means + self._shift(a), covariances)
 
-    def _covariances(self, B):
+    def _covariances(self, B: Floats) -> Floats:
         """Covariances (K, D, D) of factors in whitened coordinates."""
         F = self.L @ B
         V = F @ np.swapaxes(F, -1, -2)
         return V if self.constraints.floor is None else V + self.constraints.floor
 
-    def _shift(self, a):
+    def _shift(self, a: Floats) -> Floats:
+        """Shift of the means (K, D) at their coordinates a."""
         K, D = self.mixture.means.shape
-        whole = np.zeros(K * D)
-        whole[self.free_means] = a
-        return np.einsum("kij,kj->ki", self.means_root, whole.reshape(K, D) / np.sqrt(self.q)[:, None])
+        shift = np.zeros(K * D)
+        shift[self.free_means] = a
+        result: Floats = np.einsum("kij,kj->ki", self.means_root, shift.reshape(K, D) / np.sqrt(self.q)[:, None])
+        return result
 
-    def _factors(self, b):
+    def _factors(self, b: Floats) -> Floats:
+        """Factors (K, D, D) at their coordinates b."""
         B = self.B.copy()
-        B[:, self.rows, self.columns] += np.append(b / self.factor_roots, 0.0)[self.owners]
+        B[:, self.rows, self.columns] += np.append(b / self.root_counts, 0.0)[self.parameter_indices]
         return B
 
-    def gradient(self, z, mixture, statistics):
+    def gradient(self, z: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
         """Derivative of the objective with respect to z, from the statistics at ``mixture = at(z)``."""
         root = np.sqrt(self.q)[:, None]
         means = np.einsum("kji,kj->ki", self.means_root, statistics.grad_mean) / root
-        slope = (
-            2.0 * np.swapaxes(self.L, -1, -2) @ statistics.grad_covariance @ self.L @ self._factors(z[self.sizes[1] :])
-        )
-        factors = self._owned(slope[:, self.rows, self.columns]) / self.factor_roots
+        B, Lt = self._factors(z[self.sizes[1] :]), np.swapaxes(self.L, -1, -2)
+        slope = 2.0 * Lt @ statistics.grad_covariance @ self.L @ B
+        size = self.root_counts.size
+        factors = self._sums_by_parameter(slope[:, self.rows, self.columns], size) / self.root_counts
         weights = self.weights.gradient(mixture.all_weights, statistics.weight_counts)
         return np.concatenate([weights, means.ravel()[self.free_means], factors])
 
-    def jacobian(self):
+    def jacobian(self) -> Floats:
         """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z."""
         K, D = self.mixture.means.shape
         S, n_packed = self.mixture.all_weights.size, len(self.rows)
@@ -151,107 +175,107 @@ class FactorCoordinates:
         for z, index in enumerate(np.flatnonzero(self.free_means)):
             k, i = divmod(index, D)
             means[k * D : (k + 1) * D, self.sizes[0] + z] = self.means_root[k][:, i] / np.sqrt(self.q[k])
-        for k, e in np.argwhere(self.owners >= 0):
+        for k, e in np.argwhere(self.parameter_indices >= 0):
             F = self.L[k] @ self.B[k]
-            owner = self.owners[k, e]
+            index = self.parameter_indices[k, e]
             change = np.outer(self.L[k][:, self.rows[e]], F[:, self.columns[e]])
-            packed = (change + change.T)[self.rows, self.columns] / self.factor_roots[owner]
-            covariances[k, :, self.sizes[1] + owner] += packed
+            packed = (change + change.T)[self.rows, self.columns] / self.root_counts[index]
+            covariances[k, :, self.sizes[1] + index] += packed
         return np.concatenate([weights, means, covariances.reshape(K * n_packed, self.size)])
 
     @property
-    def axis_counts(self):
-        """Objects that determine the variance along each whitened axis (K, D), shared among axes of one variance."""
-        return self._of_axes(np.broadcast_to(self.q[:, None], self.axis_owners.shape)) / self._of_axes(
-            np.ones(self.axis_owners.shape)
-        )
+    def axis_counts(self) -> Floats:
+        """Objects that determine the variance along each whitened axis (K, D): the mean of axes with one variance."""
+        shape = self.axis_indices.shape
+        return self._sums_over_axes(np.broadcast_to(self.q[:, None], shape)) / self._sums_over_axes(np.ones(shape))
 
-    def slopes(self, statistics):
+    def slopes(self, statistics: Statistics) -> Floats:
         """Derivative with respect to the variance along each whitened axis, per object: diag(L' (C - A) L / q)."""
         slopes = 2.0 * np.einsum("kia,kij,kja->ka", self.L, statistics.grad_covariance, self.L)
-        return self._of_axes(slopes) / self._of_axes(np.broadcast_to(self.q[:, None], slopes.shape))
+        return self._sums_over_axes(slopes) / self._sums_over_axes(np.broadcast_to(self.q[:, None], slopes.shape))
 
-    def _of_axes(self, elements):
-        """Sums over all axes (K, D) that have one variance, at each of them; those held stay by themselves."""
-        mine = self.movable
-        sums = np.bincount(self.axis_owners[mine], weights=elements[mine], minlength=self.factor_roots.size)
+    def _sums_over_axes(self, elements: Floats) -> Floats:
+        """At each axis (K, D), the sum of the elements over the axes with the same variance; fixed axes stand alone."""
+        free = self.free_axes
+        sums = np.bincount(self.axis_indices[free], weights=elements[free], minlength=self.root_counts.size)
         result = elements.astype(float)
-        result[mine] = sums[self.axis_owners[mine]]
+        result[free] = sums[self.axis_indices[free]]
         return result
 
-    def with_variances(self, which, variances):
+    def with_variances(self, which: Mask, variances: Floats) -> GaussianMixture:
         """The mixture with other variances along the whitened axes marked in `which`, both (K, D)."""
         B = self.B.copy()
         for k, axis in np.argwhere(which):
             B[k, :, axis] = 0.0
             B[k, axis, axis] = np.sqrt(variances[k, axis])
-        changed = which.any(axis=1)[:, None, None]
-        covariances = np.where(changed, self._covariances(B), self.mixture.covariances)
+        changed = np.asarray(which.any(axis=1))
+        covariances = np.where(changed[:, None, None], self._covariances(B), self.mixture.covariances)
         return self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, covariances)
 
 
 class _FreeWeights:
-    """Softmax coordinates of the weights that are free: they divide what the fixed ones leave."""
+    """Softmax coordinates of the free weights, which sum to one less the fixed weights."""
 
-    def __init__(self, weights, free, counts):
+    def __init__(self, weights: Floats, free: Mask, counts: Floats) -> None:
         self.start, self.free = weights, free
         self.rest = 1.0 - weights[~free].sum()
-        self.within = weights[free] / max(weights[free].sum(), 1e-300)
-        self.logits = np.log(np.maximum(self.within, 1e-300))
-        self.basis = _softmax_basis(self.within, max(counts[free].sum(), 1e-300))
+        self.fractions = weights[free] / max(weights[free].sum(), 1e-300)
+        self.logits = np.log(np.maximum(self.fractions, 1e-300))
+        self.basis = _softmax_basis(self.fractions, max(counts[free].sum(), 1e-300))
         self.size = self.basis.shape[1]
 
-    def at(self, z):
+    def at(self, z: Floats) -> Floats:
         """Weights (S,) at coordinates z."""
         if self.size == 0:
             return self.start
         logits = self.logits + self.basis @ z
-        within = np.exp(logits - logits.max())
+        fractions = np.exp(logits - logits.max())
         result = self.start.copy()
-        result[self.free] = self.rest * (within / within.sum())
+        result[self.free] = self.rest * (fractions / fractions.sum())
         return result
 
-    def gradient(self, weights, counts):
+    def gradient(self, weights: Floats, counts: Floats) -> Floats:
         """Derivative with respect to z, from the counts (S,) at these weights."""
         if self.size == 0:
             return np.zeros(0)
-        mine = counts[self.free]
-        return self.basis.T @ (mine - weights[self.free] / self.rest * mine.sum())
+        free_counts = counts[self.free]
+        return self.basis.T @ (free_counts - weights[self.free] / self.rest * free_counts.sum())
 
-    def jacobian(self):
+    def jacobian(self) -> Floats:
         """Derivatives of the weights at z = 0 (S, size)."""
         result = np.zeros((self.start.size, self.size))
-        result[self.free] = self.rest * self.within[:, None] * (self.basis - self.within @ self.basis)
+        result[self.free] = self.rest * self.fractions[:, None] * (self.basis - self.fractions @ self.basis)
         return result
 
 
-def information(mixture, statistics, q):
-    """Information per object on each component (K, D, D), that of the prior on its covariance included.
+def information_per_object(mixture: GaussianMixture, statistics: Statistics, q: Floats) -> Floats:
+    """Information per object on each component (K, D, D), including that of the prior on its covariance.
 
-    An inverse-Wishart prior knows as much as so many objects without errors: without it, a direction that no object
-    sees would have no scale.  The ridge gives one to what nobody knows.
+    An inverse-Wishart prior counts like objects without errors; without it, a direction that no object measures would
+    have no scale.  The ridge gives a scale to directions that neither objects nor prior determine.
     """
-    result = statistics.information / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
-    if statistics.prior is not None and statistics.prior.bounds_covariances:
-        counts = statistics.prior.component_counts / q
+    result = information_of(statistics) / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
+    prior = prior_of(statistics)
+    if prior is not None and prior.bounds_covariances:
+        counts = prior.component_counts / q
         result = result + counts[:, None, None] * np.linalg.pinv(mixture.covariances, hermitian=True)
     return result
 
 
-def _means_root(known, q, prior):
+def _means_root(information: Floats, q: Floats, prior: PriorTerms | None) -> Floats:
     """Roots (K, D, D) of the covariance of each mean, per object, a prior on it included."""
     if prior is not None:
-        known = known + prior.precision / q[:, None, None]
-    return metric_root(known)
+        information = information + prior.precision / q[:, None, None]
+    return metric_root(information)
 
 
-def _whitened(V, L):
+def _whitened(V: Floats, L: Floats) -> Floats:
     half = np.linalg.solve(L, V)
     return symmetric(np.linalg.solve(L, half.T))
 
 
-def _softmax_basis(weights, total_weight):
-    """Directions (K, K - 1) of the logits that matter, scaled so that the information on each is about one."""
+def _softmax_basis(weights: Floats, total_weight: float) -> Floats:
+    """Directions (K, K - 1) of the logits that change the weights, scaled to an information of about one each."""
     if weights.size < 2:
         return np.zeros((weights.size, 0))
     roots = np.sqrt(np.maximum(weights, 1e-12))

@@ -114,7 +114,7 @@ def _result(
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
         effective_sizes=problem.data.effective_sizes(*parameters(iterate.mixture)),
         noise_ratio=_noise_ratio(iterate.mixture, problem.data),
-        unmeasured=unmeasured_pairs(observations) if problem.model.type.rotated else (),
+        unmeasured_pairs=unmeasured_pairs(observations) if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
         n_passes=objective.passes,
         n_starts=n_starts,

@@ -6,9 +6,13 @@ Astronomy*, sec. 4.4; w = omega r, mu the mean at that s)::
 
     sum w / (s^2 + e_i^2)  =  sum w (x_i - mu)^2 / (s^2 + e_i^2)^2
 
-solved numerically for every component: all stationary points are bracketed, s = 0 competes, the best wins.  In D
-dimensions one safeguarded scoring step is made from the statistics of the pass.
+solved numerically for every component: all stationary points are bracketed, and the highest of them and of s = 0 is
+taken.  In D dimensions one safeguarded scoring step is made from the statistics of the pass.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import brentq
@@ -17,15 +21,27 @@ from xdgmm.basics.linalg import metric_root, positive_part, symmetric
 
 from . import em
 from .constraints import Constraints
-from .coordinates import information
-from .objective import parameters
+from .coordinates import information_per_object
+from .objective import information_of, parameters, prior_of
 
-GRID = 32  # points between which stationary variances are looked for
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Data, SigmaProfile, Statistics
+    from xdgmm.mixture import GaussianMixture
+
+    from .objective import Objective
+
+    Floats = NDArray[np.float64]
+
+GRID = 32  # points between which stationary variances are bracketed
 SMALLEST = 1e-12  # lowest variance on the grid, relative to the upper end of the bracket
 HALVINGS = 4
 
 
-def iterate(mixture, statistics, objective):
+def iterate(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective
+) -> tuple[GaussianMixture, Statistics]:
     """One iteration: the next mixture and its statistics."""
     if mixture.n_dimensions == 1 and objective.constraints.separable and not objective.data.projected:
         following = solve(mixture, statistics, objective.data, objective.constraints)
@@ -33,23 +49,23 @@ def iterate(mixture, statistics, objective):
     return iterate_by_scoring(mixture, statistics, objective)
 
 
-def solve(mixture, statistics, data, constraints):
+def solve(mixture: GaussianMixture, statistics: Statistics, data: Data, constraints: Constraints) -> GaussianMixture:
     """Maximise over every mean and sigma (D = 1, all free, no prior) with the responsibilities held fixed."""
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(statistics.n_members[: mixture.n_components] > 0):
-        profile = data.sigma_profile(*parameters(mixture), k)
+        profile = data.sigma_profile(*parameters(mixture), int(k))
         if profile is not None:
             means[k, 0], covariances[k, 0, 0] = implicit_sigma(profile)
     return mixture.with_parameters(constraints.weights(mixture.all_weights, statistics.n_members), means, covariances)
 
 
-def implicit_sigma(profile):
+def implicit_sigma(profile: SigmaProfile) -> tuple[float, float]:
     """Mean and intrinsic variance that maximise the likelihood of one Gaussian under heteroscedastic noise.
 
     Parameters
     ----------
     profile : SigmaProfile
-        What the objects say at each intrinsic variance.
+        Of the objects of one component.
 
     Returns
     -------
@@ -62,7 +78,7 @@ def implicit_sigma(profile):
     points every change of its sign from plus to minus is a maximum, refined by Brent's method.
     """
 
-    def derivative(variance):
+    def derivative(variance: float) -> float:
         _, precision, squares, _ = profile(variance)
         return squares - precision
 
@@ -78,13 +94,15 @@ def implicit_sigma(profile):
         if before > 0 >= after:
             candidates.append(brentq(derivative, low, high, xtol=1e-300, rtol=1e-14))
     if not candidates:  # exact values on which the component collapses
-        candidates.append(grid[0])
+        candidates.append(float(grid[0]))
     best = max(candidates, key=lambda variance: profile(variance)[3])
     return profile(best)[0], best
 
 
-def iterate_by_scoring(mixture, statistics, objective):
-    """One scoring step, halved until the objective does not fall; the closed-form step where nothing helps."""
+def iterate_by_scoring(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective
+) -> tuple[GaussianMixture, Statistics]:
+    """One scoring step, halved until the objective does not fall; a step of EM if it falls for all halvings."""
     goal = scoring_step(mixture, statistics, objective.constraints)
     lowest = statistics.objective - statistics.rounding
     fraction = 1.0
@@ -97,52 +115,58 @@ def iterate_by_scoring(mixture, statistics, objective):
     return em.iterate(mixture, statistics, objective)
 
 
-def scoring_step(mixture, statistics, constraints=None):
+def scoring_step(
+    mixture: GaussianMixture, statistics: Statistics, constraints: Constraints | None = None
+) -> GaussianMixture:
     """Fisher scoring: ``m + A^-1 g`` and ``V + q A^-1 (C - A) A^-1``, projected on V >= 0 in the metric of A.
 
-    Exact, given the responsibilities, where all objects carry the same noise.  C is taken about the new mean.  In one
+    Exact, given the responsibilities, where all objects have the same noise.  C is taken about the new mean.  In one
     dimension the information on the variance is known exactly, ``V + (C - A) / B``.
     """
     constraints = Constraints.none(mixture) if constraints is None else constraints
     K, D = mixture.means.shape
-    q = np.where(statistics.n_members[:K] > 0, statistics.n_members[:K], 1.0)
+    has_members = statistics.n_members[:K] > 0
+    q = np.where(has_members, statistics.n_members[:K], 1.0)
     counts = np.where(statistics.covariance_counts > 0, statistics.covariance_counts, 1.0)
-    labelled = statistics.information / q[:, None, None] + 1e-12 * np.eye(D)  # finite for a coordinate that nobody has
-    shift = np.where((statistics.n_members[:K] > 0)[:, None], _mean_step(statistics, q, labelled), 0.0)
+    information = information_of(statistics)
+    labelled = information / q[:, None, None] + 1e-12 * np.eye(D)  # regular also for a coordinate that no object has
+    shift = np.where(has_members[:, None], _mean_step(statistics, q, labelled), 0.0)
     shift[constraints.fixed_means] = 0.0
-    L = constraints.metric(information(mixture, statistics, q), q)
+    L = constraints.metric(information_per_object(mixture, statistics, q), q)
     white = _whitened(mixture.covariances, L)
     pulled = np.einsum("kji,kjl,kl->ki", L, labelled, shift)
     slope = np.swapaxes(L, -1, -2) @ (2.0 * statistics.grad_covariance / counts[:, None, None]) @ L
     slope = slope - pulled[:, :, None] * pulled[:, None, :]
     if statistics.squared_information is not None:
         known = np.where(statistics.squared_information > 0, statistics.squared_information, 1.0) * q
-        slope = slope * (statistics.information[:, 0, 0] ** 2 / known)[:, None, None]
-    whole = constraints.type.combined(white + slope, counts)
-    alive = statistics.covariance_counts > 0
-    covariances = symmetric(L @ positive_part(whole) @ np.swapaxes(L, -1, -2))
-    covariances = np.where(alive[:, None, None], covariances, mixture.covariances)
+        slope = slope * (information[:, 0, 0] ** 2 / known)[:, None, None]
+    combined = constraints.type.combined(white + slope, counts)
+    changes = statistics.covariance_counts > 0
+    covariances = symmetric(L @ positive_part(combined) @ np.swapaxes(L, -1, -2))
+    covariances = np.where(changes[:, None, None], covariances, mixture.covariances)
     return mixture.with_parameters(
         constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,
-        constraints.covariances(mixture.covariances, covariances, np.where(alive, counts, 0.0)),
+        constraints.covariances(mixture.covariances, covariances, np.where(changes, counts, 0.0)),
     )
 
 
-def _mean_step(statistics, q, labelled):
+def _mean_step(statistics: Statistics, q: Floats, labelled: Floats) -> Floats:
     """``A^-1 g`` (K, D), with the precision of a prior on the means in A."""
-    if statistics.prior is not None:
-        labelled = labelled + statistics.prior.precision / q[:, None, None]
+    prior = prior_of(statistics)
+    if prior is not None:
+        labelled = labelled + prior.precision / q[:, None, None]
     root = metric_root(labelled)
-    return np.einsum("kij,klj,kl->ki", root, root, statistics.grad_mean) / q[:, None]
+    step: Floats = np.einsum("kij,klj,kl->ki", root, root, statistics.grad_mean) / q[:, None]
+    return step
 
 
-def _whitened(V, L):
+def _whitened(V: Floats, L: Floats) -> Floats:
     half = np.linalg.solve(L, V)
-    return symmetric(np.linalg.solve(L, np.swapaxes(half, -1, -2)))
+    return symmetric(np.asarray(np.linalg.solve(L, np.swapaxes(half, -1, -2)), dtype=float))
 
 
-def _between(mixture, goal, fraction):
+def _between(mixture: GaussianMixture, goal: GaussianMixture, fraction: float) -> GaussianMixture:
     """A convex combination, parameter by parameter: positive semi-definite as both ends are."""
     return mixture.with_parameters(
         *(

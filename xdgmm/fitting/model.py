@@ -1,17 +1,29 @@
-"""What is fitted: the type of the covariances, what is held fixed, the prior, and the background."""
+"""What is fitted: the type of the covariances, what is fixed, the prior, and the background."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.mixture import Background, GaussianMixture
 
 from .constraints import Constraints
-from .covariance_types import COVARIANCE_TYPES
-from .priors import Prior
+from .covariance_types import COVARIANCE_TYPES, CovarianceType
+from .priors import InverseWishart, Prior
 
-CONFORMING = 1e-10  # relative difference between a covariance and one of its type
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
+    from numpy.typing import NDArray
+
+    from xdgmm.observations import Observations
+
+    from .priors import PriorTerms
+
+SAME_TYPE = 1e-10  # largest relative difference between a fixed covariance and the nearest one of the type
+SHRINKAGE = 1e-6  # fraction of the covariance of exact values that comes from a shrinkage prior
 
 
 @dataclass(frozen=True)
@@ -21,7 +33,7 @@ class Fixed:
     Parameters
     ----------
     weights : tuple of int
-        The other components divide the rest; K stands for the background.
+        The other weights sum to one less these; K is the index of the background.
     means, covariances : tuple of int
 
     Examples
@@ -31,12 +43,12 @@ class Fixed:
     Fixed(weights=(), means=(1,), covariances=(1,))
     """
 
-    weights: tuple = ()
-    means: tuple = ()
-    covariances: tuple = ()
+    weights: tuple[int, ...] = ()
+    means: tuple[int, ...] = ()
+    covariances: tuple[int, ...] = ()
 
-    def __post_init__(self):
-        """Tuples of different whole numbers."""
+    def __post_init__(self) -> None:
+        """Make tuples of different whole numbers."""
         for name in ("weights", "means", "covariances"):
             given = getattr(self, name)
             indices = tuple(given) if isinstance(given, (list, tuple, range, np.ndarray)) else (given,)
@@ -48,25 +60,30 @@ class Fixed:
             object.__setattr__(self, name, tuple(int(k) for k in indices))
 
     @property
-    def anything(self):
-        """Is there anything fixed?"""
+    def anything(self) -> bool:
+        """Is any parameter fixed?"""
         return bool(self.weights or self.means or self.covariances)
 
-    def masks(self, n_components, n_weights):
+    def masks(
+        self, n_components: int, n_weights: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
         """Boolean arrays: fixed weights (n_weights,), means and covariances (K,)."""
-        result = []
-        for name, size in (("weights", n_weights), ("means", n_components), ("covariances", n_components)):
-            wrong = [k for k in getattr(self, name) if not 0 <= k < size]
-            if wrong:
-                last = f"{size - 1}, the background's" if size > n_components else f"{size - 1}"
-                raise InputError(
-                    f"`{name}` of Fixed names component {wrong[0]}, but with `n_components` {n_components} the indices "
-                    f"run from 0 to {last}"
-                )
-            mask = np.zeros(size, bool)
-            mask[list(getattr(self, name))] = True
-            result.append(mask)
-        return result
+        weights = self._mask("weights", n_weights, n_components)
+        means, covariances = (self._mask(name, n_components, n_components) for name in ("means", "covariances"))
+        return weights, means, covariances
+
+    def _mask(self, name: str, size: int, n_components: int) -> NDArray[np.bool_]:
+        indices = getattr(self, name)
+        wrong = [k for k in indices if not 0 <= k < size]
+        if wrong:
+            last = f"{size - 1}, the background's" if size > n_components else f"{size - 1}"
+            raise InputError(
+                f"`{name}` of Fixed names component {wrong[0]}, but with `n_components` {n_components} the indices "
+                f"run from 0 to {last}"
+            )
+        mask = np.zeros(size, bool)
+        mask[list(indices)] = True
+        return mask
 
 
 @dataclass(frozen=True)
@@ -80,7 +97,7 @@ class Model:
     fixed : Fixed
     prior : Prior or None
     background : Background or None
-        Resolved: with a box in the units of the observations.
+        In a fit's result and in a `Problem` with a box, in the units of the observations.
     """
 
     covariance_type: str = "full"
@@ -88,8 +105,10 @@ class Model:
     prior: Prior | None = None
     background: Background | None = None
 
-    def __post_init__(self):
-        """Refuse what is no setting."""
+    shown_by = DeprecatedAlias("inferred_from")
+
+    def __post_init__(self) -> None:
+        """Refuse settings of another type."""
         if not isinstance(self.covariance_type, str) or self.covariance_type not in COVARIANCE_TYPES:
             raise InputError(
                 f"`covariance_type` is {self.covariance_type!r}, but it must be one of {', '.join(COVARIANCE_TYPES)}"
@@ -100,59 +119,87 @@ class Model:
                 raise InputError(f"`{name}` is {part!r}, but it must be a {kind.__name__}, or None")
 
     @classmethod
-    def shown_by(cls, mixture):
-        """The model that a mixture looks like: its background, and the narrowest type that its covariances have."""
+    def inferred_from(cls, mixture: GaussianMixture) -> Model:
+        """The model of a mixture without a record: its background, and the simplest type that its covariances have."""
         V = mixture.covariances
         K, D = mixture.means.shape
         kind = "full"
         for name in ("spherical", "diag") if D > 1 else ():
-            conforming = COVARIANCE_TYPES[name].combined(V, np.ones(K))
-            if kind == "full" and np.array_equal(conforming, V):
+            if kind == "full" and np.array_equal(COVARIANCE_TYPES[name].combined(V, np.ones(K)), V):
                 kind = name
         if kind == "full" and K > 1 and (V[0] == V).all():
             kind = "tied"
         return cls(kind, background=mixture.background)
 
     @property
-    def type(self):
+    def type(self) -> CovarianceType:
         """The covariance type."""
         return COVARIANCE_TYPES[self.covariance_type]
 
-    def n_parameters(self, n_components, n_dimensions):
-        """Number of free parameters: what AIC and BIC count."""
-        unhindered = replace(self, prior=None)  # which fixes nothing, and whose units are not known here
-        return unhindered.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
+    def n_parameters(self, n_components: int, n_dimensions: int) -> int:
+        """Number of free parameters, as AIC and BIC count them."""
+        without_prior = replace(self, prior=None)  # which fixes nothing, and whose units are not known here
+        return without_prior.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
 
-    def constraints(self, n_components, n_dimensions, units=None):
-        """What the solvers ask, for K components in D dimensions, in the caller's units.
+    def constraints(
+        self, n_components: int, n_dimensions: int, units: tuple[UnitBase | None, ...] | None = None
+    ) -> Constraints:
+        """The model for K components in D dimensions as the solvers use it, in the user's units.
 
         Raises
         ------
         InputError
             If a fixed component does not exist, or a part of the prior has a wrong shape or value.
         """
-        background = self.background is not None
-        masks = self.fixed.masks(n_components, n_components + background)
+        masks = self.fixed.masks(n_components, n_components + (self.background is not None))
         if self.covariance_type == "tied" and masks[2].any() and not masks[2].all():
             raise InputError(
                 "`fixed` holds some covariances only, but with covariance_type='tied' all are the same one: fix all or "
                 "none"
             )
-        prior = self.prior and self.prior.terms(
-            n_components, n_dimensions, units, background=background, tied=self.covariance_type == "tied"
-        )
-        return Constraints(self.type, *masks, prior)
+        prior = None if self.prior is None else self._terms(self.prior, n_components, n_dimensions, units)
+        return Constraints(self.type, *masks, prior=prior)
 
-    def log_priors(self, mixture):
+    def _terms(
+        self, prior: Prior, n_components: int, n_dimensions: int, units: tuple[UnitBase | None, ...] | None
+    ) -> PriorTerms:
+        background, tied = self.background is not None, self.covariance_type == "tied"
+        return prior.terms(n_components, n_dimensions, units, background=background, tied=tied)
+
+    def log_priors(self, mixture: GaussianMixture) -> dict[str, float]:
         """Log-density of each part of the prior at a mixture, in its units; empty without a prior."""
         if self.prior is None:
             return {}
-        terms = self.constraints(*mixture.means.shape, mixture.units).prior
+        terms = self._terms(self.prior, mixture.n_components, mixture.n_dimensions, mixture.units)
         constants = terms.log_constants(self.prior)
         return {name: value + constants[name] for name, value in terms.log_densities(mixture).items()}
 
-    def check_start(self, start):
-        """Refuse a start that fixed parameters or the covariance type contradict."""
+    def check_start(self, start: GaussianMixture) -> None:
+        """Refuse a start that contradicts fixed parameters, the prior or the covariance type.
+
+        Raises
+        ------
+        InputError
+            If it does.
+        """
+        self._check_starting_weights(start)
+        if self.prior is not None and self.prior.covariances is not None:
+            singular = np.flatnonzero(np.linalg.eigvalsh(start.covariances)[:, 0] <= 0)
+            if singular.size:
+                raise InputError(
+                    f"the covariance of component {singular[0]} is singular at the start, where the prior on the "
+                    "covariances is zero; start from a positive definite one"
+                )
+        of_type = self.type.combined(start.covariances, np.ones(start.n_components))
+        size = np.abs(start.covariances).max(axis=(1, 2))
+        for k in self.fixed.covariances:
+            if np.abs(of_type[k] - start.covariances[k]).max() > SAME_TYPE * size[k]:
+                raise InputError(
+                    f"the fixed covariance of component {k} is not of covariance_type='{self.covariance_type}'; give "
+                    "one that is, or use 'full'"
+                )
+
+    def _check_starting_weights(self, start: GaussianMixture) -> None:
         fixed = start.all_weights[list(self.fixed.weights)].sum()
         some_free = len(self.fixed.weights) < start.all_weights.size
         if self.fixed.weights and some_free and fixed >= 1.0:
@@ -167,26 +214,41 @@ class Model:
                     f"component {np.argmax(impossible)} starts with weight 0, where the prior on the weights is zero; "
                     "start with more"
                 )
-        if self.prior is not None and self.prior.covariances is not None:
-            singular = np.flatnonzero(np.linalg.eigvalsh(start.covariances)[:, 0] <= 0)
-            if singular.size:
-                raise InputError(
-                    f"the covariance of component {singular[0]} is singular at the start, where the prior on the "
-                    "covariances is zero; start from a positive definite one"
-                )
-        conform = self.type.combined(start.covariances, np.ones(start.n_components))
-        size = np.abs(start.covariances).max(axis=(1, 2))
-        for k in self.fixed.covariances:
-            if np.abs(conform[k] - start.covariances[k]).max() > CONFORMING * size[k]:
-                raise InputError(
-                    f"the fixed covariance of component {k} is not of covariance_type='{self.covariance_type}'; give "
-                    "one that is, or use 'full'"
-                )
 
 
-def with_background(mixture, background):
-    """A mixture of Gaussians (K,) beside a background that takes its fraction of the weight."""
+def with_background(mixture: GaussianMixture, background: Background | None) -> GaussianMixture:
+    """A mixture of Gaussians (K,) beside a background, whose fraction is taken from all weights."""
     if background is None:
         return mixture
     weights = (1.0 - background.fraction) * mixture.weights
     return GaussianMixture(weights, mixture.means, mixture.covariances, mixture.names, mixture.units, background)
+
+
+def shrinkage_prior(observations: Observations, n_components: int, model: Model) -> Prior | None:
+    """The prior by which one Gaussian for exact values gets a small width in directions without scatter.
+
+    Its covariance is then ``(1 - c) S + c diag(S)`` with c = 1e-6 and S the scatter of the values.  One Gaussian
+    follows S for any rank, so that the answer does not depend on where a component collapses, as with several ones.
+
+    Returns
+    -------
+    Prior or None
+        None for several components, where values are noisy, missing or the same in all of a column, or if the model is
+        more than a covariance type.
+
+    Notes
+    -----
+    The maximum of the posterior is ``(N S + Psi) / (N + nu + D + 1)``, with the density of `InverseWishart`.  With a
+    fixed c this is linear shrinkage to the diagonal (Schaefer & Strimmer 2005, Stat. Appl. Genet. Mol. Biol. 4, 32).
+    """
+    counted = observations.select(observations.counts)
+    single = n_components == 1 and model == Model(model.covariance_type) and counted.projections is None
+    if not single or counted.variances.any() or not counted.present.all():
+        return None
+    weights, total = counted.weights, counted.total_weight
+    about = counted.values - np.average(counted.values, axis=0, weights=weights)
+    scatter = np.average(about**2, axis=0, weights=weights)
+    if (scatter <= np.finfo(float).eps ** 2 * (counted.values**2).max(axis=0)).any():
+        return None
+    strength = total * SHRINKAGE / (1.0 - SHRINKAGE)
+    return Prior(covariances=InverseWishart(np.diag(strength * scatter), strength - observations.n_dimensions - 1))

@@ -1,36 +1,59 @@
 """Newton steps for small problems: the Hessian by differences of the exact gradient, in factor coordinates."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .coordinates import FactorCoordinates
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Statistics
+    from xdgmm.mixture import GaussianMixture
+
+    from .objective import Objective
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
 STEP = 1e-5  # difference step, in standard errors
-UPWARDS = 1e-4  # upward curvature (one is the information with known labels) that is no rounding of differences
+UPWARDS = 1e-4  # upward curvature, in units of the information with known labels, that exceeds rounding of differences
 FLAT = 1e-9  # curvature below this fraction of the largest counts as flat
 HALVINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
 class QuadraticModel:
-    """Quadratic model of the objective around a mixture, restricted to the coordinates that are free."""
+    """Quadratic model of the objective around a mixture, restricted to the free coordinates.
+
+    Attributes
+    ----------
+    coordinates : FactorCoordinates
+    free : ndarray of int (n,)
+        Indices of the free coordinates z.
+    gradient, hessian : ndarray (n,), (n, n)
+        Derivatives of the objective with respect to them.
+    """
 
     coordinates: FactorCoordinates
-    free: np.ndarray
-    gradient: np.ndarray
-    hessian: np.ndarray
+    free: Indices
+    gradient: Floats
+    hessian: Floats
 
-    def newton_step(self):
-        """Newton step (whole z) and the nats it is predicted to gain.
+    def newton_step(self) -> tuple[Floats, float]:
+        """Newton step in z (size,) and its predicted gain, in nats.
 
-        Where the likelihood bends upwards (a saddle) the step goes uphill by a standard error or more: a point from
-        which two directions lead up is no maximum, even if its gradient vanishes.
+        Along directions of positive curvature (a saddle) the step goes uphill by a standard error or more: such a point
+        is no maximum, even if its gradient vanishes.
         """
         values, vectors = np.linalg.eigh(-self.hessian)
         size = np.abs(values)
-        bent = size > FLAT * size.max(initial=1.0)
-        values, size, vectors = values[bent], size[bent], vectors[:, bent]
+        curved = size > FLAT * size.max(initial=1.0)
+        values, size, vectors = values[curved], size[curved], vectors[:, curved]
         along = vectors.T @ self.gradient
         upwards = values < -UPWARDS
         steps = np.where(upwards, np.copysign(np.maximum(np.abs(along) / size, 1.0), along), along / size)
@@ -39,13 +62,20 @@ class QuadraticModel:
         return z, float(np.sum(along * steps + 0.5 * np.where(upwards, size, -size) * steps**2))
 
 
-def quadratic_model(mixture, statistics, objective, singular, *, central=False):
+def quadratic_model(
+    mixture: GaussianMixture,
+    statistics: Statistics,
+    objective: Objective,
+    singular: NDArray[np.bool_],
+    *,
+    central: bool = False,
+) -> QuadraticModel:
     """Quadratic model around a mixture: one pass for each free coordinate, two with central differences.
 
     Parameters
     ----------
     singular : ndarray of bool (K, D)
-        Principal axes (of `FactorCoordinates`) held at zero variance.
+        Principal axes (of `FactorCoordinates`) whose variance is kept at zero.
     """
     coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
     free = np.flatnonzero(coordinates.free(singular))
@@ -55,23 +85,30 @@ def quadratic_model(mixture, statistics, objective, singular, *, central=False):
     )
 
 
-def hessian(coordinates, statistics, objective, free, *, central=False):
+def hessian(
+    coordinates: FactorCoordinates,
+    statistics: Statistics,
+    objective: Objective,
+    free: Indices,
+    *,
+    central: bool = False,
+) -> Floats:
     """Second derivatives of an objective with respect to the free coordinates, symmetric.
 
     Parameters
     ----------
     coordinates : FactorCoordinates
     statistics : Statistics
-        Of that likelihood at the mixture of the coordinates.
+        Of that objective at the mixture of the coordinates.
     objective : Objective
     free : ndarray of int
     """
 
-    def gradient(index, step):
+    def gradient(index: np.intp, step: float) -> Floats:
         z = np.zeros(coordinates.size)
         z[index] = step
-        point = coordinates.at(z)
-        return coordinates.gradient(z, point, objective.differentiate(point))[free]
+        mixture = coordinates.at(z)
+        return coordinates.gradient(z, mixture, objective.differentiate(mixture))[free]
 
     if central:
         columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]
@@ -82,15 +119,25 @@ def hessian(coordinates, statistics, objective, free, *, central=False):
     return 0.5 * (matrix + matrix.T)
 
 
-def iterate(mixture, statistics, objective, singular):
-    """One Newton step, halved until the objective does not fall: mixture, statistics, predicted gain before it."""
+def iterate(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective, singular: NDArray[np.bool_]
+) -> tuple[GaussianMixture, Statistics, float]:
+    """One Newton step, halved until the objective does not fall.
+
+    Returns
+    -------
+    mixture, statistics
+        After the step.
+    gain : float
+        The gain that was predicted before it, in nats.
+    """
     model = quadratic_model(mixture, statistics, objective, singular)
     z, gain = model.newton_step()
     lowest = statistics.objective - statistics.rounding
     for _ in range(HALVINGS):
-        point = model.coordinates.at(z)
-        reached = objective.expect(point)
+        trial = model.coordinates.at(z)
+        reached = objective.expect(trial)
         if reached.objective >= lowest:
-            return point, reached, gain
+            return trial, reached, gain
         z = z / 2.0
     return mixture, statistics, gain

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
@@ -27,22 +27,24 @@ if TYPE_CHECKING:
 UNLIMITED = 10**9
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PosteriorStatistics(Statistics):
     """`Statistics` whose derivatives are those of the log-posterior.
 
     Attributes
     ----------
     log_prior : float
-        What the prior adds to the objective.
+        Term of the prior in the objective.
     prior : PriorTerms
         The prior whose derivatives are in `grad_mean` and `grad_covariance`.
     """
 
-    log_prior: float = 0.0
-    prior: PriorTerms | None = None  # type: ignore[misc]
+    log_prior: float
+    prior: PriorTerms
 
-    __add__: ClassVar[None] = None  # type: ignore[assignment]  # the prior would count twice
+    def __add__(self, other: Statistics) -> NoReturn:
+        """Refuse a sum, in which the prior would count twice."""
+        raise TypeError("statistics of a posterior do not add: the prior would count twice")
 
     @classmethod
     def of(cls, statistics: Statistics, prior: PriorTerms, mixture: GaussianMixture) -> PosteriorStatistics:
@@ -53,13 +55,9 @@ class PosteriorStatistics(Statistics):
         values["grad_covariance"] = statistics.grad_covariance + grad_covariance
         return cls(**values, log_prior=log_prior, prior=prior)
 
-    def ordered(self, order: NDArray[np.intp]) -> PosteriorStatistics:
+    def ordered(self, order: NDArray[np.intp]) -> Self:
         """The same statistics with the components in another order (K,)."""
-        values = {
-            each.name: getattr(super(PosteriorStatistics, self).ordered(order), each.name)
-            for each in fields(Statistics)
-        }
-        return PosteriorStatistics(**values, log_prior=self.log_prior, prior=self.prior.ordered(order))
+        return replace(super().ordered(order), prior=self.prior.ordered(order))
 
     @property
     def objective(self) -> float:
@@ -73,13 +71,24 @@ class PosteriorStatistics(Statistics):
 
     @property
     def covariance_counts(self) -> Floats:
-        """Number of objects that determine each covariance (K,), those that the prior counts for included."""
+        """Number of objects that determine each covariance (K,), including those that the prior counts for."""
         return self.n_members[: len(self.grad_mean)] + self.prior.component_counts
 
     @property
     def rounding(self) -> float:
         """Size of the rounding error of the objective, in nats."""
         return super().rounding + 1e-13 * abs(self.log_prior)
+
+
+def prior_of(statistics: Statistics) -> PriorTerms | None:
+    """The prior whose derivatives are in the statistics, if any."""
+    return statistics.prior if isinstance(statistics, PosteriorStatistics) else None
+
+
+def information_of(statistics: Statistics) -> Floats:
+    """The information (K, D, D) of statistics made by `expect`; those made by `differentiate` have none."""
+    assert statistics.information is not None, "statistics without the information were given"
+    return statistics.information
 
 
 def expect(mixture: GaussianMixture, data: Data) -> Statistics:
@@ -100,7 +109,7 @@ def log_likelihoods(mixture: GaussianMixture, data: Data) -> Floats:
 def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
     """Probability that each object belongs to each component (n_objects, K); rows sum to one.
 
-    With a background there is one column more, the background's.  An object that is impossible under every component
+    With a background there is one column more, the background's.  An object with density zero under every component
     (an exact value beside components without width) gets the weights.
     """
     result = data.responsibilities(*parameters(mixture))
@@ -120,7 +129,7 @@ class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver
 
 
 class Objective:
-    """What is maximised over one set of data, counting the passes made over it.
+    """The log-likelihood (or log-posterior) of one set of data; counts the passes over the data.
 
     Parameters
     ----------
@@ -128,9 +137,9 @@ class Objective:
     max_passes : int
         How many passes may be made; one more raises `OutOfPasses`.
     monitor : Monitor, optional
-        Is told of every pass.
+        Records every pass.
     constraints : Constraints, optional
-        What is free, and the prior; everything, and none, by default.
+        What is free, and the prior; by default everything is free, without a prior.
     """
 
     def __init__(
@@ -143,9 +152,15 @@ class Objective:
         self.data = data
         self.max_passes = max_passes
         self.monitor = monitor
-        self.constraints = self._given = constraints
+        self._given = self._constraints = constraints
         self.history: list[float] = []
         self.best: tuple[GaussianMixture, Statistics] | None = None
+
+    @property
+    def constraints(self) -> Constraints:
+        """What is free, and the prior; where none were given, known from the first pass on."""
+        assert self._constraints is not None, "the objective has no constraints before its first pass"
+        return self._constraints
 
     @property
     def passes(self) -> int:
@@ -161,7 +176,7 @@ class Objective:
         """The objective of about so many of the objects, with as much of the prior, passes unlimited."""
         data = self.data.subsample(n_objects)
         fraction = data.total_weight / self.data.total_weight
-        return Objective(data, constraints=self.constraints and self.constraints.tempered(fraction))
+        return Objective(data, constraints=self._given and self._given.tempered(fraction))
 
     def expect(self, mixture: GaussianMixture) -> Statistics:
         """`Statistics` under the mixture; remembers the best pair of mixture and statistics."""
@@ -175,7 +190,7 @@ class Objective:
         return self._counted(mixture, differentiate)
 
     def report_gain(self, gain: float) -> None:
-        """Tell the monitor how many nats are predicted still to gain."""
+        """Tell the monitor the predicted gain, in nats."""
         if self.monitor is not None:
             self.monitor.predicted_gain = gain
 
@@ -185,7 +200,7 @@ class Objective:
         if self.passes_left <= 0:
             raise OutOfPasses
         if self._given is None:
-            self.constraints = Constraints.none(mixture)
+            self._constraints = Constraints.none(mixture)
         statistics = make_pass(mixture, self.data)
         if self.constraints.prior is not None:
             statistics = PosteriorStatistics.of(statistics, self.constraints.prior, mixture)

@@ -1,72 +1,91 @@
 """Is this the maximum?  The Karush-Kuhn-Tucker conditions of V >= 0, and steps onto and off that boundary.
 
-At the maximum ``V (C - A) = 0``, and ``C - A`` has no positive eigenvalue on the null space of V: a variance that
-is zero must not want to grow.
+At the maximum ``V (C - A) = 0``, and ``C - A`` has no positive eigenvalue on the null space of V: the likelihood must
+not rise where a variance that is zero becomes positive.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .coordinates import FactorCoordinates
+from .objective import information_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Statistics
+    from xdgmm.mixture import GaussianMixture
+
+    from .constraints import Constraints
+    from .objective import Objective
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
 
 VANISHING = 1e-5  # a variance below this fraction of the whole is tried at exactly zero
-COLLAPSED = 1e-24  # variance of standardised values below which only rounding is left
-COLLINEAR = 1e-13
+COLLAPSED = 1e-24  # variance of standardised values below which all is rounding
+COLLINEAR = 1e-13  # ratio of variances below which the smaller one is rounding
 ROUNDING = 2e-16
 HALVINGS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    """A mixture with its statistics and its coordinates: one place on the way."""
+    """One point of an iteration: a mixture with its statistics and the coordinates around it."""
 
     coordinates: FactorCoordinates
-    statistics: object
+    statistics: Statistics
 
     @classmethod
-    def at(cls, mixture, statistics, constraints=None):
-        """The point of a mixture whose statistics are known."""
+    def at(cls, mixture: GaussianMixture, statistics: Statistics, constraints: Constraints | None = None) -> Iterate:
+        """The iterate of a mixture with its statistics."""
         return cls(FactorCoordinates(mixture, statistics, constraints), statistics)
 
     @property
-    def mixture(self):
+    def mixture(self) -> GaussianMixture:
         """The mixture."""
         return self.coordinates.mixture
 
     @property
-    def singular(self):
-        """Which whitened principal axes have no intrinsic variance, though none was fixed: boolean (K, D)."""
+    def singular(self) -> Mask:
+        """Which whitened principal axes of free covariances have no intrinsic variance (K, D)."""
         fixed = self.coordinates.constraints.fixed_covariances[:, None]
         return (self.coordinates.eigenvalues == 0.0) & ~fixed
 
     @property
-    def free(self):
-        """Coordinates that may change without leaving the boundary."""
+    def free(self) -> Mask:
+        """Which coordinates (size,) can change without leaving the boundary."""
         return self.coordinates.free(self.singular)
 
     @property
-    def residual(self):
+    def residual(self) -> float:
         """Largest free component of the gradient, per standard error."""
         gradient = self.coordinates.gradient(np.zeros(self.coordinates.size), self.mixture, self.statistics)
         return float(np.abs(gradient[self.free]).max(initial=0.0))
 
-    def boundary_gains(self):
-        """Nats predicted to gain (K, D) by letting each variance grow that is (nearly) zero; zero where it should not.
+    def boundary_gains(self) -> Floats:
+        """Predicted gain in nats (K, D) from a larger variance along each axis where it is (nearly) zero.
 
-        A variance near zero counts too: there the gradient in the factor is small whatever the likelihood wants.
+        Zero where the likelihood does not rise with the variance.  Variances near zero are included, because there the
+        gradient with respect to the factor is small for any slope of the likelihood.
         """
         slopes = np.maximum(self.coordinates.slopes(self.statistics), 0.0)
-        small = (self.coordinates.eigenvalues < VANISHING) & self.coordinates.movable
+        small = (self.coordinates.eigenvalues < VANISHING) & self.coordinates.free_axes
         return np.where(small, 0.25 * self.coordinates.axis_counts * slopes**2, 0.0)
 
 
-def update_boundary(mixture, statistics, objective, tolerance):
-    """Set variances that vanish to exactly zero, and let those at zero grow that want to."""
-    if objective.constraints.regular:  # the prior is zero where a variance is
+def update_boundary(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective, tolerance: float
+) -> tuple[GaussianMixture, Statistics]:
+    """Set vanishing variances to exactly zero, and make those positive that raise the likelihood: an active set."""
+    if objective.constraints.regularised:  # the density of the prior is zero where a variance is
         return mixture, statistics
     point = Iterate.at(mixture, statistics, objective.constraints)
-    vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.coordinates.movable
+    vanishing = (point.coordinates.eigenvalues < VANISHING) & ~point.singular & point.coordinates.free_axes
     vanishing &= point.coordinates.slopes(statistics) < 0
     if vanishing.any():
         trial = point.coordinates.with_variances(vanishing, np.zeros(vanishing.shape))
@@ -79,7 +98,8 @@ def update_boundary(mixture, statistics, objective, tolerance):
     return point.mixture, point.statistics
 
 
-def _leave_boundary(point, growing, objective):
+def _leave_boundary(point: Iterate, growing: Mask, objective: Objective) -> Iterate:
+    """The iterate with larger variances where marked (K, D); the same one if the objective does not rise."""
     variances = np.clip(point.coordinates.slopes(point.statistics), 0.0, 0.5)
     for _ in range(HALVINGS):
         trial = point.coordinates.with_variances(growing, variances)
@@ -90,23 +110,23 @@ def _leave_boundary(point, growing, objective):
     return point
 
 
-def collapsed_component(mixture, statistics, constraints):
+def collapsed_component(mixture: GaussianMixture, statistics: Statistics, constraints: Constraints) -> int | None:
     """Index of a component that collapses on objects without noise (standardised coordinates), or None.
 
-    A covariance may vanish where noise carries the component; it must not where the objects are exact.
+    A covariance may vanish where its members have noise, but not where they are exact.
     """
     if not np.isfinite(statistics.objective):
         return int(np.argmin(np.linalg.eigvalsh(mixture.covariances)[:, 0]))
-    if constraints.regular:
+    if constraints.regularised:
         return None
+    information = information_of(statistics)
     for k, V in enumerate(mixture.covariances):
         if statistics.n_members[k] <= 0 or constraints.fixed_covariances[k]:
             continue
         values, vectors = np.linalg.eigh(V)
         lowest = max(values[0], ROUNDING * values[-1])
-        exact = lowest * (
-            vectors[:, 0] @ statistics.information[k] @ vectors[:, 0]
-        )  # weight of the objects that are exact
+        narrowest = vectors[:, 0]
+        exact = lowest * (narrowest @ information[k] @ narrowest)  # weight of the objects that are exact
         on_some = values[0] < COLLAPSED and exact > 0.1 * min(1.0, statistics.n_members[k])
         on_all = values[0] < COLLINEAR * values[-1] and exact > 0.5 * statistics.n_members[k]
         if on_some or on_all:

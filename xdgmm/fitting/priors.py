@@ -5,7 +5,10 @@ prior is a setting in the user's units; `PriorTerms` is what the solvers use: it
 add to the sums of a pass.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -14,6 +17,17 @@ from scipy.special import gammaln, multigammaln
 from xdgmm.basics.arrays import as_dimensionless, n_axes
 from xdgmm.basics.units import as_floats_in, covariance_units
 from xdgmm.errors import InputError
+
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
+    from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.mixture import GaussianMixture
+
+    from .standardisation import Standardisation
+
+    Floats = NDArray[np.float64]
+    Units = tuple[UnitBase | None, ...]
 
 PARTS = ("weights", "means", "covariances")
 
@@ -29,19 +43,19 @@ class Dirichlet:
         the background's last.
     """
 
-    concentration: object
+    concentration: ArrayLike
 
-    def arrays(self, n_weights):
+    def arrays(self, n_weights: int) -> Floats:
         """Concentrations (n_weights,)."""
-        values = _positive(self.concentration, "concentration", least=1.0)
+        values = _at_least(self.concentration, "concentration", 1.0)
         if values.ndim and values.shape != (n_weights,):
             raise InputError(f"`concentration` has shape {values.shape}, but {(n_weights,)} or one number is needed")
-        return np.broadcast_to(values, n_weights).astype(float)
+        return np.broadcast_to(values, (n_weights,)).astype(float)
 
 
 @dataclass(frozen=True, eq=False)
 class Normal:
-    """Normal prior on the means, ``m_k ~ N(mean, covariance)``, whatever their covariances.
+    """Normal prior on the means, ``m_k ~ N(mean, covariance)``, independent of the covariances of the components.
 
     Parameters
     ----------
@@ -51,10 +65,10 @@ class Normal:
         In the units of the data squared; positive definite.
     """
 
-    mean: object
-    covariance: object
+    mean: Any
+    covariance: Any
 
-    def arrays(self, n_components, n_dimensions, units):
+    def arrays(self, n_components: int, n_dimensions: int, units: Units) -> tuple[Floats, Floats]:
         """Means (K, D) and covariances (K, D, D) as numbers in the units of the data (D,)."""
         mean = as_floats_in(self.mean, "mean of the prior", units)
         covariance = _matrices(self.covariance, "covariance", n_components, n_dimensions, units)
@@ -73,7 +87,7 @@ class InverseWishart:
     Parameters
     ----------
     scale : float, array (D, D) or (K, D, D)
-        Positive definite, in the units of the data squared; a number stands for that many times the identity.
+        Positive definite, in the units of the data squared; a number is multiplied with the identity matrix.
     degrees_of_freedom : float, optional
         nu.  The maximum of the prior alone is ``scale / (nu + D + 1)``, and the prior counts like nu + D + 1 objects.
         By default nu = -D, one object: then `scale` is the `w` of Bovy et al. 2011 (improper for every nu <= D - 1;
@@ -85,10 +99,10 @@ class InverseWishart:
     such matrices.
     """
 
-    scale: object
+    scale: Any
     degrees_of_freedom: float | None = None
 
-    def arrays(self, n_components, n_dimensions, units):
+    def arrays(self, n_components: int, n_dimensions: int, units: Units) -> tuple[Floats, float]:
         """Scales (K, D, D) as numbers in the units of the data (D,) squared, and nu."""
         scale = _matrices(self.scale, "scale", n_components, n_dimensions, units)
         nu = -n_dimensions if self.degrees_of_freedom is None else self.degrees_of_freedom
@@ -100,7 +114,7 @@ class InverseWishart:
 
 @dataclass(frozen=True, eq=False)
 class Prior:
-    """What is known before the data; what is None has a flat prior.
+    """The prior on all parameters; a part that is None is flat.
 
     Parameters
     ----------
@@ -111,7 +125,7 @@ class Prior:
     Raises
     ------
     InputError
-        If a part is something else, or all are missing; shapes and values are checked when the data are known.
+        If a part is of another type, or all are missing; shapes and values are checked when the data are known.
 
     Examples
     --------
@@ -126,8 +140,8 @@ class Prior:
     means: Normal | None = None
     covariances: InverseWishart | None = None
 
-    def __post_init__(self):
-        """Refuse parts that are something else."""
+    def __post_init__(self) -> None:
+        """Refuse parts of another type."""
         for name, kind in zip(PARTS, (Dirichlet, Normal, InverseWishart), strict=True):
             part = getattr(self, name)
             if part is not None and not isinstance(part, kind):
@@ -135,8 +149,16 @@ class Prior:
         if all(getattr(self, name) is None for name in PARTS):
             raise InputError("the prior has no part; give `weights`, `means` or `covariances`, or no prior at all")
 
-    def terms(self, n_components, n_dimensions, units=None, *, background=False, tied=False):
-        """The prior as the solvers use it, in the caller's units."""
+    def terms(
+        self,
+        n_components: int,
+        n_dimensions: int,
+        units: Units | None = None,
+        *,
+        background: bool = False,
+        tied: bool = False,
+    ) -> PriorTerms:
+        """The prior as the solvers use it, in the user's units."""
         K, D = n_components, n_dimensions
         units = (None,) * D if units is None else units
         result = PriorTerms.flat(K, D, K + background)
@@ -144,17 +166,18 @@ class Prior:
             result = replace(result, concentration=self.weights.arrays(K + background))
         if self.means is not None:
             centre, covariance = self.means.arrays(K, D, units)
-            result = replace(result, centre=centre, precision=np.linalg.inv(covariance))
+            result = replace(result, centre=centre, precision=np.asarray(np.linalg.inv(covariance), dtype=float))
         if self.covariances is not None:
             scale, nu = self.covariances.arrays(K, D, units)
             scale = np.broadcast_to(scale[0], scale.shape) if tied else scale
-            result = replace(result, scale=scale, counts=np.full(K, nu + D + 1), share=1.0 / K if tied else 1.0)
+            fraction = 1.0 / K if tied else 1.0
+            result = replace(result, scale=scale, counts=np.full(K, nu + D + 1), fraction=fraction)
         return result
 
 
 @dataclass(frozen=True, eq=False)
 class PriorTerms:
-    """A prior in arrays: what it adds to the objective and to its derivatives.
+    """The terms that a prior adds to the objective and to its derivatives, in arrays.
 
     Attributes
     ----------
@@ -163,38 +186,38 @@ class PriorTerms:
         Mean and inverse covariance of the means; precision zero where flat.
     scale, counts : ndarray (K, D, D), (K,)
         Of the covariances, counts = nu + D + 1; both zero where flat.
-    share : float
-        How much of the covariances' prior each component has: one over K where one covariance stands for all.
+    fraction : float
+        Power to which each component has the prior on its covariance: 1 / K if all share one covariance.
     """
 
-    concentration: np.ndarray
-    centre: np.ndarray
-    precision: np.ndarray
-    scale: np.ndarray
-    counts: np.ndarray
-    share: float = 1.0
+    concentration: Floats
+    centre: Floats
+    precision: Floats
+    scale: Floats
+    counts: Floats
+    fraction: float = 1.0
 
     @classmethod
-    def flat(cls, n_components, n_dimensions, n_weights):
+    def flat(cls, n_components: int, n_dimensions: int, n_weights: int) -> PriorTerms:
         """No prior."""
         K, D = n_components, n_dimensions
         zero = np.zeros((K, D, D))
         return cls(np.ones(n_weights), np.zeros((K, D)), zero, zero, np.zeros(K))
 
     @property
-    def bounds_covariances(self):
+    def bounds_covariances(self) -> bool:
         """Does the prior keep covariances from becoming singular?"""
         return bool(self.scale.any())
 
     @property
-    def symmetric(self):
+    def symmetric(self) -> bool:
         """Is the prior the same for all components?"""
         K = len(self.counts)
         arrays = self.concentration[:K], self.centre, self.precision, self.scale
-        return all((array == array[0]).all() for array in arrays)
+        return all(bool((array == array[0]).all()) for array in arrays)
 
-    def assignment(self, mixture):
-        """The order of the components (K,) in which this prior finds them most probable."""
+    def most_probable_order(self, mixture: GaussianMixture) -> NDArray[np.intp]:
+        """The order of the components (K,) that is the most probable one under this prior."""
         K = len(self.counts)
         scores = np.zeros((K, K))
         for k in range(K):  # the prior of component k on every component
@@ -202,11 +225,13 @@ class PriorTerms:
             d = mixture.means - every.centre
             scores[k] = (every.concentration[:K] - 1.0) * np.log(np.maximum(mixture.weights, 1e-300))
             scores[k] -= 0.5 * np.einsum("ki,kij,kj->k", d, every.precision, d)
-            scores[k] -= 0.5 * every.share * np.einsum("kij,kji->k", every.scale, np.linalg.pinv(mixture.covariances))
-        return linear_sum_assignment(scores, maximize=True)[1]
+            scores[k] -= (
+                0.5 * every.fraction * np.einsum("kij,kji->k", every.scale, np.linalg.pinv(mixture.covariances))
+            )
+        return np.asarray(linear_sum_assignment(scores, maximize=True)[1])
 
-    def standardised(self, scaling):
-        """The prior on the parameters of standardised values, but for a constant."""
+    def standardised(self, scaling: Standardisation) -> PriorTerms:
+        """The prior on the parameters of standardised values, up to a constant."""
         between = scaling.scale[:, None] * scaling.scale
         return replace(
             self,
@@ -215,8 +240,8 @@ class PriorTerms:
             scale=self.scale / between,
         )
 
-    def tempered(self, fraction):
-        """The prior to this power: what belongs to that fraction of the objects."""
+    def tempered(self, fraction: float) -> PriorTerms:
+        """The prior to this power, for that fraction of the objects."""
         return replace(
             self,
             concentration=1.0 + fraction * (self.concentration - 1.0),
@@ -225,20 +250,26 @@ class PriorTerms:
             counts=fraction * self.counts,
         )
 
-    def ordered(self, order):
+    def ordered(self, order: NDArray[np.intp]) -> PriorTerms:
         """The prior of components in another order (K,)."""
         K = len(order)
         concentration = np.concatenate([self.concentration[order], self.concentration[K:]])
-        arrays = (array[order] for array in (self.centre, self.precision, self.scale, self.counts))
-        return PriorTerms(concentration, *arrays, self.share)
+        return PriorTerms(
+            concentration,
+            self.centre[order],
+            self.precision[order],
+            self.scale[order],
+            self.counts[order],
+            self.fraction,
+        )
 
     @property
-    def component_counts(self):
-        """Objects that the prior on each covariance counts for (K,)."""
-        return self.share * self.counts
+    def component_counts(self) -> Floats:
+        """Number of objects that the prior on each covariance counts for (K,)."""
+        return self.fraction * self.counts
 
-    def log_densities(self, mixture):
-        """Logarithm of the three parts at a mixture, without constants; minus infinity where it is impossible."""
+    def log_densities(self, mixture: GaussianMixture) -> dict[str, float]:
+        """Logarithm of the three parts at a mixture, without constants; minus infinity where the density is zero."""
         d = mixture.means - self.centre
         return {
             "weights": _log_product(mixture.all_weights, self.concentration - 1.0),
@@ -246,14 +277,14 @@ class PriorTerms:
             "covariances": self._log_covariances(mixture.covariances)[0],
         }
 
-    def derivatives(self, mixture):
-        """Of the objective: its prior part, and what is added to the gradients (K, D) and (K, D, D)."""
+    def derivatives(self, mixture: GaussianMixture) -> tuple[float, Floats, Floats]:
+        """Terms of the prior in the objective, and in its gradients with respect to means and covariances."""
         log_covariances, slope = self._log_covariances(mixture.covariances)
         pull = np.einsum("kij,kj->ki", self.precision, mixture.means - self.centre)
         log_prior = _log_product(mixture.all_weights, self.concentration - 1.0) + log_covariances
         return log_prior - 0.5 * float(np.sum(pull * (mixture.means - self.centre))), -pull, slope
 
-    def _log_covariances(self, V):
+    def _log_covariances(self, V: Floats) -> tuple[float, Floats]:
         """``-(counts ln|V| + tr(scale V^-1)) / 2`` of all components, and its derivative by V (K, D, D)."""
         if not self.bounds_covariances:
             return 0.0, np.zeros_like(V)
@@ -261,14 +292,14 @@ class PriorTerms:
             L = np.linalg.cholesky(V)
         except np.linalg.LinAlgError:
             return -np.inf, np.zeros_like(V)
-        white = np.linalg.inv(L)  # squared, it stays positive where V is nearly singular
-        inverse = np.swapaxes(white, 1, 2) @ white
+        root = np.linalg.inv(L)
+        inverse = np.swapaxes(root, 1, 2) @ root  # positive also where V is nearly singular
         log_determinants = 2.0 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
         value = -0.5 * (self.counts @ log_determinants + np.einsum("kij,kji->", self.scale, inverse))
         twice = inverse @ self.scale @ inverse - self.counts[:, None, None] * inverse
-        return self.share * float(value), 0.25 * self.share * (twice + np.swapaxes(twice, 1, 2))
+        return self.fraction * float(value), 0.25 * self.fraction * (twice + np.swapaxes(twice, 1, 2))
 
-    def log_constants(self, prior):
+    def log_constants(self, prior: Prior) -> dict[str, float]:
         """Logarithm of the constant of each part that the prior has, where its density is proper."""
         D = self.centre.shape[1]
         result = dict.fromkeys(PARTS, 0.0)
@@ -280,26 +311,27 @@ class PriorTerms:
         nu = self.counts - D - 1
         if prior.covariances is not None and (nu > D - 1).all():
             logs = 0.5 * nu * (np.linalg.slogdet(self.scale)[1] - D * np.log(2.0)) - multigammaln(0.5 * nu[0], D)
-            result["covariances"] = self.share * float(logs.sum())
+            result["covariances"] = self.fraction * float(logs.sum())
         return result
 
 
-def _log_product(weights, powers):
-    """``sum powers ln weights``, where a power of zero counts for nothing."""
+def _log_product(weights: Floats, powers: Floats) -> float:
+    """``sum powers ln weights``, without the terms whose power is zero."""
     used = powers > 0
     if (weights[used] <= 0).any():
         return -np.inf
     return float(powers[used] @ np.log(weights[used]))
 
 
-def _positive(value, name, least):
-    value = as_dimensionless(value, f"{name} of the prior")
-    if not (np.isfinite(value) & (value >= least)).all():
-        raise InputError(f"the {name} of the prior is {value}, but it must be at least {least:g} everywhere")
-    return value
+def _at_least(value: ArrayLike, name: str, least: float) -> Floats:
+    """A number or an array of finite numbers, none below the least."""
+    numbers = as_dimensionless(value, f"{name} of the prior")
+    if not (np.isfinite(numbers) & (numbers >= least)).all():
+        raise InputError(f"the {name} of the prior is {numbers}, but it must be at least {least:g} everywhere")
+    return numbers
 
 
-def _matrices(value, name, n_components, n_dimensions, units):
+def _matrices(value: Any, name: str, n_components: int, n_dimensions: int, units: Units) -> Floats:
     """Positive definite matrices (K, D, D) from a number, one matrix, or one for each component."""
     K, D = n_components, n_dimensions
     single = n_axes(value) == 0

@@ -1,8 +1,8 @@
 """`Problem`: this model, these observations, in the coordinates of the solvers.
 
-Fits and everything that is said about them afterwards (errors, limits, resamples, posteriors) need the same things:
-units converted, coordinates standardised, constraints and prior in these coordinates, data packed, and the way back to
-the user's units.  A `Problem` makes each of them once.
+Fits, and errors, limits, resamples and posteriors after them, need the same things: units converted, coordinates
+standardised, constraints and prior in these coordinates, data packed, and the map back to the user's units.  A
+`Problem` makes each of them once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .model import Model
     from .progress import Monitor
 
-KEPT = "problem"  # under which name observations keep the last problem made of them
+KEPT = "problem"  # name under which observations keep the last problem made of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Evaluation:
     iterate : Iterate
         The same in the coordinates of the solvers, with its statistics.
     memo : dict
-        What was computed of it elsewhere (normal approximations), kept so that it is computed once.
+        Results that others computed from it (normal approximations), kept so that they are computed once.
     """
 
     problem: Problem
@@ -93,7 +93,7 @@ class Problem:
     Raises
     ------
     InputError
-        If the model does not fit the observations, or nothing measures some coordinate.
+        If the model does not fit the observations, or some coordinate is not measured.
     """
 
     def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
@@ -118,7 +118,7 @@ class Problem:
         mixture : GaussianMixture
         observations : Observations
         model : Model, optional
-            What was fitted; by default what the mixture's record says, or else what the mixture looks like.
+            What was fitted; by default that of the mixture's record, or else inferred from the mixture.
 
         Raises
         ------
@@ -128,7 +128,8 @@ class Problem:
         asked = mixture, model
         kept = observations.memo.get(KEPT)
         if kept is not None and all(mine is its for mine, its in zip(asked, kept[0], strict=True)):
-            return kept[1]
+            problem: Problem = kept[1]
+            return problem
         if mixture.n_dimensions != observations.n_dimensions:
             raise InputError(
                 f"the mixture has {mixture.n_dimensions} coordinates, but the observations have "
@@ -146,11 +147,11 @@ class Problem:
 
     @cached_property
     def log_jacobian(self) -> float:
-        """Nats that the log-likelihood of the user's observations has more than the standardised one."""
+        """Added to the standardised log-likelihood to get that of the user's observations, in nats."""
         return self.scaling.log_jacobian(self.observations)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What another process needs: it packs for itself."""
+        """The problem without its packed data, which another process packs again."""
         return {**{name: value for name, value in vars(self).items() if name != "data"}, "_evaluated": None}
 
     def standardised(self, mixture: GaussianMixture) -> GaussianMixture:
@@ -160,7 +161,7 @@ class Problem:
     def original(self, mixture: GaussianMixture) -> GaussianMixture:
         """A mixture of the solvers' coordinates in the user's, the box of its background exact to the last bit."""
         result = self.scaling.original(mixture, self.observations.names, self.observations.units)
-        if result.background is None:
+        if result.background is None or self.model.background is None:
             return result
         return replace(result, background=self.model.background.with_fraction(result.background.fraction))
 
@@ -172,7 +173,7 @@ class Problem:
         data: Data | None = None,
         constraints: Constraints | None = None,
     ) -> Objective:
-        """What is maximised, over all objects or over other data, with as much of the prior as they are of the whole.
+        """The objective over all objects or over other data, with the prior to the power of their fraction of all.
 
         Parameters
         ----------
@@ -219,7 +220,7 @@ class Problem:
 
 
 def _check_identified(observations: Observations, model: Model, constraints: Constraints) -> None:
-    """Every coordinate must be measured somewhere, or nothing can be learned about it."""
+    """Every coordinate must be measured by some object, unless a prior or fixed parameters determine it."""
     if observations.projections is None:
         check_columns_present(observations.values[observations.counts], observations.names)
         return

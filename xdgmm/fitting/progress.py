@@ -1,21 +1,28 @@
-"""Watching a fit: a progress bar, a callback that may stop it, and the best mixture so far if somebody interrupts."""
+"""Progress of a fit: a progress bar, a callback that may stop it, and the best mixture so far if it is interrupted."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from xdgmm.mixture import GaussianMixture
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-NONE_YET = ((0, -np.inf), None)
+    from tqdm import tqdm
+
+    from xdgmm.kernels import Data, Statistics
+    from xdgmm.mixture import GaussianMixture
 
 
-class Stopped(Exception):  # noqa: N818 - a signal to the driver, not an error
-    """The callback has asked for the end of the fit."""
+class Stopped(Exception):  # noqa: N818 - a signal to the search, not an error
+    """The callback has ended the fit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Progress:
-    """What a callback is told after every pass.
+    """What a callback is given after every pass.
 
     Attributes
     ----------
@@ -26,9 +33,9 @@ class Progress:
     passes : int
         Passes made so far, over samples or all.
     mean_log_likelihood : float
-        Nats per object, in the caller's coordinates; a prior is no part of it.
+        Nats per object, in the user's coordinates, without the prior.
     predicted_gain : float
-        Nats predicted still to gain when that was last known; infinite before.
+        Predicted further gain in nats, as last estimated; infinite before.
     mixture : GaussianMixture
         The mixture of this pass, in standardised coordinates.
     """
@@ -41,8 +48,18 @@ class Progress:
     mixture: GaussianMixture
 
 
+class _Reached(NamedTuple):
+    """A mixture, and what it is ranked by: number of objects, objective."""
+
+    rank: tuple[int, float]
+    mixture: GaussianMixture | None
+
+
+NONE_YET = _Reached((0, -np.inf), None)
+
+
 class Monitor:
-    """Is told of every pass of a fit.
+    """Records every pass of a fit, reports it, and keeps the best mixture.
 
     Parameters
     ----------
@@ -50,46 +67,55 @@ class Monitor:
         Takes a `Progress`; the fit ends where it returns a true value.
     bar : tqdm bar, optional
     shift : float
-        Nats per object that the caller's coordinates add.
+        Nats per object that are added in the user's coordinates.
     """
 
-    def __init__(self, callback=None, bar=None, shift=0.0):
+    def __init__(
+        self, callback: Callable[[Progress], Any] | None = None, bar: tqdm[Any] | None = None, shift: float = 0.0
+    ) -> None:
         self.callback, self.bar, self.shift = callback, bar, shift
         self.phase, self.passes, self.predicted_gain = "starts", 0, np.inf
         self.current, self.solved = NONE_YET, NONE_YET
 
-    def begin(self, phase):
-        """A new phase: what was predicted before no longer holds."""
+    def begin(self, phase: str) -> None:
+        """Begin a new phase, whose gain has not been predicted yet."""
         self.phase, self.predicted_gain = phase, np.inf
 
-    def keep_start(self):
-        """One start has been solved: its best mixture counts."""
-        self.solved, self.current = max(self.solved, self.current, key=lambda best: best[0]), NONE_YET
+    def keep_start(self) -> None:
+        """Keep the best mixture of a start that has been solved."""
+        self.solved, self.current = max(self.solved, self.current, key=lambda each: each.rank), NONE_YET
 
-    def discard_start(self):
-        """One start has collapsed: what it reached was on the way to nowhere."""
+    def discard_start(self) -> None:
+        """Discard the mixtures of a start that has collapsed."""
         self.current = NONE_YET
 
     @property
-    def best(self):
-        """The best mixtures so far, better first: of the start under way, and of those that were solved."""
-        ranked = sorted((self.solved, self.current), key=lambda best: best[0], reverse=True)
-        return [mixture for _, mixture in ranked if mixture is not None]
+    def best(self) -> list[GaussianMixture]:
+        """The best mixtures so far, better first: of the current start, and of those that were solved."""
+        ranked = sorted((self.solved, self.current), key=lambda each: each.rank, reverse=True)
+        return [each.mixture for each in ranked if each.mixture is not None]
 
-    def record_pass(self, mixture, statistics, data):
-        """One more pass was made."""
+    def record_pass(self, mixture: GaussianMixture, statistics: Statistics, data: Data) -> None:
+        """Record one more pass.
+
+        Raises
+        ------
+        Stopped
+            If the callback ends the fit.
+        """
         self.passes += 1
-        reached = data.n_objects, statistics.objective
-        if reached > self.current[0]:
-            self.current = reached, mixture
+        rank = data.n_objects, statistics.objective
+        if rank > self.current.rank:
+            self.current = _Reached(rank, mixture)
         mean = statistics.log_likelihood / data.total_weight + self.shift
         if self.bar is not None:
-            self.bar.set_description_str(self.phase, refresh=False)
-            self.bar.set_postfix(
-                {"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.predicted_gain:.1e}"}, refresh=False
-            )
-            self.bar.update()
-        if self.callback is not None and self.callback(
-            Progress(self.phase, data.n_objects, self.passes, mean, self.predicted_gain, mixture)
-        ):
+            self._show(self.bar, mean)
+        progress = Progress(self.phase, data.n_objects, self.passes, mean, self.predicted_gain, mixture)
+        if self.callback is not None and self.callback(progress):
             raise Stopped
+
+    def _show(self, bar: tqdm[Any], mean: float) -> None:
+        numbers = {"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.predicted_gain:.1e}"}
+        bar.set_description_str(self.phase, refresh=False)
+        bar.set_postfix(numbers, refresh=False)
+        bar.update()

@@ -1,9 +1,12 @@
-"""What is kept of a fit beside its mixture: the `FitRecord`, and the model that can be made from it again."""
+"""The record of a fit (`FitRecord`), and the model that is made from it again."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +16,15 @@ from xdgmm.observations import fingerprint
 from .model import Fixed, Model
 from .priors import PARTS, Dirichlet, InverseWishart, Normal, Prior
 
+if TYPE_CHECKING:
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
 
-def with_record(result, observations):
-    """The result of a fit whose mixture has its record."""
+    from .result import FitResult
+
+
+def with_record(result: FitResult, observations: Observations) -> FitResult:
+    """The result of a fit, with a mixture that has its record."""
     record = FitRecord(
         model=_described(result.model, result.mixture),
         n_objects=result.n_objects,
@@ -34,29 +43,29 @@ def with_record(result, observations):
 
 
 @cache
-def _version():
+def _version() -> str:
     return version("xdgmm")
 
 
-def model_of(mixture):
-    """The model that a mixture was fitted as, by its record; without one, what it looks like (`Model.shown_by`)."""
+def model_of(mixture: GaussianMixture) -> Model:
+    """The model of a fitted mixture, from its record; without one it is inferred (`Model.inferred_from`)."""
     if mixture.record is None:
-        return Model.shown_by(mixture)
+        return Model.inferred_from(mixture)
     described = mixture.record.model
     fixed = Fixed(**{name: tuple(which) for name, which in described["fixed"].items()})
     return Model(described["covariance_type"], fixed, _prior(described["prior"]), mixture.background)
 
 
-def _described(model, mixture):
+def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:
     """A model in plain values, its prior in the units of the mixture."""
     fixed = {name: list(getattr(model.fixed, name)) for name in PARTS}
     prior = None if model.prior is None else _described_prior(model.prior, mixture)
     return {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
 
 
-def _described_prior(prior, mixture):
+def _described_prior(prior: Prior, mixture: GaussianMixture) -> dict[str, dict[str, Any]]:
     K, D = mixture.means.shape
-    parts = {}
+    parts: dict[str, dict[str, Any]] = {}
     if prior.weights is not None:
         parts["weights"] = {"concentration": prior.weights.arrays(mixture.all_weights.size)}
     if prior.means is not None:
@@ -68,8 +77,8 @@ def _described_prior(prior, mixture):
     return {name: {key: np.asarray(value).tolist() for key, value in part.items()} for name, part in parts.items()}
 
 
-def _prior(described):
+def _prior(described: dict[str, Any] | None) -> Prior | None:
     if described is None:
         return None
-    kinds = dict(zip(PARTS, (Dirichlet, Normal, InverseWishart), strict=True))
+    kinds: dict[str, Any] = dict(zip(PARTS, (Dirichlet, Normal, InverseWishart), strict=True))
     return Prior(**{name: kinds[name](**part) for name, part in described.items()})

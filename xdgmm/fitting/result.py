@@ -1,7 +1,10 @@
-"""What a fit returns: the mixture, how it was reached, and how sure it is that this is the maximum."""
+"""The result of a fit: the mixture, how it was reached, and whether it is the maximum."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +12,11 @@ from xdgmm.errors import DeprecatedAlias
 from xdgmm.mixture import GaussianMixture
 
 from .model import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 NARROW, FEW = 0.05, 10.0  # relative width, and objects for each parameter of a mean, of a component of chance
 ILL_POSED = 3.0  # errors of so many intrinsic widths
@@ -26,7 +34,7 @@ class Outcome(Enum):
     STOPPED = "stopped by the callback: this is the best mixture so far, not a maximum"
 
     @property
-    def converged(self):
+    def converged(self) -> bool:
         """Is this a maximum?"""
         return self in (Outcome.CONVERGED, Outcome.ROUNDING)
 
@@ -38,21 +46,21 @@ class FitResult:
     Attributes
     ----------
     mixture : GaussianMixture
-        In the caller's coordinates.
+        In the user's coordinates.
     log_likelihood : float
         Total, in nats, weights counted as frequencies.
     log_priors : dict
-        With a prior, the log-density of its parts at the mixture, in the caller's units: "weights", "means" and
+        Log-density of the parts of the prior at the mixture, in the user's units: "weights", "means" and
         "covariances", each zero where that part is flat.  Empty without a prior.
     model : Model
-        What was fitted: covariance type, what was fixed, prior, background.
+        What was fitted: covariance type, fixed parameters, prior, background.
     n_objects : int
         Rows that took part.
     total_weight : float
         Sum of their weights.
     outcome : Outcome
     predicted_gain : float
-        Nats predicted still to gain, by a quadratic model restricted to covariances that stay valid; at least that many
+        Predicted further gain in nats, by a quadratic model restricted to covariances that stay valid; a lower bound
         where the passes ran out.
     residual : float
         Largest component of the gradient in units of one over the standard error: zero at the maximum.
@@ -64,50 +72,52 @@ class FitResult:
     effective_sizes : ndarray (K,)
         ``(sum omega r)^2 / sum (omega r)^2``: the effective sample size of each component.
     noise_ratio : ndarray (K, D)
-        Median error of the members of each component over its intrinsic sigma, column by column: much above one,
-        deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma is zero.
-    unmeasured : tuple of pairs of str
-        Columns whose covariance no object shows, so that what is reported of it says nothing.
+        Median error of the members of each component over its intrinsic sigma, column by column: where it is much
+        larger than one, deconvolution is ill-posed and the shape of the component is poorly known; infinite where sigma
+        is zero.
+    unmeasured_pairs : tuple of pairs of str
+        Columns whose covariance does not enter the likelihood, so that its reported value has no meaning.
     history : ndarray
         Objective of every pass over all objects from the winning start: log-likelihood, plus log-prior if there is one.
     n_passes : int
         Passes over all objects from the winning start; those over samples are not counted.
     n_starts : int
-        How many starts were tried.
+        Number of starts.
     """
 
     mixture: GaussianMixture
     log_likelihood: float
-    log_priors: dict
+    log_priors: dict[str, float]
     model: Model
     n_objects: int
     total_weight: float
     outcome: Outcome
     predicted_gain: float
     residual: float
-    singular: np.ndarray
-    smallest_eigenvalues: np.ndarray
-    effective_sizes: np.ndarray
-    noise_ratio: np.ndarray
-    unmeasured: tuple
-    history: np.ndarray = field(repr=False)
+    singular: NDArray[np.intp]
+    smallest_eigenvalues: Floats
+    effective_sizes: Floats
+    noise_ratio: Floats
+    unmeasured_pairs: tuple[tuple[str, str], ...]
+    history: Floats = field(repr=False)
     n_passes: int
     n_starts: int
 
     effective_objects = DeprecatedAlias("effective_sizes")
+    unmeasured = DeprecatedAlias("unmeasured_pairs")
 
     @property
-    def log_posterior(self):
-        """What was maximised: log-likelihood plus log-prior (which is zero without a prior), in nats."""
+    def log_posterior(self) -> float:
+        """The objective: log-likelihood plus log-prior (which is zero without a prior), in nats."""
         return self.log_likelihood + sum(self.log_priors.values())
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         """Number of free parameters."""
-        return self.model.n_parameters(*self.mixture.means.shape)
+        return self.model.n_parameters(self.mixture.n_components, self.mixture.n_dimensions)
 
     @property
-    def converged(self):
+    def converged(self) -> bool:
         """Was a maximum reached?"""
         return self.outcome.converged
 
@@ -117,7 +127,8 @@ class FitResult:
 
         Where errors do not limit how narrow a component can be, the likelihood has spurious maxima: components of few
         objects that lie close together, or nearly in a plane, by chance (McLachlan & Peel 2000, *Finite Mixture
-        Models*, sec. 3.10).  They are judged by their narrowest direction: its sigma beside that of the whole mixture.
+        Models*, sec. 3.10).  They are judged by their narrowest direction: its sigma relative to that of the whole
+        mixture.
         """
         D = self.mixture.n_dimensions
         if self.mixture.n_components == 1 or self.model.prior is not None:
@@ -133,32 +144,43 @@ class FitResult:
         return found
 
     @property
-    def remarks(self):
-        """What a reader of the fit should know, one sentence each."""
-        K, D = self.mixture.means.shape
-        few = np.flatnonzero(self.effective_sizes < D + 1)
-        hidden = [(k, i) for k in range(K) for i in range(D) if ILL_POSED < self.noise_ratio[k, i] < np.inf]
-        sentences = [
+    def remarks(self) -> tuple[str, ...]:
+        """Remarks on components that are poorly determined, one sentence each."""
+        return (*self._few_objects(), *self._pairs_not_measured(), *self._narrow(), *self._large_errors())
+
+    def _few_objects(self) -> list[str]:
+        needed = self.mixture.n_dimensions + 1
+        return [
             f"component {k} has an effective sample size of {self.effective_sizes[k]:.1f} objects, but its covariance "
-            f"needs {D + 1}: fit fewer components, or look at these objects"
-            for k in few
+            f"needs {needed}: fit fewer components, or look at these objects"
+            for k in np.flatnonzero(self.effective_sizes < needed)
         ]
-        if self.unmeasured:
-            pairs = "; ".join(" and ".join(pair) for pair in self.unmeasured)
-            sentences.append(
-                f"no object shows how these vary together, so their correlations are not measured: {pairs}; a "
-                "covariance type without correlations leaves them out"
-            )
-        sentences += [
+
+    def _pairs_not_measured(self) -> list[str]:
+        if not self.unmeasured_pairs:
+            return []
+        pairs = "; ".join(" and ".join(pair) for pair in self.unmeasured_pairs)
+        sentence = (
+            f"no object shows how these vary together, so their correlations are not measured: {pairs}; a covariance "
+            "type without correlations leaves them out"
+        )
+        return [sentence]
+
+    def _narrow(self) -> list[str]:
+        return [
             f"component {k} is {narrow:.2g} times as wide as all objects together across its narrowest direction, and "
             f"has an effective sample size of {self.effective_sizes[k]:.1f}: so narrow a component of so few objects, "
             "with errors that do not limit it, can follow chance (a spurious maximum); compare with fewer components"
             for k, narrow in self.near_singular.items()
         ]
-        names = ", ".join(f"{self.mixture.names[i]} of component {k}" for k, i in hidden)
-        if hidden:
-            sentences.append(
-                f"the errors are more than {ILL_POSED:g} times the intrinsic width in {names}: such a width is only as "
-                "good as the errors, and the shape behind it is poorly known"
-            )
-        return tuple(sentences)
+
+    def _large_errors(self) -> list[str]:
+        large = (self.noise_ratio > ILL_POSED) & (self.noise_ratio < np.inf)
+        if not large.any():
+            return []
+        names = ", ".join(f"{self.mixture.names[i]} of component {k}" for k, i in np.argwhere(large))
+        sentence = (
+            f"the errors are more than {ILL_POSED:g} times the intrinsic width in {names}: such a width is only as "
+            "good as the errors, and the shape behind it is poorly known"
+        )
+        return [sentence]

@@ -100,7 +100,7 @@ class _Runs:
         if problem.n_components == 1:
             return [next(starts)]
         background = problem.scaling.background(problem.model.background)
-        data = sample.pack(background=background and background.box)
+        data = sample.pack(background=None if background is None else background.box)
 
         def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
             solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)
@@ -201,7 +201,7 @@ def _constrained(start: GaussianMixture, problem: Problem) -> GaussianMixture:
     """A random start with the covariance type and background of the model, in the order that its prior prefers."""
     prior = problem.constraints.prior
     if prior is not None and not prior.symmetric:
-        start = start.ordered(prior.assignment(start))
+        start = start.ordered(prior.most_probable_order(start))
     background = problem.scaling.background(problem.model.background)
     return problem.constraints.impose_type(with_background(start, background))
 

@@ -27,7 +27,7 @@ class StoppingRule:
     Attributes
     ----------
     tolerance : float
-        Total nats that may still be predicted to gain; 0 makes exactly `max_passes` passes.
+        Predicted gain, in total nats, below which a fit has converged; 0 makes exactly `max_passes` passes.
     max_passes : int
         Passes over the data allowed from one start.
     """
@@ -54,9 +54,9 @@ class Settings:
     progress : str
         Whether a progress bar is shown: "auto" (on a terminal), "always" or "never".
     callback : callable or None
-        Told of every pass (a `Progress`); ends the fit by returning a true value.
+        Is called after every pass with a `Progress`; ends the fit by returning a true value.
     model : Model
-        What is fitted: covariance type, what is fixed, prior, background.
+        What is fitted: covariance type, fixed parameters, prior, background.
     """
 
     solver: str = "auto"
@@ -69,7 +69,7 @@ class Settings:
     model: Model = field(default_factory=Model)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse settings that cannot be used."""
         check_progress(self.progress, self.callback)
         if self.init not in STARTS:
             raise InputError(f"`init` is {self.init!r}, but it must be one of {', '.join(STARTS)}, or a start")

@@ -1,30 +1,39 @@
 """The solvers by name.  Each takes a start and returns a `Solution`; none ends below where it started."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.mixture import GaussianMixture
-
 from . import em, implicit, newton, quasi_newton
-from .objective import OutOfPasses, Statistics
+from .objective import OutOfPasses
 from .optimality import Iterate, collapsed_component, update_boundary
 from .result import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xdgmm.kernels import Data, Statistics
+    from xdgmm.mixture import GaussianMixture
+
+    from .objective import Objective
 
 WARM_UP = 12  # implicit steps before quasi-Newton
 NEWTON_STEPS = 12
 NEWTON_WORK = 1e8  # a Hessian of all objects is formed where it costs less than this many elementary operations
-HESSIAN_OBJECTS, PER_PARAMETER = 5_000, 30  # otherwise one of so many objects at least, or so many for each parameter
-SPARED_PASSES = 10
-HESSIAN_PASSES = 4  # which costs about so many passes over all objects, and twice as many with every round
+HESSIAN_OBJECTS, PER_PARAMETER = 5_000, 30  # otherwise that of a sample of at least so many objects, or per parameter
+SPARED_PASSES = 10  # passes over all objects that the Hessian of a sample may save, at most
+HESSIAN_PASSES = 4  # cost of that Hessian in passes over all objects; it doubles with every round
 STALLS = 3
-EXTRA_DIGITS = 1e-6  # Newton goes on until this fraction of the tolerance is left
+EXTRA_DIGITS = 1e-6  # Newton steps end where the predicted gain is below this fraction of the tolerance
 
 
 class CollapseError(Exception):
-    """A component collapsed on objects without noise (a signal to the driver)."""
+    """A component collapsed on objects without noise (a signal to the search)."""
 
-    def __init__(self, component):
+    def __init__(self, component: int) -> None:
         super().__init__(component)
         self.component = component
 
@@ -39,43 +48,72 @@ class Solution:
     predicted_gain: float
 
 
-def run(name, mixture, objective, tolerance, *, near=False):
+def run(name: str, mixture: GaussianMixture, objective: Objective, tolerance: float, *, near: bool = False) -> Solution:
     """Run the solver `name` from a mixture until its maximum, or until the passes are used up.
 
-    `near` says that the mixture is already the maximum of a large sample of the objects.
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    mixture : GaussianMixture
+        The start.
+    objective : Objective
+    tolerance : float
+        Predicted gain, in nats, below which the solver has converged.
+    near : bool
+        Is the mixture already the maximum of a large sample of the objects?
+
+    Raises
+    ------
+    CollapseError
+        If a component collapses on exact objects.
     """
     try:
         if name in ITERATIONS:
             solution = _run_iterations(ITERATIONS[name], mixture, objective, tolerance)
             if name == "em" or solution.outcome.converged:
                 return solution
-            mixture = solution.mixture  # scoring sticks on the boundary of V >= 0
+            mixture = solution.mixture  # scoring cannot leave the boundary of V >= 0
         return _run_quasi_newton(name, mixture, objective, tolerance, near=near)
     except OutOfPasses:
-        mixture, statistics = objective.best
-        _check_collapse(mixture, statistics, objective)
+        assert objective.best is not None, "at least one pass is allowed"
         outcome = Outcome.ALL_PASSES if tolerance == 0 else Outcome.OUT_OF_PASSES
-        return Solution(mixture, statistics, outcome, gain_lower_bound(_point(mixture, statistics, objective)))
+        return _unconverged(*objective.best, objective, outcome)
 
 
-def evaluate(mixture, objective, outcome):
-    """A mixture that nobody goes on improving, as a solution: one pass."""
+def evaluate(mixture: GaussianMixture, objective: Objective, outcome: Outcome) -> Solution:
+    """A mixture as a solution, without any iteration: one pass.
+
+    Raises
+    ------
+    CollapseError
+        If a component has collapsed on exact objects.
+    """
+    return _unconverged(mixture, objective.expect(mixture), objective, outcome)
+
+
+def _unconverged(mixture: GaussianMixture, statistics: Statistics, objective: Objective, outcome: Outcome) -> Solution:
+    _check_collapse(mixture, statistics, objective)
+    return Solution(mixture, statistics, outcome, gain_lower_bound(_iterate_at(mixture, statistics, objective)))
+
+
+def _run_iterations(
+    iterate: Callable[[GaussianMixture, Statistics, Objective], tuple[GaussianMixture, Statistics]],
+    mixture: GaussianMixture,
+    objective: Objective,
+    tolerance: float,
+) -> Solution:
+    """Iterate until the gain predicted by Aitken's estimate, and by the curvature if affordable, is small enough."""
     statistics = objective.expect(mixture)
     _check_collapse(mixture, statistics, objective)
-    return Solution(mixture, statistics, outcome, gain_lower_bound(_point(mixture, statistics, objective)))
-
-
-def _run_iterations(iterate, mixture, objective, tolerance):
-    """EM iterations until Aitken's estimate of the remaining gain, and the curvature if affordable, allow to stop."""
-    statistics = objective.expect(mixture)
-    _check_collapse(mixture, statistics, objective)
-    rises, threshold = [], tolerance
+    rises: list[float] = []
+    threshold = tolerance
     while True:
         before = statistics.objective
         mixture, statistics = iterate(mixture, statistics, objective)
         _check_collapse(mixture, statistics, objective)
         rises.append(statistics.objective - before)
-        if tolerance > 0 and _remaining(rises, statistics.rounding) < threshold:
+        if tolerance > 0 and _aitken_gain(rises, statistics.rounding) < threshold:
             gain = predicted_gain(mixture, statistics, objective)
             objective.report_gain(gain)
             if gain < tolerance or threshold < statistics.rounding:
@@ -89,8 +127,8 @@ def _run_iterations(iterate, mixture, objective, tolerance):
             threshold /= 10.0
 
 
-def _remaining(rises, rounding):
-    """Aitken's estimate of what a linearly (or more slowly) converging sequence still gains."""
+def _aitken_gain(rises: list[float], rounding: float) -> float:
+    """Aitken's estimate of the further rise of a sequence that converges linearly (or more slowly)."""
     if len(rises) < 2:
         return np.inf
     before, last = rises[-2:]
@@ -99,36 +137,34 @@ def _remaining(rises, rounding):
     return last * last / (before - last) if before > last else np.inf
 
 
-def _run_quasi_newton(name, mixture, objective, tolerance, *, near):
-    """Warm up by implicit EM, climb by quasi-Newton, settle on the boundary, end with Newton steps if affordable.
+def _run_quasi_newton(
+    name: str, mixture: GaussianMixture, objective: Objective, tolerance: float, *, near: bool
+) -> Solution:
+    """Implicit EM steps, then rounds of quasi-Newton with updates of the boundary, and Newton steps if affordable.
 
     Where Newton steps cost too much, the Hessian of a sample whitens the coordinates from the second round on.
     """
     statistics = objective.expect(mixture)
     _check_collapse(mixture, statistics, objective)
     sample = _cheap_sample(mixture, objective) if near else None
-    if name == "auto" and objective.constraints.unrestricted and not near:
-        for step in range(WARM_UP):
-            alone = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its price
-            iterate = implicit.iterate if alone else implicit.iterate_by_scoring
-            mixture, statistics = iterate(mixture, statistics, objective)
-            _check_collapse(mixture, statistics, objective)
+    if name == "auto" and objective.constraints.allows_em and not near:
+        mixture, statistics = _warm_up(mixture, statistics, objective)
     stalls = 0
     while True:
         before, passes = statistics.objective, objective.passes
         mixture, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample)
-        if objective.passes == passes:  # nothing moves any more: every round must use up a pass all the same
+        if objective.passes == passes:  # no coordinate is free: every round must use up a pass all the same
             statistics = objective.expect(mixture)
         mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
         _check_collapse(mixture, statistics, objective)
-        point = _point(mixture, statistics, objective)
+        point = _iterate_at(mixture, statistics, objective)
         if hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
             mixture, statistics, gain = _newton(mixture, statistics, objective, tolerance)
             mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
-            point = _point(mixture, statistics, objective)
+            point = _iterate_at(mixture, statistics, objective)
         else:
             sample = _hessian_sample(mixture, objective, sample)
-        gain += point.boundary_gains().sum()
+        gain += float(point.boundary_gains().sum())
         objective.report_gain(gain)
         stalls = stalls + 1 if statistics.objective - before <= statistics.rounding else 0
         outcome = _outcome(gain, tolerance, statistics.rounding, stalls)
@@ -136,26 +172,39 @@ def _run_quasi_newton(name, mixture, objective, tolerance, *, near):
             return Solution(mixture, statistics, outcome, gain)
 
 
-def _cheap_sample(mixture, objective):
-    """A sample whose Hessian costs less than the round of quasi-Newton that it may spare; None where there is none."""
+def _warm_up(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective
+) -> tuple[GaussianMixture, Statistics]:
+    """Some steps of implicit EM."""
+    for step in range(WARM_UP):
+        single = step == 0 and mixture.n_components == 1  # the labels are known: the best root is worth its cost
+        iterate = implicit.iterate if single else implicit.iterate_by_scoring
+        mixture, statistics = iterate(mixture, statistics, objective)
+        _check_collapse(mixture, statistics, objective)
+    return mixture, statistics
+
+
+def _cheap_sample(mixture: GaussianMixture, objective: Objective) -> Objective | None:
+    """A sample whose Hessian costs less than the round of quasi-Newton that it may save; None if there is none."""
     sample = _hessian_sample(mixture, objective, None)
     cost = objective.constraints.n_parameters(mixture.n_dimensions) * sample.data.n_objects
     return sample if cost <= SPARED_PASSES * objective.data.n_objects else None
 
 
-def _hessian_sample(mixture, objective, before):
-    """The likelihood of as many objects as a useful Hessian needs: twice as many as before, where that was too few."""
+def _hessian_sample(mixture: GaussianMixture, objective: Objective, previous: Objective | None) -> Objective:
+    """The objective of as many objects as a useful Hessian needs: twice as many as in the previous round."""
     n_objects = objective.data.n_objects
-    if before is None:
+    if previous is None:
         n_parameters = objective.constraints.n_parameters(mixture.n_dimensions)
         affordable = min(HESSIAN_PASSES * n_objects // max(n_parameters, 1), n_objects // 5)
         enough = max(HESSIAN_OBJECTS, PER_PARAMETER * n_parameters, affordable)
     else:
-        enough = 2 * before.data.n_objects
+        enough = 2 * previous.data.n_objects
     return objective.subsample(min(enough, n_objects))
 
 
-def _outcome(gain, tolerance, rounding, stalls):
+def _outcome(gain: float, tolerance: float, rounding: float, stalls: int) -> Outcome | None:
+    """Why the solver ends; None if it goes on."""
     if tolerance == 0:
         return None
     if gain < tolerance:
@@ -165,11 +214,13 @@ def _outcome(gain, tolerance, rounding, stalls):
     return Outcome.STALLED if stalls >= STALLS else None
 
 
-def _newton(mixture, statistics, objective, tolerance):
-    """Newton steps until next to nothing is left, or they stop helping."""
+def _newton(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective, tolerance: float
+) -> tuple[GaussianMixture, Statistics, float]:
+    """Newton steps until the predicted gain is negligible or no longer halves; with the last predicted gain."""
     gain, before = np.inf, np.inf
     for _ in range(NEWTON_STEPS):
-        singular = _point(mixture, statistics, objective).singular
+        singular = _iterate_at(mixture, statistics, objective).singular
         mixture, statistics, gain = newton.iterate(mixture, statistics, objective, singular)
         if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
             break
@@ -177,33 +228,33 @@ def _newton(mixture, statistics, objective, tolerance):
     return mixture, statistics, gain
 
 
-def hessian_affordable(point, data):
-    """Is a Hessian cheap enough to form?"""
+def hessian_affordable(point: Iterate, data: Data) -> bool:
+    """Is a Hessian of all objects cheap enough?"""
     K, D = point.mixture.n_components, point.mixture.n_dimensions
     return point.coordinates.size * data.n_objects * K * (10 + D**3) < NEWTON_WORK
 
 
-def predicted_gain(mixture, statistics, objective):
-    """Nats still to gain by the quadratic model; by the labelled information alone where that costs too much."""
-    point = _point(mixture, statistics, objective)
+def predicted_gain(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> float:
+    """Predicted gain in nats, by the quadratic model; by the information with known labels if that costs too much."""
+    point = _iterate_at(mixture, statistics, objective)
     if not hessian_affordable(point, objective.data):
         return gain_lower_bound(point)
-    ascent = newton.quadratic_model(mixture, statistics, objective, point.singular).newton_step()[1]
-    return float(point.boundary_gains().sum()) + ascent
+    gain = newton.quadratic_model(mixture, statistics, objective, point.singular).newton_step()[1]
+    return float(point.boundary_gains().sum()) + gain
 
 
-def gain_lower_bound(point):
-    """Nats still to gain if the labels were known: no pass is needed, and the truth is this or more."""
+def gain_lower_bound(point: Iterate) -> float:
+    """Predicted gain in nats with known labels: needs no pass, and the true gain is at least this."""
     origin = np.zeros(point.coordinates.size)
     gradient = point.coordinates.gradient(origin, point.mixture, point.statistics)[point.free]
     return float(point.boundary_gains().sum() + 0.5 * gradient @ gradient)
 
 
-def _point(mixture, statistics, objective):
+def _iterate_at(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> Iterate:
     return Iterate.at(mixture, statistics, objective.constraints)
 
 
-def _check_collapse(mixture, statistics, objective):
+def _check_collapse(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> None:
     component = collapsed_component(mixture, statistics, objective.constraints)
     if component is not None:
         raise CollapseError(component)

@@ -1,16 +1,20 @@
 """Split and merge: leave a poor basin by using one component elsewhere.
 
 Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109; for noisy data Bovy, Hogg & Roweis 2011,
-Ann. Appl. Stat. 5, 1657, sec. 3.  Two components that share their objects are merged, a third that does not look like
-a Gaussian is split, and the solver decides whether that was better.
+Ann. Appl. Stat. 5, 1657, sec. 3.  Two components that overlap are merged, a third whose members are not Gaussian is
+split, and the solver decides whether the objective has risen.
 
-Which one to split is read off the fourth moment.  With ``u = T^-1 d``, ``P = T^-1`` and a direction v the sum::
+The component to split is found by its fourth moment.  With ``u = T^-1 d``, ``P = T^-1`` and a direction v the sum::
 
     sum omega r [(v'u)^4 - 6 (v'u)^2 v'Pv + 3 (v'Pv)^2]
 
-has mean zero for a Gaussian, whatever the noise of each object, and variance ``24 sum omega r (v'Pv)^4``.  Too small
-means two humps: split the mean.  Too large means a narrow component inside a wide one: split the width.
+has mean zero for a Gaussian, for any noise of each object, and variance ``24 sum omega r (v'Pv)^4``.  A negative sum
+means two humps: the mean is split.  A positive sum means a narrow component inside a wide one: the width is split.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,37 +23,54 @@ from xdgmm.kernels.reference import component
 from .constraints import Constraints
 from .objective import responsibilities
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
+    Floats = NDArray[np.float64]
+    Trial = tuple[float, GaussianMixture]
+
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
 ROUNDS = 10
-WORTHWHILE = 0.1  # nats: a smaller rise is the same basin
+SMALLEST_RISE = 0.1  # nats: a smaller rise is the same maximum
 
 
-def improve(mixture, objective, sample, solve, constraints=None):
-    """A mixture at least as likely, by as many splits and merges as help.
+def improve(
+    mixture: GaussianMixture,
+    objective: float,
+    sample: Observations,
+    solve: Callable[[GaussianMixture], Trial | None],
+    constraints: Constraints | None = None,
+) -> tuple[GaussianMixture, float]:
+    """Split and merge components as long as the objective rises.
 
     Parameters
     ----------
     mixture : GaussianMixture
         On standardised coordinates.
     objective : float
-        Its own, of the sample.
+        Its objective.
     sample : Observations
-        Objects on which the moves are judged, all of them counted.
+        Objects by which the candidates are ranked; all must count.
     solve : callable
-        Takes a mixture; returns its objective and the mixture after some passes, or None where it collapsed.
+        Takes a mixture; returns the objective and the mixture after some passes, or None where it collapsed.
     constraints : Constraints, optional
-        Components of which something is fixed are left where they are.
+        Components with fixed parameters are neither merged nor split.
 
     Returns
     -------
     mixture, objective
     """
     constraints = Constraints.none(mixture) if constraints is None else constraints
-    movable = np.flatnonzero(constraints.movable)
-    for _ in range(ROUNDS if movable.size > 2 else 0):
-        for trial in _moves(mixture, sample, movable):
-            found = solve(constraints.impose_type(trial))
-            if found is not None and found[0] > objective + WORTHWHILE:
+    free = np.flatnonzero(constraints.free_components)
+    for _ in range(ROUNDS if free.size > 2 else 0):
+        for candidate in _candidates(mixture, sample, free):
+            found = solve(constraints.impose_type(candidate))
+            if found is not None and found[0] > objective + SMALLEST_RISE:
                 objective, mixture = found
                 break
         else:
@@ -57,43 +78,70 @@ def improve(mixture, objective, sample, solve, constraints=None):
     return mixture, objective
 
 
-def _moves(mixture, sample, movable):
-    """Mixtures after one merge and one split of movable components, the most promising first."""
+def _candidates(mixture: GaussianMixture, sample: Observations, free: NDArray[np.intp]) -> Iterator[GaussianMixture]:
+    """Mixtures after one merge and one split of free components, the most promising first."""
     overlaps, scores, directions = examine(mixture, sample)
-    pairs = sorted(((overlaps[i, j], i, j) for i in movable for j in movable if j < i), reverse=True)[:PAIRS]
-    ranked = movable[np.argsort(-np.abs(scores[movable]))]
+    pairs = sorted(((overlaps[i, j], i, j) for i in free for j in free if j < i), reverse=True)[:PAIRS]
+    ranked = free[np.argsort(-np.abs(scores[free]))]
     for rank in range(SPLITS):
         for _, i, j in pairs:
-            left = [k for k in ranked if k not in (i, j)]
-            if rank < len(left):
-                k = left[rank]
+            others = [k for k in ranked if k not in (i, j)]
+            if rank < len(others):
+                k = others[rank]
                 yield split_and_merge(mixture, i, j, k, directions[k], scores[k])
 
 
-def examine(mixture, sample):
-    """How much each pair of components overlaps (K, K); how un-Gaussian each is, along which direction (K,), (K, D)."""
+class Examination(NamedTuple):
+    """The properties of components by which those to merge and to split are chosen.
+
+    Attributes
+    ----------
+    overlaps : ndarray (K, K)
+        Of each pair of components: the cosine of the angle between their responsibilities.
+    scores : ndarray (K,)
+        The fourth-moment sum of each component, in units of its standard deviation, along the principal axis where it
+        deviates most from zero.
+    directions : ndarray (K, D)
+        That principal axis.
+    """
+
+    overlaps: Floats
+    scores: Floats
+    directions: Floats
+
+
+def examine(mixture: GaussianMixture, sample: Observations) -> Examination:
+    """Overlap of each pair of components, and deviation of each from a Gaussian."""
     K, D = mixture.n_components, mixture.n_dimensions
-    r = responsibilities(mixture, sample.pack(background=mixture.background and mixture.background.box))[:, :K]
+    box = None if mixture.background is None else mixture.background.box
+    r = responsibilities(mixture, sample.pack(background=box))[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
-    overlaps = (r.T @ r) / lengths / lengths[:, None]
     scores, directions = np.zeros(K), np.zeros((K, D))
-    noise = sample.noise_covariances  # with a little more: far outliers leave T singular
+    noise = sample.noise_covariances  # with a small ridge: far outliers make T singular
     noise = noise + 1e-13 * np.nansum(sample.variances, axis=1)[:, None, None] * np.eye(noise.shape[1])
     for k in range(K):
-        V = mixture.covariances[k]
-        V = V + 1e-13 * np.trace(V) * np.eye(D)
-        _, u, P = component(sample.values, noise, mixture.means[k], V, sample.projections)
-        axes = np.linalg.eigh(mixture.covariances[k])[1].T
-        along, precision = u @ axes.T, np.einsum("ai,nij,aj->na", axes, P, axes, optimize=True)
-        weights = sample.object_weights * r[:, k]
-        fourth = weights @ (along**4 - 6 * along**2 * precision + 3 * precision**2)
-        found = fourth / np.sqrt(np.maximum(24 * weights @ precision**4, 1e-300))
-        best = np.argmax(np.abs(found))
-        scores[k], directions[k] = found[best], axes[best]
-    return overlaps, scores, directions
+        scores[k], directions[k] = _deviation(mixture, k, sample, noise, sample.object_weights * r[:, k])
+    return Examination((r.T @ r) / lengths / lengths[:, None], scores, directions)
 
 
-def split_and_merge(mixture, i, j, k, direction, score):
+def _deviation(
+    mixture: GaussianMixture, k: int, sample: Observations, noise: Floats, weights: Floats
+) -> tuple[float, Floats]:
+    """Score and direction of one component, for weights times responsibilities of the objects (N,)."""
+    V = mixture.covariances[k]
+    V = V + 1e-13 * np.trace(V) * np.eye(mixture.n_dimensions)
+    _, u, P = component(sample.values, noise, mixture.means[k], V, sample.projections)
+    axes = np.linalg.eigh(mixture.covariances[k])[1].T
+    along, precision = u @ axes.T, np.einsum("ai,nij,aj->na", axes, P, axes, optimize=True)
+    fourth = weights @ (along**4 - 6 * along**2 * precision + 3 * precision**2)
+    scores = fourth / np.sqrt(np.maximum(24 * weights @ precision**4, 1e-300))
+    largest = np.argmax(np.abs(scores))
+    return scores[largest], axes[largest]
+
+
+def split_and_merge(
+    mixture: GaussianMixture, i: int, j: int, k: int, direction: Floats, score: float
+) -> GaussianMixture:
     """The mixture with i and j merged into i, and k split into k and j."""
     weights, means, covariances = mixture.all_weights.copy(), mixture.means.copy(), mixture.covariances.copy()
     pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)
@@ -103,7 +151,9 @@ def split_and_merge(mixture, i, j, k, direction, score):
     weights[i] += weights[j]
     weights[[k, j]] = 0.5 * weights[k]
     centre, V = means[k].copy(), covariances[k].copy()
-    along = V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))  # V less its square stays valid
+    along = (
+        V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))
+    )  # V - along along' has no negative eigenvalue
     if score < 0:
         means[k], means[j] = centre + 0.6 * along, centre - 0.6 * along
         covariances[k] = covariances[j] = V - 0.36 * np.outer(along, along)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from astropy.units import UnitBase
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data
@@ -31,7 +32,7 @@ class Standardisation:
 
     @classmethod
     def of(cls, observations: Observations, *, isotropic: bool = False) -> Standardisation:
-        """Location and spread of each coordinate: its median and median absolute deviation, outliers or not.
+        """From the median and the median absolute deviation of each coordinate, which outliers hardly change.
 
         `isotropic` gives all coordinates the same scale, so that spheres stay spheres.
         """
@@ -46,7 +47,7 @@ class Standardisation:
         return observations.rescaled(self.location, self.scale, self.measured_scale)
 
     def pack(self, observations: Observations, background: Background | None = None) -> Data:
-        """`Data` of the standardised observations, which are never held themselves.
+        """`Data` of the standardised observations, which are standardised while they are packed.
 
         `background` is the `Background` to be packed with them, in the units of the observations.
         """
@@ -54,15 +55,17 @@ class Standardisation:
         return observations.pack(self.location, self.scale, measured_scale=self.measured_scale, background=box)
 
     def mixture(self, mixture: GaussianMixture) -> GaussianMixture:
-        """A mixture of the caller's coordinates in standardised ones."""
+        """A mixture of the user's coordinates in standardised ones."""
         return mixture.rescaled(-self.location / self.scale, 1.0 / self.scale, mixture.names)
 
-    def original(self, mixture: GaussianMixture, names: tuple, units: tuple) -> GaussianMixture:
-        """A mixture of standardised coordinates in the caller's, which have these names and units."""
+    def original(
+        self, mixture: GaussianMixture, names: tuple[str, ...], units: tuple[UnitBase | None, ...]
+    ) -> GaussianMixture:
+        """A mixture of standardised coordinates in the user's, which have these names and units."""
         return mixture.rescaled(self.location, self.scale, names, units)
 
     def background(self, background: Background | None) -> Background | None:
-        """A background of the caller's coordinates in standardised ones."""
+        """A background of the user's coordinates in standardised ones."""
         return background and background.rescaled(-self.location / self.scale, 1.0 / self.scale)
 
     def log_jacobian(self, observations: Observations) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -47,8 +47,6 @@ class Statistics:
     grad_covariance: Floats
     information: Floats | None = None
     squared_information: Floats | None = None
-
-    prior: ClassVar[None] = None  # statistics of a posterior have one
 
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of objects together."""

@@ -197,7 +197,7 @@ class Refits:
         data, constraints = self.problem.data, self.problem.constraints
         refitted, weights = responsibilities(mixture, data), data.object_weights
         common = [[weights @ np.minimum(self.members[:, k], refitted[:, j]) for j in range(K)] for k in range(K)]
-        alike = constraints.movable & (constraints.prior is None or constraints.prior.symmetric)
+        alike = constraints.free_components & (constraints.prior is None or constraints.prior.symmetric)
         common = np.where((alike[:, None] & alike) | np.eye(K, dtype=bool), common, IMPOSSIBLE)
         return linear_sum_assignment(common, maximize=True)[1]
 

@@ -84,7 +84,7 @@ class Coordinates:
         self.rest = mixture.all_weights[self.free_weights].sum()
         self.free_means = np.flatnonzero(~constraints.fixed_means)
         rows, columns = kernels.triangle(D)
-        owners = constraints.owners(rows, columns)
+        owners = constraints.parameter_indices(rows, columns)
         self.sigma_of = _numbered(owners[:, rows == columns])
         self.below = rows[rows != columns], columns[rows != columns]
         self.correlation_of = _numbered(owners[:, rows != columns])

@@ -34,8 +34,8 @@ def exchangeable_components(constraints: Constraints, prior: ResolvedPrior) -> N
     """Which components can be exchanged without a change of the posterior: boolean (K, K)."""
     K = len(constraints.fixed_means)
     same = np.array([[prior.exchangeable(k, j) for j in range(K)] for k in range(K)])
-    movable = constraints.movable
-    return np.eye(K, dtype=bool) | (same & movable & movable[:, None])
+    free = constraints.free_components
+    return np.eye(K, dtype=bool) | (same & free & free[:, None])
 
 
 def match_by_assignment(

@@ -101,7 +101,8 @@ def _regular(
     L = constraints.metric(information + 1e-12 * np.eye(D), q)
     L = np.where(np.isfinite(L), L, np.eye(D))
     half = np.linalg.solve(L, mixture.covariances)
-    values, vectors = np.linalg.eigh(symmetric(np.linalg.solve(L, np.swapaxes(half, -1, -2))))
+    whitened = np.asarray(np.linalg.solve(L, np.swapaxes(half, -1, -2)), dtype=float)
+    values, vectors = np.linalg.eigh(symmetric(whitened))
     least = NEAR_ZERO * np.sqrt(2.0 / np.maximum(q, 2.0))[:, None]
     rotated = L @ vectors
     covariances = (rotated * np.maximum(values, least)[:, None, :]) @ np.swapaxes(rotated, -1, -2)
