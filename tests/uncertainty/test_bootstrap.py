@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from xdgmm import Background, DegenerateError, Fixed, GaussianMixture, InputError, Observations, datasets
-from xdgmm.errors import XdgmmWarning
+from xdgmm.errors import XdgmmDeprecationWarning, XdgmmWarning
 from xdgmm.fitting import Model, Settings, fit
 from xdgmm.uncertainty import bootstrap, laplace
 from xdgmm.uncertainty.bootstrap import Refits
@@ -152,8 +152,10 @@ def test_resamples_that_collapse_are_counted_and_told():
     assert result.mixture.weights[1] < 0.06
     with pytest.warns(XdgmmWarning, match="left out"):
         samples = bootstrap(result, observations, n_resamples=40, rng=1)
-    assert 2 < samples.n_lost < 38
-    assert len(samples) + samples.n_lost == 40
+    assert 2 < samples.n_failed < 38
+    assert len(samples) + samples.n_failed == 40
+    with pytest.warns(XdgmmDeprecationWarning, match="n_failed"):
+        assert samples.n_lost == samples.n_failed
     for name in PARTS:
         assert np.isfinite(getattr(samples, name)).all()
 

@@ -110,7 +110,7 @@ def _errors(mixture: GaussianMixture) -> ParameterErrors:
     from xdgmm.kernels import triangle
     from xdgmm.uncertainty import ParameterErrors
 
-    covariance = mixture.record and mixture.record.covariance
+    covariance = None if mixture.record is None else mixture.record.covariance
     if covariance is None:
         size = (
             mixture.all_weights.size
@@ -118,7 +118,7 @@ def _errors(mixture: GaussianMixture) -> ParameterErrors:
             + mixture.n_components * len(triangle(mixture.n_dimensions)[0])
         )
         covariance = np.full((size, size), np.nan)
-    return ParameterErrors.of(mixture, covariance, None, np.nan)
+    return ParameterErrors.of(mixture, covariance, np.zeros(mixture.n_components, int), np.nan)
 
 
 def _correlations(mixture: GaussianMixture, k: int, i: int) -> Iterator[float]:

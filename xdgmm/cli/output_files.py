@@ -64,8 +64,12 @@ class FitFiles:
         from xdgmm.uncertainty import with_errors
 
         mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
+
+        def model() -> GaussianMixture:
+            return fitted if isinstance(fitted, GaussianMixture) else with_errors(fitted, observations)
+
         writers = {
-            self.model: lambda path: with_errors(fitted, observations).write(path, overwrite=True),
+            self.model: lambda path: model().write(path, overwrite=True),
             self.report: lambda path: write_table(table, path, overwrite=True),
             self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),
         }

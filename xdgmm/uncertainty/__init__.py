@@ -1,13 +1,19 @@
 """How sure are we?
 
-`laplace` (information matrix or sandwich), `profile_interval` (one width, from its profile likelihood) and `bootstrap`
-(rows resampled) say how far the truth may be from a fitted mixture, and `sample_posterior` (also called `refine`)
-samples its posterior with emcee (see `mcmc`); `width_limit` says whether a width is consistent with zero, and how large
-it may be, `principal_limit` the same of a direction without width, and `background_limit` of a background that was not
-found; `parameter_errors` are the standard errors of weights, means and covariances, and `with_errors` puts them into
-the record of the mixture.  What `laplace`, `bootstrap` and `sample_posterior` return carries its uncertainty to any
-function of the mixture: ``propagate(function)``, an `Estimate`.  To add a method, write a function of a mixture and its
-observations whose result has that one.
+From a fitted mixture and its observations:
+
+- standard errors: `laplace` makes a normal approximation from the information matrix or the sandwich,
+  `parameter_errors` are the errors of weights, means and covariances, `with_errors` puts their covariance into the
+  record of the mixture;
+- samples of mixtures: `bootstrap` refits resampled rows, `sample_posterior` (also called `refine`) samples the
+  posterior with emcee (`mcmc`);
+- likelihood ratios: `profile_interval` of one width, and the upper limits `width_limit`, `principal_limit`,
+  `conditional_limit` and `background_limit` of quantities that may be zero.  Each is a `Profile` of
+  `likelihood_ratio`, which maximises the likelihood with one quantity fixed.
+
+What `laplace`, `bootstrap` and `sample_posterior` return has a method ``propagate(function)``, which gives an
+`Estimate` of any function of the mixture.  To add a way to find errors, write a function of a mixture and its
+observations whose result has this method.  All start from a `xdgmm.fitting.Problem`.
 """
 
 from .bootstrap import BootstrapSamples, bootstrap

@@ -1,9 +1,9 @@
 """The bootstrap: the fit repeated on rows drawn with replacement (Efron 1979, Ann. Stat. 7, 1).
 
-A row drawn c times is a row of c times its weight, which is the same thing: weights are frequencies.  Every refit
-starts from the fit itself, with the same model.  Its components are matched to those of the fit by optimal assignment:
-the one that maximises the members in common, ``sum_i omega_i min(r_ik, r'_ij)`` over all the objects, with r the
-responsibilities under the fit and r' those under the refit.
+A row drawn c times is a row of c times its weight, since weights are frequencies.  Every refit starts from the fit,
+with the same model.  Its components are matched to those of the fit by the assignment that maximises the common
+members, ``sum_i omega_i min(r_ik, r'_ij)`` over all the objects, with r the responsibilities under the fit and r' those
+under the refit.
 
 Where the fit has a width of zero the bootstrap is inconsistent (Andrews 2000, Econometrica 68, 399).
 """
@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import check_progress, progress_bar
-from xdgmm.errors import DegenerateError, InputError, XdgmmWarning
+from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
+from xdgmm.fitting.objective import information_of
 from xdgmm.fitting.optimality import Iterate
 
 from .estimates import SampledMixtures
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data, Statistics
@@ -36,36 +39,46 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6  # nats: a thousandth of a standard error
 PASSES = 2000
-MANY = 0.05  # fraction of the resamples from which something is worth a warning
-UNSEEN = 1e-10  # information on a direction, of that on the best seen, that is none
+MANY = 0.05  # fraction of the resamples above which there is a warning
+UNDETERMINED = 1e-10  # smallest information on a direction relative to the largest
 IMPOSSIBLE = -1e300
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class BootstrapSamples(SampledMixtures):
     """The refits of a bootstrap.
 
     Attributes
     ----------
-    n_lost : int
-        Resamples left out, because the likelihood had no maximum there.
+    n_failed : int
+        Resamples left out, because their likelihood had no maximum.
     singular : ndarray of int (n, K)
         In how many directions each covariance of each refit has no width.
     """
 
-    n_lost: int = 0
-    singular: np.ndarray | None = None
+    n_failed: int
+    singular: NDArray[np.intp]
+
+    n_lost = DeprecatedAlias("n_failed")
 
 
-def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, progress="auto"):
+def bootstrap(
+    result: FitResult,
+    observations: Observations,
+    *,
+    n_resamples: int = 200,
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
+    progress: str = "auto",
+) -> BootstrapSamples:
     """Refit a model to rows drawn with replacement.
 
     Parameters
     ----------
     result : FitResult
-        Its mixture is where every refit starts, its model what is fitted.
+        Every refit starts from its mixture, with its model.
     observations : Observations
-        What it was fitted to.  Each row that counts is equally likely to be drawn, whatever its weight, which it keeps.
+        Those that were fitted.  Each row that counts is equally likely to be drawn, and keeps its weight.
     n_resamples : int
     rng : numpy Generator, int or None
         Source of the draws: each resample has a seed of its own, so that the result does not depend on `n_jobs`.
@@ -81,7 +94,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     Raises
     ------
     InputError
-        If a number is none that can be, or the mixture has other coordinates than the observations.
+        If a number is not possible, or the mixture has other coordinates than the observations.
     DegenerateError
         If no resample has a maximum of its likelihood.
 
@@ -105,7 +118,7 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     seeds = as_generator(rng).integers(2**63, size=n_resamples)
     refits = Refits(result, observations)
     with progress_bar(progress, "resamples", n_resamples) as bar:
-        found = []
+        found: list[Refit | None] = []
         for refit in _results(refits, seeds, n_jobs):
             found.append(refit)
             if bar is not None:
@@ -121,17 +134,16 @@ def bootstrap(result, observations, *, n_resamples=200, rng=None, n_jobs=1, prog
     return samples
 
 
-def _check(result, observations, n_resamples, n_jobs, progress):
+def _check(result: object, observations: Observations, n_resamples: int, n_jobs: int, progress: str) -> None:
     check_progress(progress)
     if not isinstance(result, FitResult):
         raise InputError(
             f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"
         )
-    for name, value, fine in (("n_resamples", n_resamples, lambda n: n >= 2), ("n_jobs", n_jobs, lambda n: n != 0)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not (whole and fine(value)):
-            needed = "at least 2" if name == "n_resamples" else "not 0 (-1 for all processors)"
-            raise InputError(f"`{name}` is {value!r}, but it must be a whole number, {needed}")
+    if not (_is_whole(n_resamples) and n_resamples >= 2):
+        raise InputError(f"`n_resamples` is {n_resamples!r}, but it must be a whole number, at least 2")
+    if not (_is_whole(n_jobs) and n_jobs != 0):
+        raise InputError(f"`n_jobs` is {n_jobs!r}, but it must be a whole number, not 0 (-1 for all processors)")
     if result.mixture.n_dimensions != observations.n_dimensions or result.n_objects != observations.n_objects:
         raise InputError(
             f"the fit is one of {result.n_objects} objects in {result.mixture.n_dimensions} coordinates, but the "
@@ -139,13 +151,35 @@ def _check(result, observations, n_resamples, n_jobs, progress):
         )
 
 
-def _results(refits, seeds, n_jobs):
-    """The refits in the order of the seeds, as they come."""
+def _is_whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def _results(refits: Refits, seeds: NDArray[np.int64], n_jobs: int) -> Iterable[Refit | None]:
+    """The refits in the order of the seeds, one after the other."""
     if n_jobs == 1:
         return map(refits.refit, seeds)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(refits.refit)(seed) for seed in seeds)
+    refit = delayed(refits.refit)
+    results: Iterable[Refit | None] = Parallel(n_jobs=n_jobs, return_as="generator")(refit(seed) for seed in seeds)
+    return results
+
+
+class Refit(NamedTuple):
+    """One refit, in the user's units, with the components in the order of the fit.
+
+    Attributes
+    ----------
+    all_weights, means, covariances : ndarray (S,), (K, D), (K, D, D)
+    singular : ndarray of int (K,)
+        In how many directions each covariance has no width.
+    """
+
+    all_weights: Floats
+    means: Floats
+    covariances: Floats
+    singular: NDArray[np.intp]
 
 
 class Refits:
@@ -160,8 +194,8 @@ class Refits:
         self.start = self.problem.constraints.impose_type(self.problem.standardised(self.mixture))
         self.members = responsibilities(self.start, self.problem.data)
 
-    def refit(self, seed: int) -> tuple[Floats, Floats, Floats, Floats] | None:
-        """Weights, means, covariances and singular directions of one refit, in the user's units; None where lost."""
+    def refit(self, seed: int | np.integer) -> Refit | None:
+        """The refit to one resample; None if its likelihood has no maximum."""
         problem = self.problem
         try:
             solution = problem.maximise(self.start, TOLERANCE, PASSES, data=self._drawn(np.random.default_rng(seed)))
@@ -172,7 +206,7 @@ class Refits:
         order = self.order(solution.mixture)
         singular = Iterate.at(solution.mixture, solution.statistics, problem.constraints).singular.sum(axis=1)
         found = problem.original(solution.mixture.ordered(order))
-        return found.all_weights, found.means, found.covariances, singular[order]
+        return Refit(found.all_weights, found.means, found.covariances, singular[order])
 
     def _drawn(self, rng: np.random.Generator) -> Data:
         """The data of one resample."""
@@ -183,39 +217,41 @@ class Refits:
         return self.problem.scaling.pack(drawn, self.problem.model.background)
 
     def _determined(self, statistics: Statistics) -> bool:
-        """Did the resample see every direction?"""
+        """Does the resample determine every direction?"""
         if self.problem.constraints.prior is not None:
             return True
-        information = np.linalg.eigvalsh(statistics.information.sum(axis=0))
-        return bool(information[0] > UNSEEN * information[-1])
+        information = np.linalg.eigvalsh(information_of(statistics).sum(axis=0))
+        return bool(information[0] > UNDETERMINED * information[-1])
 
     def order(self, mixture: GaussianMixture) -> NDArray[np.intp]:
-        """The components of the refit (K,) in the order of the fit's; what is held fixed is itself already."""
+        """The components of the refit (K,) in the order of the fit; those with fixed parameters keep their place."""
         K = mixture.n_components
         if K == 1:
             return np.zeros(1, int)
         data, constraints = self.problem.data, self.problem.constraints
         refitted, weights = responsibilities(mixture, data), data.object_weights
         common = [[weights @ np.minimum(self.members[:, k], refitted[:, j]) for j in range(K)] for k in range(K)]
-        alike = constraints.free_components & (constraints.prior is None or constraints.prior.symmetric)
-        common = np.where((alike[:, None] & alike) | np.eye(K, dtype=bool), common, IMPOSSIBLE)
-        return linear_sum_assignment(common, maximize=True)[1]
+        exchangeable = constraints.free_components & (constraints.prior is None or constraints.prior.symmetric)
+        allowed = (exchangeable[:, None] & exchangeable) | np.eye(K, dtype=bool)
+        return np.asarray(linear_sum_assignment(np.where(allowed, common, IMPOSSIBLE), maximize=True)[1])
 
 
-def _collected(refits, mixture, n_lost):
+def _collected(refits: list[Refit], mixture: GaussianMixture, n_failed: int) -> BootstrapSamples:
     weights, means, covariances, singular = (np.array(parts) for parts in zip(*refits, strict=True))
     K = mixture.n_components
     background = None if mixture.background is None else weights[:, K]
-    return BootstrapSamples(weights[:, :K], background, means, covariances, mixture, n_lost, singular)
+    return BootstrapSamples(
+        weights[:, :K], background, means, covariances, mixture, n_failed=n_failed, singular=singular
+    )
 
 
-def _warn(samples, result):
-    """Tell what makes the bootstrap doubtful."""
-    tried = len(samples) + samples.n_lost
-    if samples.n_lost > MANY * tried:
+def _warn(samples: BootstrapSamples, result: FitResult) -> None:
+    """Warn if intervals from these samples are not reliable."""
+    tried = len(samples) + samples.n_failed
+    if samples.n_failed > MANY * tried:
         warnings.warn(
-            f"{samples.n_lost} of {tried} resamples were left out, since a component collapses there; the intervals of "
-            "the others are too narrow: fit fewer components, or give a prior on the covariances",
+            f"{samples.n_failed} of {tried} resamples were left out, since a component collapses there; the intervals "
+            "of the others are too narrow: fit fewer components, or give a prior on the covariances",
             XdgmmWarning,
             stacklevel=3,
         )

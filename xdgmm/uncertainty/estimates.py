@@ -1,20 +1,31 @@
-"""What an uncertainty is said in: an interval of one quantity, or many mixtures that are all possible."""
+"""Forms of an uncertainty: the interval of one quantity, or a sample of mixtures."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import norm
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
-from xdgmm.mixture import GaussianMixture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from xdgmm.mixture import GaussianMixture
+
+    Floats = NDArray[np.float64]
 
 ONE_SIGMA = float(norm.cdf(1.0) - norm.cdf(-1.0))  # 68.27%
 
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """A quantity, number or array, with its interval.
+    """A quantity (a number, an array, or a Quantity) with its interval.
 
     Attributes
     ----------
@@ -25,35 +36,35 @@ class Estimate:
         Ends of the interval at the level asked for.
     """
 
-    value: object
-    error: object
-    low: object
-    high: object
+    value: Any
+    error: Any
+    low: Any
+    high: Any
 
     @classmethod
-    def symmetric(cls, value, error, level):
+    def symmetric(cls, value: Any, error: Any, level: float) -> Estimate:
         """The normal interval around a value."""
         half = norm.ppf(0.5 + 0.5 * level) * error
         return cls(value, error, value - half, value + half)
 
     @classmethod
-    def of_samples(cls, value, samples, level):
-        """The interval with equal tails of samples (n, ...) around a value."""
-        (low, high), (lower, higher) = (_middle(samples, part) for part in (level, ONE_SIGMA))
+    def of_samples(cls, value: Any, samples: Any, level: float) -> Estimate:
+        """A value with the interval of samples (n, ...) that has equal tails."""
+        (low, high), (lower, higher) = (_central(samples, probability) for probability in (level, ONE_SIGMA))
         return cls(value, 0.5 * (higher - lower), low, high)
 
 
-def _middle(samples, level):
+def _central(samples: Any, level: float) -> Any:
     return np.quantile(samples, [0.5 - 0.5 * level, 0.5 + 0.5 * level], axis=0)
 
 
-def numbers(value):
-    """What a function of a mixture returned, as an array of numbers; a Quantity stays one.
+def numbers(value: Any) -> Any:
+    """The value of a function of a mixture as an array of numbers; a Quantity stays one.
 
     Raises
     ------
     InputError
-        If it is something else.
+        If it holds anything but numbers.
     """
     value = np.asanyarray(value)
     if value.dtype.kind not in "fiu":
@@ -63,7 +74,7 @@ def numbers(value):
 
 @dataclass(frozen=True, eq=False)
 class SampledMixtures:
-    """Mixtures that the data allow, each as likely as the next, in the caller's units.
+    """A sample of mixtures of equal probability, in the user's units.
 
     Attributes
     ----------
@@ -76,23 +87,23 @@ class SampledMixtures:
         The fit that they belong to.
     """
 
-    weights: np.ndarray
-    background: np.ndarray | None
-    means: np.ndarray
-    covariances: np.ndarray
+    weights: Floats
+    background: Floats | None
+    means: Floats
+    covariances: Floats
     mixture: GaussianMixture
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Number of mixtures."""
         return len(self.weights)
 
-    def mixtures(self):
+    def mixtures(self) -> Iterator[GaussianMixture]:
         """Each as a `GaussianMixture` with the names and units of the fit."""
         weights = self.weights if self.background is None else np.column_stack([self.weights, self.background])
         for parameters in zip(weights, self.means, self.covariances, strict=True):
             yield self.mixture.with_parameters(*parameters)
 
-    def propagate(self, function, level=0.6827):
+    def propagate(self, function: Callable[[GaussianMixture], Any], level: float = 0.6827) -> Estimate:
         """`Estimate` of any function of the mixture: its value at the fit, and quantiles over the samples.
 
         Parameters

@@ -1,16 +1,19 @@
 """Normal approximations: from the information matrix, observed or expected, and from the sandwich.
 
-Everything is formed in the factor coordinates of the fit, where the constraints hold (weights sum to one, covariances
-positive semi-definite, what is fixed or tied stays so), and carried from there: to weights, means and covariances by
-the Jacobian, to any function of the mixture by differences.  With B the observed information and s_i the score of
-object i, of weight omega_i, the covariance of the coordinates is ``B^-1``, or, robust to a model that is not the truth
+Everything is computed in the factor coordinates of the fit, where the constraints hold (weights sum to one, covariances
+are positive semi-definite, parameters are fixed or tied), and propagated from there: to weights, means and covariances
+by the Jacobian, to any function of the mixture by differences.  With B the observed information and s_i the score of
+object i, of weight omega_i, the covariance of the coordinates is ``B^-1``, or, robust to a wrong model
 (Huber 1967, Proc. 5th Berkeley Symp. 1, 221; White 1982, Econometrica 50, 1), ``B^-1 (sum omega_i^2 s_i s_i') B^-1``.
 
-Where a covariance is singular at the maximum, the directions in which it has no variance are held at zero: the errors
-are those given that boundary, and the variance at the boundary gets a limit (`limits`) instead of an error.
+Where a covariance is singular at the maximum, the variances at the boundary are fixed at zero: the errors are
+conditional on them, and such a variance has a limit (`limits`) instead of an error.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,25 +21,38 @@ from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem, responsibilities
-from xdgmm.fitting.optimality import Iterate
-from xdgmm.fitting.standardisation import Standardisation
 from xdgmm.kernels.reference import component
-from xdgmm.mixture import GaussianMixture
 
 from .estimates import Estimate, numbers
 
-CHUNK = 20_000  # objects whose expected information or scores are formed at a time
-FLAT = 1e-10  # information below this fraction of that with known labels determines nothing
-VISIBLE = 1e-6  # fraction of the largest derivative from which a derivative is none that rounding made
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from xdgmm.fitting import FitResult, Model
+    from xdgmm.fitting.optimality import Iterate
+    from xdgmm.fitting.problem import Evaluation
+    from xdgmm.fitting.standardisation import Standardisation
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
+    Floats = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+    Function = Callable[[GaussianMixture], Any]  # a number, an array, or a Quantity
+
+CHUNK = 20_000  # objects whose expected information or scores are computed at a time
+FLAT = 1e-10  # a direction with less information, relative to that with known labels, is undetermined
+VISIBLE = 1e-6  # a derivative below this fraction of the largest one is rounding
 STEP = 1e-3  # of the differences, in standard errors
-THROUGH_ROOT = 0.1  # a short step off the boundary goes this fraction as far as a long one, where a root enters
+THROUGH_ROOT = 0.1  # a function of a root changes by at least this fraction of STEP times its change over a long step
 KINDS = ("information", "sandwich")
 INFORMATIONS = ("observed", "expected")
 
 
 @dataclass(frozen=True, eq=False)
 class ParameterErrors:
-    """Covariance of the estimated parameters of a mixture, in the caller's units.
+    """Covariance of the estimated parameters of a mixture, in the user's units.
 
     Attributes
     ----------
@@ -52,24 +68,26 @@ class ParameterErrors:
         Standard errors of the intrinsic sigmas, ``SE(V) / (2 sigma)``; infinite where sigma is zero.
     covariance : ndarray (P, P)
         Of all parameters, in the order weights, background's fraction if there is one, means, packed lower triangles of
-        the covariances; zero for what is fixed.
+        the covariances; zero for fixed parameters.
     singular : ndarray of int (K,)
-        In how many directions each covariance was held at the boundary.
+        In how many directions the variance of each component was fixed at zero.
     residual : float
         Largest component of the gradient per standard error: zero if the mixture is the maximum for these data.
     """
 
-    weights: np.ndarray
+    weights: Floats
     background: float | None
-    means: np.ndarray
-    variances: np.ndarray
-    sigmas: np.ndarray
-    covariance: np.ndarray
-    singular: np.ndarray
+    means: Floats
+    variances: Floats
+    sigmas: Floats
+    covariance: Floats
+    singular: NDArray[np.intp]
     residual: float
 
     @classmethod
-    def of(cls, mixture, covariance, singular, residual):
+    def of(
+        cls, mixture: GaussianMixture, covariance: Floats, singular: NDArray[np.intp], residual: float
+    ) -> ParameterErrors:
         """The errors in a covariance (P, P) of all parameters."""
         K, D = mixture.means.shape
         rows, columns = kernels.triangle(D)
@@ -78,7 +96,7 @@ class ParameterErrors:
         variances = packed.reshape(K, -1)[:, rows == columns]
         with np.errstate(divide="ignore", invalid="ignore"):
             sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
-        background = weights[K] if S > K else None
+        background = float(weights[K]) if S > K else None
         return cls(weights[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, residual)
 
 
@@ -89,18 +107,18 @@ class Laplace:
     Attributes
     ----------
     mixture : GaussianMixture
-        In the caller's units.
+        In the user's units.
     kind, information : str
         What it was made from.
     iterate : Iterate
         The fit in the coordinates z of the solvers.
     scaling : Standardisation
-        From there to the caller's units.
+        From these to the user's units.
     deviations : ndarray (size, n)
         Steps in z of one standard deviation each, independent of each other: ``deviations @ deviations.T`` is the
         covariance of z.
     undetermined : ndarray (size, m)
-        Directions of z that the data leave open.
+        Directions of z about which the data have no information.
     """
 
     mixture: GaussianMixture
@@ -108,31 +126,32 @@ class Laplace:
     information: str
     iterate: Iterate
     scaling: Standardisation
-    deviations: np.ndarray
-    undetermined: np.ndarray
+    deviations: Floats
+    undetermined: Floats
 
     @property
-    def covariance(self):
-        """Of all parameters (P, P), as in `ParameterErrors`; infinite variance for what is undetermined."""
+    def covariance(self) -> Floats:
+        """Of all parameters (P, P), as in `ParameterErrors`; infinite variance for undetermined parameters."""
         jacobian = self.iterate.coordinates.jacobian()
         along = jacobian @ self.deviations
         covariance = along @ along.T
-        lost = np.flatnonzero(_visible(jacobian @ self.undetermined, np.abs(jacobian).max(initial=0.0)))
-        covariance[lost, lost] = np.inf
+        largest = np.abs(jacobian).max(initial=0.0)
+        undetermined = np.flatnonzero(_visible(jacobian @ self.undetermined, largest))
+        covariance[undetermined, undetermined] = np.inf
         units = _units(self.iterate.mixture, self.scaling.scale)
         return covariance * np.outer(units, units)
 
     @property
-    def singular(self):
-        """In how many directions each covariance was held at the boundary (K,)."""
+    def singular(self) -> NDArray[np.intp]:
+        """In how many directions the variance of each component was fixed at zero (K,)."""
         return self.iterate.singular.sum(axis=1)
 
     @property
-    def residual(self):
+    def residual(self) -> float:
         """Largest component of the gradient per standard error: zero if the mixture is the maximum for these data."""
         return self.iterate.residual
 
-    def propagate(self, function, level=0.6827):
+    def propagate(self, function: Function, level: float = 0.6827) -> Estimate:
         """`Estimate` of any function of the mixture, to first order: a symmetric interval.
 
         Parameters
@@ -145,8 +164,8 @@ class Laplace:
         Returns
         -------
         Estimate
-            The error is infinite where the function depends on what the data leave open, or, as a sigma does, on the
-            square root of a variance that the fit holds at zero.
+            The error is infinite where the function depends on undetermined directions, or, as a sigma does, on the
+            square root of a variance that is zero in the fit.
 
         Raises
         ------
@@ -158,50 +177,56 @@ class Laplace:
         ``SE^2 = sum_j (f(z_j) - f(-z_j))^2 / (2 h)^2``, where z_j runs over the `deviations` times h = 0.001.
         """
         check_level(level)
-        whole = numbers(function(self.mixture))
-        unit = getattr(whole, "unit", None)
+        unit = getattr(numbers(function(self.mixture)), "unit", None)
 
-        def plain(mixture):
+        def plain(mixture: GaussianMixture) -> Floats:
             found = numbers(function(mixture))
             return np.asarray(found if unit is None else found.to_value(unit))
 
         value = plain(self.mixture)
         slopes = self._slopes(plain, self.deviations)
         error = np.sqrt(np.sum(np.square(slopes), axis=0)) if slopes else np.zeros(np.shape(value))
-        lost = self._lost(plain, value, slopes) | self._through_roots(plain, value)
-        error = np.where(lost, np.inf, error)[()]
+        undetermined = self._undetermined(plain, value, slopes) | self._through_roots(plain, value)
+        error = np.where(undetermined, np.inf, error)[()]
         estimate = Estimate.symmetric(value[()], error, level)
         return estimate if unit is None else Estimate(*(part * unit for part in vars(estimate).values()))
 
-    def _at(self, z):
-        """The mixture at coordinates z, in the caller's units; its background keeps its box to the last bit."""
+    def _at(self, z: Floats) -> GaussianMixture:
+        """The mixture at coordinates z, in the user's units; its background keeps its box to the last bit."""
         moved = self.scaling.original(self.iterate.coordinates.at(z), self.mixture.names, self.mixture.units)
         return self.mixture.with_parameters(moved.all_weights, moved.means, moved.covariances)
 
-    def _slopes(self, function, directions):
+    def _slopes(self, function: Callable[[GaussianMixture], Floats], directions: Floats) -> list[Floats]:
         """Derivatives of a function along columns (size, n) of z."""
         return [(function(self._at(STEP * z)) - function(self._at(-STEP * z))) / (2.0 * STEP) for z in directions.T]
 
-    def _lost(self, function, value, slopes):
-        """Where the function depends on what is undetermined."""
-        open_ones = self._slopes(function, self.undetermined)
-        if not open_ones:
+    def _undetermined(self, function: Callable[[GaussianMixture], Floats], value: Floats, slopes: list[Floats]) -> Mask:
+        """Where the function depends on undetermined directions."""
+        along_undetermined = self._slopes(function, self.undetermined)
+        if not along_undetermined:
             return np.zeros(np.shape(value), bool)
-        largest = np.max(np.abs([*slopes, *open_ones]), axis=0)
+        largest = np.max(np.abs([*slopes, *along_undetermined]), axis=0)
         rounding = 1e-15 * np.abs(value) / STEP
-        return np.max(np.abs(open_ones), axis=0) > VISIBLE * largest + rounding
+        return np.asarray(np.max(np.abs(along_undetermined), axis=0) > VISIBLE * largest + rounding)
 
-    def _through_roots(self, function, value):
-        """Where a variance held at zero enters by its square root, so that no first order exists."""
-        held = np.flatnonzero(~self.iterate.free)
+    def _through_roots(self, function: Callable[[GaussianMixture], Floats], value: Floats) -> Mask:
+        """Where the function depends on the square root of a variance that is zero: it has no derivative there."""
+        at_boundary = np.flatnonzero(~self.iterate.free)
         result = np.zeros(np.shape(value), bool)
-        for z in np.eye(self.iterate.coordinates.size)[held]:
+        for z in np.eye(self.iterate.coordinates.size)[at_boundary]:
             short, long = (np.abs(function(self._at(step * z)) - value) for step in (STEP, 1.0))
             result |= short > THROUGH_ROOT * STEP * long + 1e-13 * np.abs(value)
         return result
 
 
-def laplace(mixture, observations, *, kind="information", information="observed", model=None):
+def laplace(
+    mixture: GaussianMixture,
+    observations: Observations,
+    *,
+    kind: str = "information",
+    information: str = "observed",
+    model: Model | None = None,
+) -> Laplace:
     """Normal approximation around a fitted mixture.
 
     Parameters
@@ -210,15 +235,15 @@ def laplace(mixture, observations, *, kind="information", information="observed"
         The maximum-likelihood (or, with a prior, maximum-posterior) mixture of these observations.
     observations : Observations
     kind : {"information", "sandwich"}
-        Information: right where the model is.  Sandwich: right for any law of the data, the parameters then being those
-        nearest to it; every row, of whatever weight, counts as one independent object.
+        Information: valid if the model is.  Sandwich: valid for any distribution of the data, the parameters then being
+        those of the nearest mixture; every row counts as one independent object, for any weight.
     information : {"observed", "expected"}
         Observed: minus the Hessian of the log-likelihood (with a prior, of the log-posterior), by central differences
         of its exact gradient.
         Expected (one component only): ``sum T^-1`` for the mean and ``sum tr(T^-1 E_a T^-1 E_b) / 2`` for the
         covariance, with T = V + S_i.
     model : Model, optional
-        What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
+        What was fitted: the `model` of the fit's result.  By default that of the mixture's record.
 
     Returns
     -------
@@ -246,10 +271,11 @@ def laplace(mixture, observations, *, kind="information", information="observed"
     evaluation = problem.at(mixture)
     if (kind, information) not in evaluation.memo:
         evaluation.memo[kind, information] = _laplace(evaluation, kind, information)
-    return evaluation.memo[kind, information]
+    found: Laplace = evaluation.memo[kind, information]
+    return found
 
 
-def _laplace(evaluation, kind, information):
+def _laplace(evaluation: Evaluation, kind: str, information: str) -> Laplace:
     iterate, problem = evaluation.iterate, evaluation.problem
     if information == "observed":
         bread = -evaluation.hessian
@@ -261,8 +287,15 @@ def _laplace(evaluation, kind, information):
     return Laplace(evaluation.mixture, kind, information, iterate, problem.scaling, *directions)
 
 
-def parameter_errors(mixture, observations, information="observed", model=None, *, kind="information"):
-    """Standard errors of a fitted mixture's parameters: what `laplace`, which has the same arguments, says of them.
+def parameter_errors(
+    mixture: GaussianMixture,
+    observations: Observations,
+    information: str = "observed",
+    model: Model | None = None,
+    *,
+    kind: str = "information",
+) -> ParameterErrors:
+    """Standard errors of a fitted mixture's parameters, from `laplace`, which has the same arguments.
 
     Returns
     -------
@@ -276,7 +309,7 @@ def parameter_errors(mixture, observations, information="observed", model=None, 
     return errors_of(laplace(mixture, observations, kind=kind, information=information, model=model))
 
 
-def with_errors(result, observations):
+def with_errors(result: FitResult, observations: Observations) -> GaussianMixture:
     """The mixture of a fit with the covariance of its parameters in its record, to be written with it.
 
     Parameters
@@ -299,16 +332,17 @@ def with_errors(result, observations):
     (3, 3)
     """
     errors = parameter_errors(result.mixture, observations, model=result.model)
-    return result.mixture.with_record(result.mixture.record.with_covariance(errors.covariance))
+    record = result.mixture.record
+    return result.mixture.with_record(record and record.with_covariance(errors.covariance))
 
 
-def errors_of(approximation):
+def errors_of(approximation: Laplace) -> ParameterErrors:
     """The `ParameterErrors` of a `Laplace`."""
-    held, residual = approximation.singular, approximation.residual
-    return ParameterErrors.of(approximation.mixture, approximation.covariance, held, residual)
+    singular, residual = approximation.singular, approximation.residual
+    return ParameterErrors.of(approximation.mixture, approximation.covariance, singular, residual)
 
 
-def _check(mixture, kind, information, model):
+def _check(mixture: GaussianMixture, kind: str, information: str, model: Model) -> None:
     for name, given, possible in (("kind", kind, KINDS), ("information", information, INFORMATIONS)):
         if given not in possible:
             raise InputError(f"`{name}` is {given!r}, but it must be '{possible[0]}' or '{possible[1]}'")
@@ -322,7 +356,7 @@ def _check(mixture, kind, information, model):
         raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
 
 
-def _expected(mixture, observations, scaling):
+def _expected(mixture: GaussianMixture, observations: Observations, scaling: Standardisation) -> Floats:
     """Expected information (P, P) about weight, mean and packed covariance of a single standardised Gaussian."""
     D = mixture.n_dimensions
     rows, columns = kernels.triangle(D)
@@ -334,8 +368,9 @@ def _expected(mixture, observations, scaling):
         _, _, P = component(part.values, noise, mixture.means[0], mixture.covariances[0], part.projections)
         mean += np.einsum("n,nij->ij", weights, P)
         # tr(P E_a P E_b), E_a symmetric with ones at (i, j) and (j, i)
-        one = np.einsum("n,nai,njb->abij", weights, P, P, optimize=True)
-        pair = one[rows[:, None], columns[:, None], columns, rows] + one[rows[:, None], columns[:, None], rows, columns]
+        products = np.einsum("n,nai,njb->abij", weights, P, P, optimize=True)
+        first, second = rows[:, None], columns[:, None]
+        pair = products[first, second, columns, rows] + products[first, second, rows, columns]
         double = np.where(rows == columns, 1.0, 2.0)
         covariance += 0.25 * np.outer(double, double) * pair
     result = np.zeros((1 + D + rows.size,) * 2)
@@ -344,17 +379,18 @@ def _expected(mixture, observations, scaling):
     return result
 
 
-def _meat(iterate, problem):
+def _meat(iterate: Iterate, problem: Problem) -> Floats:
     """``sum omega^2 s s'`` over the objects, s their scores in the free coordinates."""
     weighted = (omega[:, None] * s for omega, s in object_scores(iterate, problem))
-    return sum(s.T @ s for s in weighted)
+    n_free = int(np.count_nonzero(iterate.free))
+    return sum((s.T @ s for s in weighted), np.zeros((n_free, n_free)))
 
 
-def object_scores(iterate, problem):
+def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, Floats]]:
     """Weights (n,) and scores (n, free) of the objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
 
-    With respect to weights ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian carries
-    them to the coordinates.
+    With respect to weights ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian converts
+    these to derivatives with respect to the coordinates.
     """
     mixture, data = iterate.mixture, problem.data
     jacobian = iterate.coordinates.jacobian()[:, iterate.free]
@@ -370,7 +406,7 @@ def object_scores(iterate, problem):
         yield data.object_weights[chunk], np.hstack([weights, *means, *covariances]) @ jacobian
 
 
-def _of_component(part, mixture, k, r):
+def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats]:
     """Derivatives of ln p of standardised objects by the mean (n, D) and by the packed covariance (n, M)."""
     rows, columns = kernels.triangle(mixture.n_dimensions)
     _, u, P = component(part.values, part.noise_covariances, mixture.means[k], mixture.covariances[k], part.projections)
@@ -378,31 +414,39 @@ def _of_component(part, mixture, k, r):
     return r[:, None] * u, r[:, None] * np.where(rows == columns, 0.5, 1.0) * H
 
 
-def _directions(bread, meat, free):
-    """Standard deviations (size, n) of z, and directions (size, m) that the data leave undetermined."""
+class _Directions(NamedTuple):
+    """Standard deviations (size, n) of z, and directions (size, m) about which the data have no information."""
+
+    deviations: Floats
+    undetermined: Floats
+
+
+def _directions(bread: Floats, meat: Floats | None, free: Mask) -> _Directions:
+    """The directions of a covariance ``bread^-1``, or of a sandwich."""
     values, vectors = np.linalg.eigh(0.5 * (bread + bread.T))
     flat = values <= FLAT * values.max(initial=1.0)
     roots = vectors[:, ~flat] / np.sqrt(values[~flat])
     if meat is not None:
         inverse = vectors[:, ~flat] / values[~flat]
-        sizes, turns = np.linalg.eigh(inverse.T @ meat @ inverse)
-        roots = vectors[:, ~flat] @ (turns * np.sqrt(np.maximum(sizes, 0.0)))
-    return _whole(roots, free), _whole(vectors[:, flat], free)
+        sizes, rotation = np.linalg.eigh(inverse.T @ meat @ inverse)
+        roots = vectors[:, ~flat] @ (rotation * np.sqrt(np.maximum(sizes, 0.0)))
+    return _Directions(_of_all(roots, free), _of_all(vectors[:, flat], free))
 
 
-def _whole(directions, free):
+def _of_all(directions: Floats, free: Mask) -> Floats:
     """Directions of all coordinates (size, n) from those of the free ones."""
     result = np.zeros((free.size, directions.shape[1]))
     result[free] = directions
     return result
 
 
-def _visible(along, largest):
-    return (np.abs(along) > VISIBLE * max(largest, 1e-300)).any(axis=1)
+def _visible(along: Floats, largest: float) -> Mask:
+    """Which rows (P,) of derivatives (P, m) are more than rounding."""
+    return np.asarray((np.abs(along) > VISIBLE * max(largest, 1e-300)).any(axis=1))
 
 
-def _units(mixture, scale):
-    """What each parameter of the standardised mixture is multiplied with (P,)."""
+def _units(mixture: GaussianMixture, scale: Floats) -> Floats:
+    """Factors (P,) from the parameters of the standardised mixture to the user's units."""
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
     return np.concatenate(

@@ -16,13 +16,18 @@ from scipy.stats import chi2
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Problem, responsibilities
+from xdgmm.fitting.objective import information_of
 
 from .estimates import ONE_SIGMA, Estimate
 from .likelihood_ratio import LostError, Profile, check_component, check_has_likelihood_limit, crossings
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.fitting import Model
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
 
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
 CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
@@ -31,7 +36,14 @@ WIDE = 10.0  # robust spreads behind projections
 DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is followed rather than replaced
 
 
-def profile_interval(mixture, observations, component, axis, level=0.6827, model=None):
+def profile_interval(
+    mixture: GaussianMixture,
+    observations: Observations,
+    component: int,
+    axis: int,
+    level: float = 0.6827,
+    model: Model | None = None,
+) -> Estimate:
     """Interval of one intrinsic sigma of a maximum-likelihood mixture from its profile likelihood.
 
     Parameters
@@ -82,7 +94,7 @@ def profile_interval(mixture, observations, component, axis, level=0.6827, model
     return Estimate(float(mixture.sigmas[component, axis]), 0.5 * (one[1] - one[0]), low, high)
 
 
-def warn_of_local_maximum(profile):
+def warn_of_local_maximum(profile: WidthProfile) -> None:
     """Tell if a point of the profile lies above the fit."""
     rise = max(profile.seen) - profile.maximum
     if rise > HIGHER:
@@ -126,7 +138,7 @@ class WidthProfile(Profile):
         self.span = self._span(problem)
         statistics = self.evaluation.statistics
         n_members = statistics.n_members[component]
-        information = statistics.information[component, axis, axis] / max(n_members, 1e-300)
+        information = information_of(statistics)[component, axis, axis] / max(n_members, 1e-300)
         self.step = 0.25 / np.sqrt(information) if information > 0 else 1.0
         self.error = self._labelled_error(information, n_members)
 
@@ -186,19 +198,19 @@ class WidthProfile(Profile):
 class _Ends:
     """Both ends of the intervals of one profile, and what was in the way of them."""
 
-    def __init__(self, profile):
+    def __init__(self, profile: WidthProfile) -> None:
         self.profile = profile
-        self.lost = []
-        self.pieces = []
+        self.lost: list[str] = []
+        self.pieces: list[NDArray[np.float64]] = []
         self.at_zero = profile.down_to_zero()
         self.top, self.sigma = max((profile.maximum, profile.value), (self.at_zero, 0.0))
 
-    def at(self, level):
+    def at(self, level: float) -> tuple[float, float]:
         """Lower and upper end at a level, in the caller's units."""
         quantile = chi2.ppf(level, 1)
 
-        def fallen(sigma):
-            return min(2.0 * (self.top - self.profile.at(sigma)), CAPPED + quantile) - quantile
+        def fallen(sigma: float) -> float:
+            return float(min(2.0 * (self.top - self.profile.at(sigma)), CAPPED + quantile) - quantile)
 
         step = max(np.sqrt(quantile) * self.profile.error, 1e-9 * self.profile.step)
         lower, lost_below = crossings(fallen, self.sigma, -step, 0.0) if self.sigma > 0 else ([0.0], False)
@@ -212,7 +224,7 @@ class _Ends:
             self.pieces = np.split(ends, range(2, ends.size, 2))
         return float(ends[0]), float(ends[-1])
 
-    def warn(self):
+    def warn(self) -> None:
         """Tell which ends were not reached, and intervals with gaps."""
         if self.pieces:
             pieces = ", ".join(f"{low:.4g} to {high:.4g}" for low, high in self.pieces)
