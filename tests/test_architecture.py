@@ -33,7 +33,7 @@ ORDER = [
     {"errors"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-LATE = {("observations", "tables")}  # Observations.from_table
+LATE = {("observations", "tables"), ("fitting", "uncertainty")}  # Observations.from_table, FitResult.uncertainty
 
 
 def room_of(path):

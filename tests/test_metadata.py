@@ -1,6 +1,7 @@
 """What setup.cfg says of the package agrees with the files beside it."""
 
 import configparser
+import re
 import runpy
 from pathlib import Path
 
@@ -15,11 +16,16 @@ SETUP.read(ROOT / "setup.cfg", encoding="utf-8")
 LOWEST = runpy.run_path(str(ROOT / "tools" / "lowest.py"))
 
 
-def test_the_citation_and_the_package_have_the_version_of_setup_cfg():
+def test_the_citation_and_the_changelog_have_the_version_of_setup_cfg_or_the_last_release():
     version = SETUP["metadata"]["version"]
     assert xdgmm.__version__ == version
-    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert f"## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## (\d+\.\d+\.\d+) ", changelog, re.MULTILINE)[0]
+    in_development = "## Unreleased" in changelog
+    assert version.endswith(".dev0") == in_development
+    assert in_development or version == released
+    assert tuple(map(int, version.removesuffix(".dev0").split("."))) >= tuple(map(int, released.split(".")))
+    assert f"version: {released}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_workflow_runs_every_python_of_the_classifiers_and_no_other():

@@ -1,10 +1,12 @@
 """`xdgmm widths`: a model that was written, reported on again."""
 
+import json
+
 import numpy as np
 import pytest
 from astropy.table import QTable, Table
 
-from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior
+from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior, datasets
 
 
 def test_widths_are_found_in_another_way_for_a_model_that_was_written(xdgmm, process, refused, stars):
@@ -95,3 +97,20 @@ def test_a_table_without_units_is_said_to_be_in_those_of_the_model(here, stars):
     table["v"].unit = table["e_v"].unit = None
     table.write(stars / "bare.ecsv")
     assert "v taken to be in km / s, as in the model" in here("widths", "m.fits", "bare.ecsv")[1]
+
+
+def test_relations_have_the_limits_of_the_level_asked_for(here, tmp_path):
+    table = datasets.load("tully_fisher")
+    table["logW20", "e_logW20", "B", "e_B"].write(tmp_path / "t.fits")
+    assert here("fit", "t.fits", "--columns", "logW20,B", "--output", "m.fits")[0] == 0
+    for level in ("0.7", "0.95"):
+        code, out, err = here("widths", "m.fits", "t.fits", "--limit-level", level, "--json")
+        assert code == 0, err
+        found = json.loads(out)
+        assert found["relations"]["meta"]["limit_level"] == float(level)
+        assert found["relations"]["meta"]["remarks"]
+        across = [row for row in found["relations"]["rows"] if row["quantity"] == "scatter across the major axis"]
+        narrowest = [row for row in found["widths"]["rows"] if row["axis"] == "principal 2"]
+        limits = across[0]["limit"], narrowest[0]["sigma_limit"]
+        assert limits == (None, None) or limits[0] == pytest.approx(limits[1], rel=1e-5)
+    assert limits[0] == pytest.approx(0.049, abs=5e-4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xdgmm import XDGMM, InverseWishart, Observations, Prior
+from xdgmm import XDGMM, InputError, InverseWishart, Observations, Prior
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import FitResult
 from xdgmm.selection import ModelSelection, search
@@ -47,3 +47,21 @@ def test_a_selection_that_follows_chance_says_so():
     with pytest.warns(XdgmmWarning, match="chance"):
         found = search(observations, [5], rng=0)
     assert isinstance(found.result, FitResult)
+
+
+@pytest.mark.parametrize("method", ["information", "sandwich", "bootstrap"])
+def test_the_uncertainty_of_a_result_carries_errors_to_any_function(method):
+    observations = Observations.with_standard_errors(exact(2, 1)[:200], 0.5)
+    result = XDGMM().fit(observations).result_
+    options = {"n_resamples": 100, "rng": 1} if method == "bootstrap" else {}
+    mean = result.uncertainty(observations, method, **options).propagate(lambda mixture: mixture.means[0, 0])
+    expected = np.sqrt((result.mixture.covariances[0, 0, 0] + 0.25) / 200)
+    assert mean.error == pytest.approx(expected, rel=0.01 if method == "information" else 0.25)
+    assert result.record is result.mixture.record
+    assert result.record.log_likelihood == result.log_likelihood
+
+
+def test_an_unknown_kind_of_uncertainty_is_refused():
+    observations = Observations.with_standard_errors(exact(2, 1)[:20], 0.5)
+    with pytest.raises(InputError, match="`method` is 'jackknife'"):
+        XDGMM().fit(observations).result_.uncertainty(observations, "jackknife")

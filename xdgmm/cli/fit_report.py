@@ -100,7 +100,9 @@ class FitReport:
             "model": mixture_as_json(mixture),
             "record": record_as_json(mixture.record),
             "widths": {**table_as_json(report), "meta": finite(dict(report.meta))},
-            "relations": None if relations is None else table_as_json(relations),
+            "relations": None
+            if relations is None
+            else {**table_as_json(relations), "meta": finite(dict(relations.meta))},
             "remarks": list(sentences),
             "written": [str(path) for path in written],
         }
@@ -131,7 +133,8 @@ def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observa
 def _relation_options(options: dict[str, Any]) -> dict[str, Any]:
     """Those options of a report that `xdgmm.widths.relations` has too."""
     kind = "sandwich" if options.get("method") == "sandwich" else "information"
-    return {"kind": kind, "samples": options.get("samples"), "level": options.get("level", 0.6827)}
+    shared: dict[str, Any] = {name: options[name] for name in ("samples", "level", "limit_level") if name in options}
+    return {"kind": kind, **shared}
 
 
 def _cautions(report: QTable, observations: Observations) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import DeprecatedAlias
+from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.mixture import GaussianMixture
 
 from .model import Model
@@ -16,9 +16,13 @@ from .model import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xdgmm.mixture import FitRecord
+    from xdgmm.observations import Observations
+
     Floats = NDArray[np.float64]
 
 NARROW, FEW = 0.05, 10.0  # relative width, and objects for each parameter of a mean, of a component of chance
+METHODS = ("information", "sandwich", "bootstrap", "mcmc")
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
@@ -105,6 +109,51 @@ class FitResult:
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")
+
+    @property
+    def record(self) -> FitRecord | None:
+        """What is known of the fit beside the mixture, in plain values: the source of the metadata of all reports."""
+        return self.mixture.record
+
+    def uncertainty(self, observations: Observations, method: str = "information", **options: Any) -> Any:
+        """How sure the parameters are: what carries uncertainty to any function of the mixture by its `propagate`.
+
+        The Hessian is formed once for all questions about one fit and the same `Observations`: width reports,
+        relations and files share it.
+
+        Parameters
+        ----------
+        observations : Observations
+            Those that were fitted.
+        method : {"information", "sandwich", "bootstrap", "mcmc"}
+        **options
+            Of `xdgmm.uncertainty.laplace`, `bootstrap` or `sample_posterior`.
+
+        Returns
+        -------
+        Laplace, BootstrapSamples or PosteriorSamples
+
+        Raises
+        ------
+        InputError
+            If `method` is none of these, or the observations do not fit.
+
+        Examples
+        --------
+        >>> from xdgmm import XDGMM, Observations, datasets
+        >>> stars = Observations.from_table(datasets.load("hydrus1"), "v")
+        >>> sigma = XDGMM().fit(stars).result_.uncertainty(stars).propagate(lambda mixture: mixture.sigmas[0, 0])
+        >>> print(f"{sigma.value:.2f} +- {sigma.error:.2f} km/s")
+        2.73 +- 0.43 km/s
+        """
+        from xdgmm import uncertainty
+
+        if method not in METHODS:
+            raise InputError(f"`method` is {method!r}, but it must be one of {', '.join(METHODS)}")
+        if method in ("information", "sandwich"):
+            return uncertainty.laplace(self.mixture, observations, kind=method, model=self.model, **options)
+        sampler = uncertainty.bootstrap if method == "bootstrap" else uncertainty.sample_posterior
+        return sampler(self, observations, **options)
 
     @property
     def log_posterior(self) -> float:

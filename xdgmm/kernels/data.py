@@ -1,9 +1,12 @@
 """The data as solvers use them: passes over them, samples of them, their totals.
 
-`fitting` and `uncertainty` use measurements only through `Data`, in standardised coordinates.  `PackedData` (in the
-memory of this machine, compiled passes) and `ReferenceData` (plain NumPy) implement it.  To add a source of data or a
-backend, write a class with these methods and add it to the list of `tests/kernels/test_data.py`: its tests are the
-contract.
+The solvers, and what `fitting` and `uncertainty` do with their passes, use measurements only through `Data`, in
+standardised coordinates.  `PackedData` (in the memory of this machine, compiled passes) and `ReferenceData` (plain
+NumPy) implement it; `Observations.pack` makes one.  To add a backend or a source of data, write a class with these
+methods and add it to the list of `tests/kernels/test_data.py`: its tests are the contract.
+
+What is made once of single objects still reads `Observations`: robust location and spread, starts, the scores of the
+sandwich and resamples.
 
 Arrays are those of a mixture: weights (K,), means (K, D) and covariances (K, D, D).  With a background there is one
 weight more (K + 1,): the background's, which comes last, as it does in members and responsibilities.

@@ -1,8 +1,9 @@
 """The noise of the values of each object: a small closed family of noise models.
 
 `Exact` (no noise), `Independent` (1-sigma errors) and `Correlated` (covariances).  To add one, write a class here that
-has the methods of `Noise`, and in `compiled.py` a function that loads its rows (`load_full` is an example, `value_row`
-counts the rows).  No other code depends on the kind of noise.
+has the methods of `Noise`.  If its `form` is a new one, tell `compiled.py` how to load its rows (`load_full` is an
+example, `value_row` counts the rows) and `blocks.py` which elements a block holds (`_noise_rows`).  No other code
+depends on the kind of noise.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ What `laplace`, `bootstrap` and `sample_posterior` return has a method ``propaga
 observations whose result has this method.  All start from a `xdgmm.fitting.Problem`.
 """
 
+from xdgmm.errors import deprecated_names
+
 from .bootstrap import BootstrapSamples, bootstrap
 from .estimates import Estimate, SampledMixtures
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
@@ -33,6 +35,8 @@ from .mcmc import (
     sample_posterior,
 )
 from .profile import profile_interval
+
+deprecated_names(__name__, {"check_level": "xdgmm.basics.parameters.check_level"})
 
 __all__ = [
     "LKJ",

@@ -19,7 +19,7 @@ import numpy as np
 
 from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
-from xdgmm.errors import InputError
+from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.fitting import Problem, responsibilities
 from xdgmm.kernels.reference import component
 
@@ -128,6 +128,8 @@ class Laplace:
     scaling: Standardisation
     deviations: Floats
     undetermined: Floats
+
+    point = DeprecatedAlias("iterate")
 
     @property
     def covariance(self) -> Floats:

@@ -130,7 +130,7 @@ def relations(
     meta = metadata(
         mixture.record, level=float(level), limit_level=float(limit_level), pivot=float(pivot), meaning=QUANTITIES
     )
-    meta["remarks"] = tuple(_remarks(rows, values, mixture))
+    meta["remarks"] = list(_remarks(rows, values, mixture))
     return build_table(COLUMNS, values, meta=meta)
 
 

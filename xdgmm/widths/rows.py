@@ -79,9 +79,8 @@ class Rows:
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         problem = Problem.of(mixture, observations, given_model)
         self.model, self.converted = problem.model, problem.observations
-        blocks = self.converted.pack(background=None if mixture.background is None else mixture.background.box)
-        self.memberships = responsibilities(mixture, blocks)
-        self.members = blocks.object_weights[:, None] * self.memberships
+        self.memberships = responsibilities(problem.standardised(mixture), problem.data)
+        self.members = problem.data.object_weights[:, None] * self.memberships
 
     def named(self) -> list[Row]:
         """Named columns of all components."""
