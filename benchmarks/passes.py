@@ -153,9 +153,10 @@ def _projected(problem, M):
         "one": kernels.pack(values @ R[0].T, errors, None, projections=R[0]),
         "background": kernels.pack(values, noise, None, background=box),
     }
-    shares = dict.fromkeys(packed, weights) | {"background": np.append(0.9 * weights, 0.1)}
+    all_weights = dict.fromkeys(packed, weights) | {"background": np.append(0.9 * weights, 0.1)}
     return {
-        name: lambda name=name: kernels.accumulate(packed[name], shares[name], means, covariances) for name in packed
+        name: lambda name=name: kernels.accumulate(packed[name], all_weights[name], means, covariances)
+        for name in packed
     }
 
 

@@ -79,7 +79,7 @@ class OutputError(InputError):
 
 
 class DegenerateError(XdgmmError):
-    """The likelihood has no maximum: a component collapses on objects that carry no noise."""
+    """The likelihood has no maximum: a component collapses on objects without noise."""
 
 
 class XdgmmWarning(UserWarning):

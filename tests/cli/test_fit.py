@@ -134,7 +134,7 @@ def test_bad_input_is_one_sentence_and_touches_nothing(xdgmm, refused, stars, ar
 
 def test_exact_repeated_values_are_refused_with_the_reason(process, refused, tmp_path):
     Table({"v": np.ones(9)}).write(tmp_path / "t.ecsv")
-    refused(process("fit", "t.ecsv", "--columns", "v", "--errors", "none", cwd=tmp_path), "carry no noise")
+    refused(process("fit", "t.ecsv", "--columns", "v", "--errors", "none", cwd=tmp_path), "without noise")
 
 
 def test_overwriting_is_possible_when_asked_for(xdgmm, stars):

@@ -598,7 +598,7 @@ def test_one_exact_value_among_many_noisy_ones_is_never_a_spike():
 
 def test_noise_that_leaves_a_direction_exact_is_named_when_the_fit_collapses_on_it():
     # Points on a line whose noise moves them along that line only: no object has an exact value, yet none is blurred
-    # across it, so a message that "0 of 30 objects" carry no noise would not help.
+    # across it, so a message that "0 of 30 objects" have no noise would not help.
     x = np.random.default_rng(78).standard_normal(30)
     noise = np.tile(np.ones((2, 2)), (30, 1, 1))
     with pytest.raises(DegenerateError) as caught:

@@ -514,7 +514,7 @@ def test_model_is_a_value():
     assert Model("diag").n_parameters(3, 2) == 2 + 6 + 6
 
 
-# --- What nobody sees -------------------------------------------------------------------------------------------------
+# --- What no object measures ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("solver", ["auto", "quasi-newton"])

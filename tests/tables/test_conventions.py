@@ -157,7 +157,7 @@ def test_pairs_of_missing_values_are_not_warned_about():
 )
 def test_half_of_a_pair_is_no_error(upper, lower, kind):
     table = Table({"m": [1.0, 2.0], "m_errp": [0.1, upper], "m_errm": [0.1, lower]})
-    with pytest.raises(InputError, match=f"columns 'm_errp' and 'm_errm' have unusable errors \\(1 {kind}\\) in row 1"):
+    with pytest.raises(InputError, match=f"columns 'm_errp' and 'm_errm' have invalid errors \\(1 {kind}\\) in row 1"):
         observations_from_table(table, "m")
     if kind != "zero":
         with pytest.raises(InputError, match=kind):
@@ -175,7 +175,7 @@ def test_an_inverse_variance_of_zero_is_a_missing_value_and_a_negative_one_unusa
     assert observations.n_objects == 2
     assert observations.noise[[0, 2], 0].tolist() == [0.5, 1.0]
     table["f_ivar"][0] = -4.0
-    with pytest.raises(InputError, match="'f_ivar' has unusable errors \\(1 negative\\) in row 0"):
+    with pytest.raises(InputError, match="'f_ivar' has invalid errors \\(1 negative\\) in row 0"):
         observations_from_table(table, "f")
 
 

@@ -144,10 +144,10 @@ def test_wider_levels_hold_narrower_ones():
     assert [each.error for each in ends] == pytest.approx([ends[1].error] * 3, rel=1e-4)
 
 
-def test_an_end_where_the_component_trades_its_members_is_told():
+def test_an_end_where_the_component_exchanges_its_members_is_told():
     stars = Observations.from_table(datasets.load("hydrus1"), "v")
     mixture = fit(stars, 2, rng=0).mixture
-    with pytest.warns(XdgmmWarning, match="objects") as caught:
+    with pytest.warns(XdgmmWarning, match="label switching") as caught:
         estimate = profile_interval(mixture, stars, 0, 0, 0.999)
     sentences = " ".join(str(warning.message) for warning in caught)
     assert ("ends at 0" in sentences) == (estimate.low == 0.0)
@@ -162,7 +162,7 @@ def test_intervals_of_several_components_hold_the_fit(seed):
     observations = Observations.with_standard_errors(x, e)
     mixture = fit(observations, 2, rng=seed).mixture
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", XdgmmWarning)  # members are traded in most of these
+        warnings.simplefilter("ignore", XdgmmWarning)  # labels switch in most of these
         for k, sigma in enumerate(mixture.sigmas[:, 0]):
             estimate = profile_interval(mixture, observations, k, 0)
             assert 0 <= estimate.low <= sigma < estimate.high

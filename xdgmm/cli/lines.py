@@ -151,9 +151,9 @@ def deconvolve(
     )
 
 
-def _check_instrument(given: dict[str, str | None]) -> None:
+def _check_instrument(options: dict[str, str | None]) -> None:
     """Refuse a command that gives the instrument's width in no option, or in several."""
-    named = [name for name, value in given.items() if value is not None]
+    named = [name for name, value in options.items() if value is not None]
     if len(named) != 1:
         came = f"{' and '.join(named)} were given" if named else "none was given"
         raise InputError(f"give the instrument's width once, as --lsf (sigma), --lsf-fwhm or --resolving-power; {came}")

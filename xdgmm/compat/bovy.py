@@ -241,16 +241,16 @@ def _fixed(
     start: GaussianMixture, fixamp: ArrayLike | None, fixmean: ArrayLike | None, fixcovar: ArrayLike | None
 ) -> Fixed:
     """What keeps its value."""
-    given = {"weights": (fixamp, "fixamp"), "means": (fixmean, "fixmean"), "covariances": (fixcovar, "fixcovar")}
-    masks = {part: _mask(fix, name, start.n_components) for part, (fix, name) in given.items()}
+    arguments = {"weights": (fixamp, "fixamp"), "means": (fixmean, "fixmean"), "covariances": (fixcovar, "fixcovar")}
+    masks = {part: _mask(fix, name, start.n_components) for part, (fix, name) in arguments.items()}
     return Fixed(**{part: tuple(np.flatnonzero(mask).tolist()) for part, mask in masks.items()})
 
 
 def _mask(fix: ArrayLike | None, name: str, n_components: int) -> NDArray[np.bool_]:
-    given = np.atleast_1d(np.asarray(False if fix is None else fix)).astype(bool)
-    if given.shape not in ((1,), (n_components,)):
-        raise InputError(f"`{name}` has shape {given.shape}, but one bool, or one for each of {n_components} is needed")
-    return np.broadcast_to(given, n_components).copy()
+    flags = np.atleast_1d(np.asarray(False if fix is None else fix)).astype(bool)
+    if flags.shape not in ((1,), (n_components,)):
+        raise InputError(f"`{name}` has shape {flags.shape}, but one bool, or one for each of {n_components} is needed")
+    return np.broadcast_to(flags, n_components).copy()
 
 
 def _checked(number: object, name: str) -> float:

@@ -3,7 +3,7 @@
 `expect` turns a mixture and packed observations into `Statistics`; the solvers (`em`, `implicit`, `quasi_newton`,
 `newton`, one file each) turn statistics into better mixtures; `fit` starts them, compares them and reports.  To add
 a solver, write a module with ``iterate(mixture, statistics, objective)`` and name it in `solvers`.  What is fitted
-(covariance type, what is fixed, priors, a background) is a `Model`; the solvers meet it as `Constraints`, in
+(covariance type, what is fixed, priors, a background) is a `Model`; the solvers see it as `Constraints`, in
 `coordinates`, `em` and `implicit`.  `recording` keeps what was fitted with the mixture.
 """
 

@@ -179,14 +179,14 @@ class Objective:
         return Objective(data, constraints=self._given and self._given.tempered(fraction))
 
     def expect(self, mixture: GaussianMixture) -> Statistics:
-        """`Statistics` under the mixture; remembers the best pair of mixture and statistics."""
+        """`Statistics` under the mixture; keeps the best pair of mixture and statistics."""
         statistics = self._counted(mixture, expect)
         if self.best is None or statistics.objective >= self.best[1].objective:
             self.best = mixture, statistics
         return statistics
 
     def differentiate(self, mixture: GaussianMixture) -> Statistics:
-        """`Statistics` without the information, and not remembered: for intermediate steps."""
+        """`Statistics` without the information, and not kept as the best: for intermediate steps."""
         return self._counted(mixture, differentiate)
 
     def report_gain(self, gain: float) -> None:

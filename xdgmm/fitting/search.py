@@ -232,7 +232,7 @@ def _degenerate_error(component: int, observations: Observations) -> DegenerateE
             "precision does not resolve its width; look for outliers, or leave out a column that repeats others"
         )
     return DegenerateError(
-        f"component {component} collapses on values that carry no noise ({exact} of {observations.n_objects} objects "
+        f"component {component} collapses on values without noise ({exact} of {observations.n_objects} objects "
         "have some, or a direction without), so the likelihood has no maximum; give errors for these values, fit fewer "
         "components or columns, or give a prior on the covariances (`prior=Prior(covariances=InverseWishart(w))`)"
     )

@@ -88,10 +88,10 @@ def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
             f"a population needs at least {FEWEST} widths, but there {'is' if number == 1 else 'are'} {number}"
         )
     lines = _Lines.of(widths, relative=errors == "relative")
-    observations, result = lines.fitted()
+    observations, result = lines.fit_iteratively()
     shift = np.zeros(2)
     if lines.shared:
-        ends = [lines.with_instrument(1.0 + sign * lines.shared).fitted()[1] for sign in (1.0, -1.0)]
+        ends = [lines.with_instrument(1.0 + sign * lines.shared).fit_iteratively()[1] for sign in (1.0, -1.0)]
         shift = 0.5 * np.abs(np.subtract(*(_mean_and_scatter(end) for end in ends)))
     return Population(widths, observations, result, *shift)
 
@@ -122,7 +122,7 @@ class _Lines:
     def with_instrument(self, factor: float) -> _Lines:
         return replace(self, lsf=self.lsf * factor)
 
-    def fitted(self) -> tuple[Observations, FitResult]:
+    def fit_iteratively(self) -> tuple[Observations, FitResult]:
         """Observations of V with errors at the pooled width of their own fit, and that fit."""
         state, result = np.array([max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0]), None
         step, before = 1.0, np.zeros(2)

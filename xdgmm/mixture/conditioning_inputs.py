@@ -39,15 +39,15 @@ class KnownCoordinates(NamedTuple):
 
 
 def known_coordinates(
-    names: Sequence[str], units: Sequence[UnitBase | None], given: Mapping[str, Any]
+    names: Sequence[str], units: Sequence[UnitBase | None], known: Mapping[str, Any]
 ) -> KnownCoordinates:
-    """Values and standard errors of the given coordinates.
+    """Values and standard errors of the known coordinates.
 
     Parameters
     ----------
     names, units : sequence (D,)
         Of all coordinates.
-    given : dict
+    known : dict
         Name to value, or to a tuple of value and standard error.
 
     Raises
@@ -55,22 +55,22 @@ def known_coordinates(
     InputError
         If a name is not known, all are given, or a value or error cannot be used.
     """
-    if not isinstance(given, dict):
-        raise InputError(f'`given` is {given!r}, but a dict of names and values is needed, as {{"redshift": 0.5}}')
-    places = coordinate_places(names, given)
+    if not isinstance(known, dict):
+        raise InputError(f'`given` is {known!r}, but a dict of names and values is needed, as {{"redshift": 0.5}}')
+    places = coordinate_places(names, known)
     if len(places) == len(names):
         raise InputError("every coordinate is given, so that none remains to be described; leave out at least one")
-    pairs = [_value_and_error(name, given[name], units[i]) for i, name in zip(places, given, strict=True)]
+    pairs = [_value_and_error(name, known[name], units[i]) for i, name in zip(places, known, strict=True)]
     try:
         arrays = np.broadcast_arrays(*(array for pair in pairs for array in pair))
     except ValueError:
-        sizes = [f"{name}: {value.size} and {error.size}" for name, (value, error) in zip(given, pairs, strict=True)]
+        sizes = [f"{name}: {value.size} and {error.size}" for name, (value, error) in zip(known, pairs, strict=True)]
         raise InputError(
             f"the given values and errors have different lengths ({', '.join(sizes)}); give one number, or one for "
             "each object"
         ) from None
     columns = np.atleast_2d(np.stack(arrays, axis=-1))
-    values, errors = _checked(given, columns[:, 0::2], columns[:, 1::2])
+    values, errors = _checked(known, columns[:, 0::2], columns[:, 1::2])
     return KnownCoordinates(places, values, errors, arrays[0].ndim > 0)
 
 

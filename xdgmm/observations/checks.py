@@ -64,11 +64,11 @@ def as_standard_errors(standard_errors: ArrayLike, values: Floats, units: Units)
         raise InputError(
             f"`standard_errors` has shape {errors.shape}, but `values` has shape {values.shape}; they must be equal"
         )
-    unusable = unusable_errors(errors, np.isfinite(values))
-    if unusable.any():
+    invalid = invalid_errors(errors, np.isfinite(values))
+    if invalid.any():
         raise InputError(
             f"`standard_errors` is negative or NaN for a value that is present in "
-            f"{list_rows(np.flatnonzero(unusable.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
+            f"{list_rows(np.flatnonzero(invalid.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
         )
     return too_large_as_infinite(errors)
 
@@ -154,7 +154,7 @@ def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Flo
     return weights
 
 
-def unusable_errors(standard_errors: Floats, present: Bools) -> Bools:
+def invalid_errors(standard_errors: Floats, present: Bools) -> Bools:
     """Where a value that is present has an error that is negative or NaN."""
     return present & ~(standard_errors >= 0)
 

@@ -64,8 +64,8 @@ def _with_measured_rows(
     """The result (N, ...) in which the rows with at least one value have what the function gives for them."""
     observations = checked_observations(mixture, observations)
     if observations.present.any():
-        blocks = observations.pack(background=None if mixture.background is None else mixture.background.box)
-        result[blocks.rows] = function(mixture, blocks)
+        data = observations.pack(background=None if mixture.background is None else mixture.background.box)
+        result[data.rows] = function(mixture, data)
     return result
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
-from xdgmm.observations.checks import unusable_errors
+from xdgmm.observations.checks import invalid_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def handle_bad_errors(
     """
     inexact = np.array([match.kind != "exact" for match in matches])
     present = np.isfinite(values) & inexact
-    zero, bad = present & (errors == 0), unusable_errors(errors, present)
+    zero, bad = present & (errors == 0), invalid_errors(errors, present)
     if on_bad != "exact":
         bad |= zero
     elif zero.any():
@@ -71,7 +71,7 @@ def _counted(column: str, errors: NDArray[np.float64], bad: NDArray[np.bool_]) -
     }
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     subject, verb = ("error columns", "have") if "' and '" in column else ("error column", "has")
-    return f"{subject} '{column}' {verb} unusable errors ({counted}) in {list_rows(rows)}"
+    return f"{subject} '{column}' {verb} invalid errors ({counted}) in {list_rows(rows)}"
 
 
 def handle_missing_correlations(

@@ -132,7 +132,7 @@ def _refuse_columns_to_fit(matches: Sequence[Match], names: Sequence[str]) -> No
 def read_errors(
     table: NamedColumns, name: str, unit: Any, match: Match, present: NDArray[np.bool_], remarks: list[str]
 ) -> NDArray[np.float64]:
-    """The 1-sigma errors (N,) of a column, in its unit; unusable ones are zero, negative or NaN.
+    """The 1-sigma errors (N,) of a column, in its unit; invalid ones are zero, negative or NaN.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _mean(
     present: NDArray[np.bool_],
     remarks: list[str],
 ) -> NDArray[np.float64]:
-    """Mean of upper and lower errors; unusable where one of them is, or where only one of them is zero."""
+    """Mean of upper and lower errors; invalid where one of them is, or where only one of them is zero."""
     upper, lower = columns
     lower = -lower if _all_negative(lower[present]) else lower
     mean, smallest = 0.5 * (upper + lower), np.minimum(upper, lower)

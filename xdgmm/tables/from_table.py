@@ -73,7 +73,7 @@ def observations_from_table(
     ------
     InputError
         If a column is not found or holds no numbers, if two columns may hold the errors of one, units do not convert,
-        values are infinite, errors are unusable, or correlations are outside [-1, 1] or together indefinite.
+        values are infinite, errors are invalid, or correlations are outside [-1, 1] or together indefinite.
 
     Warns
     -----

@@ -345,9 +345,9 @@ def errors_of(approximation: Laplace) -> ParameterErrors:
 
 
 def _check(mixture: GaussianMixture, kind: str, information: str, model: Model) -> None:
-    for name, given, possible in (("kind", kind, KINDS), ("information", information, INFORMATIONS)):
-        if given not in possible:
-            raise InputError(f"`{name}` is {given!r}, but it must be '{possible[0]}' or '{possible[1]}'")
+    for name, choice, possible in (("kind", kind, KINDS), ("information", information, INFORMATIONS)):
+        if choice not in possible:
+            raise InputError(f"`{name}` is {choice!r}, but it must be '{possible[0]}' or '{possible[1]}'")
     if information == "observed":
         return
     if mixture.all_weights.size > 1 or model.prior is not None:

@@ -34,7 +34,7 @@ SHALLOW = 2.0  # deviance above the quantile below which a minimum between such 
 
 
 class LostError(Exception):
-    """The component has exchanged its objects for others: the profile is no longer its own."""
+    """Label switching: the component has taken the members of another one, so the point is not of its profile."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class WidthLimit:
     ----------
     deviance : float
         Twice the fall of the log-likelihood from its maximum to a width of zero; infinite where a width of zero is
-        impossible, or where the component trades its members for those of another on the way to zero.
+        impossible, or where the component exchanges its members with another one (label switching) before zero.
     consistent_with_zero : bool
     upper : float
         Upper limit on sigma at the level asked for, in the user's units; infinite where there is none.

@@ -336,10 +336,10 @@ class PrincipalProfile(Profile):
 
         def fall(flat: Floats) -> tuple[float, Floats]:
             Y = np.vstack([np.eye(n), flat.reshape(-1, n)])
-            turned = np.linalg.qr(frame @ Y)[0]
-            reached, mixture = self._along(near, value, turned)
+            rotated = np.linalg.qr(frame @ Y)[0]
+            reached, mixture = self._along(near, value, rotated)
             if reached > best[0]:
-                best[:] = reached, mixture, turned
+                best[:] = reached, mixture, rotated
             if not np.isfinite(reached):
                 return 1e300, np.zeros(flat.size)
             N = np.linalg.inv(Y.T @ Y)

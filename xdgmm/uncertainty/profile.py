@@ -70,9 +70,9 @@ def profile_interval(
     Warns
     -----
     XdgmmWarning
-        If the component trades its objects for others before the profile has fallen far enough: that end is 0, or
-        infinite.  If the interval consists of several pieces: its ends are the outermost.  If the fit turns out to be a
-        local maximum.
+        If the component exchanges its members with another one (label switching) before the profile has fallen far
+        enough: that end is 0, or infinite.  If the interval consists of several pieces: its ends are the outermost.  If
+        the fit turns out to be a local maximum.
 
     Examples
     --------
@@ -109,8 +109,8 @@ def warn_of_local_maximum(profile: WidthProfile) -> None:
 class WidthProfile(Profile):
     """Log-likelihood maximised over everything but one sigma.
 
-    In a mixture a component whose sigma is held can trade its objects for those of another, which then takes its part;
-    such points say nothing about its width: `LostError`.
+    In a mixture a component whose sigma is held can exchange its members with another one (label switching).  Such
+    points say nothing about its width: `LostError`.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class WidthProfile(Profile):
         return self.problem.constraints.with_fixed_variance(self.component, self.axis, value**2)
 
     def check(self, mixture: GaussianMixture) -> None:
-        """Raise `LostError` if the component has traded its members for others."""
+        """Raise `LostError` if the component has exchanged its members with another one."""
         members = self._members(mixture)
         if np.minimum(members, self.members).sum() < SAME * np.maximum(members, self.members).sum():
             raise LostError
@@ -236,8 +236,8 @@ class _Ends:
             )
         for sentence in dict.fromkeys(self.lost):
             warnings.warn(
-                f"component {self.profile.component} trades its objects for those of others before its profile has "
-                f"fallen far enough, so the interval of its sigma {sentence}",
+                f"component {self.profile.component} exchanges its members with another component (label switching) "
+                f"before its profile has fallen far enough, so the interval of its sigma {sentence}",
                 XdgmmWarning,
                 stacklevel=3,
             )

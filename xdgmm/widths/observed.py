@@ -84,7 +84,7 @@ def informative_size(
     Returns
     -------
     float
-        NaN where objects without errors meet a component without width, or nothing is known of the direction.
+        NaN if the component has no width and objects have no errors, or nothing is known of the direction.
     """
     rows = np.flatnonzero(observations.counts)
     chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))

@@ -188,7 +188,7 @@ def _of_few(rows: Iterable[Row]) -> Iterator[str]:
     if few:
         listed = ", ".join(f"{row.axis} of component {row.component} ({row.n_informative:.1f})" for row in few)
         yield (
-            "few objects carry the information on these widths (their effective number in brackets), so that intervals "
+            "few objects determine these widths (their effective number in brackets), so that intervals "
             f"and limits cover the truth less often than they say: {listed}"
         )
 

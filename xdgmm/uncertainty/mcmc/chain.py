@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 WINDOW = 5.0  # autocorrelation times over which the autocorrelation is summed (Sokal)
-MOST = 4000  # steps used for the autocorrelation: longer chains are thinned for this
+MOST = 4000  # largest number of steps used for the autocorrelation: every second, third, ... of a longer chain
 FIRST, GROWTH = 100, 1.1  # steps until the first check, and by how much the chain grows from one to the next
 ENOUGH = 50.0  # autocorrelation times
 STABLE = 0.05  # relative change of an autocorrelation time from one check to the next, of a chain that has converged

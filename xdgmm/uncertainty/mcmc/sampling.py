@@ -135,7 +135,7 @@ refine = sample_posterior  # its other name
 def _check_moves(moves: Any) -> None:
     single = hasattr(moves, "get_proposal") or hasattr(moves, "propose")
     if moves is not None and not single and (isinstance(moves, str) or not len(moves)):
-        raise InputError(f"`moves` is {moves!r}, but it must be moves of emcee, alone or in a list with their shares")
+        raise InputError(f"`moves` is {moves!r}, but it must be a move of emcee, or a list of moves or (move, weight)")
 
 
 def _checked_observations(result: FitResult, observations: Observations) -> Observations:
