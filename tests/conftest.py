@@ -1,7 +1,7 @@
 """What all tests share.
 
 How many processes run them, which of many combinations run every time, the same random examples every time, and the
-tables that are too large to carry along.
+tables that are too large for the repository.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Split and merge: leave a poor basin by using one component elsewhere.
+"""Split and merge: leave a lower maximum by using one component elsewhere.
 
 Ueda, Nakano, Ghahramani & Hinton 2000, Neural Computation 12, 2109; for noisy data Bovy, Hogg & Roweis 2011,
 Ann. Appl. Stat. 5, 1657, sec. 3.  Two components that overlap are merged, a third whose members are not Gaussian is

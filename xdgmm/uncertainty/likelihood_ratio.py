@@ -146,7 +146,7 @@ def first_crossing(function: Callable[[float], float], start: float, step: float
     end : float
         Infinite where it does not on the way up, 0 on the way down.
     lost : bool
-        Was the component lost before?
+        Did the labels switch (`LostError`) before that?
     """
     near = start
     try:
@@ -181,7 +181,7 @@ def crossings(function: Callable[[float], float], start: float, step: float, far
     ends : list of float
         The last one is the outermost; infinite where the function stays negative on the way up, 0 on the way down.
     lost : bool
-        Was the component lost before the first crossing?
+        Did the labels switch (`LostError`) before the first crossing?
     """
     first, lost = first_crossing(function, start, step)
     if lost or not 0.0 < first < np.inf:
