@@ -1,10 +1,19 @@
 """How is it learned?
 
-`expect` turns a mixture and packed observations into `Statistics`; the solvers (`em`, `implicit`, `quasi_newton`,
-`newton`, one file each) turn statistics into better mixtures; `fit` starts them, compares them and reports.  To add
-a solver, write a module with ``iterate(mixture, statistics, objective)`` and name it in `solvers`.  What is fitted
-(covariance type, what is fixed, priors, a background) is a `Model`; the solvers see it as `Constraints`, in
-`coordinates`, `em` and `implicit`.  `recording` keeps what was fitted with the mixture.
+`fit` joins model and observations in a `Problem`, searches for the highest maximum from several starts, and returns a
+`FitResult`.  The files, from the top down:
+
+- `fit`, `search` (which starts are solved, on how many objects), `initialisation` (random starts), `starts` (those that
+  the user gives), `split_merge` (better starts), `progress` (bars, callbacks, interrupts);
+- `problem` (model and observations in the coordinates of the solvers), `standardisation`;
+- `solvers` (run by name until the maximum): `em`, `implicit`, `quasi_newton` and `newton`, one file each, which turn a
+  mixture and its `Statistics` into a better mixture; `optimality` (is it the maximum?), `coordinates` (of a mixture);
+- `objective` (log-likelihood or log-posterior of `xdgmm.kernels.Data`; `expect` is one pass over the data);
+- `model` (what is fitted) with `covariance_types` and `priors`; the solvers use it as `constraints`;
+- `settings`, `result`, and `record` (of a fit, kept with its mixture).
+
+To add a solver, write a module with ``iterate(mixture, statistics, objective)`` and name it in `solvers`; to add a
+covariance type, a class in `covariance_types`.
 """
 
 from xdgmm.kernels import Statistics

@@ -181,7 +181,7 @@ class Constraints:
         """Parameters that would change the fixed variance; its axis comes first in factors that are rotated."""
         first = (columns == 0) & ((rows == 0) | (fixed.variance == 0.0))
         mine = indices[fixed.component][first if self.type.rotated else (rows == fixed.axis) & (columns == fixed.axis)]
-        return mine[mine >= 0]
+        return np.asarray(mine[mine >= 0])
 
     def first_axis(self, k: int) -> int | None:
         """The axis that comes first in the rotated factor of component k, since its variance is fixed."""

@@ -239,7 +239,8 @@ class _FreeWeights:
         if self.size == 0:
             return np.zeros(0)
         free_counts = counts[self.free]
-        return self.basis.T @ (free_counts - weights[self.free] / self.rest * free_counts.sum())
+        gradient: Floats = self.basis.T @ (free_counts - weights[self.free] / self.rest * free_counts.sum())
+        return gradient
 
     def jacobian(self) -> Floats:
         """Derivatives of the weights at z = 0 (S, size)."""
@@ -281,4 +282,4 @@ def _softmax_basis(weights: Floats, total_weight: float) -> Floats:
     roots = np.sqrt(np.maximum(weights, 1e-12))
     roots /= np.linalg.norm(roots)
     complement = np.linalg.svd(roots[None, :])[2][1:].T
-    return complement / (roots[:, None] * np.sqrt(total_weight))
+    return np.asarray(complement / (roots[:, None] * np.sqrt(total_weight)))

@@ -111,7 +111,7 @@ def nearest(observations: Observations, centres: Floats) -> NDArray[np.intp]:
     """Index of the nearest centre (N,), counting only the coordinates that are present."""
     values = np.where(observations.present, observations.values, np.nan)
     distances = [np.nansum((values - centre) ** 2, axis=1) for centre in centres]
-    return np.argmin(distances, axis=0)
+    return np.asarray(np.argmin(distances, axis=0))
 
 
 def weighted_mean(observations: Observations, default: ArrayLike) -> Floats:
@@ -183,7 +183,7 @@ def _mean_noise(observations: Observations) -> Floats:
     both = observations.present[:, :, None] & observations.present[:, None, :]
     noise = np.where(both, observations.noise_covariances, 0.0)
     total: Floats = np.einsum("n,nij->ij", weights, noise)
-    return total / max(weights.sum(), 1e-300)
+    return np.asarray(total / max(weights.sum(), 1e-300))
 
 
 def _without_noise(scatter: Floats, noise: Floats, smallest: Floats) -> Floats:

@@ -54,7 +54,7 @@ class Iterate:
     def singular(self) -> Mask:
         """Which whitened principal axes of free covariances have no intrinsic variance (K, D)."""
         fixed = self.coordinates.constraints.fixed_covariances[:, None]
-        return (self.coordinates.eigenvalues == 0.0) & ~fixed
+        return np.asarray((self.coordinates.eigenvalues == 0.0) & ~fixed)
 
     @property
     def free(self) -> Mask:

@@ -125,9 +125,9 @@ class Problem:
         InputError
             If the numbers of coordinates differ, or a unit does not convert.
         """
-        asked = mixture, model
+        key = mixture, model
         kept = observations.memo.get(KEPT)
-        if kept is not None and all(mine is its for mine, its in zip(asked, kept[0], strict=True)):
+        if kept is not None and all(mine is its for mine, its in zip(key, kept[0], strict=True)):
             problem: Problem = kept[1]
             return problem
         if mixture.n_dimensions != observations.n_dimensions:
@@ -137,7 +137,7 @@ class Problem:
             )
         model = replace(model_of(mixture) if model is None else model, background=mixture.background)
         problem = cls(observations.in_units(mixture.units), mixture.n_components, model)
-        observations.memo[KEPT] = asked, problem
+        observations.memo[KEPT] = key, problem
         return problem
 
     @cached_property
@@ -224,13 +224,15 @@ def _check_identified(observations: Observations, model: Model, constraints: Con
     if observations.projections is None:
         check_columns_present(observations.values[observations.counts], observations.names)
         return
-    informed = model.prior is not None and model.prior.means is not None and model.prior.covariances is not None
-    unseen, n_unseen = unmeasured_coordinates(observations)
-    if n_unseen and not (informed or (constraints.fixed_means.all() and constraints.fixed_covariances.all())):
-        names = ", ".join(name for name, hidden in zip(observations.names, unseen, strict=True) if hidden)
+    prior = model.prior
+    by_prior = prior is not None and prior.means is not None and prior.covariances is not None
+    by_fixed = constraints.fixed_means.all() and constraints.fixed_covariances.all()
+    unmeasured, n_unmeasured = unmeasured_coordinates(observations)
+    if n_unmeasured and not (by_prior or by_fixed):
+        names = ", ".join(name for name, is_one in zip(observations.names, unmeasured, strict=True) if is_one)
         D = observations.n_dimensions
         raise InputError(
-            f"the projections see only {D - n_unseen} of the {D} directions, and nothing in "
-            + (f"{names}" if unseen.sum() == n_unseen else f"some combination of {names}")
+            f"the projections measure only {D - n_unmeasured} of the {D} directions, and nothing in "
+            + (f"{names}" if unmeasured.sum() == n_unmeasured else f"some combination of {names}")
             + "; fit fewer coordinates, or give a prior on the means and the covariances"
         )

@@ -82,8 +82,8 @@ class _Path:
     ) -> None:
         self.objective, self.start = objective, (mixture, statistics)
         self.coordinates = coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
-        nowhere = np.zeros((mixture.n_components, mixture.n_dimensions), bool)
-        self.free = free = np.flatnonzero(coordinates.free(nowhere))
+        none_at_zero = np.zeros((mixture.n_components, mixture.n_dimensions), bool)
+        self.free = free = np.flatnonzero(coordinates.free(none_at_zero))
         self.scaling = np.eye(free.size) if sample is None else _whitening(coordinates, objective, sample, free)
         self.mixture, self.statistics, self.y = mixture, statistics, np.zeros(free.size)
         if sample is not None:  # the first step of L-BFGS-B has length one: make it that of Newton's
@@ -122,7 +122,7 @@ def _whitening(
     statistics = sample.expect(coordinates.mixture)
     ratio = objective.data.total_weight / sample.data.total_weight
     values, vectors = np.linalg.eigh(-ratio * hessian(coordinates, statistics, sample, free))
-    return vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST))
+    return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)))
 
 
 def _with_information(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> Statistics:

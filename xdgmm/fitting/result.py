@@ -33,7 +33,7 @@ class Outcome(Enum):
     ROUNDING = "converged, to rounding"
     OUT_OF_PASSES = "not converged: max_iter passes were made; raise max_iter, or raise tol"
     STALLED = "not converged: no step raises the likelihood, but the predicted gain is above tol; raise tol"
-    ALL_PASSES = "max_iter passes were made, as tol=0 asks"
+    ALL_PASSES = "max_iter passes were made, as tol=0 requires"
     INTERRUPTED = "interrupted: this is the best mixture so far, not a maximum"
     STOPPED = "stopped by the callback: this is the best mixture so far, not a maximum"
 
@@ -112,14 +112,14 @@ class FitResult:
 
     @property
     def record(self) -> FitRecord | None:
-        """What is known of the fit beside the mixture, in plain values: the source of the metadata of all reports."""
+        """The record of the fit, in plain values: the source of the metadata of all reports."""
         return self.mixture.record
 
     def uncertainty(self, observations: Observations, method: str = "information", **options: Any) -> Any:
-        """How sure the parameters are: what carries uncertainty to any function of the mixture by its `propagate`.
+        """Uncertainty of the parameters; its method `propagate` gives that of any function of the mixture.
 
-        The Hessian is formed once for all questions about one fit and the same `Observations`: width reports,
-        relations and files share it.
+        The Hessian is computed once for one fit and the same `Observations`: width reports, relations and files share
+        it.
 
         Parameters
         ----------

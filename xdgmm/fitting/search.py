@@ -118,8 +118,8 @@ class _Runs:
     def from_given_start(self, start: GaussianMixture) -> Found:
         """The best solution from the user's start.
 
-        Samples may lead away from this start, so that all objects are also solved from it directly, unless there are
-        too many.
+        A sample may lead to another maximum than all objects do.  Unless there are too many, all objects are therefore
+        also solved directly from this start.
         """
         found = self.from_starts([start])
         data = self.problem.data
@@ -192,7 +192,7 @@ def _sorted_rows(observations: Observations) -> NDArray[np.intp]:
 
 
 def _starting_points(sample: Observations, problem: Problem) -> StartingPoints:
-    """The sample as starts see it: beside a background, without the objects in the emptiest places."""
+    """The points from which starts are made: the sample, beside a background without its most isolated objects."""
     points, background = StartingPoints(sample), problem.model.background
     return points if background is None else points.without_outliers(min(OUTLYING * background.fraction, 0.5))
 
@@ -218,7 +218,7 @@ def _sample_sizes(settings: Settings, data: Data) -> list[int]:
 
 
 def _degenerate_error(component: int, observations: Observations) -> DegenerateError:
-    """The error that says why a component collapses, and what to do."""
+    """The error for a component that collapses, with its cause and the remedy."""
     counted = observations.select(observations.counts)
     both = counted.present[:, :, None] & counted.present[:, None, :]
     noise = np.where(
@@ -232,7 +232,8 @@ def _degenerate_error(component: int, observations: Observations) -> DegenerateE
             "precision does not resolve its width; look for outliers, or leave out a column that repeats others"
         )
     return DegenerateError(
-        f"component {component} collapses on values without noise ({exact} of {observations.n_objects} objects "
-        "have some, or a direction without), so the likelihood has no maximum; give errors for these values, fit fewer "
-        "components or columns, or give a prior on the covariances (`prior=Prior(covariances=InverseWishart(w))`)"
+        f"component {component} collapses on values without noise ({exact} of {observations.n_objects} objects have "
+        "such values, or a direction without noise), so the likelihood has no maximum; give errors for these values, "
+        "fit fewer components or columns, or give a prior on the covariances "
+        "(`prior=Prior(covariances=InverseWishart(w))`)"
     )

@@ -146,7 +146,7 @@ class Laplace:
     @property
     def singular(self) -> NDArray[np.intp]:
         """In how many directions the variance of each component was fixed at zero (K,)."""
-        return self.iterate.singular.sum(axis=1)
+        return np.asarray(self.iterate.singular.sum(axis=1))
 
     @property
     def residual(self) -> float:

@@ -355,7 +355,7 @@ class PrincipalProfile(Profile):
         slopes = differentiate(mixture, self.problem.data).grad_covariance
         tied = self.problem.model.covariance_type == "tied"
         total = slopes.sum(axis=0) if tied else slopes[self.component]
-        return value**2 * total / np.outer(self.scale, self.scale)
+        return np.asarray(value**2 * total / np.outer(self.scale, self.scale))
 
     def _candidates(self) -> list[Floats]:
         """Orthonormal directions (D, n) that the search starts from."""

@@ -133,7 +133,7 @@ class WidthProfile(Profile):
             raise InputError(f"the covariance of component {component} was fixed, so its width has no limit")
         super().__init__(problem, mixture, float(problem.at(mixture).iterate.mixture.sigmas[component, axis]))
         self.component, self.axis = component, axis
-        self.unit = problem.scaling.scale[axis]
+        self.unit = float(problem.scaling.scale[axis])
         self.members = self._members(self.mixture)
         self.span = self._span(problem)
         statistics = self.evaluation.statistics
