@@ -109,9 +109,9 @@ def deprecated_names(module: str, names: Mapping[str, str]) -> None:
     def __getattr__(name: str) -> Any:  # noqa: N807 - PEP 562
         if name not in names:
             raise AttributeError(f"module '{module}' has no attribute '{name}'", name=name, obj=sys.modules[module])
-        home, _, new = names[name].rpartition(".")
-        _warn_renamed(f"{module}.{name}", names[name] if home else f"{module}.{new}")
-        return getattr(import_module(home or module), new)
+        path, _, new = names[name].rpartition(".")
+        _warn_renamed(f"{module}.{name}", names[name] if path else f"{module}.{new}")
+        return getattr(import_module(path or module), new)
 
     vars(sys.modules[module])["__getattr__"] = __getattr__
 

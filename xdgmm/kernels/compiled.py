@@ -328,7 +328,7 @@ def _write(_typing, to, _row, _vector):
 
 @overload(operator.getitem)
 def _get(of, row):  # noqa: ARG001
-    return (lambda of, row: _read(of, row)) if of == ROWS else None  # noqa: PLW0108 - numba wants a function
+    return (lambda of, row: _read(of, row)) if of == ROWS else None  # noqa: PLW0108 - numba needs a function
 
 
 @overload(operator.setitem)

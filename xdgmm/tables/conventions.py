@@ -111,7 +111,7 @@ def half_pair(table: NamedColumns, name: str) -> tuple[str, str] | None:
 def _matches(table: NamedColumns, conventions: Conventions, values: tuple[str, ...], lookup: Lookup) -> Iterator[Match]:
     others = set(values)
     if lookup is _ignoring_case:
-        others |= _of_twins(table, conventions, values)
+        others |= _of_other_case(table, conventions, values)
     for kind, *patterns in conventions:
         for columns in lookup(table, [pattern.format(*values) for pattern in patterns]):
             if len(set(columns)) == len(columns) and not set(columns) & others:
@@ -129,11 +129,14 @@ def _ignoring_case(table: NamedColumns, wanted: list[str]) -> list[tuple[str, ..
     return list(product(*(table.ignoring_case.get(column, ()) for column in lower)))
 
 
-def _of_twins(table: NamedColumns, conventions: Conventions, values: tuple[str, ...]) -> set[str]:
+def _of_other_case(table: NamedColumns, conventions: Conventions, values: tuple[str, ...]) -> set[str]:
     """Columns that belong to values whose names differ from these only in case, as the magnitudes b and B do."""
-    twins = set(product(*(table.ignoring_case.get(value.lower(), ()) for value in values))) - {values}
+    others = set(product(*(table.ignoring_case.get(value.lower(), ()) for value in values))) - {values}
     return {
-        column for twin in twins for match in _matches(table, conventions, twin, _exactly) for column in match.columns
+        column
+        for other in others
+        for match in _matches(table, conventions, other, _exactly)
+        for column in match.columns
     }
 
 
