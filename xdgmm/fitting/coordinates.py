@@ -106,7 +106,7 @@ class FactorCoordinates:
     def _sums_by_parameter(self, elements: Floats, size: int) -> Floats:
         """Sums over the elements (K, n) that are each parameter (size,)."""
         free = self.parameter_indices >= 0
-        return np.bincount(self.parameter_indices[free], weights=elements[free], minlength=size).astype(float)
+        return np.asarray(np.bincount(self.parameter_indices[free], elements[free], size), dtype=float)
 
     @property
     def eigenvalues(self) -> Floats:
