@@ -55,8 +55,10 @@ def test_two_columns_and_no_errors(xdgmm, outputs, tmp_path):
 
 
 def test_the_same_seed_prints_the_same_in_every_process(xdgmm, process, stars):
-    command = ["fit", "stars.fits", "--columns", "v", "--components", "2", "--seed", "4"]
-    assert xdgmm(*command, cwd=stars).stdout == process(*command, cwd=stars).stdout
+    command = ["fit", "stars.fits", "--columns", "v", "--mcmc", "--seed"]
+    printed = xdgmm(*command, "4", cwd=stars).stdout
+    assert process(*command, "4", cwd=stars).stdout == printed
+    assert xdgmm(*command, "5", cwd=stars).stdout != printed
 
 
 def bad(stars, **columns):

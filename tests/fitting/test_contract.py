@@ -23,7 +23,7 @@ NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "p
 PRIOR = Prior(
     weights=Dirichlet([2.0, 4.0]),
     means=Normal([[-1.0, 0.0], [2.0, 1.0]], [[3.0, 0.5], [0.5, 2.0]]),
-    covariances=InverseWishart([[0.8, 0.2], [0.2, 0.5]], 5.0),
+    covariances=InverseWishart([[[0.8, 0.2], [0.2, 0.5]], [[0.4, -0.1], [-0.1, 0.9]]], 5.0),
 )
 EXTRAS = {
     "nothing": {},
@@ -105,9 +105,8 @@ def objective(mixture, observations, model):
     total += (concentration - 1.0) @ np.log(mixture.weights)
     for mean, centre in zip(mixture.means, model.prior.means.mean, strict=True):
         total += multivariate_normal.logpdf(mean, centre, model.prior.means.covariance)
-    for V in covariances:
-        nu = model.prior.covariances.degrees_of_freedom
-        total += invwishart.logpdf(V, nu, np.array(model.prior.covariances.scale))
+    for V, scale in zip(covariances, model.prior.covariances.scale, strict=False):  # a tied one has the first
+        total += invwishart.logpdf(V, model.prior.covariances.degrees_of_freedom, np.array(scale))
     return total
 
 

@@ -380,6 +380,22 @@ def test_a_direction_that_nobody_sees_is_refused_unless_a_prior_says_something()
     assert model.means_[0, 2] == pytest.approx(0.0, abs=1e-6)  # nothing but the prior
 
 
+@pytest.mark.parametrize("solver", ["em", "implicit", "quasi-newton", "auto"])
+def test_projections_of_one_coordinate_are_a_unit_for_each_object(solver):
+    rng = np.random.default_rng(40)
+    x, e, R = rng.normal(3.0, 1.0, 80), rng.uniform(0.3, 1.5, 80), rng.uniform(0.5, 4.0, 80)
+    x[:30] -= 9.0
+    x = x + e * rng.standard_normal(80)
+    start = GaussianMixture([0.5, 0.5], [[-5.0], [2.0]], [[[1.0]], [[1.0]]])
+    projected = Observations.with_standard_errors((x * R)[:, None], (e * R)[:, None], projections=R[:, None, None])
+    expected, found = (
+        XDGMM(2, init=start, solver=solver, tol=1e-9, max_iter=3000).fit(observations).result_
+        for observations in (Observations.with_standard_errors(x, e), projected)
+    )
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood - np.log(R).sum(), abs=1e-7)
+    np.testing.assert_allclose(found.mixture.sigmas, expected.mixture.sigmas, rtol=1e-4)  # the root of the tolerance
+
+
 def test_projections_and_their_units_may_be_rescaled():
     _, observations, _ = ellipsoid(25, 400)
     scale = np.array([1e3, 1.0, 1e-4])

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.stats import multivariate_normal
 
-from xdgmm import GaussianMixture, Observations, kernels
-from xdgmm.fitting import em, implicit
+from xdgmm import Dirichlet, GaussianMixture, InverseWishart, Normal, Observations, Prior, kernels
+from xdgmm.fitting import Model, em, implicit
 from xdgmm.fitting.objective import Objective, expect, log_likelihoods, responsibilities
 
 
@@ -43,6 +44,36 @@ def assert_never_falls(iterate, problem, steps):
 @given(st.data())
 def test_em_never_lowers_the_likelihood_and_keeps_covariances_covariances(problems, data):
     assert_never_falls(em.iterate, data.draw(problems()), 15)
+
+
+def test_a_step_of_em_with_priors_is_the_one_of_its_definition(problem):
+    """Posterior moments of all true values, then the best weights, means at the old V, and V at the new means."""
+    made = problem(31, 80, 2, 2, weighted=True)
+    centres, spread = np.array([[-1.0, 0.5], [2.0, 0.0]]), np.array([[0.5, 0.1], [0.1, 0.3]])
+    scales, nu = np.array([[[0.8, 0.2], [0.2, 0.5]], [[2.0, 0.0], [0.0, 3.0]]]), 6.0
+    prior = Prior(Dirichlet([3.0, 5.0]), Normal(centres, spread), InverseWishart(scales, nu))
+    objective = Objective(made.observations.pack(), 10, constraints=Model(prior=prior).constraints(2, 2))
+    found = em.step(made.start, objective.expect(made.start), objective.constraints)
+
+    w, S, omega = made.observations.values, made.observations.noise_covariances, made.observations.object_weights
+    densities = [
+        [multivariate_normal.pdf(w[i], m, V + S[i]) for i in range(80)]
+        for m, V in zip(made.start.means, made.start.covariances, strict=True)
+    ]
+    r = made.start.weights[:, None] * densities
+    counts = omega * r / r.sum(axis=0)
+    weights = counts.sum(axis=1) + np.array([2.0, 4.0])
+    np.testing.assert_allclose(found.weights, weights / weights.sum(), rtol=1e-11)
+    for k, (m, V) in enumerate(zip(made.start.means, made.start.covariances, strict=True)):
+        gain = V @ np.linalg.inv(V + S)
+        b, B, q = m + np.einsum("nij,nj->ni", gain, w - m), V - gain @ V, counts[k].sum()
+        precisions = q * np.linalg.inv(V), np.linalg.inv(spread)
+        mean = np.linalg.solve(sum(precisions), precisions[0] @ (counts[k] @ b / q) + precisions[1] @ centres[k])
+        about = B + (b - mean)[:, :, None] * (b - mean)[:, None, :]
+        expected = (np.einsum("n,nij->ij", counts[k], about) + scales[k]) / (q + nu + 2 + 1)
+        # sums of 80 terms behind inverses of a condition up to 1e3
+        np.testing.assert_allclose(found.means[k], mean, rtol=0, atol=1e-11 * np.abs(w).max())
+        np.testing.assert_allclose(found.covariances[k], expected, rtol=0, atol=1e-11 * np.abs(w).max() ** 2)
 
 
 @given(st.data())
