@@ -369,7 +369,7 @@ def test_a_mean_from_projections_is_generalised_least_squares():
     np.testing.assert_allclose(model.means_[0], expected, atol=1e-8)
 
 
-def test_a_direction_that_nobody_sees_is_refused_unless_a_prior_says_something():
+def test_an_unmeasured_direction_is_refused_without_a_prior():
     rng = np.random.default_rng(24)
     R = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     observations = Observations.with_standard_errors(rng.standard_normal((50, 2)), 0.1, projections=R)
@@ -579,7 +579,7 @@ def test_columns_that_no_object_has_together_are_remarked_upon():
     assert XDGMM(1).fit(observations).result_.unmeasured_pairs == ()
 
 
-def test_what_nobody_sees_is_named():
+def test_unmeasured_coordinates_are_named():
     y = np.random.default_rng(32).standard_normal((40, 1))
     for row, words in (([[1.0, 0.0]], "nothing in V;"), ([[1.0, 1.0]], "combination of U, V;")):
         observations = Observations.with_standard_errors(y, 0.1, names=["U", "V"], projections=np.array(row))

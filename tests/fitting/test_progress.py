@@ -83,7 +83,7 @@ def test_ctrl_c_before_there_is_anything_goes_through(stars, monkeypatch):
         fit(stars, 2)
 
 
-def test_watching_changes_nothing(stars):
+def test_a_callback_changes_nothing(stars):
     plain, watched = fit(stars, 2, rng=0), fit(stars, 2, Settings(callback=lambda _: None), rng=0)
     np.testing.assert_array_equal(plain.mixture.means, watched.mixture.means)
     assert plain.log_likelihood == watched.log_likelihood

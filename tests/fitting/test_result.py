@@ -50,7 +50,7 @@ def test_a_selection_that_follows_chance_says_so():
 
 
 @pytest.mark.parametrize("method", ["information", "sandwich", "bootstrap"])
-def test_the_uncertainty_of_a_result_carries_errors_to_any_function(method):
+def test_the_uncertainty_of_a_result_gives_errors_of_any_function(method):
     observations = Observations.with_standard_errors(exact(2, 1)[:200], 0.5)
     result = XDGMM().fit(observations).result_
     options = {"n_resamples": 100, "rng": 1} if method == "bootstrap" else {}

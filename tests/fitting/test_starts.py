@@ -138,7 +138,7 @@ def test_many_objects_end_where_all_of_them_lead_and_few_passes_go_over_all():
     assert result.n_passes < 60
 
 
-def test_what_carries_a_component_is_counted():
+def test_effective_sizes_and_noise_ratios_are_those_of_the_members():
     # Two clusters far apart: responsibilities are 0 and 1, so counts and medians are those of the clusters.
     rng = np.random.default_rng(5)
     errors = np.concatenate([rng.uniform(1.0, 2.0, 30), rng.uniform(0.1, 0.2, 71)])

@@ -1,8 +1,7 @@
-"""How to fit: `Settings` and `StoppingRule`, checked when they are made."""
+"""Settings of a fit, checked when they are made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +9,23 @@ import numpy as np
 
 from xdgmm.basics.progress import check_progress
 from xdgmm.errors import InputError
-from xdgmm.mixture import GaussianMixture
 
 from . import solvers
 from .initialisation import STARTS
 from .model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+
+    from .progress import Progress
 
 
 @dataclass(frozen=True)
 class StoppingRule:
-    """When to stop.
+    """When a solver stops.
 
     Attributes
     ----------
@@ -65,7 +68,7 @@ class Settings:
     start: GaussianMixture | None = None
     init: str = "kmeans++"
     progress: str = "never"
-    callback: Callable[[Any], Any] | None = None
+    callback: Callable[[Progress], Any] | None = None
     model: Model = field(default_factory=Model)
 
     def __post_init__(self) -> None:
