@@ -23,6 +23,12 @@ settings.register_profile(
 settings.load_profile("xdgmm")
 
 
+def pytest_configure(config):
+    """A test that is asked for by its name runs, slow or not."""
+    if config.option.markexpr == "not slow" and all("::" in argument for argument in config.args):
+        config.option.markexpr = ""
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """No workers where only files or single tests are named: starting them takes longer than most of these."""

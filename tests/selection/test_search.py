@@ -47,7 +47,7 @@ def test_a_number_without_a_maximum_is_left_out_and_named():
 
 
 def test_no_maximum_at_all_is_an_error():
-    with pytest.raises(DegenerateError, match="no noise"):
+    with pytest.raises(DegenerateError, match="no maximum; give errors"):
         search(Observations.exact(np.zeros(5)), [1])
 
 
