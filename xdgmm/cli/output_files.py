@@ -11,7 +11,7 @@ from xdgmm.files import atomic_write, check_output
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from astropy.table import QTable
@@ -68,7 +68,7 @@ class FitFiles:
         def model() -> GaussianMixture:
             return fitted if isinstance(fitted, GaussianMixture) else with_errors(fitted, observations)
 
-        writers = {
+        writers: dict[Path | None, Callable[[Path], Any]] = {
             self.model: lambda path: model().write(path, overwrite=True),
             self.report: lambda path: write_table(table, path, overwrite=True),
             self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),

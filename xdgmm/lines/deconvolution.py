@@ -363,7 +363,7 @@ class IntrinsicWidths:
 
     @property
     def _resolved(self) -> NDArray[np.bool_]:
-        return profile_likelihood.signed_root(*self._logarithms) > norm.ppf(LIMIT_LEVEL)
+        return np.asarray(profile_likelihood.signed_root(*self._logarithms) > norm.ppf(LIMIT_LEVEL))
 
     def _shown(self, numbers: Array, power: int = 1) -> Any:
         """Numbers with their unit, masked where the width is missing."""

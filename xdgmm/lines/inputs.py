@@ -72,7 +72,7 @@ def instrument_numbers(
         return _from_resolving_power(_of_lines(as_dimensionless(R, "R"), seen), unit, rest, seen)
     numbers = _of_lines(_in_unit(given[name], name, unit, rest), seen)
     _refuse(_not_positive(numbers, seen), name, ("not positive and finite", "give the instrument's width"))
-    return numbers * MEASURES["fwhm" if name == "fwhm" else "sigma"]
+    return np.asarray(numbers * MEASURES["fwhm" if name == "fwhm" else "sigma"])
 
 
 def _of_lines(numbers: Array, seen: Mask) -> Array:
@@ -96,7 +96,7 @@ def _in_unit(width: Any, name: str, unit: UnitBase | None, rest: Quantity | None
             f"`{name}` is in {own} and `observed` in {unit}, which convert only at a wavelength or energy: give `rest`"
         )
     in_velocity = as_floats(width, name)[0] * velocity_scale(own, rest)
-    return in_velocity / velocity_scale(unit, rest)
+    return np.asarray(in_velocity / velocity_scale(unit, rest))
 
 
 def _from_resolving_power(R: Array, unit: UnitBase | None, rest: Quantity | None, seen: Mask) -> Array:
@@ -106,7 +106,7 @@ def _from_resolving_power(R: Array, unit: UnitBase | None, rest: Quantity | None
             "`R` gives a width in km/s, or at a wavelength or energy: give `observed` a unit of these, and `rest` "
             "unless it is a velocity"
         )
-    return _LIGHT / (FWHM * R) / velocity_scale(unit, rest)
+    return np.asarray(_LIGHT / (FWHM * R) / velocity_scale(unit, rest))
 
 
 _LIGHT = 299792.458  # km/s, exact

@@ -186,7 +186,7 @@ class _Trend:
         mixture = self.result.mixture
         left = self.observations.values - mixture.means[:, 0]
         pull = left / (mixture.covariances[:, 0, 0] + self.lines.error[:, None] ** 2)
-        return self.basis.T @ (memberships(mixture, self.observations) * pull).sum(axis=1)
+        return np.asarray(self.basis.T @ (memberships(mixture, self.observations) * pull).sum(axis=1))
 
     @property
     def mean(self) -> float:
@@ -241,7 +241,7 @@ def _robust(lines: _Lines, basis: Array) -> Array:
         loss="soft_l1",
         f_scale=0.1,
     )
-    return found.x[1:]
+    return np.asarray(found.x[1:])
 
 
 def _start(widths: Array, n_components: int) -> GaussianMixture:

@@ -59,7 +59,9 @@ def _extreme(log_width: Array, r: Array, log_lsf: Array, f: Array, radius: Array
         lsf = np.exp(2.0 * (log_lsf - radius * f * np.sin(angle)))
         further = f * lsf * np.cos(angle) > r * width * np.sin(angle)
         low, high = np.where(further, angle, low), np.where(further, high, angle)
-    return np.exp(2.0 * (log_width + radius * r * np.cos(angle))) - np.exp(2.0 * (log_lsf - radius * f * np.sin(angle)))
+    return np.asarray(
+        np.exp(2.0 * (log_width + radius * r * np.cos(angle))) - np.exp(2.0 * (log_lsf - radius * f * np.sin(angle)))
+    )
 
 
 class SignedRoot:

@@ -19,4 +19,4 @@ def aic(log_likelihood: float, n_free: int) -> float:
 
 def bic(log_likelihood: float, n_free: int, total_weight: float) -> float:
     """Bayesian information criterion ``p ln(sum of weights) - 2 lnL`` (Schwarz 1978, Ann. Stat. 6, 461)."""
-    return n_free * np.log(total_weight) - 2.0 * log_likelihood
+    return float(n_free * np.log(total_weight) - 2.0 * log_likelihood)

@@ -190,7 +190,7 @@ def _ratio(units: Sequence[UnitBase | None]) -> str:
 def _correlation(k: int, i: int, j: int) -> Callable[[GaussianMixture], float]:
     def function(mixture: GaussianMixture) -> float:
         V = mixture.covariances[k]
-        return V[i, j] / max(np.sqrt(V[i, i] * V[j, j]), 1e-300)
+        return float(V[i, j] / max(np.sqrt(V[i, i] * V[j, j]), 1e-300))
 
     return function
 

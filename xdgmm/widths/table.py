@@ -35,7 +35,7 @@ class WidthReport(QTable):  # type: ignore[misc]
     def _repr_html_(self) -> str:
         """The same for notebooks."""
         if not set(DECLARED) <= set(self.colnames):
-            return super()._repr_html_()
+            return str(super()._repr_html_())
         from html import escape
 
         return f"<pre>{escape(self._text())}</pre>"

@@ -71,7 +71,7 @@ class ToVelocity:
         if self.rest is None:
             return np.asarray(number) * self.factor
         doppler = getattr(u, f"doppler_{self.convention}")(self.rest)
-        return (np.asarray(number) * u.Unit(self.unit)).to_value(u.km / u.s, doppler)
+        return np.asarray((np.asarray(number) * u.Unit(self.unit)).to_value(u.km / u.s, doppler))
 
     def scale(self, mean: float) -> float:
         """How many km/s a small width of one unit is, about this mean."""
@@ -128,7 +128,7 @@ def _proper_motion_factor(unit: UnitBase, distance: Quantity) -> float:
 
     if not u.Unit(unit).is_equivalent(u.mas / u.yr):
         raise InputError(f"the columns are in {unit}, but a distance turns proper motions (mas/yr) into velocities")
-    return (1.0 * u.Unit(unit) * distance).to_value(u.km / u.s, u.dimensionless_angles())
+    return float((1.0 * u.Unit(unit) * distance).to_value(u.km / u.s, u.dimensionless_angles()))
 
 
 def _relative(distance: Quantity, error: Quantity | None) -> float:

@@ -187,7 +187,7 @@ def _log_softmax(ratios: Array) -> Array:
 def _log_complements(y: Array) -> Array:
     """``ln(1 - tanh(y)^2)`` without loss of digits."""
     size = np.abs(y)
-    return 2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
+    return np.asarray(2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size))))
 
 
 def _correlation_factors(y: Array, D: int) -> Array:

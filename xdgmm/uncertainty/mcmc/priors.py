@@ -65,7 +65,7 @@ class HalfCauchy:
     def log_density(self, log_sigmas: Array, axes: NDArray[np.int64]) -> Array:
         """``ln p(s)`` (W, n) of sigmas along these axes (n,)."""
         scale = np.log(self.scale[axes])
-        return np.log(2.0 / np.pi) - scale - np.logaddexp(0.0, 2.0 * (log_sigmas - scale))
+        return np.asarray(np.log(2.0 / np.pi) - scale - np.logaddexp(0.0, 2.0 * (log_sigmas - scale)))
 
     def text(self, i: int, unit: UnitBase | None) -> str:
         """The prior of column i in words."""
@@ -329,7 +329,7 @@ class ResolvedPrior:
 
     def log_density(self, parameters: Parameters, coordinates: Coordinates) -> Array:
         """Logarithm (W,) of the normalised density of the free parameters: weights, means, sigmas, correlations."""
-        return (
+        return np.asarray(
             self._log_weights(parameters, coordinates)
             + self._log_means(parameters, coordinates)
             + self.sigmas.log_density(parameters.log_sigmas, coordinates.axis_of).sum(axis=1)
@@ -346,7 +346,7 @@ class ResolvedPrior:
         d = (parameters.means - self.centre)[:, free, :, None]
         white = np.linalg.solve(L, d)[..., 0]
         constants = np.log(np.diagonal(L, axis1=1, axis2=2)).sum() + 0.5 * free.size * d.shape[2] * LOG_2PI
-        return -0.5 * (white**2).sum(axis=(1, 2)) - constants
+        return np.asarray(-0.5 * (white**2).sum(axis=(1, 2)) - constants)
 
     def _log_correlations(self, parameters: Parameters, coordinates: Coordinates) -> Array | float:
         n = coordinates.n_matrices

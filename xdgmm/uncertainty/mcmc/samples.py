@@ -140,7 +140,7 @@ class PosteriorSamples(SampledMixtures):
     @property
     def n_walkers(self) -> int:
         """Number of walkers."""
-        return self.chain.coordinates.shape[1]
+        return int(self.chain.coordinates.shape[1])
 
     @property
     def n_steps(self) -> int:

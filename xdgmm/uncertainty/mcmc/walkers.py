@@ -153,7 +153,7 @@ def _steps(posterior: Posterior, z: Array, top: float) -> Array:
 def _root(posterior: Posterior, z: Array, top: float, steps: Array) -> Array:
     """Root (P, P) of the covariance of the Laplace approximation, by differences over these steps."""
     values, vectors = np.linalg.eigh(_curvature(posterior, z, top, steps))
-    return steps[:, None] * (vectors / np.sqrt(np.maximum(values, FLATTEST))) @ vectors.T
+    return np.asarray(steps[:, None] * (vectors / np.sqrt(np.maximum(values, FLATTEST))) @ vectors.T)
 
 
 def _curvature(posterior: Posterior, z: Array, top: float, steps: Array) -> Array:
