@@ -70,7 +70,7 @@ def test_the_score_is_the_mean_over_what_was_seen_and_weighted(fitted):
     assert score == pytest.approx((2 * one[0] + one[1]) / 3, rel=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:the n_steps steps")  # a short chain will do
+@pytest.mark.filterwarnings("ignore:the `n_steps` steps")  # a short chain will do
 def test_the_posterior_is_that_of_the_data_and_the_seed(table):
     v, e = table["v"].value, table["e_v"].value
     model = XDGMM(random_state=3).fit(v, Xerr=e)
