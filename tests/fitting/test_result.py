@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xdgmm import XDGMM, InputError, InverseWishart, Observations, Prior
+from xdgmm import XDGMM, GaussianMixture, InputError, InverseWishart, Observations, Prior
 from xdgmm.errors import XdgmmWarning
-from xdgmm.fitting import FitResult
+from xdgmm.fitting import FitResult, Outcome
 from xdgmm.selection import ModelSelection, search
 
 
@@ -65,3 +65,15 @@ def test_an_unknown_kind_of_uncertainty_is_refused():
     observations = Observations.with_standard_errors(exact(2, 1)[:20], 0.5)
     with pytest.raises(InputError, match="`method` is 'jackknife'"):
         XDGMM().fit(observations).result_.uncertainty(observations, "jackknife")
+
+
+def test_the_outcomes_of_version_0_1_are_understood():
+    sentence = "a maximum was reached: less is predicted to remain than the tolerance in nats"
+    assert Outcome(sentence) is Outcome.CONVERGED
+    with pytest.raises(ValueError, match="not a valid"):
+        Outcome("nothing of the kind")
+
+
+def test_a_mixture_takes_units_as_text():
+    mixture = GaussianMixture([1.0], [[2.0]], [[[1.0]]], ["v"], ["km/s"])
+    assert mixture.in_units("m/s").means.tolist() == mixture.in_units(["m/s"]).means.tolist() == [[2000.0]]

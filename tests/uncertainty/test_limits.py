@@ -214,3 +214,16 @@ def test_an_interval_of_several_pieces_has_its_outermost_ends_and_says_so():
     inside = grid[profile_by_hand(X, E, grid) < QUANTILE]
     assert (found.low, found.high) == pytest.approx((inside.min(), inside.max()), abs=2e-3)
     assert np.diff(inside).max() > 1.0  # there is a gap
+
+
+@pytest.mark.parametrize("N", [2, 3, 7, 20, 59])
+@pytest.mark.parametrize("method", ["information", "profile"])
+def test_equal_values_with_equal_errors_have_the_limit_of_the_closed_form(N, method):
+    # No scatter at all: the deviance of a sigma is N ln(1 + sigma^2 / e^2).
+    model = XDGMM().fit(np.ones(N), Xerr=0.3)
+    row = model.widths(np.ones(N), Xerr=0.3, method=method)[0]
+    assert row["is_limit"]
+    assert row["sigma_limit"] == pytest.approx(0.3 * np.sqrt(np.expm1(QUANTILE / N)), rel=1e-6)
+    found = profile_interval(model.mixture_, Observations.with_standard_errors(np.ones(N), 0.3), 0, 0, level=0.9)
+    assert found.low == 0.0
+    assert found.high == pytest.approx(row["sigma_limit"], rel=1e-6)

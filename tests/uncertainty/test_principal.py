@@ -132,3 +132,22 @@ def test_bad_arguments_are_refused():
         principal_limit(mixture, observations, 0, level=2)
     with pytest.raises(InputError, match="component"):
         principal_limit(mixture, observations, 9)
+
+
+@pytest.mark.filterwarnings("ignore:with the sigma of component 1 held elsewhere")  # a higher maximum exists
+def test_an_axis_that_another_component_takes_over_is_not_consistent_with_zero():
+    # The smaller component of these galaxies has a width of B that is resolved: its widest axis is resolved too.
+    galaxies = Observations.from_table(datasets.load("tully_fisher"), ["logW20", "B"])
+    mixture = XDGMM(2, random_state=0).fit(galaxies).mixture_
+    assert not width_limit(mixture, galaxies, 1, 1).consistent_with_zero
+    assert not principal_limit(mixture, galaxies, 1, axis=0).consistent_with_zero
+
+
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+def test_axes_that_are_columns_are_reported_as_the_columns_are(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(150, 3)) * ([2.0, 0.0, 0.0] if kind == "diag" else 0.0) + 0.5 * rng.normal(size=(150, 3))
+    report = XDGMM(covariance_type=kind).fit(x, Xerr=0.5).widths(x, Xerr=0.5)
+    numbers = np.where(report["is_limit"], np.ma.filled(np.ma.asarray(report["sigma_limit"]), 0.0), report["sigma"])
+    np.testing.assert_allclose(np.sort(numbers[:3]), np.sort(numbers[3:]), rtol=1e-9)
+    assert report["is_limit"][:3].sum() == report["is_limit"][3:].sum() >= 2

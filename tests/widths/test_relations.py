@@ -96,3 +96,13 @@ def test_components_without_width_have_no_separation_and_say_so():
     printed = console.export_text()
     assert "none" in printed
     assert "nan" not in printed
+
+
+def test_without_any_width_only_the_scatters_are_defined():
+    rng = np.random.default_rng(0)
+    y = 0.5 * rng.normal(size=(60, 2))
+    table = XDGMM().fit(y, Xerr=0.7).relations(y, Xerr=0.7)
+    scatter = np.array([name.startswith("scatter") for name in table["quantity"]])
+    assert table["is_limit"][scatter].all()
+    assert np.ma.getmaskarray(table["value"])[~scatter].all()
+    assert any("not defined" in remark for remark in table.meta["remarks"])

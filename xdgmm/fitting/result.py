@@ -26,6 +26,15 @@ METHODS = ("information", "sandwich", "bootstrap", "mcmc")
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
+# The sentences of version 0.1.
+OLD_OUTCOMES = {
+    "a maximum was reached: less is predicted to remain than the tolerance in nats": "CONVERGED",
+    "a maximum was reached, to rounding": "ROUNDING",
+    "max_iter passes came first; raise max_iter, or loosen tol": "OUT_OF_PASSES",
+    "no step raises the likelihood any more, but more than tol nats are predicted to remain; loosen tol": "STALLED",
+}
+
+
 class Outcome(Enum):
     """Why the fit ended; the value is the sentence for the user."""
 
@@ -36,6 +45,11 @@ class Outcome(Enum):
     ALL_PASSES = "max_iter passes were made, as tol=0 requires"
     INTERRUPTED = "interrupted: this is the best mixture so far, not a maximum"
     STOPPED = "stopped by the callback: this is the best mixture so far, not a maximum"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Outcome | None:
+        """The outcomes of fits of version 0.1, in pickles and files."""
+        return cls[OLD_OUTCOMES[value]] if isinstance(value, str) and value in OLD_OUTCOMES else None
 
     @property
     def converged(self) -> bool:

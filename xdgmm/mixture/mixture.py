@@ -404,6 +404,7 @@ class GaussianMixture:
 
     def in_units(self, units: Sequence[UnitBase | None]) -> GaussianMixture:
         """The mixture in other units (D; None leaves a coordinate as it is); InputError if one does not convert."""
+        units = check_units(units, self.n_dimensions, "coordinates")
         factors = unit_factors(self.units, units, self.names)
         targets = tuple(new or old for old, new in zip(self.units, units, strict=True))
         return self.rescaled(np.zeros_like(factors), factors, self.names, targets)

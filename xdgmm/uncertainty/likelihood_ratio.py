@@ -16,7 +16,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 
 from xdgmm.errors import InputError
-from xdgmm.fitting import Problem, solvers
+from xdgmm.fitting import Problem, responsibilities, solvers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
 
 PASSES = 2000
+SAME = 0.5  # members in common, over all members, of a component that is still the same
 WIDEST = 30  # doublings of the step before a limit is called infinite
 RATIO = 1.25  # between places where more crossings of a profile are looked for
 DOWN = 16  # such places on the way down, before zero
-TINY = 1e-300
+BEYOND = 1e-3  # of the first crossing: where the search for more of them starts
 SHALLOW = 2.0  # deviance above the quantile below which a minimum between such places is looked at closely
 
 
@@ -130,6 +131,29 @@ class Profile(ABC):
         return solution.statistics.log_likelihood, solution.mixture
 
 
+class ComponentProfile(Profile):
+    """A profile of a quantity of one component.
+
+    In a mixture a component whose quantity is held can exchange its members with another one (label switching).  Such
+    points say nothing about it: `LostError`.
+    """
+
+    def __init__(self, problem: Problem, mixture: GaussianMixture, value: float, component: int) -> None:
+        super().__init__(problem, mixture, value)
+        self.component = component
+        self.members = self._members(self.mixture)
+
+    def check(self, mixture: GaussianMixture) -> None:
+        """Raise `LostError` if the component has exchanged its members with another one."""
+        members = self._members(mixture)
+        if np.minimum(members, self.members).sum() < SAME * np.maximum(members, self.members).sum():
+            raise LostError
+
+    def _members(self, mixture: GaussianMixture) -> Any:
+        data = self.problem.data
+        return data.object_weights * responsibilities(mixture, data)[:, self.component]
+
+
 def one_sided_quantile(level: float) -> float:
     """Deviance of a one-sided limit: quantile of the half-half mixture of chi-squared with zero and one degrees.
 
@@ -186,12 +210,11 @@ def crossings(function: Callable[[float], float], start: float, step: float, far
     first, lost = first_crossing(function, start, step)
     if lost or not 0.0 < first < np.inf:
         return [first], lost
-    places, heights = [first], [TINY]  # beyond the first crossing it is positive
+    places, heights = [], []
     try:
-        for place in _grid(first, far):
-            height = function(place)
+        for place in _grid(first, far, downwards=step < 0):
+            heights.append(function(place))
             places.append(place)
-            heights.append(height)
     except LostError:
         pass  # what lies beyond says nothing about this component
     if step < 0:
@@ -199,19 +222,21 @@ def crossings(function: Callable[[float], float], start: float, step: float, far
     places, heights = _with_minima(function, np.array(places), np.array(heights))
     changes = np.flatnonzero(heights[:-1] * heights[1:] < 0)
     ends = [first, *(float(brentq(function, places[i], places[i + 1], rtol=1e-9)) for i in changes)]
-    if step < 0 and heights[0] < 0:
-        ends.append(0.0)
-    return sorted(ends, reverse=bool(step < 0)), False
+    outermost = heights[:1] if step < 0 else heights[-1:]
+    if outermost.size and outermost[0] < 0:
+        ends.append(0.0 if step < 0 else first_crossing(function, float(places[-1]), step)[0])
+    ends.sort(reverse=bool(step < 0))
+    return ends if len(ends) % 2 else ends[1:], False  # even: the function only touches zero at its first crossing
 
 
-def _grid(first: float, far: float) -> list[float]:
-    """Places between the first crossing and the end of what has to be searched."""
-    if far <= 0.0:
-        return [*(first * RATIO ** -np.arange(1.0, DOWN + 1)), 0.0]
-    if far <= first:
+def _grid(first: float, far: float, *, downwards: bool) -> list[float]:
+    """Places from just beyond the first crossing to the end of what has to be searched."""
+    if downwards:
+        return [first * (1.0 - BEYOND), *(first * RATIO ** -np.arange(1.0, DOWN + 1)), 0.0]
+    if far <= first * (1.0 + BEYOND):
         return []
     n = int(np.ceil(np.log(far / first) / np.log(RATIO)))
-    return list(np.geomspace(first, far, n + 1)[1:])
+    return [first * (1.0 + BEYOND), *np.geomspace(first, far, n + 1)[1:]]
 
 
 def _with_minima(function: Callable[[float], float], places: Any, heights: Any) -> tuple[Any, Any]:

@@ -23,6 +23,8 @@ from xdgmm.fitting.objective import differentiate
 from .likelihood_ratio import (
     PASSES,
     WIDEST,
+    ComponentProfile,
+    LostError,
     Profile,
     WidthLimit,
     check_component,
@@ -248,7 +250,7 @@ def _crossing(profile: Profile, quantile: float, low: float, high: float) -> flo
     return float(brentq(lambda s: 2 * (profile.maximum - profile.at(s)) - quantile, low, high, rtol=1e-6))
 
 
-class PrincipalProfile(Profile):
+class PrincipalProfile(ComponentProfile):
     """Log-likelihood maximised over all covariances of one component with n principal sigmas of at least s.
 
     Such covariances are ``V >= s^2 Q Q'`` for some orthonormal Q (D, n), in the user's coordinates.  For each Q the
@@ -266,8 +268,8 @@ class PrincipalProfile(Profile):
     tolerance = 1e-6
 
     def __init__(self, problem: Problem, mixture: GaussianMixture, component: int, axis: int) -> None:
-        super().__init__(problem, mixture, 0.0)
-        self.component, self.axis = component, axis
+        super().__init__(problem, mixture, 0.0, component)
+        self.axis = axis
         self.which = slice(None) if problem.model.covariance_type == "tied" else component
         self.scale = problem.scaling.scale
         self.step = 0.1 * float(np.sqrt(np.trace(mixture.covariances[component]))) or float(self.scale.min())
@@ -287,7 +289,8 @@ class PrincipalProfile(Profile):
         constraints = self.problem.constraints.with_singular(self.component, n_flat)
         try:
             solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints)
-        except solvers.CollapseError:
+            self.check(solution.mixture)
+        except (solvers.CollapseError, LostError):
             return -np.inf
         return min(solution.statistics.log_likelihood, self.maximum)
 
@@ -322,7 +325,10 @@ class PrincipalProfile(Profile):
     def _along(self, near: float, value: float, Q: Floats) -> tuple[float, GaussianMixture]:
         """Log-likelihood and mixture of the maximum above the floor along these directions."""
         self.directions[value] = Q
-        return super()._solve(near, value)
+        try:
+            return super()._solve(near, value)
+        except LostError:
+            return -np.inf, self.known[near][1]
 
     def _rotated(self, near: float, value: float, Q: Floats) -> tuple[float, GaussianMixture, Floats]:
         """The maximum after rotating the directions uphill.

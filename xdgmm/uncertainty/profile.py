@@ -15,11 +15,11 @@ from scipy.stats import chi2
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import Problem, responsibilities
+from xdgmm.fitting import Problem
 from xdgmm.fitting.objective import information_of
 
 from .estimates import ONE_SIGMA, Estimate
-from .likelihood_ratio import LostError, Profile, check_component, check_has_likelihood_limit, crossings
+from .likelihood_ratio import ComponentProfile, LostError, check_component, check_has_likelihood_limit, crossings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
 CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
-SAME = 0.5  # members in common, over all members, of a component that is still the same
 WIDE = 10.0  # robust spreads behind projections
 DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is followed rather than replaced
 
@@ -106,7 +105,7 @@ def warn_of_local_maximum(profile: WidthProfile) -> None:
         )
 
 
-class WidthProfile(Profile):
+class WidthProfile(ComponentProfile):
     """Log-likelihood maximised over everything but one sigma.
 
     In a mixture a component whose sigma is held can exchange its members with another one (label switching).  Such
@@ -131,10 +130,9 @@ class WidthProfile(Profile):
         check_has_likelihood_limit(problem.model)
         if component in problem.model.fixed.covariances:
             raise InputError(f"the covariance of component {component} was fixed, so its width has no limit")
-        super().__init__(problem, mixture, float(problem.at(mixture).iterate.mixture.sigmas[component, axis]))
-        self.component, self.axis = component, axis
-        self.unit = float(problem.scaling.scale[axis])
-        self.members = self._members(self.mixture)
+        sigma = float(problem.at(mixture).iterate.mixture.sigmas[component, axis])
+        super().__init__(problem, mixture, sigma, component)
+        self.axis, self.unit = axis, float(problem.scaling.scale[axis])
         self.span = self._span(problem)
         statistics = self.evaluation.statistics
         n_members = statistics.n_members[component]
@@ -168,16 +166,6 @@ class WidthProfile(Profile):
     def hold(self, value: float) -> Constraints:
         """The sigma keeps this value."""
         return self.problem.constraints.with_fixed_variance(self.component, self.axis, value**2)
-
-    def check(self, mixture: GaussianMixture) -> None:
-        """Raise `LostError` if the component has exchanged its members with another one."""
-        members = self._members(mixture)
-        if np.minimum(members, self.members).sum() < SAME * np.maximum(members, self.members).sum():
-            raise LostError
-
-    def _members(self, mixture: GaussianMixture) -> np.ndarray:
-        data = self.problem.data
-        return data.object_weights * responsibilities(mixture, data)[:, self.component]
 
     def moved(self, mixture: GaussianMixture, start: float, value: float) -> GaussianMixture:  # noqa: ARG002
         """A mixture with one row and column rescaled to this sigma, in all covariances that go with it."""
@@ -220,7 +208,7 @@ class _Ends:
         if lost_above:
             self.lost.append("has no upper end")
         ends = np.array([*lower[::-1], *upper]) * self.profile.unit
-        if ends.size > 2:
+        if ends.size > 2 and ends.size % 2 == 0:
             self.pieces = np.split(ends, range(2, ends.size, 2))
         return float(ends[0]), float(ends[-1])
 

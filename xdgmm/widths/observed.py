@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from xdgmm.kernels.reference import component
 from xdgmm.observations import Observations
 
-ENOUGH = 20_000  # objects from which the information is taken
+ENOUGH = 10_000  # objects from which the information is taken
 
 
 class Observed(NamedTuple):
@@ -58,47 +59,59 @@ def observed_along(
     return Observed(*observed, *_median(np.sqrt(variances), members), *naive)
 
 
-def informative_size(
-    direction: NDArray[np.float64],
-    observations: Observations,
-    memberships: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-) -> float:
-    """How many equally informative objects tell as much of a variance as these do: ``(sum h)^2 / sum h^2``.
+@dataclass(frozen=True, eq=False)
+class Informative:
+    """What objects know of the width of one component: how many equally informative ones would know as much.
 
     With ``P = R' T^-1 R`` at the fitted covariance, T = R V R' + S, an object of membership r has the information
-    ``h = r (d' P d)^2 / 2`` on the variance along the direction d; weights count as numbers of objects.  It is small
-    where few objects have much smaller errors than the others, however many these are.
+    ``h = r (d' P d)^2 / 2`` on the variance along the direction d; weights count as numbers of objects.  The effective
+    number ``(sum h)^2 / sum h^2`` is small where few objects have much smaller errors than the others, however many
+    these are.
 
-    Parameters
+    Attributes
     ----------
-    direction : ndarray (D,)
-    observations : Observations
-        Of more than 20,000 objects a part is taken.
-    memberships : ndarray (n_objects,)
-        Of the objects that count, in the component.
-    mean, covariance : ndarray (D,), (D, D)
-        Of the component.
-
-    Returns
-    -------
-    float
-        NaN if the component has no width and objects have no errors, or nothing is known of the direction.
+    precisions : ndarray (n, D, D) or None
+        P of some of the objects, up to a factor; None if the component has no width and objects have no errors.
+    memberships, weights : ndarray (n,)
+    per_object : float
+        Number of objects for each of these.
     """
-    rows = np.flatnonzero(observations.counts)
-    chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))
-    part = observations.select(rows[chosen])
-    try:
-        P = component(part.values, part.noise_covariances, mean, covariance, part.projections)[2]
-    except np.linalg.LinAlgError:
-        return np.nan
-    h = memberships[chosen] * np.einsum("i,nij,j->n", direction, P, direction) ** 2
-    largest = h.max(initial=0.0)
-    if not 0 < largest < np.inf:
-        return np.nan
-    h, weights = h / largest, part.object_weights
-    return float((weights @ h) ** 2 / (weights @ h**2) * rows.size / chosen.size)
+
+    precisions: NDArray[np.float64] | None
+    memberships: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    per_object: float
+
+    @classmethod
+    def of(
+        cls,
+        observations: Observations,
+        memberships: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        covariance: NDArray[np.float64],
+    ) -> Self:
+        """Of a component with this mean (D,) and covariance (D, D), and the memberships of the objects that count."""
+        rows = np.flatnonzero(observations.counts)
+        chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))
+        part = observations.select(rows[chosen])
+        try:
+            P = component(part.values, part.noise_covariances, mean, covariance, part.projections)[2]
+        except np.linalg.LinAlgError:
+            P = None
+        return cls(P, memberships[chosen], part.object_weights, rows.size / chosen.size)
+
+    def size_along(self, direction: NDArray[np.float64]) -> float:
+        """Effective number of objects along a direction (D,); NaN where nothing is known of it."""
+        if self.precisions is None:
+            return np.nan
+        precision = np.einsum("i,nij,j->n", direction, self.precisions, direction)
+        largest, heaviest = precision.max(initial=0.0), self.weights.max()
+        if not 0 < largest < np.inf:
+            return np.nan
+        h, weights = self.memberships * (precision / largest) ** 2, self.weights / heaviest
+        if not h.any():
+            return np.nan
+        return float((weights @ h) ** 2 / (weights @ h**2) * heaviest * self.per_object)
 
 
 def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:

@@ -190,7 +190,7 @@ def _ratio(units: Sequence[UnitBase | None]) -> str:
 def _correlation(k: int, i: int, j: int) -> Callable[[GaussianMixture], float]:
     def function(mixture: GaussianMixture) -> float:
         V = mixture.covariances[k]
-        return float(V[i, j] / max(np.sqrt(V[i, i] * V[j, j]), 1e-300))
+        return float(V[i, j] / np.sqrt(V[i, i]) / np.sqrt(V[j, j])) if min(V[i, i], V[j, j]) > 0 else np.nan
 
     return function
 
@@ -200,7 +200,7 @@ def _major_axis(k: int, pivot: float, column: int) -> Callable[[GaussianMixture]
         V, (x, y) = mixture.covariances[k], mixture.means[k]
         half, off = 0.5 * (V[1, 1] - V[0, 0]), V[0, 1]
         root = np.hypot(half, off)
-        slope = (half + root) / off if off != 0 else (np.inf if half > 0 else 0.0)
+        slope = (half + root) / off if off != 0 else (0.0 if half < 0 else np.nan)  # none is defined for a circle
         narrow = 0.5 * (V[0, 0] + V[1, 1]) - root
         return slope, y + slope * (pivot - x), np.sqrt(max(narrow, 0.0))
 
@@ -210,8 +210,9 @@ def _major_axis(k: int, pivot: float, column: int) -> Callable[[GaussianMixture]
 def _given_x(k: int, pivot: float, column: int) -> Callable[[GaussianMixture], float]:
     def function(mixture: GaussianMixture) -> tuple[float, float, float]:
         V, (x, y) = mixture.covariances[k], mixture.means[k]
-        slope = V[0, 1] / max(V[0, 0], 1e-300)
-        return slope, y + slope * (pivot - x), np.sqrt(max(V[1, 1] - slope * V[0, 1], 0.0))
+        slope = V[0, 1] / V[0, 0] if V[0, 0] > 0 else np.nan
+        explained = slope * V[0, 1] if V[0, 0] > 0 else 0.0
+        return slope, y + slope * (pivot - x), np.sqrt(max(V[1, 1] - explained, 0.0))
 
     return lambda mixture: function(mixture)[column]
 
@@ -219,7 +220,7 @@ def _given_x(k: int, pivot: float, column: int) -> Callable[[GaussianMixture], f
 def _given_y(k: int, pivot: float, column: int) -> Callable[[GaussianMixture], float]:
     def function(mixture: GaussianMixture) -> tuple[float, float, float]:
         V, (x, y) = mixture.covariances[k], mixture.means[k]
-        inverse = V[0, 1] / max(V[1, 1], 1e-300)
+        inverse = V[0, 1] / V[1, 1] if V[1, 1] > 0 else 0.0
         slope = 1.0 / inverse if inverse != 0 else np.nan
         return slope, y + slope * (pivot - x), np.sqrt(max(V[0, 0] - inverse * V[0, 1], 0.0))
 
@@ -288,6 +289,11 @@ def _remarks(rows: Sequence[Relation], values: Mapping[str, NDArray[Any]], mixtu
             yield (
                 f"{row.of} have no width along the line between their means, so their separation in units of it is not "
                 "finite"
+            )
+        if row.quantity == "correlation" and missing[place]:
+            yield (
+                f"component {row.component} has no width in one of {row.of}: their correlation, and slopes that need "
+                "this width, are not defined"
             )
         if row.quantity == "correlation" and 1.0 - abs(values["value"][place]) <= NO_WIDTH:
             yield (

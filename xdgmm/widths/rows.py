@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
 
-from .observed import Observed, informative_size, observed_along
+from .observed import Informative, Observed, observed_along
 from .parameters import ParameterEstimates, principal_axes
 
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
@@ -76,11 +77,18 @@ class Rows:
     ) -> None:
         self.mixture, self.observations, self.given_model, self.errors = mixture, observations, given_model, errors
         self.estimates, self.limit_level = estimates, limit_level
+        self.axes = principal_axes(mixture)[1]
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         problem = Problem.of(mixture, observations, given_model)
         self.model, self.converted = problem.model, problem.observations
         self.memberships = responsibilities(problem.standardised(mixture), problem.data)
         self.members = problem.data.object_weights[:, None] * self.memberships
+
+    @cached_property
+    def informative(self) -> list[Informative]:
+        """What the objects know of the width of each component."""
+        parameters = zip(self.memberships.T, self.mixture.means, self.mixture.covariances, strict=False)
+        return [Informative.of(self.converted, *each) for each in parameters]
 
     def named(self) -> list[Row]:
         """Named columns of all components."""
@@ -90,8 +98,7 @@ class Rows:
     def principal(self) -> list[Row]:
         """Principal axes of all components, widest first; none in one dimension, where they are the column."""
         K, D = self.mixture.means.shape
-        axes = principal_axes(self.mixture)[1]
-        return [self._principal(k, i, axes[k, i]) for k in range(K) for i in range(D)] if D > 1 else []
+        return [self._principal(k, i, self.axes[k, i]) for k in range(K) for i in range(D)] if D > 1 else []
 
     def _named(self, k: int, axis: int) -> Row:
         direction = np.eye(self.mixture.n_dimensions)[axis]
@@ -127,13 +134,7 @@ class Rows:
             sigma=self._interval(name, place, held=held or not np.isnan(upper)),
             sigma_limit=upper,
             observed=observed_along(direction, self.converted, self.members[:, k]),
-            n_informative=informative_size(
-                direction,
-                self.converted,
-                self.memberships[:, k],
-                self.mixture.means[k],
-                self.mixture.covariances[k],
-            ),
+            n_informative=self.informative[k].size_along(direction),
         )
 
     def _interval(self, name: str, place: int | tuple[int, int], *, held: bool) -> Interval:
@@ -155,6 +156,8 @@ class Rows:
 
         No sigma of a column exceeds that of the widest axis: nor does its limit, to the last digit.
         """
+        if not self.model.type.rotated:  # the axes are the columns, and have their limits
+            return self._limit(k, int(np.abs(self.axes[k, i]).argmax()))
         if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
             return None
         limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.given_model, axis=i)
