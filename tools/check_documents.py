@@ -20,6 +20,7 @@ OPTIONS = [
     "--allow-redefinition",  # a document calls each of its models `model`
     "--allow-untyped-defs",  # scripts of users have few annotations
     "--allow-incomplete-defs",
+    "--allow-untyped-calls",  # of their own functions
 ]
 
 
