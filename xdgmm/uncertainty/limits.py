@@ -143,11 +143,7 @@ def principal_limit(
     check_component(mixture, axis, "axis", mixture.n_dimensions)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
-    profile, quantile = PrincipalProfile(problem, mixture, component, axis), one_sided_quantile(level)
-    deviance = 2 * (profile.maximum - profile.flattened())
-    if deviance >= quantile:
-        return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
-    return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
+    return _limit(PrincipalProfile(problem, mixture, component, axis), level)
 
 
 def conditional_limit(
@@ -192,11 +188,7 @@ def conditional_limit(
     check_component(mixture, axis, "axis", mixture.n_dimensions)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
-    profile, quantile = ConditionalProfile(problem, mixture, component, axis), one_sided_quantile(level)
-    deviance = 2 * (profile.maximum - profile.flattened())
-    if deviance >= quantile:
-        return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
-    return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
+    return _limit(ConditionalProfile(problem, mixture, component, axis), level)
 
 
 def background_limit(
@@ -234,6 +226,14 @@ def background_limit(
             return 1.0
         first = min(2 * first, LARGEST)
     return _crossing(profile, quantile, profile.value, first)
+
+
+def _limit(profile: PrincipalProfile, level: float) -> WidthLimit:
+    quantile = one_sided_quantile(level)
+    deviance = 2 * (profile.maximum - profile.flattened())
+    if deviance >= quantile:
+        return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
+    return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
 
 
 def _upper(profile: Profile, quantile: float, step: float) -> float:
