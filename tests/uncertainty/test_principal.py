@@ -151,3 +151,16 @@ def test_axes_that_are_columns_are_reported_as_the_columns_are(kind):
     numbers = np.where(report["is_limit"], np.ma.filled(np.ma.asarray(report["sigma_limit"]), 0.0), report["sigma"])
     np.testing.assert_allclose(np.sort(numbers[:3]), np.sort(numbers[3:]), rtol=1e-9)
     assert report["is_limit"][:3].sum() == report["is_limit"][3:].sum() >= 2
+
+
+def test_columns_without_width_have_limits_in_the_order_of_the_axes():
+    # Both columns have no width, and the first in the order of the eigenvalues the smaller limit.
+    rng = np.random.default_rng(3)
+    errors = np.array([1.0, 3.0]) * rng.uniform(0.7, 1.5, (12, 2))
+    observations = Observations.with_standard_errors(0.3 * errors * rng.standard_normal((12, 2)), errors)
+    report = XDGMM(covariance_type="diag").fit(observations).widths(observations)
+    x1, x2, widest, narrowest = np.asarray(report["sigma_limit"], dtype=float)
+    assert report["is_limit"].all()
+    assert x1 < x2
+    assert widest == x2
+    assert narrowest <= widest

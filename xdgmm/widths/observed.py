@@ -111,6 +111,7 @@ class Informative:
         h, weights = self.memberships * (precision / largest) ** 2, self.weights / heaviest
         if not h.any():
             return np.nan
+        h = h / h.max()  # memberships may be so small that their squares vanish
         return float((weights @ h) ** 2 / (weights @ h**2) * heaviest * self.per_object)
 
 

@@ -157,11 +157,18 @@ class Rows:
         No sigma of a column exceeds that of the widest axis: nor does its limit, to the last digit.
         """
         if not self.model.type.rotated:  # the axes are the columns, and have their limits
-            return self._limit(k, int(np.abs(self.axes[k, i]).argmax()))
+            limit = self._limit(k, int(np.abs(self.axes[k, i]).argmax()))
+            return None if limit is None else replace(limit, upper=max([limit.upper, *self._narrower_limits(k, i)]))
         if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
             return None
         limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.given_model, axis=i)
         return replace(limit, upper=max(limit.upper, self.widest_limit[k])) if i == 0 else limit
+
+    def _narrower_limits(self, k: int, i: int) -> list[float]:
+        """Upper limits of the columns that are narrower than the i-th widest."""
+        columns = (int(np.abs(axis).argmax()) for axis in self.axes[k, i + 1 :])
+        limits = (self._limit(k, column) for column in columns)
+        return [limit.upper for limit in limits if limit is not None and limit.consistent_with_zero]
 
     def _may_have_zero_width(self, k: int, i: int) -> bool:
         """Is the component singular along this axis, or not clearly resolved?"""
