@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError, OutputError
-from xdgmm.files import atomic_write, check_output
+from xdgmm.files import atomic_writes, check_output
 
 from .printing import Printer, escaped
 
@@ -68,21 +67,26 @@ class FitFiles:
         def model() -> GaussianMixture:
             return fitted if isinstance(fitted, GaussianMixture) else with_errors(fitted, observations)
 
-        writers: dict[Path | None, Callable[[Path], Any]] = {
-            self.model: lambda path: model().write(path, overwrite=True),
-            self.report: lambda path: write_table(table, path, overwrite=True),
-            self.plot: lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True),
-        }
-        with ExitStack() as every:  # all files are complete before the first gets its name
-            for path, write in writers.items():
-                if path is None:
-                    continue
-                temporary = every.enter_context(atomic_write(path, overwrite=self.overwrite))
+        writers: list[tuple[Path | None, Callable[[Path], Any]]] = [
+            (self.model, lambda path: model().write(path, overwrite=True)),
+            (self.report, lambda path: write_table(table, path, overwrite=True)),
+            (self.plot, lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True)),
+        ]
+        wanted = [(path, write) for path, write in writers if path is not None]
+        paths = [path for path, _ in wanted]
+        with atomic_writes(paths, overwrite=self.overwrite) as temporaries:
+            for (path, write), temporary in zip(wanted, temporaries, strict=True):
                 try:
                     write(temporary)
                 except Exception as error:
-                    raise OutputError(f"cannot write '{path}': {error}; no output was written") from error
-        return [path for path in (self.model, self.report, self.plot) if path is not None]
+                    raise OutputError(f"{_reason(error, temporary, path)}; no output was written") from error
+        return paths
+
+
+def _reason(error: Exception, temporary: Path, path: Path) -> str:
+    """Why a file cannot be written, with the name that the user knows."""
+    reason = str(error).replace(str(temporary), str(path))
+    return reason if isinstance(error, OutputError) else f"cannot write '{path}': {reason}"
 
 
 class AppendedTable:
