@@ -67,7 +67,8 @@ def flag(*names: str, **settings: Any) -> Any:
 Errors = Annotated[
     str,
     typer.Option(
-        help="Error columns, one for each: NAME, var:NAME, ivar:NAME, pair:UPPER:LOWER; [b]none[/b] for exact values."
+        help="Error columns, one for each: NAME, sigma:NAME, var:NAME, ivar:NAME, pair:UPPER:LOWER; "
+        "[b]none[/b] for exact values."
     ),
 ]
 CorrelationsChoice = Annotated[Correlations, typer.Option(help="Find the correlations of errors, or ignore them.")]

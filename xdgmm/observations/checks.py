@@ -69,6 +69,7 @@ def as_standard_errors(standard_errors: ArrayLike, values: Floats, units: Units)
         raise InputError(
             f"`standard_errors` is negative or NaN for a value that is present in "
             f"{list_rows(np.flatnonzero(invalid.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
+            f"{question_if_exchanged(values, errors)}"
         )
     return too_large_as_infinite(errors)
 
@@ -157,6 +158,12 @@ def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Flo
 def invalid_errors(standard_errors: Floats, present: Bools) -> Bools:
     """Where a value that is present has an error that is negative or NaN."""
     return present & ~(standard_errors >= 0)
+
+
+def question_if_exchanged(values: Floats, errors: Floats) -> str:
+    """A question for the message on negative errors of values that are all positive; otherwise nothing."""
+    exchanged = (values[np.isfinite(values)] > 0).all() and (errors < 0).any()
+    return "; all values are positive and some errors negative: are the two exchanged?" if exchanged else ""
 
 
 def too_large_as_infinite(standard_errors: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
-from xdgmm.observations.checks import invalid_errors
+from xdgmm.observations.checks import invalid_errors, question_if_exchanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,8 @@ def handle_bad_errors(
     sentences = [_counted(column, errors[:, i], bad[:, i]) for i, column in enumerate(columns) if bad[:, i].any()]
     choices = ("drop", "missing") if on_bad == "exact" else ("drop", "missing", "exact")
     advice = f"a value needs its error: {_advice(*choices)}"
+    if len(matches) == 1:
+        advice += question_if_exchanged(values, errors)
     return _treated(values, bad, sentences, advice, "a zero, negative or missing error", on_bad, remarks)
 
 

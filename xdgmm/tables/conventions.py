@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -31,6 +33,31 @@ ERRORS = (
 )
 # The diagonal of a covariance matrix, used where there is none of the above.
 DIAGONAL = (("var", "var_{0}"), ("var", "cov_{0}_{0}"))
+# Words that may stand anywhere in the name of the value, with its letters in upper or lower case: FLUX_IVAR_G (FLUX_G),
+# MAGERR_AUTO (MAG_AUTO), w1sigmpro (w1mpro).  Of words that contain each other the longest counts.
+WORDS = {
+    "inverse_variance": "ivar",
+    "inv_variance": "ivar",
+    "invvariance": "ivar",
+    "inv_var": "ivar",
+    "invvar": "ivar",
+    "ivar": "ivar",
+    "variance": "var",
+    "var": "var",
+    "uncertainty": "sigma",
+    "stderr": "sigma",
+    "error": "sigma",
+    "err": "sigma",
+    "sigcom": "sigma",  # 2MASS: j_msigcom is the total error of j_m
+    "sigma": "sigma",
+    "sig": "sigma",  # WISE; not at the end, where it may mean significance
+    "unc": "sigma",
+}
+FOUND_WORD = re.compile("|".join(f"{word}(?=.)" if word == "sig" else word for word in WORDS), re.IGNORECASE)
+# Parts of names that say 1-sigma error; what makes that doubtful (X_over_error, X_err_sq); and what leaves it open.
+SIGMA_PARTS = {"e", "err", "error", "sig", "sigma", "stderr", "unc", "uncertainty"}
+DOUBTFUL = re.compile("over_?err|(err(or)?|sig(ma)?)_?(sq|2$)", re.IGNORECASE)
+UNCLEAR = re.compile("var|cov|precision|snr|weight|wht", re.IGNORECASE)
 # Correlations of the values X and Y, which are `{0}` and `{1}` in either order.
 CORRELATIONS = (
     ("corr", "{0}_{1}_corr"),  # Gaia
@@ -74,7 +101,34 @@ def error_matches(table: NamedColumns, name: str, others: Collection[str] = ()) 
             if free:
                 return free
             used = used or found
-    return used
+    found = _with_words(table, name)
+    return [match for match in found if match.columns[0] not in others] or used or found
+
+
+def kind_by_name(table: NamedColumns, column: str, name: str) -> str | None:
+    """The kind of errors that a column of errors of `name` holds by its name; None if the name is not clear.
+
+    A column holds what the conventions say (`ERRORS`, `DIAGONAL`, `WORDS`).  If it follows none, the parts of its name
+    decide, without the name of the value: ivar, invvar, variance, var; and 1-sigma errors if nothing says otherwise.
+    """
+    for match in error_matches(table, name):
+        if match.columns == (column,):
+            return match.kind
+    rest = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", "_", column, count=1, flags=re.IGNORECASE)
+    parts = _parts(rest)
+    kinds = {WORDS[part] for part in parts if part in WORDS} | {"sigma" for part in parts if part in SIGMA_PARTS}
+    if {"inv", "inverse"} & set(parts) and "var" in kinds:
+        kinds = kinds - {"var"} | {"ivar"}
+    if len(kinds) > 1 or DOUBTFUL.search(rest):
+        return None
+    if kinds:
+        return kinds.pop()
+    return None if UNCLEAR.search(rest) else "sigma"
+
+
+def _parts(name: str) -> list[str]:
+    """The parts of a name in lower case and in the singular, which signs or capital letters separate."""
+    return [part.lower().removesuffix("s") for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
 
 def correlation_matches(table: NamedColumns, name: str, other: str) -> list[Match]:
@@ -89,13 +143,49 @@ def correlation_matches(table: NamedColumns, name: str, other: str) -> list[Matc
 
 def errors_among(names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs (error, value) of names in which the first is named as the error of the second."""
+    words = names_without_words(names)
+    with_words = [(error, name) for name in names for error, _, _ in words.get(_collapsed(name).lower(), ())]
+    return list(dict.fromkeys((error, name) for error, name in [*_by_convention(names), *with_words] if error != name))
+
+
+def _by_convention(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs (error, value) of names that follow one of `ERRORS`."""
     present = set(names)
-    return [
-        (error, name)
-        for name in names
-        for error in dict.fromkeys(pattern.format(name) for _, *patterns in ERRORS for pattern in patterns)
-        if error in present
-    ]
+    for name in names:
+        for error in dict.fromkeys(pattern.format(name) for _, *patterns in ERRORS for pattern in patterns):
+            if error in present:
+                yield error, name
+
+
+def names_without_words(names: Sequence[str]) -> dict[str, list[tuple[str, str, str]]]:
+    """What is left in lower case of names without one of `WORDS`: for each the names, their kinds, and what is left.
+
+    Names of errors that follow another convention are left out: e_sigma_v holds the errors of sigma_v, not of e_v.
+    """
+    result: dict[str, list[tuple[str, str, str]]] = {}
+    by_convention = {error for error, _ in _by_convention(names)}
+    for name in names:
+        if name in by_convention:
+            continue
+        for found in FOUND_WORD.finditer(name):
+            rest = _collapsed(name[: found.start()] + name[found.end() :])
+            if rest:
+                result.setdefault(rest.lower(), []).append((name, WORDS[found[0].lower()], rest))
+    return result
+
+
+def _collapsed(name: str) -> str:
+    """A name with one underscore for each group of signs, and none at its ends."""
+    return re.sub(r"[\W_]+", "_", name).strip("_")
+
+
+def _with_words(table: NamedColumns, name: str) -> list[Match]:
+    """Columns whose names are this one with one of `WORDS` in it; where other columns differ in case only, exactly."""
+    own = _collapsed(name)
+    found = table.without_words.get(own.lower(), ())
+    if len(found) and Counter(_collapsed(each).lower() for each in table.names)[own.lower()] > 1:
+        found = [each for each in found if each[2] == own]
+    return _largest(Match(kind, (column,)) for column, kind, _ in found if column != name)
 
 
 def half_pair(table: NamedColumns, name: str) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ import numpy as np
 from xdgmm.errors import InputError, XdgmmWarning
 
 from .columns import ExpectedUnit, find_column, holds_numbers, list_names, read_converted
-from .conventions import ERRORS, Match, error_matches, half_pair
+from .conventions import ERRORS, Match, error_matches, errors_among, half_pair, kind_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .table_types import NamedColumns
 
 FORMS = {"sigma": "sigma:NAME", "var": "var:NAME", "ivar": "ivar:NAME", "pair": "pair:UPPER:LOWER"}
+OTHER_FORMS = {"error": "sigma", "err": "sigma", "variance": "var", "invvar": "ivar", "inverse_variance": "ivar"}
 EXACT = Match("exact", ())
 WHAT = {"sigma": "error column", "pair": "error column", "var": "variance column", "ivar": "inverse-variance column"}
 UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
@@ -70,6 +71,7 @@ def match_errors(table: NamedColumns, names: Sequence[str], errors: object) -> l
         )
     matches = [_match(table, name, error, names) for name, error in zip(names, errors, strict=True)]
     _refuse_columns_to_fit(matches, names)
+    _warn_of_exchanged(matches, names)
     return matches
 
 
@@ -100,22 +102,27 @@ def _found(table: NamedColumns, name: str, names: Sequence[str]) -> Match:
 
 
 def _named(table: NamedColumns, name: str, error: object) -> Match:
-    """The column that the user names; its kind is given before a colon, or follows from its name."""
+    """The column that the user names; its kind is given before a colon, or follows from its name.
+
+    Raises
+    ------
+    InputError
+        If there is no such column, or its name leaves open whether it holds errors or variances.
+    """
     kind, *columns = error.split(":") if isinstance(error, str) else ("",)
+    kind = OTHER_FORMS.get(kind.lower(), kind.lower())
     if not columns or kind not in FORMS or error in table:
         column = find_column(table, error, "error column")
-        return Match(_kind(column, name), (column,))
+        by_name = kind_by_name(table, column, name)
+        if by_name is None:
+            raise InputError(
+                f"the name of '{column}' leaves open what it holds for '{name}'; set `errors` to 'sigma:{column}' "
+                f"(1-sigma errors), 'var:{column}' (variances) or 'ivar:{column}' (inverse variances)"
+            )
+        return Match(by_name, (column,))
     if len(columns) != FORMS[kind].count(":"):
         raise InputError(f"`errors` is '{error}' for '{name}', but it must have the form {FORMS[kind]}")
     return Match(kind, tuple(find_column(table, column, "error column") for column in columns))
-
-
-def _kind(column: str, name: str) -> str:
-    """The kind of errors in a column that is named without it: that of its convention, otherwise 1-sigma errors."""
-    word = column.lower().rpartition("_")[2]
-    if word in ("ivar", "var"):
-        return word
-    return "var" if column.lower() in (f"var_{name}".lower(), f"cov_{name}_{name}".lower()) else "sigma"
 
 
 def _refuse_columns_to_fit(matches: Sequence[Match], names: Sequence[str]) -> None:
@@ -126,6 +133,19 @@ def _refuse_columns_to_fit(matches: Sequence[Match], names: Sequence[str]) -> No
             if column in names:
                 raise InputError(
                     f"column '{column}' cannot be both a column to fit and the error of '{name}'; leave it out of one"
+                )
+
+
+def _warn_of_exchanged(matches: Sequence[Match], names: Sequence[str]) -> None:
+    """Warn of a column to fit that is named as the error of the column that is to hold its errors."""
+    for name, match in zip(names, matches, strict=True):
+        for column in match.columns:
+            if (name, column) in errors_among((name, column)):
+                warnings.warn(
+                    f"by its name '{name}' holds the errors of '{column}', but '{name}' is fitted with the errors "
+                    f"'{column}'; are the two exchanged? then fit '{column}'",
+                    XdgmmWarning,
+                    stacklevel=2,
                 )
 
 

@@ -50,8 +50,9 @@ def observations_from_table(
         Columns to fit; by default every column for which an error column is found.
     errors : "auto", str, sequence of str, or None
         Error columns, one for each column to fit.  "auto" (for all, or for one of them) finds them by their names, see
-        Notes; None or "none" means exact values.  The kind of error follows from the name of its column (..._ivar,
-        ..._var, otherwise 1-sigma), or from a prefix: "sigma:NAME", "var:NAME", "ivar:NAME", "pair:UPPER:LOWER".
+        Notes; None or "none" means exact values.  The kind of error follows from the name of its column (inverse
+        variances where it says ivar or invvar, variances where it says var or variance, otherwise 1-sigma), or from a
+        prefix: "sigma:NAME", "var:NAME" or "variance:NAME", "ivar:NAME" or "invvar:NAME", "pair:UPPER:LOWER".
     correlations : "auto", None, or dict
         "auto" finds correlations and covariances by their names, see Notes; None or "none" ignores them; a dict names
         them, ``{("x", "y"): "rho"}``, covariances as "cov:NAME" where the word cov is not in the name.  Pairs without
@@ -72,22 +73,25 @@ def observations_from_table(
     Raises
     ------
     InputError
-        If a column is not found or holds no numbers, if two columns may hold the errors of one, units do not convert,
+        If a column is not found or holds no numbers, if two columns may hold the errors of one, if the name of an error
+        column that the user names leaves open whether it holds errors or variances, if units do not convert,
         values are infinite, errors are invalid, or correlations are outside [-1, 1] or together indefinite.
 
     Warns
     -----
     XdgmmWarning
-        If upper and lower errors differ by more than 20% of their mean.
+        If upper and lower errors differ by more than 20% of their mean, or a column to fit is named as the error of
+        its error column.
 
     Notes
     -----
     Errors of X are found as e_X, X_err, X_error, XErr, sigma_X, X_unc (1-sigma), X_ivar (inverse variances; zero means
     that the value is missing), X_var (variances), pairs of upper and lower errors E_X and e_X, X_errp and X_errm,
     X_err_p and X_err_m, X_err1 and X_err2, Xerr1 and Xerr2 (lower ones may be negative); and, where the table has none
-    of these, as var_X or cov_X_X (variances).  Correlations of X and Y are found, in either order, as X_Y_corr,
-    corr_X_Y, rho_X_Y, XYcor, covariances as cov_X_Y, X_Y_cov.  Upper and lower case matter only where the table has
-    both.  The error of a pair is the mean of upper and lower, half the length of the interval that they span
+    of these, as var_X or cov_X_X (variances), or with a word for errors or variances anywhere in the name, as
+    FLUX_IVAR_G for FLUX_G (`xdgmm.tables.conventions.WORDS`).  Correlations of X and Y are found, in either order, as
+    X_Y_corr, corr_X_Y, rho_X_Y, XYcor, covariances as cov_X_Y, X_Y_cov.  Upper and lower case matter only where the
+    table has both.  The error of a pair is the mean of upper and lower, half the length of the interval that they span
     (D'Agostini 2004, arXiv:physics/0403086).  Masked and NaN values are missing, and so is a value with an infinite
     error.
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from xdgmm.errors import InputError
 
+from .conventions import names_without_words
+
 if TYPE_CHECKING:
     from astropy.table import Table
 
@@ -53,6 +55,11 @@ class NamedColumns:
         for name in self.names:
             result.setdefault(name.lower(), []).append(name)
         return result
+
+    @cached_property
+    def without_words(self) -> dict[str, list[tuple[str, str, str]]]:
+        """What `names_without_words` finds for the names."""
+        return names_without_words(self.names)
 
 
 def named_columns(table: object) -> NamedColumns:
