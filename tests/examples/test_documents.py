@@ -59,7 +59,7 @@ PAGES = [
     ("objects.md", 5),
     ("posterior.md", 3),
     ("scikit_learn.md", 3),
-    ("tables.md", 6),
+    ("tables.md", 7),
 ]
 
 

@@ -10,8 +10,9 @@ from astropy.table import QTable, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.integrate import quad
 
-from xdgmm import InputError, Observations
+from xdgmm import XDGMM, InputError, Observations
 from xdgmm.errors import XdgmmWarning
 from xdgmm.tables import observations_from_table
 
@@ -126,13 +127,79 @@ def test_units_of_errors_and_covariances_are_converted(error_way, power, measure
 
 @pytest.mark.parametrize(("upper", "lower"), PAIRS)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_pair_of_errors_becomes_its_mean(upper, lower, sign):
-    table = Table({"v": [1.0, 2.0], upper.format("v"): [0.5, 1.0], lower.format("v"): [sign * 0.45, sign * 0.9]})
+def test_a_pair_of_errors_is_a_split_normal_whose_mode_is_the_value(upper, lower, sign):
+    above, below = np.array([0.5, 1.0]), np.array([0.45, 0.9])
+    table = Table({"v": [1.0, 2.0], upper.format("v"): above, lower.format("v"): sign * below})
     observations = observations_from_table(table, "v")
-    assert observations.noise[:, 0] == pytest.approx([0.475, 0.95], rel=1e-15)
-    assert observations.remarks == (
-        f"errors of v taken from {upper.format('v')} and {lower.format('v')} (the mean of upper and lower)",
-    )
+    expected = [split_normal_by_integration(*each) for each in zip(table["v"], above, below, strict=True)]
+    assert observations.values[:, 0] == pytest.approx([mean for mean, _ in expected], rel=1e-9)
+    assert observations.noise[:, 0] == pytest.approx([sd for _, sd in expected], rel=1e-9)
+    found, moved = observations.remarks
+    assert found == f"errors of v taken from {upper.format('v')} and {lower.format('v')} (upper and lower)"
+    assert moved.startswith("2 values of v with unequal upper and lower errors moved to the mean of their split normal")
+    assert moved.endswith("(by +0.0399 to +0.0798)")
+
+
+def split_normal_by_integration(mode, upper, lower):
+    """Mean and standard deviation of the density that is a Gaussian of another width on each side of its mode."""
+
+    def moment(power, origin):
+        def integrand(x):
+            return (x - origin) ** power * np.exp(-0.5 * ((x - mode) / (upper if x > mode else lower)) ** 2)
+
+        sides = ((mode - 40 * lower, mode), (mode, mode + 40 * upper))
+        return sum(quad(integrand, *side, epsabs=0, epsrel=1e-12, limit=200)[0] for side in sides)
+
+    area = moment(0, mode)
+    mean = mode + moment(1, mode) / area
+    return mean, np.sqrt(moment(2, mean) / area)
+
+
+@pytest.mark.parametrize(
+    ("mode", "upper", "lower"), [(0.0, 1.5, 0.5), (-3.0, 0.1, 4.0), (1e6, 2.0, 2.5), (0.0, 1e-8, 1.0)]
+)
+def test_unequal_pairs_agree_with_numerical_integration(mode, upper, lower):
+    table = Table({"v": [mode, 5.0], "E_v": [upper, 2.0], "e_v": [lower, 2.0]})
+    with pytest.warns(XdgmmWarning, match="but not its skewness"):
+        observations = observations_from_table(table, "v")
+    mean, sd = split_normal_by_integration(mode, upper, lower)
+    assert observations.values[0, 0] == pytest.approx(mean, rel=1e-9)
+    assert observations.noise[0, 0] == pytest.approx(sd, rel=1e-9)
+    assert observations.values[1, 0] == 5.0  # equal errors change nothing, to the last bit
+    assert observations.noise[1, 0] == 2.0
+
+
+def test_equal_pairs_are_the_symmetric_errors_to_the_last_bit():
+    errors = np.random.default_rng(3).lognormal(0, 50, 1000)
+    values = np.arange(1000.0)
+    observations = observations_from_table({"v": values, "E_v": errors, "e_v": errors}, "v")
+    assert (observations.noise[:, 0] == errors).all()
+    assert (observations.values[:, 0] == values).all()
+    assert observations.remarks == ("errors of v taken from E_v and e_v (upper and lower)",)
+
+
+def test_units_and_missing_values_of_pairs():
+    table = QTable({"v": [1.0, np.nan, 3.0] * u.km / u.s})
+    table["E_v"], table["e_v"] = [500.0, 900.0, np.inf] * u.m / u.s, [400.0, 100.0, 2.0] * u.m / u.s
+    with pytest.warns(XdgmmWarning, match=r"1 row \(most in row 0: \+0.5 -0.4"):
+        observations = observations_from_table(table, "v")
+    mean, sd = split_normal_by_integration(1.0, 0.5, 0.4)
+    np.testing.assert_allclose(observations.values[:, 0], [mean, np.nan, np.nan], rtol=1e-9)
+    assert observations.noise[0, 0] == pytest.approx(sd, rel=1e-9)
+
+
+def test_the_truth_behind_skewed_errors_is_found():
+    rng = np.random.default_rng(1)
+    n, upper, lower = 4000, 1.5, 0.5
+    # Of a split normal the side above the mode has the probability upper / (upper + lower).
+    side = np.where(rng.random(n) < upper / (upper + lower), upper, -lower)
+    truth = rng.normal(10.0, 1.0, n)
+    table = {"v": truth - side * np.abs(rng.normal(size=n)), "E_v": np.full(n, upper), "e_v": np.full(n, lower)}
+    with pytest.warns(XdgmmWarning, match="split normal"):
+        observations = Observations.from_table(table, "v")
+    report = XDGMM(1).fit(observations).widths(observations)
+    assert report["mean"][0] == pytest.approx(10.0, abs=3 * report["mean_error"][0])
+    assert report["sigma"][0] == pytest.approx(1.0, abs=3 * report["sigma_error"][0])
 
 
 def test_unequal_pairs_are_warned_about_with_their_number_and_the_worst():
@@ -226,7 +293,7 @@ def test_a_column_to_fit_may_be_called_like_the_error_of_another_that_has_its_ow
         ("sigma:w", 4.0),
         ("var:w", 2.0),
         ("ivar:w", 0.5),
-        ("pair:w:y", 4.25),
+        ("pair:w:y", np.sqrt((1 - 2 / np.pi) * 0.25 + 18.0)),
         ("w_ivar", 0.25),
         ("W_VAR", 4.0),
         ("sigma:w_ivar", 16.0),
@@ -235,7 +302,7 @@ def test_a_column_to_fit_may_be_called_like_the_error_of_another_that_has_its_ow
 )
 def test_the_kind_of_a_named_column_follows_from_its_name_or_is_said_before_it(errors, expected):
     table = Table({"v": [1.0], "w": [4.0], "y": [4.5], "w_ivar": [16.0], "W_VAR": [16.0], "odd:name": [7.0]})
-    assert observations_from_table(table, "v", errors=errors).noise[0, 0] == expected
+    assert observations_from_table(table, "v", errors=errors).noise[0, 0] == pytest.approx(expected, rel=1e-15)
 
 
 @pytest.mark.parametrize("errors", ["var:", "pair:w", "pair:w:y:y", "ivar:w:y", "ivar:nothing", "odd:w", 3, {"v": "w"}])

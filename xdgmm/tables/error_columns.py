@@ -11,6 +11,7 @@ from xdgmm.errors import InputError, XdgmmWarning
 
 from .columns import ExpectedUnit, find_column, holds_numbers, list_names, read_converted
 from .conventions import ERRORS, Match, error_matches, errors_among, half_pair, kind_by_name
+from .split_normal import read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,6 @@ FORMS = {"sigma": "sigma:NAME", "var": "var:NAME", "ivar": "ivar:NAME", "pair": 
 OTHER_FORMS = {"error": "sigma", "err": "sigma", "variance": "var", "invvar": "ivar", "inverse_variance": "ivar"}
 EXACT = Match("exact", ())
 WHAT = {"sigma": "error column", "pair": "error column", "var": "variance column", "ivar": "inverse-variance column"}
-UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
 
 
 def columns_with_errors(table: NamedColumns, weights: str | None = None) -> list[str]:
@@ -151,8 +151,8 @@ def _warn_of_exchanged(matches: Sequence[Match], names: Sequence[str]) -> None:
 
 def read_errors(
     table: NamedColumns, name: str, unit: Any, match: Match, present: NDArray[np.bool_], remarks: list[str]
-) -> NDArray[np.float64]:
-    """The 1-sigma errors (N,) of a column, in its unit; invalid ones are zero, negative or NaN.
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+    """The 1-sigma errors (N,) of a column, in its unit, and what to add to its values; invalid errors are <= 0 or NaN.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def read_errors(
     present : ndarray (N,) of bool
         Where there is a value.
     remarks : list of str
-        Gets a sentence where upper and lower errors differ much.
+        Gets a sentence where upper and lower errors differ.
 
     Warns
     -----
@@ -176,17 +176,19 @@ def read_errors(
     Notes
     -----
     Surveys (SDSS, DESI) give an inverse variance of zero to a value that is not known: its error is infinite, and the
-    value is missing.  Upper and lower errors become their mean, half the length of the interval that they span; where
-    they differ little that is the standard deviation (D'Agostini 2004, arXiv:physics/0403086).
+    value is missing.  Upper and lower errors become the standard deviation of the split normal whose mode is the value,
+    and the value its mean (`split_normal_moments`).
     """
     if match.kind == "exact":
-        return np.zeros(table.n_rows)
+        return np.zeros(table.n_rows), 0.0
     units = (unit,) if match.kind in ("sigma", "pair") else (unit, unit)
     expected = ExpectedUnit(WHAT[match.kind], (name,), units, -1 if match.kind == "ivar" else 1)
     columns = [read_converted(table, column, expected) for column in match.columns]
     if match.kind == "pair":
-        return _mean(name, match.columns, columns, present, remarks)
-    return FORMULAS[match.kind](columns[0])
+        upper, lower = columns
+        shift, errors = read_pair(name, match.columns, upper, lower, present, remarks)
+        return errors, shift
+    return FORMULAS[match.kind](columns[0]), 0.0
 
 
 def _sigma(errors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -204,53 +206,3 @@ def _inverse_root(inverse_variances: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 FORMULAS = {"sigma": _sigma, "var": _root, "ivar": _inverse_root}
-
-
-def _mean(
-    name: str,
-    names: tuple[str, ...],
-    columns: Sequence[NDArray[np.float64]],
-    present: NDArray[np.bool_],
-    remarks: list[str],
-) -> NDArray[np.float64]:
-    """Mean of upper and lower errors; invalid where one of them is, or where only one of them is zero."""
-    upper, lower = columns
-    lower = -lower if _all_negative(lower[present]) else lower
-    mean, smallest = 0.5 * (upper + lower), np.minimum(upper, lower)
-    usable = (smallest > 0) | ((upper == 0) & (lower == 0))
-    _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
-    return np.where(usable, mean, np.where(smallest < 0, smallest, np.nan))
-
-
-def _all_negative(lower: NDArray[np.float64]) -> bool:
-    """Whether lower errors are written with a minus sign."""
-    lower = lower[~np.isnan(lower)]
-    return bool((lower <= 0).all() and (lower < 0).any())
-
-
-def _warn_of_unequal(
-    name: str,
-    names: tuple[str, ...],
-    upper: NDArray[np.float64],
-    lower: NDArray[np.float64],
-    usable: NDArray[np.bool_],
-    remarks: list[str],
-) -> None:
-    mean = 0.5 * (upper + lower)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        difference = np.where(usable & np.isfinite(mean), np.abs(upper - lower) / mean, 0.0)
-    unequal = int((difference > UNEQUAL).sum())
-    if unequal == 0:
-        return
-    worst = int(np.argmax(difference))
-    sentence = (
-        f"upper and lower errors of {name} differ by more than {UNEQUAL:.0%} of their mean in {unequal} "
-        f"row{'s' if unequal > 1 else ''}"
-    )
-    remarks.append(sentence)
-    warnings.warn(
-        f"{sentence} (most in row {worst}: +{upper[worst]:.3g} -{lower[worst]:.3g}, in {' and '.join(names)}); the "
-        "fit takes their mean as a symmetric error",
-        XdgmmWarning,
-        stacklevel=2,
-    )

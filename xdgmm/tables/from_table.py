@@ -91,9 +91,9 @@ def observations_from_table(
     of these, as var_X or cov_X_X (variances), or with a word for errors or variances anywhere in the name, as
     FLUX_IVAR_G for FLUX_G (`xdgmm.tables.conventions.WORDS`).  Correlations of X and Y are found, in either order, as
     X_Y_corr, corr_X_Y, rho_X_Y, XYcor, covariances as cov_X_Y, X_Y_cov.  Upper and lower case matter only where the
-    table has both.  The error of a pair is the mean of upper and lower, half the length of the interval that they span
-    (D'Agostini 2004, arXiv:physics/0403086).  Masked and NaN values are missing, and so is a value with an infinite
-    error.
+    table has both.  Upper and lower errors u and l describe a split normal whose mode is the value X: the fit takes its
+    mean X + sqrt(2/pi) (u - l), and as error its standard deviation sqrt((1 - 2/pi) (u - l)² + u l).  Masked and NaN
+    values are missing, and so is a value with an infinite error.
 
     Examples
     --------
@@ -145,7 +145,7 @@ class MatchedColumns:
 def _with_errors(
     matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str], options: dict[str, Any]
 ) -> Observations:
-    errors = _errors(matched, np.isfinite(values), remarks)
+    values, errors = _read_errors(matched, values, remarks)
     values = handle_bad_errors(values, errors, matched.errors, matched.on_bad, remarks)
     if not matched.correlations:
         return Observations.with_standard_errors(values, errors, **options)
@@ -153,11 +153,17 @@ def _with_errors(
     return Observations.with_covariances(values, covariances, **options)
 
 
-def _errors(matched: MatchedColumns, present: NDArray[np.bool_], remarks: list[str]) -> NDArray[np.float64]:
-    result = np.empty(present.shape)
+def _read_errors(
+    matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The values (N, D), moved where upper and lower errors differ, and the 1-sigma errors (N, D)."""
+    present = np.isfinite(values)
+    errors = np.empty(values.shape)
     for i, column in enumerate(zip(matched.names, matched.units, matched.errors, strict=True)):
-        result[:, i] = read_errors(matched.table, *column, present[:, i], remarks)
-    return too_large_as_infinite(result)
+        errors[:, i], shift = read_errors(matched.table, *column, present[:, i], remarks)
+        if np.any(shift):
+            values = values + np.outer(shift, np.arange(values.shape[1]) == i)
+    return values, too_large_as_infinite(errors)
 
 
 def _correlated(

@@ -40,8 +40,8 @@ def _group_remark(kind: str, convention: str, group: list[tuple[str, tuple[str, 
         return f"values of {names} taken as exact"
     columns = [" and ".join(columns) for _, columns in group]
     source = columns[0] if len(group) == 1 else convention or _counted(columns, len(columns))
-    mean = " (the mean of upper and lower)" if kind == "pair" else ""
-    return f"{WORDS[kind]} of {names} taken from {source}{mean}"
+    both = " (upper and lower)" if kind == "pair" else ""
+    return f"{WORDS[kind]} of {names} taken from {source}{both}"
 
 
 def _counted(names: list[str], n_columns: int) -> str:

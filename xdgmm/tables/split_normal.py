@@ -1,0 +1,113 @@
+"""Upper and lower errors: the mean and the standard deviation of the split normal distribution that they describe."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xdgmm.errors import XdgmmWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
+
+
+def split_normal_moments(
+    upper: NDArray[np.float64], lower: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean minus mode, and standard deviation, of split normal distributions.
+
+    A split normal has the density of a Gaussian with standard deviation `upper` above its mode, and `lower` below it.
+
+    Parameters
+    ----------
+    upper, lower : ndarray (N,)
+        Positive, or both zero; NaN and infinity give an infinite or NaN standard deviation and no shift.
+
+    Returns
+    -------
+    shift, sd : ndarray (N,)
+        ``sqrt(2/pi) (u - l)`` and ``sqrt((1 - 2/pi) (u - l)² + u l)`` (Wallis 2014, Statistical Science 29, 106); equal
+        errors give 0 and this error exactly.
+    """
+    largest = np.maximum(upper, lower)
+    known = np.isfinite(largest) & (largest > 0)
+    ratio = np.divide(np.minimum(upper, lower), largest, out=np.ones_like(largest), where=known)
+    shift = np.sqrt(2 / np.pi) * np.subtract(upper, lower, out=np.zeros_like(largest), where=known)
+    with np.errstate(invalid="ignore"):
+        return shift, largest * np.sqrt((1 - 2 / np.pi) * (1.0 - ratio) ** 2 + ratio)
+
+
+def read_pair(
+    name: str,
+    names: tuple[str, ...],
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    present: NDArray[np.bool_],
+    remarks: list[str],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Shift of the values, and 1-sigma errors, for upper and lower errors (N,) each; lower ones may be negative.
+
+    An error is zero, negative or NaN, and there is no shift, where one of the two is invalid, or only one is zero.
+    """
+    lower = -lower if _all_negative(lower[present]) else lower
+    smallest = np.minimum(upper, lower)
+    shift, sd = split_normal_moments(upper, lower)
+    shift = np.where(present & (smallest > 0), shift, 0.0)
+    usable = (smallest > 0) | ((upper == 0) & (lower == 0))
+    _remark_on_shift(name, shift, remarks)
+    _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
+    return shift, np.where(usable, sd, np.where(smallest < 0, smallest, np.nan))
+
+
+def _all_negative(lower: NDArray[np.float64]) -> bool:
+    """Whether lower errors are written with a minus sign."""
+    lower = lower[~np.isnan(lower)]
+    return bool((lower <= 0).all() and (lower < 0).any())
+
+
+def _remark_on_shift(name: str, shift: NDArray[np.float64], remarks: list[str]) -> None:
+    count = np.count_nonzero(shift)
+    if count:
+        remarks.append(
+            f"{count} value{'s' if count > 1 else ''} of {name} with unequal upper and lower errors moved to the mean "
+            f"of their split normal (by {_range(shift[shift != 0])})"
+        )
+
+
+def _range(shift: NDArray[np.float64]) -> str:
+    smallest, largest = f"{shift.min():+.3g}", f"{shift.max():+.3g}"
+    return smallest if smallest == largest else f"{smallest} to {largest}"
+
+
+def _warn_of_unequal(
+    name: str,
+    names: Sequence[str],
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    remarks: list[str],
+) -> None:
+    mean = 0.5 * (upper + lower)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        difference = np.where(usable & np.isfinite(mean), np.abs(upper - lower) / mean, 0.0)
+    unequal = int((difference > UNEQUAL).sum())
+    if unequal == 0:
+        return
+    worst = int(np.argmax(difference))
+    sentence = (
+        f"upper and lower errors of {name} differ by more than {UNEQUAL:.0%} of their mean in {unequal} "
+        f"row{'s' if unequal > 1 else ''}"
+    )
+    remarks.append(sentence)
+    warnings.warn(
+        f"{sentence} (most in row {worst}: +{upper[worst]:.3g} -{lower[worst]:.3g}, in {' and '.join(names)}); the fit "
+        "takes the mean and the standard deviation of a split normal whose mode is the value, but not its skewness",
+        XdgmmWarning,
+        stacklevel=2,
+    )
