@@ -1,14 +1,19 @@
 import os
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from xdgmm import XDGMM, Fixed, GaussianMixture, InputError, Observations
-from xdgmm.errors import ConvergenceWarning, OutputError
+from xdgmm.errors import ConvergenceWarning, OutputError, XdgmmWarning
 from xdgmm.uncertainty.mcmc import HalfCauchy, PosteriorPrior, SamplingOutcome, chain, sample_posterior
 
 h5py = pytest.importorskip("h5py")
@@ -101,8 +106,9 @@ def test_a_killed_run_has_lost_no_finished_chunk_and_goes_on(tmp_path):
     )
     whole = sample_posterior(names["result"], names["observations"], n_steps=kept + 500, rng=3)
     np.testing.assert_array_equal(resumed.chain.coordinates, whole.chain.coordinates)
-    leftovers = [other for other in tmp_path.iterdir() if other not in (script, path)]
+    leftovers = [other.name for other in tmp_path.iterdir() if other not in (script, path)]
     assert len(leftovers) <= 1  # killed in the middle of writing, there is a temporary file
+    assert "chain.h5.lock" not in leftovers  # it was taken over
 
 
 def checks_up_to(n):
@@ -139,6 +145,14 @@ def test_an_interrupt_before_the_first_step_is_one(line, monkeypatch):
 
 
 def interrupt_at(monkeypatch, n_steps):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    interruptible(monkeypatch).at[n_steps] = interrupt
+
+
+def interruptible(monkeypatch):
+    """Sampling that calls, after so many steps, what stands in its dictionary `at`."""
     import emcee
 
     sample = emcee.EnsembleSampler.sample
@@ -146,10 +160,11 @@ def interrupt_at(monkeypatch, n_steps):
     def interrupted(sampler, *arguments, **options):
         for state in sample(sampler, *arguments, **options):
             yield state
-            if sampler.iteration == n_steps:
-                raise KeyboardInterrupt
+            interrupted.at.get(sampler.iteration, lambda: None)()
 
+    interrupted.at = {}
     monkeypatch.setattr(emcee.EnsembleSampler, "sample", interrupted)
+    return interrupted
 
 
 def test_a_file_that_exists_is_refused_or_overwritten(line, tmp_path):
@@ -224,3 +239,211 @@ def test_without_h5py_there_is_a_sentence(line, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"h5py.*pip install 'xdgmm\[mcmc\]'"):
         sample_posterior(*line, backend=tmp_path / "chain.h5")
     assert not Path(tmp_path / "chain.h5").exists()
+
+
+@pytest.fixture(scope="session")
+def stored(line, tmp_path_factory):
+    """The bytes of a file of 20 steps, and the samples of 21 steps that go on from it."""
+    path = tmp_path_factory.mktemp("stored") / "chain.h5"
+    with SHORT:
+        sample_posterior(*line, n_steps=20, backend=path, rng=1)
+    content = path.read_bytes()
+    with SHORT:
+        samples = sample_posterior(*line, n_steps=21, backend=path, existing="resume")
+    return content, samples.chain
+
+
+@given(st.data())
+@hypothesis_settings(max_examples=100)
+def test_a_flipped_bit_is_refused_or_changes_nothing(line, stored, tmp_path, data):
+    content, chain = stored
+    place = data.draw(st.integers(0, 8 * len(content) - 1))
+    changed = bytearray(content)
+    changed[place // 8] ^= 1 << place % 8
+    assert_refused_or_same(line, tmp_path / "chain.h5", bytes(changed), chain)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_flipped_bit_is_refused_or_changes_nothing_in_many_more_places(line, stored, tmp_path, seed):
+    content, chain = stored
+    for place in np.random.default_rng(seed).integers(0, 8 * len(content), 200):
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        assert_refused_or_same(line, tmp_path / "chain.h5", bytes(changed), chain)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.1, 0.3, 0.5, 0.9, 0.999])
+def test_a_file_that_was_cut_is_refused(line, stored, tmp_path, fraction):
+    content, chain = stored
+    assert_refused_or_same(line, tmp_path / "chain.h5", content[: int(fraction * len(content))], chain)
+
+
+def assert_refused_or_same(line, path, content, chain):
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XdgmmWarning)
+        try:
+            samples = sample_posterior(*line, n_steps=21, backend=path, existing="resume")
+        except InputError as error:
+            assert "damaged" in str(error) or "other data" in str(error)  # noqa: PT017 - either is right
+            assert path.read_bytes() == content
+            return
+    np.testing.assert_array_equal(samples.chain.coordinates, chain.coordinates)
+    np.testing.assert_array_equal(samples.chain.log_posterior, chain.log_posterior)
+    np.testing.assert_array_equal(samples.chain.acceptance, chain.acceptance)
+
+
+def tripled(group):
+    group["chain"][:, :, 1] *= 3.0
+
+
+def shifted_posterior(group):
+    group["log_prob"][...] += 1.0
+
+
+def not_finite(group):
+    group["chain"][3, 2, 0] = np.nan
+
+
+def replace_by(name, change):
+    def edit(group):
+        array = change(group[name][...])
+        del group[name]
+        group[name] = array
+
+    return edit
+
+
+def with_attribute(name, value):
+    def edit(group):
+        group.attrs[name] = value
+
+    return edit
+
+
+def without(name):
+    def edit(group):
+        if name in group:
+            del group[name]
+        else:
+            del group.attrs[name]
+
+    return edit
+
+
+EDITS = {
+    "a tripled column": tripled,
+    "another posterior": shifted_posterior,
+    "NaN": not_finite,
+    "fewer steps": replace_by("chain", lambda a: a[:5]),
+    "no steps": replace_by("chain", lambda a: a[:0]),
+    "fewer walkers": replace_by("chain", lambda a: a[:, :9]),
+    "a flat chain": replace_by("chain", np.ravel),
+    "text": replace_by("chain", lambda a: a.astype("S8")),
+    "fewer posteriors": replace_by("log_prob", lambda a: a[:-1]),
+    "too much accepted": replace_by("accepted", lambda a: a + 1000),
+    "fewer accepted": replace_by("accepted", lambda a: a[:-1]),
+    "another state": with_attribute("random_state_1", np.arange(624, dtype=np.uint32)),
+    "a short state": with_attribute("random_state_1", np.arange(6, dtype=np.uint32)),
+    "a state of another kind": with_attribute("random_state_0", "PCG64"),
+    "a position beyond the state": with_attribute("random_state_2", 10_000),
+    "no state": without("random_state_1"),
+    "no chain": without("chain"),
+    "no hash": without("xdgmm_hash"),
+    "other words": with_attribute("prior", "flat"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_file_is_refused(line, stored, tmp_path, edit):
+    path = tmp_path / "chain.h5"
+    path.write_bytes(stored[0])
+    with h5py.File(path, "r+") as file:
+        EDITS[edit](file["mcmc"])
+    with pytest.raises(InputError, match=r"chain\.h5' is no chain of xdgmm, or it is damaged.*existing='overwrite'"):
+        sample_posterior(*line, n_steps=21, backend=path, existing="resume")
+
+
+@pytest.mark.parametrize("edit", ["a tripled column", "another posterior", "NaN", "fewer walkers", "a short state"])
+def test_an_edited_file_without_a_digest_is_refused(line, stored, tmp_path, edit):
+    path = tmp_path / "chain.h5"
+    path.write_bytes(stored[0][512:])  # without the block that holds the digest
+    with h5py.File(path, "r+") as file:
+        EDITS[edit](file["mcmc"])
+    with pytest.raises(InputError, match=r"chain\.h5' is .*damaged"):
+        sample_posterior(*line, n_steps=21, backend=path, existing="resume")
+
+
+def test_two_runs_that_begin_together_do_not_both_sample(line, tmp_path):
+    path, ready, refused = tmp_path / "chain.h5", threading.Barrier(4), []
+
+    def run(seed):
+        ready.wait()
+        try:
+            sample_posterior(*line, n_steps=300, backend=path, rng=seed)
+        except InputError as error:
+            refused.append((seed, str(error)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        (winner,) = set(range(4)) - {seed for seed, _ in refused}
+        assert all("another process" in sentence or "exists" in sentence for _, sentence in refused)
+        expected = sample_posterior(*line, n_steps=300, rng=winner).chain.coordinates
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["mcmc"]["chain"], expected)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_chain_made_meanwhile_without_a_lock_is_kept(line, tmp_path, monkeypatch):
+    path, sample = tmp_path / "chain.h5", interruptible(monkeypatch)
+    sample.at[10] = lambda: path.write_bytes(b"of another machine")
+    with pytest.raises(OutputError, match="it exists already"):
+        sample_posterior(*line, n_steps=50, backend=path, rng=1)
+    assert path.read_bytes() == b"of another machine"
+
+
+def test_a_terminated_run_keeps_its_steps_and_ends(line, tmp_path, monkeypatch):
+    path = tmp_path / "chain.h5"
+    interruptible(monkeypatch).at[140] = lambda: sys.exit(143)
+    with pytest.raises(SystemExit, match="143"):
+        sample_posterior(*line, backend=path, rng=3)
+    assert steps(path) == 140
+
+
+@pytest.mark.parametrize("line_number", range(1, 8))
+def test_an_interrupt_within_a_step_loses_that_step_alone(line, tmp_path, line_number):
+    """KeyboardInterrupt at each line of the function of emcee that keeps a step."""
+    from emcee.backends import Backend
+
+    path, code = tmp_path / "chain.h5", Backend.save_step.__code__
+    calls = []
+
+    def trace(frame, event, _):
+        if frame.f_code is not code:
+            return None
+        if event == "call":
+            calls.append(0)
+        elif event == "line" and len(calls) == 120:
+            calls[-1] += 1
+            if calls[-1] == line_number:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.warns(ConvergenceWarning, match=r"interrupted.*\(119 steps"):
+            sample_posterior(*line, n_steps=130, backend=path, rng=3)
+    finally:
+        sys.settrace(before)
+    with SHORT:
+        resumed = sample_posterior(*line, n_steps=130, backend=path, existing="resume")
+        whole = sample_posterior(*line, n_steps=130, rng=3)
+    np.testing.assert_array_equal(resumed.chain.coordinates, whole.chain.coordinates)
+    np.testing.assert_array_equal(resumed.chain.acceptance, whole.chain.acceptance)

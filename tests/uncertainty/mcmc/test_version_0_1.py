@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xdgmm import Background, GaussianMixture, Observations
-from xdgmm.errors import ConvergenceWarning
+from xdgmm.errors import ConvergenceWarning, XdgmmWarning
 from xdgmm.fitting import Dirichlet, Model, Normal, Settings, StoppingRule, fit
 from xdgmm.objects import log_likelihoods
 from xdgmm.uncertainty.mcmc import LKJ, HalfCauchy, PosteriorPrior, sample_posterior
@@ -59,13 +59,15 @@ def _result(mixture, observations, model):
 def test_a_chain_of_version_0_1_is_read_and_continued(name, tmp_path):
     result, observations, prior = runs()[name]
     path = shutil.copy(CHAINS / f"version_0_1_{name}.h5", tmp_path / "chain.h5")
-    with pytest.warns(ConvergenceWarning):
+    with pytest.warns(ConvergenceWarning), pytest.warns(XdgmmWarning, match="have no digest"):
         old = sample_posterior(result, observations, prior=prior, n_steps=12, backend=path, existing="resume")
     assert old.n_steps == 12
-    with pytest.warns(ConvergenceWarning):
+    with pytest.warns(ConvergenceWarning), pytest.warns(XdgmmWarning, match="have no digest"):
         more = sample_posterior(result, observations, prior=prior, n_steps=15, backend=path, existing="resume")
     np.testing.assert_array_equal(more.chain.coordinates[:12], old.chain.coordinates)
     assert np.isfinite(more.chain.log_posterior).all()
+    with pytest.warns(ConvergenceWarning):  # it has a digest now
+        sample_posterior(result, observations, prior=prior, n_steps=16, backend=path, existing="resume")
 
 
 @pytest.mark.parametrize("name", list(runs()))

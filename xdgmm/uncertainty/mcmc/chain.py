@@ -82,6 +82,8 @@ class Chain:
 def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object], bar: Callable[..., object]) -> Chain:
     """Sample until the plan is fulfilled; a keyboard interrupt ends it with what there is.
 
+    What there is, is also saved where the program is ended (SystemExit).
+
     Parameters
     ----------
     sampler : emcee.EnsembleSampler
@@ -112,6 +114,10 @@ def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object
             raise
         save(sampler.backend)
         outcome = SamplingOutcome.INTERRUPTED
+    except SystemExit:  # the program is to end
+        if sampler.iteration > 0:
+            save(sampler.backend)
+        raise
     return _chain(sampler, outcome)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import ExitStack
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,13 @@ from .chain import Chain, Plan, run_chain
 from .posterior import Posterior
 from .priors import PosteriorPrior
 from .samples import FreeParameters, PosteriorSamples
-from .storage import ChainFile, hash_of_posterior
+from .storage import chain_file, hash_of_posterior
 from .walkers import starting_points
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from .storage import ChainFile
 
 MAX_STEPS = 50_000
 FEWEST = 8  # walkers, however few dimensions: the snooker move needs three others
@@ -93,7 +95,7 @@ def sample_posterior(
     ------
     InputError
         If the fit is of other data, an argument is not what it must be, there is nothing to sample, the prior has zero
-        density at the fit, or the backend exists or holds something else.
+        density at the fit, or the backend exists, is damaged, holds something else, or is written by another process.
 
     Notes
     -----
@@ -118,12 +120,15 @@ def sample_posterior(
     resolved = prior.resolved(observations, result.mixture.n_components, result.model)
     posterior = Posterior(result, observations, resolved)
     _check_same_data(result, observations, posterior)
-    file, rng = None, as_generator(rng)
+    rng = as_generator(rng)
     _check_moves(moves)
-    if backend is not None:
-        file = ChainFile(backend, existing, hash_of_posterior(result, observations, resolved), str(resolved))
-    sampler, state = _sampler(posterior, n_walkers, moves, file, rng)
-    with progress_bar(progress, "steps") as bar:
+    with ExitStack() as context:
+        file = None
+        if backend is not None:
+            posterior_hash = hash_of_posterior(result, observations, resolved)
+            file = context.enter_context(chain_file(backend, existing, posterior_hash, str(resolved)))
+        sampler, state = _sampler(posterior, n_walkers, moves, file, rng)
+        bar = context.enter_context(progress_bar(progress, "steps"))
         save = (lambda _: None) if file is None else file.save
         chain = run_chain(sampler, state, plan, save, _Progress(bar))
     return _samples(chain, posterior, result, str(resolved), relabel)
@@ -188,18 +193,18 @@ def _sampler(
 ) -> tuple[Any, Any]:
     """The sampler of emcee, with what was sampled already, and the state from which it goes on."""
     from emcee import EnsembleSampler, State
-    from emcee.backends import Backend
 
+    from .memory import Memory
     from .moves import default_moves
 
     size = posterior.coordinates.size
     if size == 0:
         raise InputError("every parameter is fixed, so there is nothing to sample; free one")
     _check_walkers(n_walkers, size)
-    memory = Backend()
+    memory = Memory()
     resumed = file is not None and file.resuming
     if file is not None and resumed:
-        file.load(memory, size)
+        file.load(memory, size, posterior)
         if n_walkers not in (None, memory.shape[0]):
             raise InputError(
                 f"`n_walkers` is {n_walkers}, but the chain in the backend has {memory.shape[0]}; leave it out"
