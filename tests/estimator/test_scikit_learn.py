@@ -242,7 +242,7 @@ def test_columns_named_like_errors_are_fitted_with_a_warning(correlated):
     with pytest.warns(XdgmmWarning, match=r"'e_a' .*errors of 'a' \(and 1 more\).* Xerr="):
         model = XDGMM().fit(Frame(both, ["a", "b", "e_a", "b_err"]))
     assert model.n_features_in_ == 4
-    XDGMM().fit(Frame(both, ["a", "b", "ea", "berr"]))
+    XDGMM().fit(Frame(both, ["a", "b", "ea", "eb"]))
 
 
 def test_rows_of_errors_in_another_order_are_refused(correlated):

@@ -316,8 +316,8 @@ def test_a_column_without_any_value_can_be_judged_but_not_fitted():
         fit(observations)
 
 
-def test_missing_through_infinite_errors_alone_is_refused_too():
-    with pytest.raises(InputError, match="missing"):
+def test_infinite_errors_are_blamed_where_they_alone_leave_nothing_to_fit():
+    with pytest.raises(InputError, match=r"infinite error.*check the errors"):
         Observations.with_standard_errors([1.0, 2.0], np.inf)
 
 
@@ -427,6 +427,40 @@ def test_a_covariance_that_is_symmetric_to_rounding_is_accepted():
     rough = np.einsum("nij,nkj->nik", factor, factor)
     rough[:, 0, 1] *= 1 + 1e-15
     Observations.with_covariances(VALUES, rough)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_correlations_of_one_in_single_precision_are_accepted_and_corrected(sign):
+    rng = np.random.default_rng(2)
+    errors = rng.lognormal(0, 1, (500, 2))
+    covariances = errors[:, :, None] * errors[:, None, :]
+    covariances[:, 0, 1] = covariances[:, 1, 0] = sign * covariances[:, 0, 1]
+    single = covariances.astype(np.float32)
+    assert (np.linalg.eigvalsh(single.astype(float))[:, 0] < -1e-10).any()  # else the test would show nothing
+    given = single.astype(float)
+    kept = given.copy()
+    noise = Observations.with_covariances(rng.standard_normal((500, 2)), given).noise
+    scale = np.sqrt(np.einsum("nii->ni", noise))
+    correlations = noise / scale[:, :, None] / scale[:, None, :]
+    assert np.linalg.eigvalsh(correlations)[:, 0].min() > -1e-13
+    np.testing.assert_array_equal(np.einsum("nii->ni", noise), np.einsum("nii->ni", kept))  # variances do not change
+    np.testing.assert_allclose(noise, kept, rtol=1e-6)
+    np.testing.assert_array_equal(given, kept)  # nor does the user's array
+
+
+def test_an_eigenvalue_beyond_single_precision_is_refused_in_every_way_in():
+    values, errors = np.zeros((1, 2)), {"a": [0.0], "b": [0.0], "e_a": [1.0], "e_b": [1.0]}
+    for excess, accepted in ((5e-7, True), (2e-6, False)):
+        matrix = [[[1.0, 1 + excess], [1 + excess, 1.0]]]
+        tables = ({**errors, "a_b_corr": [1 + excess]}, {**errors, "cov_a_b": [1 + excess]})
+        ways = [lambda m=matrix: Observations.with_covariances(values, m)]
+        ways += [lambda t=table: Observations.from_table(t, ["a", "b"]) for table in tables]
+        for way in ways:
+            if accepted:
+                np.testing.assert_allclose(way().noise[0, 0, 1], 1.0, rtol=1e-12)
+            else:
+                with pytest.raises(InputError, match=r"positive semi-definite|outside|exceeds"):
+                    way()
 
 
 def test_rows_are_counted_over_all_of_a_long_table():

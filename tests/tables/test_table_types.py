@@ -125,6 +125,38 @@ def test_what_has_no_columns_of_one_length_and_different_names_is_refused(table,
         observations_from_table(table, "v")
 
 
+def test_integers_as_names_of_columns_are_chosen_as_numbers_or_text():
+    frame = pd.DataFrame(np.transpose([VALUES, ERRORS, COUNTS]))
+    for table in (frame, dict(frame.items())):
+        for names in ((0, 1, 2), ("0", "1", "2"), (np.int64(0), 1, "2")):
+            observations = observations_from_table(table, names[0], errors=names[1], weights=names[2])
+            assert observations.names == ("0",)
+            np.testing.assert_array_equal(observations.values[:, 0], VALUES)
+            assert observations.weights.tolist() == COUNTS
+    frame = pd.DataFrame(np.ones((3, 3)))
+    observations = observations_from_table(frame, [0, 1], errors=None)
+    assert observations.names == ("0", "1")
+    observations = observations_from_table(frame.assign(rho=0.5), [0, 1], errors=[2, 2], correlations={(0, 1): "rho"})
+    assert observations.noise[0, 0, 1] == 0.5
+
+
+def test_names_of_several_levels_are_joined():
+    names = [("gaia", "pmra"), ("gaia", "pmra_error"), ("hst", "pmra"), ("id", "")]
+    frame = pd.DataFrame(np.arange(12.0).reshape(3, 4), columns=pd.MultiIndex.from_tuples(names))
+    for columns in (None, "gaia_pmra", ("gaia", "pmra"), [("gaia", "pmra")]):
+        observations = observations_from_table(frame, columns)
+        assert observations.names == ("gaia_pmra",)
+        assert observations.values[:, 0].tolist() == [0.0, 4.0, 8.0]
+        assert observations.noise[:, 0].tolist() == [1.0, 5.0, 9.0]
+    observations = observations_from_table(frame, [("hst", "pmra")], errors=[("gaia", "pmra_error")], weights="id")
+    assert observations.values[:, 0].tolist() == [2.0, 6.0, 10.0]
+
+
+def test_names_that_are_the_same_as_text_are_refused():
+    with pytest.raises(InputError, match="same name, '0'"):
+        observations_from_table(pd.DataFrame({0: [1.0], "0": [2.0]}), 0)
+
+
 def test_frames_are_read_without_pandas_or_polars_being_needed(monkeypatch):
     for name in ("pandas", "polars"):
         monkeypatch.setitem(sys.modules, name, None)

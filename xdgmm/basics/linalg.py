@@ -9,6 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ROUNDING = 1e-6  # correlations are often float32: eigenvalues of up to ten columns have smaller errors than this
+EXACT = 1e-13  # eigenvalues of correlations in double precision have smaller errors than this
+
 
 def symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average with the transpose."""
@@ -41,6 +44,27 @@ def negative_eigenvalues(matrices: NDArray[np.float64], tolerance: float = 0.0) 
     except np.linalg.LinAlgError:
         return np.asarray(np.minimum(np.linalg.eigvalsh(matrices)[:, 0], 0.0))
     return np.zeros(len(matrices))
+
+
+def rounded_correlations(
+    correlations: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Corrections of correlations that rounding to single precision has made indefinite, and which are indefinite.
+
+    Where the smallest eigenvalue of a matrix of correlations C (N, D, D) is -d, with d within `ROUNDING`,
+    ``(C + d I) / (1 + d)`` has no negative eigenvalue and the same diagonal: the factor (N,) of its correlations is
+    ``1 / (1 + d)``.  Where d is larger, the matrix is indefinite: its factor is 1, and the second array (N,) is True.
+    """
+    lowest = negative_eigenvalues(correlations, EXACT)
+    indefinite = lowest < -ROUNDING
+    rounded = (lowest < -EXACT) & ~indefinite
+    return 1.0 / (1.0 - np.where(rounded, lowest, 0.0)), indefinite
+
+
+def with_scaled_correlations(matrices: NDArray[np.float64], factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrices (N, D, D) whose elements beside the diagonal are multiplied by these factors (N,)."""
+    diagonal = np.eye(matrices.shape[-1], dtype=bool)
+    return np.where(diagonal, matrices, matrices * factors[:, None, None])
 
 
 def metric_root(information: NDArray[np.float64]) -> NDArray[np.float64]:

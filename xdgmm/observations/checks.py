@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.arrays import CHUNK, LARGEST, as_dimensionless, as_floats, label, list_rows, too_large
-from xdgmm.basics.linalg import negative_eigenvalues
+from xdgmm.basics.linalg import ROUNDING, rounded_correlations, with_scaled_correlations
 from xdgmm.basics.parameters import check_names
 from xdgmm.basics.units import check_units, common_unit, difference_unit
 from xdgmm.errors import InputError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
     Units = tuple[UnitBase | None, ...]
-
-ROUNDING = 1e-8  # how far from symmetric or positive semi-definite a covariance may be, relative to its scale
 
 
 def as_values(
@@ -75,7 +73,10 @@ def as_standard_errors(standard_errors: ArrayLike, values: Floats, units: Units)
 
 
 def as_covariances(covariances: ArrayLike, values: Floats, units: Units) -> Floats:
-    """Noise covariances (N, M, M) of the values (N, M); a variance may be infinite."""
+    """Noise covariances (N, M, M) of the values (N, M); a variance may be infinite.
+
+    Where only rounding to single precision makes a covariance indefinite, its correlations are corrected by that much.
+    """
     unit = difference_unit(common_unit(covariances, "covariances", units, "values"))
     covariances, _ = as_floats(covariances, "covariances", None if unit is None else unit**2)
     N, M = values.shape
@@ -84,9 +85,13 @@ def as_covariances(covariances: ArrayLike, values: Floats, units: Units) -> Floa
             f"`covariances` has shape {covariances.shape}, but `values` has shape {values.shape}; "
             f"({N}, {M}, {M}) is needed"
         )
+    original = covariances
     for start in range(0, N, CHUNK):
         part = slice(start, start + CHUNK)
-        _check_covariances(covariances[part], np.isfinite(values[part]), start)
+        factors = _check_covariances(original[part], np.isfinite(values[part]), start)
+        if (factors != 1.0).any():
+            covariances = original.copy() if covariances is original else covariances
+            covariances[part] = with_scaled_correlations(original[part], factors)
     return covariances
 
 
@@ -112,6 +117,10 @@ def complete(
     if weights is not None:
         weights = check_weights(as_floats(weights, "weights")[0], len(values))
     present = np.isfinite(values)
+    if not present.any() and infinite.any():
+        raise InputError(
+            "each value that is present has an infinite error, so there is nothing to fit; check the errors"
+        )
     if not present.any():
         raise InputError("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
     if projections is not None:
@@ -135,7 +144,9 @@ def check_columns_present(values: Floats, names: Sequence[str]) -> None:
     present = np.atleast_1d(np.isfinite(values).any(axis=0))
     if not present.all():
         empty = ", ".join(name for name, any_present in zip(names, present, strict=True) if not any_present)
-        raise InputError(f"every value of {empty} is missing (NaN or masked); leave that column out")
+        raise InputError(
+            f"every value of {empty} is missing (NaN or masked) or has an infinite error; leave that column out"
+        )
 
 
 def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Floats:
@@ -208,8 +219,11 @@ def _check_finite(values: Floats, names: Sequence[str] | None) -> None:
     raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
-def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> None:
-    """Covariances of values that are present, with finite variances, must be symmetric and positive semi-definite."""
+def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> Floats:
+    """Covariances of values that are present, with finite variances, must be symmetric and positive semi-definite.
+
+    Returns the factors (N,) by which `rounded_correlations` corrects rounding.
+    """
     present = present & ~np.isposinf(np.diagonal(covariances, axis1=1, axis2=2))
     both = present[:, :, None] & present[:, None, :]
     C = np.where(both, covariances, np.eye(present.shape[1]))
@@ -220,7 +234,9 @@ def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> N
     _raise_where((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", first_row)
     C = C / scale[:, :, None] / scale[:, None, :]
     _raise_where((np.abs(C - C.transpose(0, 2, 1)) > ROUNDING).any(axis=(1, 2)), "not symmetric", first_row)
-    _raise_where(negative_eigenvalues(C, ROUNDING) < -ROUNDING, "not positive semi-definite", first_row)
+    factors, indefinite = rounded_correlations(C)
+    _raise_where(indefinite, "not positive semi-definite", first_row)
+    return factors
 
 
 def _raise_where(bad: Any, what: str, first_row: int) -> None:

@@ -76,6 +76,26 @@ def _counted(column: str, errors: NDArray[np.float64], bad: NDArray[np.bool_]) -
     return f"{subject} '{column}' {verb} invalid errors ({counted}) in {list_rows(rows)}"
 
 
+def refuse_without_usable_errors(
+    present: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    errors: NDArray[np.float64],
+    names: Sequence[str],
+    matches: Sequence[Match],
+) -> None:
+    """Refuse values of which some were present (N, D) but none has an error that can be used; the errors are named."""
+    if not present.any() or (np.isfinite(values) & np.isfinite(errors)).any():
+        return
+    i = int(np.flatnonzero(present.any(axis=0))[0])
+    columns, kind = "' and '".join(matches[i].columns), matches[i].kind
+    zero_weight = kind == "ivar" and np.isposinf(errors[present[:, i], i]).all()
+    why = "every inverse variance is zero" if zero_weight else "all are zero, negative, missing or infinite"
+    raise InputError(
+        f"'{columns}' holds no error of '{names[i]}' that can be used ({why}), so there is nothing to fit; name "
+        "another column with `errors`, or say that the values are exact: `errors=None`"
+    )
+
+
 def handle_missing_correlations(
     values: NDArray[np.float64], missing: NDArray[np.bool_], sentences: list[str], on_bad: str, remarks: list[str]
 ) -> NDArray[np.float64]:

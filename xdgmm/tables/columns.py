@@ -1,18 +1,17 @@
-"""Find columns by name, and read one as numbers in the unit that belongs to it."""
+"""Find columns by name, and read them as numbers with their units."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import reduce
-from operator import mul
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats
-from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
+
+from .table_types import text_name
+from .units import known_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +24,14 @@ SHOWN = 20  # how many names a message lists
 
 
 def find_column(table: NamedColumns, name: object, what: str = "column") -> str:
-    """The name, if the table has such a column.
+    """The name as text, if the table has such a column.
 
     Raises
     ------
     InputError
         If it has none; the message lists the columns and suggests the nearest name.
     """
+    name = text_name(name)
     if not isinstance(name, str):
         article = "an" if what.startswith("error") else "a"
         listed = list_names(table.names)
@@ -69,7 +69,7 @@ def read_columns(table: NamedColumns, names: Sequence[str]) -> tuple[NDArray[np.
 
 
 def read_column(table: NamedColumns, name: str) -> tuple[NDArray[np.float64], Any]:
-    """A column as float64 (N,), NaN where masked, and its unit as the table has it."""
+    """A column as float64 (N,), NaN where masked, and its unit."""
     column = table.column(name)
     if not hasattr(column, "dtype"):
         raise InputError(f"column '{name}' holds {type(column).__name__} values, but numbers belong there")
@@ -79,7 +79,7 @@ def read_column(table: NamedColumns, name: str) -> tuple[NDArray[np.float64], An
         _refuse_text(column, name)
     cells = _none_as_nan(column) if column.dtype.kind == "O" else getattr(column, "value", column)
     values, _ = as_floats(cells, f"column '{name}'")
-    return values, getattr(column, "unit", None)
+    return values, known_unit(getattr(column, "unit", None))
 
 
 def _none_as_nan(column: Any) -> NDArray[Any]:
@@ -99,80 +99,3 @@ def _refuse_text(column: Any, name: str) -> None:
                     f"column '{name}' holds strings (row {row}: {str(cell)!r}), but numbers belong there; correct "
                     "the cell, or leave it empty where the value is missing"
                 ) from None
-
-
-@dataclass(frozen=True)
-class ExpectedUnit:
-    """The unit that a column of errors, variances or covariances must convert to.
-
-    Attributes
-    ----------
-    what : str
-        What the column holds, for messages.
-    described : tuple of str
-        Names of the columns of values that it describes, for messages.
-    units : tuple of astropy units or None
-        Units of which the expected one is the product: twice the same for a variance, none for a correlation.
-    power : int
-        1, or -1 for inverse variances.
-    """
-
-    what: str
-    described: tuple[str, ...]
-    units: tuple[Any, ...]
-    power: int = 1
-
-    @property
-    def phrase(self) -> str:
-        """The columns that it describes, as a phrase."""
-        names = " and ".join(f"'{name}'" for name in dict.fromkeys(self.described))
-        return f"column{'s' if len(set(self.described)) > 1 else ''} {names}"
-
-    def unit(self) -> Any:
-        """The unit; None if it has no powers, as a unit that astropy does not know."""
-        from astropy.units import dimensionless_unscaled
-
-        # An error is a difference: that of a mag(AB) is in mag.
-        units = [difference_unit(unit) for unit in self.units]
-        try:
-            unit = reduce(mul, units) if units else dimensionless_unscaled
-            return unit if self.power == 1 else unit**self.power
-        except (ValueError, TypeError):
-            return None
-
-
-def read_converted(table: NamedColumns, name: str, expected: ExpectedUnit) -> NDArray[np.float64]:
-    """A column (N,) in the expected unit; a column without a unit is taken to be in that unit.
-
-    Raises
-    ------
-    InputError
-        If it has a unit that does not convert; the message names both columns.
-    """
-    values, own = read_column(table, name)
-    if own is None or [str(own)] == [str(unit) for unit in expected.units]:
-        return values
-    if None in expected.units:
-        none = "has none" if len(set(expected.described)) == 1 else "have no product of units"
-        raise InputError(
-            f"{expected.what} '{name}' has the unit {own}, but {expected.phrase} {none}; give both or neither"
-        )
-    wanted = expected.unit()
-    factor = None if wanted is None else _factor(difference_unit(own), wanted)
-    if factor is None:
-        target = f"powers of {expected.units[0]}" if wanted is None else str(wanted) or "dimensionless numbers"
-        of = f" of {expected.phrase}" if expected.units else " of a correlation"
-        given = f"in {own}" if str(own) else "dimensionless"
-        raise InputError(f"{expected.what} '{name}' is {given}, which does not convert to the {target}{of}")
-    if len(expected.units) == 1:
-        factor = abs(factor)  # astropy converts 1 dex to -2.5 mag, but an error has no sign
-    return values if factor == 1.0 else values * factor
-
-
-def _factor(own: Any, wanted: Any) -> float | None:
-    from astropy.units import UnitsError
-
-    try:
-        return float(own.to(wanted))
-    except (UnitsError, ValueError, TypeError):  # ValueError: a unit that astropy does not know
-        return None

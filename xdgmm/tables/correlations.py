@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.arrays import CHUNK, list_rows
-from xdgmm.basics.linalg import negative_eigenvalues
+from xdgmm.basics.linalg import ROUNDING, rounded_correlations, with_scaled_correlations
 from xdgmm.errors import InputError
 
-from .columns import ExpectedUnit, find_column, read_converted
+from .columns import find_column
 from .conventions import Match, correlation_matches
+from .conversions import ExpectedUnit, read_converted
+from .table_types import text_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 WORDS = ("cor", "cov", "rho")  # every name that a convention gives contains one of them
 WHAT = {"corr": "correlation column", "cov": "covariance column"}
-ROUNDING = 1e-6  # correlations are often float32; the eigenvalues of up to ten columns have smaller errors than this
 
 
 def match_correlations(
@@ -83,7 +84,7 @@ def _all_named(
     for pair, column in correlations.items():
         positions = _positions(names, pair)
         if positions in result:
-            raise InputError(f"`correlations` names a column for {' and '.join(pair)} twice; name one")
+            raise InputError(f"`correlations` names a column for {' and '.join(map(str, pair))} twice; name one")
         result[positions] = _named(table, column)
     return result
 
@@ -96,6 +97,8 @@ def _named(table: NamedColumns, column: Any) -> Match:
 
 
 def _positions(names: Sequence[str], pair: Any) -> tuple[int, int]:
+    if isinstance(pair, tuple):
+        pair = tuple(text_name(name) for name in pair)
     if not isinstance(pair, tuple) or len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(names):
         raise InputError(
             f"`correlations` names {pair!r}, but two of the columns to fit ({', '.join(names)}) are needed"
@@ -175,11 +178,6 @@ def clear_impossible(
         Rows with a correlation outside [-1, 1], or with correlations that are together indefinite.
     sentences : list of str
         One for each reason, with its columns and rows.
-
-    Notes
-    -----
-    Where the smallest eigenvalue of a matrix of correlations C is -d, with d within rounding, the matrix becomes
-    ``(C + d I) / (1 + d)``, which has no negative eigenvalue and the same diagonal.
     """
     impossible, sentences = np.zeros(len(matrices), dtype=bool), []
     for (i, j), match in matches.items():
@@ -203,11 +201,9 @@ def _correct_rounding(matrices: NDArray[np.float64]) -> NDArray[np.bool_]:
     result = np.zeros(len(matrices), dtype=bool)
     for start in range(0, len(matrices), CHUNK):
         C = matrices[start : start + CHUNK]
-        lowest = negative_eigenvalues(C)
-        result[start : start + CHUNK] = lowest < -ROUNDING
-        rounded = (lowest < 0) & (lowest >= -ROUNDING)
-        d = -lowest[rounded, None, None]
-        C[rounded] = (C[rounded] + d * np.eye(C.shape[1])) / (1.0 + d)
+        factors, result[start : start + CHUNK] = rounded_correlations(C)
+        if (factors != 1.0).any():
+            C[:] = with_scaled_correlations(C, factors)
     return result
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from xdgmm.errors import InputError, XdgmmWarning
 
-from .columns import ExpectedUnit, find_column, holds_numbers, list_names, read_converted
+from .columns import find_column, holds_numbers, list_names
 from .conventions import ERRORS, Match, error_matches, errors_among, half_pair, kind_by_name
+from .conversions import ExpectedUnit, read_converted
 from .split_normal import read_pair
 
 if TYPE_CHECKING:

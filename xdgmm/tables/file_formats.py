@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
 
+from .fits_nulls import table_of_hdu
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -56,7 +58,7 @@ def _fits(path: Path, hdu: int | str | None) -> QTable:
     from astropy.table import QTable
 
     with _binary(path) as stream, fits.open(stream) as file:
-        return QTable.read(file, hdu=table_number(file, hdu, path))
+        return QTable(table_of_hdu(file[table_number(file, hdu, path)]), copy=False)
 
 
 def table_number(file: Any, hdu: int | str | None, path: Path) -> int:

@@ -12,7 +12,13 @@ from xdgmm.errors import InputError
 from xdgmm.observations import Observations
 from xdgmm.observations.checks import check_weights, too_large_as_infinite
 
-from .bad_values import check_on_bad, handle_bad_errors, handle_impossible_correlations, handle_missing_correlations
+from .bad_values import (
+    check_on_bad,
+    handle_bad_errors,
+    handle_impossible_correlations,
+    handle_missing_correlations,
+    refuse_without_usable_errors,
+)
 from .columns import find_column, read_column, read_columns
 from .correlations import (
     clear_impossible,
@@ -23,7 +29,7 @@ from .correlations import (
 )
 from .error_columns import columns_with_errors, match_errors, read_errors
 from .remarks import correlation_remarks, error_remarks, missing_remarks
-from .table_types import NamedColumns, named_columns
+from .table_types import NamedColumns, named_columns, text_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,7 +152,9 @@ def _with_errors(
     matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str], options: dict[str, Any]
 ) -> Observations:
     values, errors = _read_errors(matched, values, remarks)
+    present = np.isfinite(values)
     values = handle_bad_errors(values, errors, matched.errors, matched.on_bad, remarks)
+    refuse_without_usable_errors(present, values, errors, matched.names, matched.errors)
     if not matched.correlations:
         return Observations.with_standard_errors(values, errors, **options)
     values, covariances = _correlated(matched, values, errors, remarks)
@@ -185,6 +193,8 @@ def _names_of_values(table: NamedColumns, columns: Any, errors: object, weights:
             raise InputError("`errors` is given, but not `columns`; name the columns to fit too")
         return columns_with_errors(table, weights)
     several = isinstance(columns, Iterable) and not isinstance(columns, (str, bytes))
+    if isinstance(columns, tuple) and text_name(columns) in table:  # the name of one column of a MultiIndex
+        several = all(text_name(name) in table for name in columns)
     names = [find_column(table, name) for name in (columns if several else [columns])]
     if not names:
         raise InputError("`columns` is empty; name at least one column")
@@ -197,7 +207,14 @@ def _known_units(names: Sequence[str], units: Sequence[Any]) -> tuple[tuple[Any,
 
     known = tuple(None if isinstance(unit, UnrecognizedUnit) else unit for unit in units)
     odd = [(name, unit) for name, unit in zip(names, units, strict=True) if isinstance(unit, UnrecognizedUnit)]
-    return known, [f"the unit '{unit}' of {name} is not known to astropy and left out" for name, unit in odd]
+    return known, [
+        sentence
+        for name, unit in odd
+        for sentence in (
+            f"the unit '{unit}' of {name} is not known to astropy and left out",
+            f"errors of {name} taken to be in the unit '{unit}', variances in its square",
+        )
+    ]
 
 
 def _weights(table: NamedColumns, name: str | None, remarks: list[str]) -> NDArray[np.float64] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from xdgmm.errors import InputError
 
 from .conventions import names_without_words
+from .fits_nulls import table_of_hdu
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -29,7 +31,7 @@ class NamedColumns:
     Attributes
     ----------
     names : tuple of str
-        Names of the columns.
+        Names of the columns as text: integers as they are printed, the levels of a MultiIndex joined by underscores.
     n_rows : int
         Number of rows.
     column : callable
@@ -74,13 +76,14 @@ def named_columns(table: object) -> NamedColumns:
     InputError
         If it is none of these, or if columns share a name or differ in length.
     """
-    from astropy.io.fits import BinTableHDU, FITS_rec
+    from astropy.io.fits import BinTableHDU, FITS_rec, TableHDU
     from astropy.table import Table
 
     if isinstance(table, NamedColumns):
         return table
     if isinstance(table, FITS_rec):  # astropy applies the units and null values that are in its columns
-        return _of_table(Table.read(BinTableHDU(table)))
+        hdu = TableHDU(table) if any(column.ascii for column in table.columns) else BinTableHDU(table)
+        return _of_table(table_of_hdu(hdu))
     if isinstance(table, Table):
         return _of_table(table)
     if isinstance(table, np.ndarray) and table.dtype.names is not None:
@@ -97,8 +100,9 @@ def _of_table(table: Table) -> NamedColumns:
 def _of_mapping(columns: Mapping[Any, Any]) -> NamedColumns:
     from astropy.table import QTable
 
+    names = _text_names(columns)
     try:
-        return _of_table(QTable({name: columns[name] for name in _text_names(columns)}, copy=False))
+        return _of_table(QTable(dict(zip(names, columns.values(), strict=True)), copy=False))
     except (ValueError, TypeError) as error:
         raise InputError(
             f"`table` is a dict whose columns make no table ({error}); give one entry for each row"
@@ -118,20 +122,39 @@ def _of_frame(table: Any) -> NamedColumns:
         raise InputError(f"`table` is a {type(table).__name__}{hint}") from None
     except DuplicateError:
         raise InputError("`table` has several columns of the same name; give each its own name") from None
-    return NamedColumns(names, len(frame), lambda name: _array_of_series(frame[name]))
+    positions = {name: i for i, name in enumerate(names)}
+    return NamedColumns(names, len(frame), lambda name: _array_of_series(frame[:, positions[name]], name))
+
+
+def text_name(name: object) -> object:
+    """The name of a column as text: an integer as it is printed, levels of a MultiIndex joined; others unchanged."""
+    if isinstance(name, tuple):
+        return "_".join(str(level) for level in name if level != "")
+    is_number = isinstance(name, int | np.integer) and not isinstance(name, bool)
+    return str(name) if is_number else name
 
 
 def _text_names(names: Any) -> tuple[str, ...]:
-    """Names that are text; columns are chosen by these only."""
-    return tuple(name for name in names if isinstance(name, str))
+    """Names of all columns as text.
+
+    Raises
+    ------
+    InputError
+        If two are the same as text.
+    """
+    result = tuple(str(text_name(name)) for name in names)
+    twice = [name for name, count in Counter(result).items() if count > 1]
+    if twice:
+        raise InputError(f"`table` has several columns of the same name, '{twice[0]}'; give each its own name")
+    return result
 
 
-def _array_of_series(series: Any) -> Any:
+def _array_of_series(series: Any, name: str) -> Any:
     """A column of a frame as an array: float64 with NaN for null; other types as they are, to be refused later."""
     import narwhals
 
     if isinstance(series.dtype, (narwhals.Categorical, narwhals.Enum)):
-        raise InputError(f"column '{series.name}' holds categories, but numbers belong there; convert it to float")
+        raise InputError(f"column '{name}' holds categories, but numbers belong there; convert it to float")
     if series.dtype.is_numeric():
         return series.cast(narwhals.Float64).to_numpy()
     nulls = series.is_null().to_numpy()
