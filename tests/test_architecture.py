@@ -31,6 +31,7 @@ ORDER = [
     {"basics"},
     {"files"},
     {"errors"},
+    {"text"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 LATE = {("observations", "tables"), ("fitting", "uncertainty")}  # Observations.from_table, FitResult.uncertainty

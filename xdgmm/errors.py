@@ -36,6 +36,8 @@ from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from .text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -61,6 +63,10 @@ __all__ = [
 class XdgmmError(Exception):
     """Anything xdgmm raises on purpose."""
 
+    def __str__(self) -> str:
+        """The message, with control characters of names and files as escapes."""
+        return printable(super().__str__())
+
 
 class InputError(XdgmmError, ValueError):
     """What was passed in cannot be used; the message says what, where, and what to do."""
@@ -84,6 +90,10 @@ class DegenerateError(XdgmmError):
 
 class XdgmmWarning(UserWarning):
     """Anything xdgmm warns about on purpose."""
+
+    def __str__(self) -> str:
+        """The message, with control characters of names and files as escapes."""
+        return printable(super().__str__())
 
 
 class ConvergenceWarning(XdgmmWarning):

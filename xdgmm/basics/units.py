@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from xdgmm.errors import InputError
+from xdgmm.text import printable
 
 from .arrays import as_floats, n_axes
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
     from astropy.units import UnitBase
     from numpy.typing import NDArray
+
+
+def list_columns(names: Iterable[str], units: Iterable[UnitBase | None]) -> str:
+    """'v [km / s], r': names with their units, as they can be printed."""
+    pairs = zip(names, units, strict=True)
+    return printable(", ".join(name if unit is None else f"{name} [{unit}]" for name, unit in pairs))
 
 
 @overload

@@ -13,11 +13,12 @@ from .demo import demo
 from .fit import fit
 from .info import info
 from .lines import lines
-from .messages import Command, show_warnings_as_sentences
+from .messages import Command, Group, show_warnings_as_sentences
 from .options import flag
 from .widths import widths
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,

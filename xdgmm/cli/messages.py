@@ -10,15 +10,20 @@ from __future__ import annotations
 import re
 import warnings
 from ast import literal_eval
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer import Exit
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from xdgmm.errors import XdgmmError, XdgmmWarning
+from xdgmm.text import printable
 
 from .printing import error_console, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Arguments whose option does not have their name, for each command.  All others are found by their names.
 OTHER_NAMES = {
@@ -33,6 +38,30 @@ OTHER_NAMES = {
 }
 # `name` or `name=value`.
 ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
+
+
+class Group(TyperGroup):
+    """All commands: what typer says of words that it does not know shows no control characters."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the options of the program."""
+        with _printable_usage_errors():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the options of a command and run it."""
+        with _printable_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "message"):  # typer prints it
+            error.message = printable(error.message)
+        raise
 
 
 class Command(TyperCommand):

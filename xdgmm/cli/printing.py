@@ -9,8 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xdgmm.text import printable
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console, RenderableType
+    from rich.segment import Segment
 
 
 @dataclass(frozen=True)
@@ -59,25 +64,32 @@ def _discard_output() -> None:
 
 def output_console() -> Console:
     """Standard output, at least 120 columns wide if it is not a terminal."""
-    from rich.console import Console
-
-    class Output(Console):
-        def on_broken_pipe(self) -> None:
-            _discard_output()
-
-    console = Output(highlight=False, emoji=False)
-    return console if console.is_terminal else Output(highlight=False, emoji=False, width=max(console.width, 120))
+    console = _console()
+    return console if console.is_terminal else _console(width=max(console.width, 120))
 
 
 def error_console() -> Console:
     """Standard error."""
+    return _console(stderr=True)
+
+
+def _console(**options: Any) -> Console:
+    """A console that obeys no control characters in what it prints."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False)
+    class SafeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            _discard_output()
+
+        def render(self, *arguments: Any, **options: Any) -> Iterable[Segment]:
+            for segment in super().render(*arguments, **options):
+                yield segment if segment.control else segment._replace(text=printable(segment.text, keep="\n"))
+
+    return SafeConsole(highlight=False, emoji=False, **options)
 
 
 def escaped(text: object) -> str:
-    """The text with its square brackets escaped, so that it is printed as it is, not as markup."""
+    """The text with square brackets and control characters escaped, so that it is printed as it is, not as markup."""
     from rich.markup import escape
 
-    return escape(str(text))
+    return escape(printable(text))

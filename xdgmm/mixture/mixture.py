@@ -11,7 +11,7 @@ from astropy.io.registry import UnifiedReadWriteMethod
 from xdgmm.basics.arrays import list_rows, read_only
 from xdgmm.basics.linalg import square_roots
 from xdgmm.basics.parameters import as_generator, check_count, check_names
-from xdgmm.basics.units import check_units, unit_factors
+from xdgmm.basics.units import check_units, list_columns, unit_factors
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.observations.affine import AffineMap
 
@@ -134,7 +134,7 @@ class GaussianMixture:
 
     def __repr__(self) -> str:
         """One line: how many components in which coordinates."""
-        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        columns = list_columns(self.names, self.units)
         plural = "s" if self.n_components > 1 else ""
         background = "" if self.background is None else " and a background"
         return f"<GaussianMixture: {self.n_components} component{plural}{background} in {columns}>"
@@ -480,7 +480,7 @@ class ConditionalMixtures:
 
     def __repr__(self) -> str:
         """One line: how many, of how many components in which coordinates."""
-        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        columns = list_columns(self.names, self.units)
         N, K = self.weights.shape
         return f"<ConditionalMixtures: {N} mixture{'s'[: N > 1]} of {K} component{'s'[: K > 1]} in {columns}>"
 

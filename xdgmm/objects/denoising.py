@@ -15,6 +15,7 @@ from xdgmm.mixture import ConditionalMixtures, GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
 from xdgmm.prediction import checked_observations, in_blocks, posteriors
+from xdgmm.text import printable
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
@@ -48,7 +49,7 @@ class Denoised:
 
     def __repr__(self) -> str:
         """One line: how many objects, which coordinates."""
-        return f"<Denoised: true values of {len(self)} objects in {', '.join(self.names)}>"
+        return f"<Denoised: true values of {len(self)} objects in {printable(', '.join(self.names))}>"
 
     def __len__(self) -> int:
         """Number of objects N."""

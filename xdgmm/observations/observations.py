@@ -9,7 +9,7 @@ import numpy as np
 
 from xdgmm import kernels
 from xdgmm.basics.arrays import read_only
-from xdgmm.basics.units import check_units, unit_factors
+from xdgmm.basics.units import check_units, list_columns, unit_factors
 from xdgmm.errors import DeprecatedAlias, InputError, KindError
 from xdgmm.kernels import Correlated, Exact, Independent, Noise
 
@@ -213,7 +213,7 @@ class Observations:
 
     def __repr__(self) -> str:
         """One line: number of objects, coordinates, kind of errors."""
-        columns = ", ".join(n if u is None else f"{n} [{u}]" for n, u in zip(self.names, self.units, strict=True))
+        columns = list_columns(self.names, self.units)
         kind = self.noise_model.kind
         weighted = "" if self.weights is None else ", weighted"
         through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"

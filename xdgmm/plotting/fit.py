@@ -8,6 +8,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.files import atomic_write, check_output
+from xdgmm.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,7 @@ def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | 
         figure = Figure(figsize=(side, side), layout="constrained")
         _pairs(figure, mixture, observations)
     if title:
-        figure.suptitle(title, parse_math=False)
+        figure.suptitle(printable(title), parse_math=False)
     return figure
 
 
@@ -82,7 +83,7 @@ def save(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
 
 def _label(mixture: GaussianMixture, axis: int) -> str:
     unit = mixture.units[axis]
-    return mixture.names[axis] if unit is None else f"{mixture.names[axis]} [{unit:unicode}]"
+    return printable(mixture.names[axis] if unit is None else f"{mixture.names[axis]} [{unit:unicode}]")
 
 
 def _one(figure: Figure, mixture: GaussianMixture, observations: Observations) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.text import printable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
@@ -90,4 +92,4 @@ def as_text(*tables: RenderableType) -> str:
     stream = io.StringIO()
     console = Console(file=stream, width=TEXT_WIDTH, highlight=False, emoji=False, color_system=None)
     console.print(*tables)
-    return "\n".join(line.rstrip() for line in stream.getvalue().rstrip().splitlines())
+    return "\n".join(printable(line.rstrip()) for line in stream.getvalue().rstrip().split("\n"))

@@ -31,7 +31,7 @@ def rich_table(report: WidthReport, title: str | None = None) -> Table:
     Columns: component, axis, number of members, weight, mean, intrinsic sigma and FWHM.
     """
     table, captions = _table(report, REPORTED, title)
-    table.caption = "\n".join([*captions, *_errors_from(report.meta), *report.meta.get("remarks", ())]) or None
+    table.caption = _caption(*captions, *_errors_from(report.meta), *report.meta.get("remarks", ()))
     limit_level = report.meta["limit_level"]
     for row in report:
         numbers = _numbers(row)
@@ -61,7 +61,7 @@ def comparison_table(report: WidthReport, title: str | None = None) -> Table:
     ``sqrt(s^2 - mean squared error)``; the last two with their distance from the intrinsic sigma in standard errors.
     """
     table, captions = _table(report, COMPARED, title)
-    table.caption = "\n".join(captions) or None
+    table.caption = _caption(*captions)
     for row in report:
         numbers = _numbers(row)
         shown = (
@@ -86,7 +86,7 @@ def relations_table(relations: QTable) -> Table:
         if np.isnan(plain(row["value"])):
             value, unit = "none", ""
         table.add_row(str(row["component"]), row["quantity"], escape(row["of"]), escape(value + unit))
-    table.caption = "\n".join(relations.meta.get("remarks", ())) or None
+    table.caption = _caption(*relations.meta.get("remarks", ()))
     table.caption_justify = "left"
     return table
 
@@ -101,6 +101,13 @@ def _table(report: WidthReport, names: Iterable[str], title: str | None) -> tupl
     headings = [_heading(name, label) for name in (*LABELS, *names)]
     options = {"title": title, "title_justify": "left", "title_style": "bold", "caption_justify": "left"}
     return empty_table(headings, left=(headings[1],), **options), captions
+
+
+def _caption(*sentences: str) -> str | None:
+    """Sentences below a table, whose brackets are not markup."""
+    from rich.markup import escape
+
+    return escape("\n".join(sentences)) or None
 
 
 def _heading(name: str, label: str) -> str:

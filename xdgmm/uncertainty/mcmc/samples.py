@@ -15,6 +15,7 @@ from xdgmm.basics.parameters import check_level
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.tables.report import Column, build_table
+from xdgmm.text import printable
 from xdgmm.uncertainty.estimates import Estimate, SampledMixtures
 
 from .chain import Chain, SamplingOutcome, autocorrelation_times
@@ -313,7 +314,7 @@ def _by_walker(array: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np
 
 
 def _label(name: str, unit: UnitBase | None) -> str:
-    text = name if unit is None else f"{name} [{unit:unicode}]"
+    text = printable(name if unit is None else f"{name} [{unit:unicode}]")
     return text.replace("_", r"\_").replace("$", r"\$") if "$" in text else text
 
 

@@ -1,0 +1,31 @@
+"""How is the text of others shown?
+
+Names of columns, units and files come from files of unknown origin.  A terminal obeys the control characters in them
+(a sequence that begins with ESC changes colours, the title of the window, or lines above), and formatting characters
+such as U+202E turn the reading order round.  `printable` shows them as Python writes them in a string.
+"""
+
+from __future__ import annotations
+
+from unicodedata import category
+
+# Control, format (with the marks of the reading order), surrogate; separators of lines and paragraphs.
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    r"""The text with control and formatting characters as escapes, but for those in `keep`.
+
+    Examples
+    --------
+    >>> print(printable("v\x1b[31m"))
+    v\x1b[31m
+    """
+    text = str(text)
+    if text.isascii() and text.isprintable():  # almost always
+        return text
+    return "".join(_shown(character) if character not in keep else character for character in text)
+
+
+def _shown(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii") if category(character) in HIDDEN else character
