@@ -7,10 +7,12 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import xdgmm
+from xdgmm.errors import XdgmmDeprecationWarning, deprecated_names
 
 ROOT = Path(xdgmm.__file__).parent
 TESTS = Path(__file__).parent
@@ -188,6 +190,23 @@ def test_type_checkers_see_what_is_imported_late(path):
 def test_every_public_name_exists_and_is_documented():
     for name in xdgmm.__all__:
         assert getattr(xdgmm, name).__doc__
+
+
+def test_an_error_of_a_module_that_is_imported_late_is_shown(monkeypatch):
+    def broken(_):
+        raise AttributeError("module 'numpy' has no attribute 'something'")
+
+    monkeypatch.setattr("xdgmm.errors.import_module", broken)
+    module = ModuleType("module_with_an_old_name")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    deprecated_names(module.__name__, {"old": "xdgmm.estimator.XDGMM"})
+    with pytest.raises(ImportError, match=r"importing xdgmm.estimator failed: module 'numpy' has no attribute"):
+        exec("from xdgmm import XDGMM")
+    with (
+        pytest.warns(XdgmmDeprecationWarning),
+        pytest.raises(ImportError, match=r"importing xdgmm.estimator failed: module 'numpy' has no attribute"),
+    ):
+        exec("from module_with_an_old_name import old")
 
 
 def test_an_unknown_name_is_an_attribute_error():

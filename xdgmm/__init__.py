@@ -4,7 +4,6 @@ Fits Gaussian mixtures to measurements that each have their own error bar, and s
 distribution is.  Start with `XDGMM`, `Observations` and `GaussianMixture`, or with ``xdgmm demo`` on the command line.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,7 +63,9 @@ if not TYPE_CHECKING:  # type checkers see the imports above, and notice names t
             return version("xdgmm")
         if name not in _HOME:
             raise AttributeError(f"module 'xdgmm' has no attribute '{name}'")
-        return getattr(import_module(_HOME[name]), name)
+        from xdgmm.errors import import_late
+
+        return getattr(import_late(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

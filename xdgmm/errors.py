@@ -40,6 +40,7 @@ from .text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +58,7 @@ __all__ = [
     "XdgmmWarning",
     "deprecated_arguments",
     "deprecated_names",
+    "import_late",
 ]
 
 
@@ -104,6 +106,20 @@ class XdgmmDeprecationWarning(XdgmmWarning, DeprecationWarning):
     """A public name has changed: the old one works in this version only, and the message says the new one."""
 
 
+def import_late(module: str) -> ModuleType:
+    """Import a module within a ``__getattr__``.
+
+    Raises
+    ------
+    ImportError
+        For an `AttributeError` inside the module too, which Python would take for a name that does not exist.
+    """
+    try:
+        return import_module(module)
+    except AttributeError as error:
+        raise ImportError(f"importing {module} failed: {error}") from error
+
+
 def deprecated_names(module: str, names: Mapping[str, str]) -> None:
     """Keep old names of a module usable: each gives what the new name gives, with a warning.
 
@@ -121,7 +137,7 @@ def deprecated_names(module: str, names: Mapping[str, str]) -> None:
             raise AttributeError(f"module '{module}' has no attribute '{name}'", name=name, obj=sys.modules[module])
         path, _, new = names[name].rpartition(".")
         _warn_renamed(f"{module}.{name}", names[name] if path else f"{module}.{new}")
-        return getattr(import_module(path or module), new)
+        return getattr(import_late(path or module), new)
 
     vars(sys.modules[module])["__getattr__"] = __getattr__
 

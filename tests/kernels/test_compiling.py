@@ -1,11 +1,12 @@
 """Where compiled code is kept."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 
 import numpy as np
@@ -93,12 +94,59 @@ def test_a_full_disk_is_no_obstacle(tmp_path, value):
     assert float(done.stdout) == value
 
 
-def test_damaged_files_are_made_anew(tmp_path, first_run, value):
+def flipped(content):
+    """With one other bit in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+DAMAGE = {
+    "empty": lambda _: b"",
+    "text": lambda _: b"not what numba wrote",
+    "cut": lambda content: content[: len(content) // 2],
+    "a flipped bit": flipped,
+    "another pickle": lambda _: pickle.dumps({"a": 1}),
+    "a pickle of what does not exist": lambda _: b"cnowhere\nnothing\n.",
+    "garbage at the end": lambda content: content + b"x",
+}
+
+
+def test_files_with_damage_of_every_kind_are_made_anew(tmp_path, first_run, value):
     shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
-    for damaged in (b"", b"not what numba wrote"):
-        for index in tmp_path.rglob("*.nbi"):
-            index.write_bytes(damaged)
-        assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
+    files = sorted(tmp_path.rglob("*.nb[ci]"))
+    assert len(files) >= 2
+    for file, damage in zip(files, cycle(["a flipped bit", "another pickle", "empty", "cut"]), strict=False):
+        file.write_bytes(DAMAGE[damage](file.read_bytes()))
+    assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
+    assert outcome(NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""  # nothing is compiled again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_files_are_made_anew(tmp_path, first_run, value, damage):
+    shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
+    for file in tmp_path.rglob("*.nb[ci]"):
+        file.write_bytes(DAMAGE[damage](file.read_bytes()))
+    assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
+    assert outcome(NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""  # nothing is compiled again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_files_that_cannot_be_read_are_made_anew(tmp_path, first_run, value, suffix):
+    shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
+    for file in tmp_path.rglob(f"*.{suffix}"):
+        file.unlink()
+        file.mkdir()  # also for administrators
+    assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
+
+
+def test_without_a_compiler_there_is_a_sentence():
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    code = "from xdgmm import XDGMM"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("xdgmm.errors.InputError: the environment variable NUMBA_DISABLE_JIT is set")
 
 
 def test_the_first_run_on_a_machine_says_that_it_compiles_and_later_ones_say_nothing(first_run):

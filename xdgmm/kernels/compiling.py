@@ -6,16 +6,20 @@ know these files, so they would remain when the package is removed, and hide a l
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from pickle import UnpicklingError
+from pickle import load, loads
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from numba import config, njit
 from numba.core import event
+from numba.core.caching import IndexDataCacheFile
 from platformdirs import user_cache_dir
+
+from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +28,13 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
 # Reassociation lets scalar sums use vector registers; NaN and infinity keep their meaning.
 REASSOCIATED = {"contract", "reassoc", "nsz", "arcp"}
+DIGEST_SIZE = 16  # bytes
+
+if config.DISABLE_JIT:
+    raise InputError(
+        "the environment variable NUMBA_DISABLE_JIT is set, but the passes of xdgmm exist only as compiled code; "
+        "unset it"
+    )
 
 
 def kernel(function: Function, **options: Any) -> Function:
@@ -60,20 +71,56 @@ class _SafeCache:
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
+        cache._cache_file = _CheckedFiles(  # noqa: SLF001
+            cache.cache_path,
+            cache._impl.filename_base,  # noqa: SLF001
+            cache._impl.locator.get_source_stamp(),  # noqa: SLF001
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
     def load_overload(self, *arguments: Any) -> Any:
         """The compiled code, or None where there is none or it is damaged."""
-        with suppress(OSError, EOFError, UnpicklingError, ValueError):
+        with suppress(Exception):  # damaged files can hold anything
             return self._cache.load_overload(*arguments)
         return None
 
     def save_overload(self, *arguments: Any) -> None:
         """Write compiled code to disk where there is space for it."""
-        with suppress(OSError, EOFError, UnpicklingError, ValueError):
+        with suppress(Exception):
             self._cache.save_overload(*arguments)
+
+
+class _CheckedFiles(IndexDataCacheFile):
+    """Files of compiled code with a digest: machine code with one wrong bit can end the process."""
+
+    def _dump(self, obj: Any) -> bytes:
+        content: bytes = super()._dump(obj)
+        return _digest(content) + content
+
+    def _load_index(self) -> dict[Any, str]:
+        """Which file holds which code; nothing where the index is damaged, so that it is made anew."""
+        with suppress(Exception), Path(self._index_path).open("rb") as stream:
+            if load(stream) == self._version:
+                stamp, files = _checked(stream.read())
+                return dict(files) if stamp == self._source_stamp else {}
+        return {}
+
+    def _load_data(self, name: str) -> Any:
+        return _checked(Path(self._data_path(name)).read_bytes())
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=DIGEST_SIZE).digest()
+
+
+def _checked(content: bytes) -> Any:
+    """What was written behind its digest; ValueError if it is something else."""
+    digest, content = content[:DIGEST_SIZE], content[DIGEST_SIZE:]
+    if digest != _digest(content):
+        raise ValueError("the file of compiled code is damaged")
+    return loads(content)
 
 
 def reduction(function: Function) -> Function:
