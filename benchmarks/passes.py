@@ -133,7 +133,7 @@ def by_projection(shapes):
     table = Table(
         "One pass over projections, one thread",
         "ns per object and component, N = 100,000, K = 5; each: R of every object, one: R of all, both with full "
-        "noise; background: no projections, full noise in D dimensions, with a uniform component besides",
+        "noise; background: no projections, full noise in D dimensions, with a background besides",
     )
     xdgmm.set_num_threads(1)
     for D, M in shapes:
@@ -147,11 +147,11 @@ def _projected(problem, M):
     values, noise, (weights, means, covariances), _ = problem
     R = np.random.default_rng(2).standard_normal((len(values), M, values.shape[1]))
     seen, errors = np.einsum("nij,nj->ni", R, values), noise[:, :M, :M]
-    box = values.min(axis=0), values.max(axis=0)
+    density = np.full(len(values), -np.log(np.ptp(values, axis=0)).sum())
     packed = {
         "each": kernels.pack(seen, errors, None, projections=R),
         "one": kernels.pack(values @ R[0].T, errors, None, projections=R[0]),
-        "background": kernels.pack(values, noise, None, background=box),
+        "background": kernels.pack(values, noise, None, background=density),
     }
     all_weights = dict.fromkeys(packed, weights) | {"background": np.append(0.9 * weights, 0.1)}
     return {

@@ -92,7 +92,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     fixed : Fixed, optional
         Weights, means and covariances of components that keep their starting values.
     background : Background, optional
-        A uniform component beside the Gaussians, over the box of the data or a stated one; its fraction is fitted.
+        A uniform component beside the Gaussians, over a stated box or one whose edges are fitted, as its fraction is.
     warm_start : bool
         Whether `fit` starts from the result of the last `fit`.
     progress : {"auto", "always", "never"}

@@ -17,6 +17,7 @@ from xdgmm.fitting.model import with_background
 from xdgmm.fitting.objective import Objective
 from xdgmm.fitting.solvers import NAMES
 from xdgmm.kernels import reference
+from xdgmm.mixture import pack_beside
 
 N, D, K = 60, 2, 2
 NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "projections", "one projection")
@@ -87,7 +88,8 @@ def objective(mixture, observations, model):
     """Log-likelihood from the twin, log-prior from SciPy."""
     counts = observations.counts
     part = observations.select(counts)
-    box = None if mixture.background is None else mixture.background.box
+    background = mixture.background
+    densities = None if background is None else background.log_densities(part.values, part.noise_model)
     total = reference.accumulate(
         part.values,
         part.noise_covariances,
@@ -96,7 +98,7 @@ def objective(mixture, observations, model):
         mixture.means,
         mixture.covariances,
         part.projections,
-        box,
+        densities,
     ).log_likelihood
     if model.prior is None:
         return total
@@ -111,7 +113,7 @@ def objective(mixture, observations, model):
 
 
 def likelihood_of(observations, model, max_passes=10_000):
-    blocks = observations.pack(background=None if model.background is None else model.background.box)
+    blocks = pack_beside(observations, model.background)
     return Objective(blocks, max_passes, constraints=model.constraints(K, D))
 
 

@@ -260,7 +260,8 @@ def test_the_background_is_the_maximum_that_a_general_optimiser_finds():
 
     def lost(p):
         fraction, mean, variance = 1 / (1 + np.exp(-p[0])), p[1], np.exp(p[2])
-        return -np.log((1 - fraction) * norm.pdf(x, mean, np.sqrt(variance + e**2)) + fraction / 20).sum()
+        of_background = (norm.cdf(10.0, x, e) - norm.cdf(-10.0, x, e)) / 20.0
+        return -np.log((1 - fraction) * norm.pdf(x, mean, np.sqrt(variance + e**2)) + fraction * of_background).sum()
 
     best = minimize(
         lost, [-1.0, 0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000}
@@ -271,13 +272,14 @@ def test_the_background_is_the_maximum_that_a_general_optimiser_finds():
     assert model.result_.log_likelihood == pytest.approx(-best.fun, abs=1e-8)
 
 
-def test_the_box_of_the_data_is_the_default():
+def test_the_box_of_the_data_is_the_default_for_measured_values():
     _, w, errors, _ = contaminated(17, 500)
-    model = XDGMM(2, background=Background(), random_state=0).fit(w, Xerr=errors)
+    model = XDGMM(2, background=Background(of="measured values"), random_state=0).fit(w, Xerr=errors)
     low, high = model.mixture_.background.box
     np.testing.assert_array_equal(low, w.min(axis=0))
     np.testing.assert_array_equal(high, w.max(axis=0))
-    stated = XDGMM(2, background=Background(low, high), random_state=0).fit(w, Xerr=errors)
+    box = Background(low, high, of="measured values")
+    stated = XDGMM(2, background=box, random_state=0).fit(w, Xerr=errors)
     np.testing.assert_allclose(stated.weights_, model.weights_, rtol=1e-9)
 
 
@@ -468,10 +470,22 @@ def test_a_model_that_cannot_be_is_one_clear_sentence(settings, message):
     assert "\n" not in str(raised.value)
 
 
-def test_objects_outside_the_box_are_named():
+def test_objects_outside_the_box_of_measured_values_are_named():
     x = np.array([0.0, 1.0, 2.0, 30.0, 1.5])
     with pytest.raises(InputError, match="row 3"):
-        XDGMM(1, background=Background(-5.0, 5.0)).fit(x, Xerr=0.1)
+        XDGMM(1, background=Background(-5.0, 5.0, of="measured values")).fit(x, Xerr=0.1)
+
+
+@pytest.mark.parametrize("far_error", [0.1, 0.0], ids=["noisy", "exact"])
+def test_objects_that_the_noise_does_not_bring_into_the_box_are_named_in_a_remark(far_error):
+    x = np.random.default_rng(3).normal(0.0, 1.0, 60)
+    x[7:9], e = [30.0, 33.0], np.full(60, 0.1)
+    e[7:9] = far_error
+    result = XDGMM(1, background=Background(-5.0, 5.0)).fit(x, Xerr=e).result_
+    assert result.rows_beyond_background == (7, 8)
+    assert any("rows 7, 8" in remark and "8 standard errors outside the box" in remark for remark in result.remarks)
+    e[7:9] = 10.0
+    assert XDGMM(1, background=Background(-5.0, 5.0)).fit(x, Xerr=e).result_.rows_beyond_background == ()
 
 
 def test_a_part_of_a_prior_that_is_something_else_is_refused():

@@ -1,4 +1,4 @@
-"""A last component that is uniform in a box: the pass equals its twin, and gives the box what no Gaussian made."""
+"""A background with a given density at each object: the pass equals its twin, and gives it what no Gaussian made."""
 
 from dataclasses import replace
 
@@ -48,6 +48,13 @@ def random_mixture(rng, K, D):
     return rng.dirichlet(np.full(K + 1, 5.0)), rng.standard_normal((K, D)), random_covariances(rng, K, D)
 
 
+def uniform(values, low, high):
+    """Log-density (N,) of a uniform component in the box from low (D,) to high (D,): minus infinity outside."""
+    present = np.isfinite(values)
+    outside = (present & ((values < low) | (values > high))).any(axis=1)
+    return np.where(outside, -np.inf, -(present @ np.log(high - low)))
+
+
 def random_problem(seed, N, D, *, noise="covariances", missing=False, K=3):
     """Arguments of `pack` as a dictionary, the noise covariances, and a mixture: some objects are outside the box."""
     rng = np.random.default_rng(seed)
@@ -60,7 +67,7 @@ def random_problem(seed, N, D, *, noise="covariances", missing=False, K=3):
             values[1] = np.nan
     noise, covariances = random_noise(rng, noise, N, D)
     box = -rng.uniform(2.0, 4.0, D), rng.uniform(2.0, 4.0, D)
-    given = {"values": values, "noise": noise, "weights": rng.uniform(0.1, 3.0, N), "background": box}
+    given = {"values": values, "noise": noise, "weights": rng.uniform(0.1, 3.0, N), "background": uniform(values, *box)}
     return given, covariances, random_mixture(rng, K, D)
 
 
@@ -68,11 +75,15 @@ def accumulate(given, mixture):
     return kernels.accumulate_with_information(kernels.pack(**given), *mixture)
 
 
+def accumulate_all(data, mixture):
+    return kernels.accumulate_with_information(data, *mixture)
+
+
 def log_joint(given, covariances, mixture, rows):
     """Of the Gaussians and the background (K + 1, n), from the twin."""
     weights, means, V = mixture
     parts = [reference.component(given["values"], covariances, m, S)[0] for m, S in zip(means, V, strict=True)]
-    parts.append(reference.uniform(given["values"], *given["background"]))
+    parts.append(given["background"])
     with np.errstate(divide="ignore"):
         return (np.log(weights)[:, None] + np.array(parts))[:, rows]
 
@@ -94,7 +105,7 @@ def test_the_compiled_pass_with_a_background_equals_its_numpy_twin(noise, missin
         given, covariances, mixture = random_problem([61, D, N], N, D, noise=noise, missing=missing)
         seen = np.isfinite(given["values"]).any(axis=1)
         arguments = given["values"][seen], covariances[seen], given["weights"][seen]
-        expected = reference.accumulate(*arguments, *mixture, background=given["background"])
+        expected = reference.accumulate(*arguments, *mixture, background=given["background"][seen])
         assert expected.n_members.shape == (4,)
         assert_same(accumulate(given, mixture), expected, 1e-11)  # as in the test without a background
 
@@ -118,7 +129,7 @@ def test_densities_and_responsibilities_are_those_of_the_twin(noise, missing, D)
 @pytest.mark.parametrize("missing", [False, True])
 def test_many_mixtures_at_once_have_the_likelihoods_of_each(missing, noise):
     given, _, _ = random_problem(63, 700, 2, noise=noise, missing=missing)
-    given["background"] = np.full(2, -20.0), np.full(2, 20.0)
+    given["background"] = uniform(given["values"], np.full(2, -20.0), np.full(2, 20.0))
     rng, blocks = np.random.default_rng(64), kernels.pack(**given)
     mixtures = [random_mixture(rng, 3, 2) for _ in range(7)]
     mixtures[2][0][:] = 1.0, 0.0, 0.0, 0.0
@@ -144,7 +155,7 @@ def test_a_background_of_weight_zero_is_none(noise):
 @pytest.mark.parametrize("noise", NOISES)
 def test_a_background_alone_is_a_uniform_density(noise):
     given, _, (_, means, V) = random_problem(66, 130, 2, noise=noise, missing=True)
-    given["background"] = np.full(2, -8.0), np.array([8.0, 24.0])
+    given["background"] = uniform(given["values"], np.full(2, -8.0), np.array([8.0, 24.0]))
     mixture = np.array([0.0, 0.0, 0.0, 1.0]), means, np.zeros_like(V)
     sums = accumulate(given, mixture)
     seen = np.isfinite(given["values"])
@@ -156,12 +167,14 @@ def test_a_background_alone_is_a_uniform_density(noise):
 
 
 @pytest.mark.parametrize("noise", NOISES)
-def test_the_box_is_in_the_units_of_the_values(noise):
+def test_the_density_is_that_of_the_packed_values(noise):
     given, _, (weights, means, V) = random_problem(67, 90, 2, noise=noise, missing=True)
     location, scale = np.array([1.0, -2.0]), np.array([16.0, 0.25])
-    blocks = kernels.pack(**given, location=location, scale=scale)
+    jacobian = np.isfinite(given["values"]) @ np.log(scale)
+    packed = {**given, "background": given["background"] + jacobian}
+    blocks = kernels.pack(**packed, location=location, scale=scale)
     scaled = weights, (means - location) / scale, V / scale / scale[:, None]
-    plain, jacobian = kernels.pack(**given), np.isfinite(given["values"]) @ np.log(scale)
+    plain = kernels.pack(**given)
     found = kernels.log_likelihoods(blocks, *scaled)
     expected = kernels.log_likelihoods(plain, weights, means, V) + jacobian[plain.rows]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-12)  # twice that of the comparison with the twin
@@ -169,13 +182,13 @@ def test_the_box_is_in_the_units_of_the_values(noise):
     np.testing.assert_allclose(kernels.responsibilities(blocks, *scaled), shares, rtol=0, atol=2e-12)
 
 
-def test_the_ends_of_the_box_belong_to_it_and_what_is_beyond_does_not():
-    ends = np.array([-1.0, 3.0])
-    values = np.array([-1.0, np.nextafter(-1.0, -2.0), 3.0, np.nextafter(3.0, 4.0)])[:, None]
-    blocks = kernels.pack(values, None, None, background=(ends[:1], ends[1:]))
+def test_where_the_density_is_zero_the_background_has_no_part():
+    values = np.array([-1.0, 2.0, 3.0, 4.0])[:, None]
+    densities = np.array([-np.log(4.0), -np.inf, -1e4, -np.inf])
+    blocks = kernels.pack(values, None, None, background=densities)
     alone = np.array([0.0, 1.0]), np.zeros((1, 1)), np.ones((1, 1, 1))
     found = kernels.log_likelihoods(blocks, *alone)
-    np.testing.assert_allclose(found, [-np.log(4.0), -np.inf, -np.log(4.0), -np.inf], rtol=1e-15)
+    np.testing.assert_allclose(found, densities, rtol=1e-15)
     np.testing.assert_array_equal(kernels.responsibilities(blocks, *alone)[:, 1], [1.0, np.nan, 1.0, np.nan])
     sums = kernels.accumulate_with_information(blocks, *alone)
     assert sums.log_likelihood == -np.inf
@@ -187,8 +200,8 @@ def test_the_ends_of_the_box_belong_to_it_and_what_is_beyond_does_not():
 @pytest.mark.parametrize("far", [1e6, 1e100, 1e160])
 def test_an_object_that_no_gaussian_can_have_made_belongs_to_the_background(far, noise):
     given, _, (weights, means, V) = random_problem(68, 40, 2, noise=noise)
-    given["background"] = np.full(2, -2.0 * far), np.full(2, 2.0 * far)
     given["values"][7] = far
+    given["background"] = uniform(given["values"], np.full(2, -2.0 * far), np.full(2, 2.0 * far))
     blocks = kernels.pack(**given)
     sums = kernels.accumulate_with_information(blocks, weights, means, V)
     expected = np.log(weights[3]) - 2 * np.log(4.0 * far)
@@ -196,9 +209,9 @@ def test_an_object_that_no_gaussian_can_have_made_belongs_to_the_background(far,
     assert kernels.responsibilities(blocks, weights, means, V)[7].tolist() == [0.0, 0.0, 0.0, 1.0]
     many = kernels.total_log_likelihoods(blocks, *(array[None] for array in (weights, means, V)))
     assert many[0] == pytest.approx(sums.log_likelihood, rel=1e-14)
-    box, left = given.pop("background"), np.arange(40) != 7
+    left = np.arange(40) != 7
     few = {name: None if array is None else array[left] for name, array in given.items()}
-    others = accumulate({**few, "background": box}, (weights, means, V))
+    others = accumulate(few, (weights, means, V))
     gaussian, expected_gaussian = (
         replace(each, log_likelihood=0.0, n_members=each.n_members[:3]) for each in (sums, others)
     )
@@ -208,8 +221,7 @@ def test_an_object_that_no_gaussian_can_have_made_belongs_to_the_background(far,
 
 def test_an_object_outside_the_box_belongs_to_the_gaussians():
     given, _, mixture = random_problem(69, 60, 2)
-    low, high = given["background"]
-    outside = ((given["values"] < low) | (given["values"] > high)).any(axis=1)
+    outside = np.isinf(given["background"])
     found = kernels.responsibilities(kernels.pack(**given), *mixture)[:, 3]
     assert outside.any()
     np.testing.assert_array_equal(found > 0, ~outside)
@@ -252,14 +264,27 @@ def test_results_have_the_same_bits_for_any_number_of_threads(threads_afterwards
 def test_a_sample_keeps_the_background_of_its_objects():
     given, _, mixture = random_problem(73, 1003, 2, missing=True)
     sample = kernels.pack(**given).subsample(300)
-    few = {name: array if name == "background" else array[sample.rows] for name, array in given.items()}
+    few = {name: array[sample.rows] for name, array in given.items()}
     again = kernels.pack(**few)
     np.testing.assert_array_equal(kernels.log_likelihoods(sample, *mixture), kernels.log_likelihoods(again, *mixture))
     # another order of adding 300 terms
     assert_same(kernels.accumulate(sample, *mixture), kernels.accumulate(again, *mixture), 1e-13)
 
 
+@pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
+@pytest.mark.parametrize("n_objects", [300, 1003])
+def test_other_densities_are_those_of_packing_again(missing, n_objects):
+    given, _, mixture = random_problem(74, 1003, 2, missing=missing)
+    data = kernels.pack(**given).subsample(n_objects)
+    other = np.random.default_rng(75).normal(-3.0, 2.0, 1003)
+    found = data.with_background(other[data.rows])
+    again = kernels.pack(**{**given, "background": other}).subsample(n_objects)
+    np.testing.assert_array_equal(kernels.log_likelihoods(found, *mixture), kernels.log_likelihoods(again, *mixture))
+    assert_same(accumulate_all(found, mixture), accumulate_all(again, mixture), 1e-13)  # another order of adding
+    before = kernels.pack(**given).subsample(n_objects)
+    np.testing.assert_array_equal(kernels.log_likelihoods(data, *mixture), kernels.log_likelihoods(before, *mixture))
+
+
 def test_a_background_goes_with_no_projections():
-    box = np.zeros(3), np.ones(3)
     with pytest.raises(ValueError, match="cannot be combined with projections"):
-        kernels.pack(np.zeros((4, 2)), None, None, projections=np.ones((2, 3)), background=box)
+        kernels.pack(np.zeros((4, 2)), None, None, projections=np.ones((2, 3)), background=np.zeros(4))

@@ -40,7 +40,7 @@ def measurements(noise, shape, n_dimensions=D):
     if shape == "projections":
         given["projections"] = np.eye(M) + 0.2 * rng.uniform(-1, 1, (N, M, n_dimensions))
     if shape == "background":
-        given["background"] = np.full(M, -9.0), np.full(M, 8.0)
+        given["background"] = rng.normal(-5.0, 2.0, N)
     weights = rng.dirichlet(np.full(K + (shape == "background"), 4.0))
     return given, (
         weights,
@@ -65,8 +65,7 @@ def by_definition(given, mixture):
             T = R @ V[k] @ R.T + S[np.ix_(seen, seen)]
             joint[row, k] = np.log(weights[k]) + multivariate_normal(R @ means[k], T).logpdf(values[i, seen])
         if "background" in given:
-            low, high = given["background"]
-            joint[row, -1] = np.log(weights[-1]) - np.log(high - low)[seen].sum()
+            joint[row, -1] = np.log(weights[-1]) + given["background"][i]
     return joint, kept
 
 
@@ -93,6 +92,17 @@ def test_it_has_the_methods_and_the_totals(pack, case):
     np.testing.assert_array_equal(data.object_weights, given["weights"][kept])
     assert data.total_weight == pytest.approx(given["weights"][kept].sum(), rel=1e-13)
     assert data.projected == ("projections" in given)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_a_background_can_have_other_densities(pack, noise):
+    given, mixture = measurements(noise, "background")
+    data, other = pack(**given), np.random.default_rng(8).normal(-4.0, 1.0, N)
+    again = pack(**{**given, "background": other})
+    changed = data.with_background(other[data.rows])
+    np.testing.assert_allclose(changed.log_likelihoods(*mixture), again.log_likelihoods(*mixture), rtol=1e-14)
+    before = pack(**given).log_likelihoods(*mixture)
+    np.testing.assert_array_equal(data.log_likelihoods(*mixture), before)
 
 
 def test_densities_are_those_of_the_definition(pack, case):
@@ -148,7 +158,7 @@ def test_statistics_add(pack, case):
     given, mixture = case
     parts = [
         {
-            name: array[rows] if name not in ("background", "projections") or np.ndim(array) == 3 else array
+            name: array[rows] if name != "projections" or np.ndim(array) == 3 else array
             for name, array in given.items()
             if array is not None
         }

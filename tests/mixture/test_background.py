@@ -6,7 +6,7 @@ from astropy import units as u
 from scipy.stats import kstest
 
 from xdgmm import GaussianMixture, InputError, Observations, kernels
-from xdgmm.mixture import Background
+from xdgmm.mixture import Background, pack_beside
 
 LOW, HIGH = np.array([-10.0, 0.0]), np.array([10.0, 5.0])
 WEIGHTS = np.array([0.3, 0.5])
@@ -139,7 +139,9 @@ def test_values_at_the_edge_stay_inside_in_any_units():
 
 def test_the_representation_says_that_there_is_a_background():
     assert repr(mixture(names=["v", "r"])) == "<GaussianMixture: 2 components and a background in v, r>"
-    assert repr(Background()) == "<Background: a fraction of 0.1, uniform in the box of the data>"
+    assert repr(Background()) == "<Background: a fraction of 0.1, uniform in a box whose edges are fitted>"
+    of_measured = Background(of="measured values")
+    assert repr(of_measured) == "<Background: a fraction of 0.1, measured values uniform in the box of the data>"
     assert repr(Background(0, 5, 1 / 3)) == "<Background: a fraction of 0.3333, uniform in the box from 0.0 to 5.0>"
 
 
@@ -258,9 +260,11 @@ def test_values_outside_the_box_are_refused_with_their_rows():
     weights[8] = 0.0
     obs = Observations.exact(values, weights=weights)
     message = "rows 3, 7, 9; widen `low` and `high`"
+    of_measured = Background(LOW, HIGH, of="measured values")
     with pytest.raises(InputError, match=message):
-        Background(LOW, HIGH).resolved(obs)
-    Background(LOW, HIGH).resolved(obs.select(np.setdiff1d(np.arange(30), [3, 7, 9])))
+        of_measured.resolved(obs)
+    of_measured.resolved(obs.select(np.setdiff1d(np.arange(30), [3, 7, 9])))
+    assert Background(LOW, HIGH).resolved(obs).rows_beyond(obs).tolist() == [3, 7, 9]
 
 
 def test_resolving_twice_is_resolving_once():
@@ -285,6 +289,6 @@ def test_another_fraction_keeps_the_box():
 def test_packed_exact_observations_have_the_density_of_the_mixture():
     obs, model = Observations.exact(VALUES), mixture()
     parameters = model.all_weights, model.means, model.covariances
-    found = kernels.log_likelihoods(obs.pack(background=model.background.box), *parameters)
+    found = kernels.log_likelihoods(pack_beside(obs, model.background), *parameters)
     # conditions below 1e2, densities of order ten
     np.testing.assert_allclose(found, model.log_density(VALUES), rtol=0, atol=1e-12)

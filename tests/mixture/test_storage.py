@@ -437,9 +437,9 @@ def damaged(tmp_path, change, model=MODEL):
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
     def change(hdu):
-        hdu.header["XDGMMFMT"] = 4
+        hdu.header["XDGMMFMT"] = 5
 
-    with pytest.raises(InputError, match=r"format 4, .*upgrade"):
+    with pytest.raises(InputError, match=r"format 5, .*upgrade"):
         GaussianMixture.read(damaged(tmp_path, change))
 
 

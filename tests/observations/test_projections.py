@@ -239,7 +239,7 @@ def test_packed_projections_have_the_densities_of_the_definition(noise, projecti
 
 def test_packed_observations_carry_a_background():
     obs = Observations.with_standard_errors(VALUES, ERRORS)
-    blocks = obs.pack(background=(np.full(M, -5.0), np.full(M, 5.0)))
-    # a background of weight one is uniform over a box of 10 x 10, whatever the Gaussian
+    blocks = obs.pack(background=np.full(N, -np.log(100.0)))
+    # a background of weight one has its density, whatever the Gaussian
     found = kernels.log_likelihoods(blocks, np.array([0.0, 1.0]), np.zeros((1, M)), np.eye(M)[None])
     np.testing.assert_allclose(found, -np.log(100.0), rtol=1e-14)

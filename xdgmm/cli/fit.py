@@ -49,7 +49,7 @@ def fit(
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
     *,
     background: Annotated[
-        bool, flag("--background", help="Add a uniform component over the box of the data, for outliers.")
+        bool, flag("--background", help="Add a uniform component for outliers, over a box whose edges are fitted.")
     ] = False,
     mcmc: Annotated[
         bool, flag("--mcmc", help="Find errors from samples of the posterior (emcee), not from the curvature.")

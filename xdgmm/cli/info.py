@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from xdgmm.mixture import FitRecord, GaussianMixture
+    from xdgmm.mixture import Background, FitRecord, GaussianMixture
     from xdgmm.tables.table_types import NamedColumns
     from xdgmm.uncertainty import ParameterErrors
 
@@ -65,7 +65,7 @@ def _show_model(mixture: GaussianMixture, title: str, printer: Printer) -> dict[
     printer.print(title)
     printer.print(_components(mixture))
     if mixture.background is not None:
-        printer.print(f"background: {100 * mixture.background.fraction:.3g}% of the objects, uniform over its box")
+        printer.print(escaped(_background(mixture, mixture.background)))
     for sentence in _history(mixture.record):
         printer.print(escaped(sentence))
     return {"kind": "model", "model": mixture_as_json(mixture), "record": record_as_json(mixture.record)}
@@ -127,6 +127,13 @@ def _correlations(mixture: GaussianMixture, k: int, i: int) -> Iterator[float]:
     for j in range(i):
         product = sigmas[i] * sigmas[j]
         yield mixture.covariances[k, i, j] / product if product > 0 else 0.0
+
+
+def _background(mixture: GaussianMixture, background: Background) -> str:
+    low, high = background.box
+    box = ", ".join(f"{name} from {a:.5g} to {b:.5g}" for name, a, b in zip(mixture.names, low, high, strict=True))
+    edges = " (edges fitted)" if background.fitted_edges else ""
+    return f"background: {100 * background.fraction:.3g}% of the objects, {background.of} uniform in {box}{edges}"
 
 
 def _history(record: FitRecord | None) -> Iterator[str]:

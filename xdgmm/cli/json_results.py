@@ -31,7 +31,8 @@ def mixture_as_json(mixture: GaussianMixture) -> dict[str, Any]:
     if mixture.background is not None:
         low, high = mixture.background.box
         box = {"low": low.tolist(), "high": high.tolist()}
-        document["background"] = {"fraction": mixture.background.fraction, **box}
+        meaning = {"of": mixture.background.of, "fitted_edges": mixture.background.fitted_edges}
+        document["background"] = {"fraction": mixture.background.fraction, **box, **meaning}
     return document
 
 

@@ -11,12 +11,13 @@ from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.observations import unmeasured_pairs
 
+from .background_edges import fit_edges
 from .objective import parameters
 from .optimality import Iterate
 from .problem import Problem
 from .progress import Monitor
 from .record import with_record
-from .result import FitResult
+from .result import FitResult, Outcome
 from .search import search
 from .settings import Settings, check_n_components
 from .starts import check_fixed, given_start
@@ -59,7 +60,7 @@ def fit(
     ------
     InputError
         If K is not a whole number from 1 to the number of objects, the start or the model do not fit the data, or an
-        object lies outside the box of the background.
+        object lies outside the box of a background of measured values.
     DegenerateError
         If the likelihood has no maximum: from every start a component collapses on objects without noise.
     """
@@ -72,10 +73,18 @@ def fit(
     with progress_bar(settings.progress) as bar:
         monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
         solution, objective = search(problem, start, settings, rng, monitor)
+        if _fits_edges(problem, solution):
+            problem, solution, objective = fit_edges(problem, solution, objective, settings, monitor)
     solution = _without_empty_background(solution, problem)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
     return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), observations)
+
+
+def _fits_edges(problem: Problem, solution: Solution) -> bool:
+    """Has the background edges that are fitted, and has the search not been ended by the user?"""
+    background, ended = problem.model.background, (Outcome.INTERRUPTED, Outcome.STOPPED)
+    return background is not None and background.fitted_edges and solution.outcome not in ended
 
 
 def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
@@ -118,7 +127,14 @@ def _result(
         history=np.array(objective.history) + (reached - solution.statistics.objective),
         n_passes=objective.passes,
         n_starts=n_starts,
+        rows_beyond_background=_rows_beyond(problem),
     )
+
+
+def _rows_beyond(problem: Problem) -> tuple[int, ...]:
+    """Rows so far outside the box of the background that it hardly gives them a density."""
+    background = problem.model.background
+    return () if background is None else tuple(background.rows_beyond(problem.observations).tolist())
 
 
 def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterate:

@@ -139,7 +139,8 @@ class Model:
     def n_parameters(self, n_components: int, n_dimensions: int) -> int:
         """Number of free parameters, as AIC and BIC count them."""
         without_prior = replace(self, prior=None)  # which fixes nothing, and whose units are not known here
-        return without_prior.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
+        of_box = 2 * n_dimensions if self.background is not None and self.background.fitted_edges else 0
+        return of_box + without_prior.constraints(n_components, n_dimensions).n_parameters(n_dimensions)
 
     def constraints(
         self, n_components: int, n_dimensions: int, units: tuple[UnitBase | None, ...] | None = None

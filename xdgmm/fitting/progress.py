@@ -27,7 +27,7 @@ class Progress:
     Attributes
     ----------
     phase : str
-        "starts", "sample" or "all objects".
+        "starts", "sample", "all objects", or "edges" (of a background).
     n_objects : int
         Objects that the pass went over.
     passes : int

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.mixture import GaussianMixture
 
@@ -101,6 +102,8 @@ class FitResult:
         Passes over all objects from the winning start; those over samples are not counted.
     n_starts : int
         Number of starts.
+    rows_beyond_background : tuple of int
+        Rows more than 8 standard errors outside the box of the background, which hardly gives them a density.
     """
 
     mixture: GaussianMixture
@@ -120,6 +123,7 @@ class FitResult:
     history: Floats = field(repr=False)
     n_passes: int
     n_starts: int
+    rows_beyond_background: tuple[int, ...] = ()
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")
@@ -209,7 +213,13 @@ class FitResult:
     @property
     def remarks(self) -> tuple[str, ...]:
         """Remarks on components that are poorly determined, one sentence each."""
-        return (*self._few_objects(), *self._pairs_not_measured(), *self._narrow(), *self._large_errors())
+        return (
+            *self._few_objects(),
+            *self._pairs_not_measured(),
+            *self._narrow(),
+            *self._large_errors(),
+            *self._beyond_background(),
+        )
 
     def _few_objects(self) -> list[str]:
         needed = self.mixture.n_dimensions + 1
@@ -236,6 +246,15 @@ class FitResult:
             "with errors that do not limit it, can follow chance (a spurious maximum); compare with fewer components"
             for k, narrow in self.near_singular.items()
         ]
+
+    def _beyond_background(self) -> list[str]:
+        if not self.rows_beyond_background:
+            return []
+        sentence = (
+            f"{list_rows(np.array(self.rows_beyond_background))} lie more than 8 standard errors outside the box of "
+            "the background, so that the components have to explain them: widen the box, or look at these objects"
+        )
+        return [sentence]
 
     def _large_errors(self) -> list[str]:
         large = (self.noise_ratio > ILL_POSED) & (self.noise_ratio < np.inf)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import DegenerateError
+from xdgmm.mixture import pack_beside
 
 from . import progress, solvers, split_merge
 from .initialisation import StartingPoints
@@ -100,7 +101,7 @@ class _Runs:
         if problem.n_components == 1:
             return [next(starts)]
         background = problem.scaling.background(problem.model.background)
-        data = sample.pack(background=None if background is None else background.box)
+        data = pack_beside(sample, background)
 
         def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
             solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)

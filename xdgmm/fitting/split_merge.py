@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xdgmm.kernels.reference import component
+from xdgmm.mixture import pack_beside
 
 from .constraints import Constraints
 from .objective import responsibilities
@@ -113,8 +114,7 @@ class Examination(NamedTuple):
 def examine(mixture: GaussianMixture, sample: Observations) -> Examination:
     """Overlap of each pair of components, and deviation of each from a Gaussian."""
     K, D = mixture.n_components, mixture.n_dimensions
-    box = None if mixture.background is None else mixture.background.box
-    r = responsibilities(mixture, sample.pack(background=box))[:, :K]
+    r = responsibilities(mixture, pack_beside(sample, mixture.background))[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
     scores, directions = np.zeros(K), np.zeros((K, D))
     noise = sample.noise_covariances  # with a small ridge: far outliers make T singular

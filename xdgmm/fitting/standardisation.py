@@ -51,8 +51,17 @@ class Standardisation:
 
         `background` is the `Background` to be packed with them, in the units of the observations.
         """
-        box = None if background is None else background.box
-        return observations.pack(self.location, self.scale, measured_scale=self.measured_scale, background=box)
+        log_densities = None
+        if background is not None:
+            log_densities = self.log_densities(background, observations)
+        return observations.pack(
+            self.location, self.scale, measured_scale=self.measured_scale, background=log_densities
+        )
+
+    def log_densities(self, background: Background, observations: Observations) -> Floats:
+        """Log-density of a background of the user's coordinates at each object (N,), standardised."""
+        own = background.log_densities(observations.values, observations.noise_model)
+        return np.asarray(own + observations.present @ np.log(self.scale))
 
     def mixture(self, mixture: GaussianMixture) -> GaussianMixture:
         """A mixture of the user's coordinates in standardised ones."""

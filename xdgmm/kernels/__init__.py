@@ -4,8 +4,8 @@ Only this room imports numba.  `pack` arranges measurements once, as `PackedData
 for a whole mixture, and returns `Statistics` (the log-likelihood and its derivatives), a number for each object, or one
 for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else of the measurements.
 `reference` computes the same in plain NumPy, and `reference.component` density and derivatives of one Gaussian for each
-object.  Measurements can be projections of the coordinates of the mixture, and the last component can be a uniform
-background.
+object.  Measurements can be projections of the coordinates of the mixture, and the last component can be a
+background, of which each object's density is given.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
 or a source of data, write a class with the methods of `Data` (`data.py`).

@@ -8,7 +8,7 @@ A block is eight objects; each number of an object is one row of eight lanes (st
     values      M rows
     weight      omega, 1 row; 0 in the padding of the last block
     mask        M rows, 1 present and 0 missing; only where some value is missing, and not with R
-    background  log2 of the uniform density times (2 pi)^(n / 2) for n values present, 1 row; only where there is one
+    background  log2 of its density times (2 pi)^(n / 2) for n values present, 1 row; only where there is one
 
 A missing value is stored as 0 with mask 0, which the kernels marginalise exactly; no large variance stands for it.
 With a projection of each object no mask is needed: the value and its row of R are 0, its row of S is that of the
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Indices = NDArray[np.intp]
 
-LOG_2PI = float(np.log(2.0 * np.pi))
+LOG_2PI, LN2 = float(np.log(2.0 * np.pi)), float(np.log(2.0))
 AT_ONCE = 512 * LANES  # objects packed at once, so that packing needs little memory besides the blocks
 CHUNKS, SMALLEST_CHUNK = 128, 64  # at most so many chunks, of at least so many blocks
 
@@ -105,7 +105,7 @@ class Blocks:
         *,
         projections: Floats | None = None,
         measured_scale: Floats | float = 1.0,
-        background: tuple[Floats, Floats] | None = None,
+        background: Floats | None = None,
     ) -> Self:
         """Pack ``(values - location) / scale`` or, with projections, ``(values - R location) / measured_scale``.
 
@@ -122,21 +122,21 @@ class Blocks:
             The R of all objects, or of each, before they are multiplied by ``scale / measured_scale``.
         measured_scale : ndarray (M,) or float
             Of the measured values, with projections.
-        background : None or tuple of two ndarray (D,)
-            Lower and upper ends of the box of a uniform component, in the units of the values.
+        background : None or ndarray (N,)
+            Natural logarithm of the density of a last component at each object, as packed: per ``values / scale``.
 
         Raises
         ------
         ValueError
-            If there are a background and projections: it would have no density in the measured values.
+            If there are a background and projections, for which the kernels have no place.
         """
         M = values.shape[1]
         noise = as_noise(noise, values.shape)
         if projections is None:
             divisor = np.broadcast_to(scale, M)
-            return cls._of(_Measurements(values, noise, weights, location, divisor, box=background))
+            return cls._of(_Measurements(values, noise, weights, location, divisor, background=background))
         if background is not None:
-            raise ValueError("a background is uniform in the measured values: it cannot be combined with projections")
+            raise ValueError("a background cannot be combined with projections")
         D = projections.shape[-1]
         location, scale = np.broadcast_to(location, D), np.broadcast_to(scale, D)
         divisor = np.broadcast_to(measured_scale, M)
@@ -235,6 +235,16 @@ class Blocks:
         weights = sample.object_weights
         return replace(sample, total_weight=float(weights.sum()), n_values=float(weights @ sample.n_present))
 
+    def with_background(self, log_densities: Floats) -> Self:
+        """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
+        n_blocks, every = self.taken
+        data = aligned((n_blocks, *self.data.shape[1:]))
+        data[:] = self.data[: n_blocks * every : every]
+        row = np.zeros(n_blocks * LANES)
+        row[: self.n_objects] = _log2_densities(log_densities, self.n_present)
+        data[:, background_row(self.layout)] = row.reshape(n_blocks, LANES)
+        return replace(self, data=data, taken=(n_blocks, 1))
+
     def values(self, i: int) -> Floats:
         """Values of measured column i (n_objects,); 0 where missing."""
         return self._column(value_row(self.layout) + i)
@@ -327,7 +337,7 @@ class _Measurements:
     scale: Floats  # of the measured values (M,)
     projections: Floats | None = None  # (N, M, D)
     latent_scale: Floats | float = 1.0  # (D,), with projections
-    box: tuple[Floats, Floats] | None = None
+    background: Floats | None = None  # (N,)
 
     def layout(self, common: Floats | None, *, complete: bool) -> Layout:
         """What kernels are compiled for."""
@@ -335,7 +345,7 @@ class _Measurements:
         form = self.noise.form if common is None else COMMON
         if self.projections is not None:
             D, form, complete = self.projections.shape[2], PROJECTED, True
-        return Layout.of(D, form, 0 if complete else 1, M, 0 if self.box is None else 1)
+        return Layout.of(D, form, 0 if complete else 1, M, 0 if self.background is None else 1)
 
     def columns(self, rows: Rows, present: Bools, omega: Floats, layout: Layout) -> Iterator[NDArray[Any]]:
         """The rows of the blocks of some objects, in their order: an array (n,) for each."""
@@ -354,8 +364,8 @@ class _Measurements:
         yield omega
         if layout.missing:
             yield from present.T
-        if self.box is not None:
-            yield _uniform(x, present, self.box, self.scale)
+        if self.background is not None:
+            yield _log2_densities(self.background[rows], present.sum(axis=1))
 
 
 def _empty_blocks(n_objects: int, layout: Layout) -> Floats:
@@ -373,12 +383,10 @@ def _fill(target: Floats, columns: Iterator[NDArray[Any]], n_objects: int) -> No
         target[whole:, row, :rest] = column[whole * LANES :]
 
 
-def _uniform(x: Floats, present: Bools, box: tuple[Floats, Floats], scale: Floats) -> Floats:
-    """log2 of the density of a uniform component at each object, without the (2 pi)^(-1/2) of each value."""
-    low, high = box
-    outside = (present & ((x < low) | (x > high))).any(axis=1)
-    heights = np.log2(scale) - np.log2(np.subtract(high, low)) + 0.5 * LOG_2PI / np.log(2.0)
-    return np.where(outside, LOG2_ZERO, present @ heights)
+def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Floats:
+    """log2 of the density of the background at each object, without the (2 pi)^(-1/2) of each value."""
+    log2_densities = (log_densities + 0.5 * LOG_2PI * n_present) / LN2
+    return np.asarray(np.maximum(log2_densities, LOG2_ZERO))
 
 
 def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]:

@@ -392,7 +392,7 @@ class Layout(NamedTuple):
     """What a kernel is compiled for, given by the lengths of tuples, which are part of their type.
 
     dimensions: D; noise: COMMON, DIAGONAL, FULL or PROJECTED; missing: 1 where some values have a mask, else 0;
-    measured: M, equal to D unless PROJECTED; background: 1 where the last component is uniform, else 0.
+    measured: M, equal to D unless PROJECTED; background: 1 where the last component is a background, else 0.
     """
 
     dimensions: tuple[int, ...]

@@ -117,6 +117,9 @@ class Data(Protocol):
     def subsample(self, n_objects: int) -> Data:
         """About so many of the objects, always the same ones; the data themselves if they hold no more objects."""
 
+    def with_background(self, log_densities: Floats) -> Data:
+        """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
+
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,): how many objects determine it."""
 

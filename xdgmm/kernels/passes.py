@@ -9,7 +9,7 @@ import numpy as np
 from xdgmm.basics.linalg import symmetric
 
 from . import compiled
-from .blocks import LOG_2PI, aligned, triangle, unpack
+from .blocks import LN2, LOG_2PI, aligned, triangle, unpack
 from .compiled import LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
 from .statistics import Statistics
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .blocks import Blocks
 
     Floats = NDArray[np.float64]
-
-LN2 = float(np.log(2.0))
 
 
 def accumulate(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:

@@ -33,16 +33,16 @@ def accumulate(
     means: Floats,
     covariances: Floats,
     projections: Floats | None = None,
-    background: tuple[Floats, Floats] | None = None,
+    background: Floats | None = None,
 ) -> Statistics:
     """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
-    The background is a uniform component in the box (low (D,), high (D,)); its weight is then the last of the weights.
+    The background is a last component of which each object's log-density is given (N,); its weight is then the last.
     """
     parts = [component(values, noise, m, V, projections) for m, V in zip(means, covariances, strict=True)]
     log_densities, u, P = (np.array(of_all) for of_all in zip(*parts, strict=True))  # (K, N), (K, N, D), (K, N, D, D)
     if background is not None:
-        log_densities = np.vstack([log_densities, uniform(values, *background)])
+        log_densities = np.vstack([log_densities, background])
     with np.errstate(divide="ignore"):
         log_joint = np.log(weights)[:, None] + log_densities
     log_likelihoods = np.logaddexp.reduce(log_joint, axis=0)
@@ -100,13 +100,6 @@ def component(
     return log_density, np.einsum("nai,na->ni", R, solved), R.swapaxes(1, 2) @ inverse @ R
 
 
-def uniform(values: Floats, low: Floats, high: Floats) -> Floats:
-    """Log-density (N,) of a uniform component in the box from low (D,) to high (D,): minus infinity outside."""
-    present = np.isfinite(values)
-    outside = (present & ((values < low) | (values > high))).any(axis=1)
-    return np.where(outside, -np.inf, -(present * np.log(np.subtract(high, low))).sum(axis=1))
-
-
 @dataclass(frozen=True, eq=False)
 class ReferenceData:
     """`Data` in plain NumPy: slow, but easy to read.
@@ -121,8 +114,8 @@ class ReferenceData:
     rows : ndarray of int (n_objects,)
     n_dimensions : int
     projections : None or ndarray (n_objects, M, D)
-    box : None or tuple of two ndarrays (D,)
-        Of the background.
+    background : None or ndarray (n_objects,)
+        Log-density of the background at each object, standardised.
     """
 
     values: Floats
@@ -131,7 +124,7 @@ class ReferenceData:
     rows: NDArray[np.intp]
     n_dimensions: int
     projections: Floats | None = None
-    box: tuple[Floats, Floats] | None = None
+    background: Floats | None = None
 
     @classmethod
     def pack(
@@ -144,7 +137,7 @@ class ReferenceData:
         *,
         projections: Floats | None = None,
         measured_scale: Floats | float = 1.0,
-        background: tuple[Floats, Floats] | None = None,
+        background: Floats | None = None,
     ) -> ReferenceData:
         """The objects that count, standardised; the arguments are those of `kernels.pack`."""
         M = values.shape[1]
@@ -153,11 +146,8 @@ class ReferenceData:
         divisor = np.broadcast_to(scale if projections is None else measured_scale, M)
         covariances = as_noise(noise, values.shape).select(rows).divided(divisor).covariances()
         if projections is None:
-            box = None
-            if background is not None:
-                low, high = background
-                box = (np.asarray(low) - location) / divisor, (np.asarray(high) - location) / divisor
-            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, box)
+            own = None if background is None else background[rows]
+            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, own)
         D = projections.shape[-1]
         R = np.broadcast_to(projections, (len(values), M, D))[rows]
         standardised = (values[rows] - R @ np.broadcast_to(location, D)) / divisor
@@ -197,7 +187,7 @@ class ReferenceData:
                     means,
                     covariances,
                     self.projections,
-                    self.box,
+                    self.background,
                 )
         except np.linalg.LinAlgError:
             result = None
@@ -233,7 +223,12 @@ class ReferenceData:
             return self
         arrays = {name: getattr(self, name)[::every] for name in ("values", "noise", "object_weights", "rows")}
         projections = None if self.projections is None else self.projections[::every]
-        return replace(self, **arrays, projections=projections)
+        background = None if self.background is None else self.background[::every]
+        return replace(self, **arrays, projections=projections, background=background)
+
+    def with_background(self, log_densities: Floats) -> ReferenceData:
+        """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
+        return replace(self, background=log_densities)
 
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
@@ -278,7 +273,7 @@ class ReferenceData:
             component(self.values, self.noise, m, V, self.projections)[0]
             for m, V in zip(means, covariances, strict=True)
         ]
-        if self.box is not None:
-            parts.append(uniform(self.values, *self.box))
+        if self.background is not None:
+            parts.append(self.background)
         with np.errstate(divide="ignore"):
             return np.log(weights)[:, None] + np.array(parts)

@@ -2,18 +2,20 @@
 
 `GaussianMixture` is a frozen value with weights, means, covariances, names and units, and its methods give others:
 `marginal`, `condition`, `affine`, ...  `ConditionalMixtures` are many mixtures, one for each object, made by
-`GaussianMixture.condition`.  `Background` is a uniform density beside the Gaussians, `FitRecord` what a mixture was
+`GaussianMixture.condition`.  `Background` is a uniform density beside the Gaussians, convolved with the noise of each
+object by `noisy_boxes`; `TruncatedNormals` are the true values of its objects.  `FitRecord` says what a mixture was
 fitted to.  `storage` says what a file of a mixture holds and `formats` how it is written; `io` joins both to astropy's
 unified reading and writing.
 """
 
 from xdgmm.errors import deprecated_names
 
-from .background import Background
+from .background import Background, pack_beside
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
 from .record import FitRecord
+from .truncated import TruncatedNormals
 
 register(GaussianMixture)
 deprecated_names(__name__, {"Conditioned": "ConditionedGaussian", "conditioned": "condition_gaussian"})
@@ -24,5 +26,7 @@ __all__ = [
     "ConditionedGaussian",
     "FitRecord",
     "GaussianMixture",
+    "TruncatedNormals",
     "condition_gaussian",
+    "pack_beside",
 ]

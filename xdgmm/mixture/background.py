@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows, read_only
 from xdgmm.errors import DeprecatedAlias, InputError
+from xdgmm.kernels import Exact
+
+from . import noisy_boxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,33 +19,48 @@ if TYPE_CHECKING:
     from astropy.units import Quantity, UnitBase
     from numpy.typing import ArrayLike, NDArray
 
+    from xdgmm.kernels import Data, Noise
     from xdgmm.observations import Observations
     from xdgmm.observations.affine import AffineMap
 
 
+Of: TypeAlias = Literal["true values", "measured values"]
+OF = get_args(Of)
+BEYOND_EDGE, MOST_BEYOND = 2.0, 0.25  # errors by which measured values exceed an edge, and fraction of the box at most
+BEYOND = 8.0  # standard errors outside the box, where the density is below 1e-15 of that inside
+
+
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Background:
-    """A uniform density of measured values over a box, for a fraction of the objects; errors play no part in it.
+    """A uniform density over a box, for a fraction of the objects.
 
     Parameters
     ----------
     low, high : array (D,) or number, optional
         Corners of the box, in the units of the coordinates or as Quantities; a number serves for every coordinate.
-        Without them the box is that of the data (see `resolved`).
+        Without them a fit finds the edges, by maximum likelihood (for measured values: the box of the data).
     fraction : float
         Fraction of the objects, from 0 up to but not including 1; for a fit, where it starts.
+    of : {"true values", "measured values"}
+        What is uniform.  True values are measured with the noise of each object, so that measured values lie outside
+        the box too.  "measured values" is the meaning of version 0.1: errors play no part, and no value lies outside.
+
+    Attributes
+    ----------
+    fitted_edges : bool
+        Are the edges fitted?  They are then free parameters, two for each coordinate.
 
     Raises
     ------
     InputError
-        If one corner is given alone, is not finite or not below the other, or the fraction is not a number from 0 up
-        to below 1.
+        If one corner is given alone, is not finite or not below the other, the fraction is not a number from 0 up
+        to below 1, or `of` is none of these.
 
     Notes
     -----
-    ``p(v) = 1 / prod_i (high_i - low_i)`` inside the box, edges included, and 0 outside; of an object with missing
-    values, the product over those it has.  A uniform density is nearly the same with and without the errors, except
-    within a few standard errors of the edges.
+    The density of the true values is ``p(v) = 1 / prod_i (high_i - low_i)`` inside the box, edges included, and 0
+    outside.  Of an object with values w and noise covariance S it is the probability that N(w, S) lies in the box, over
+    its volume; of one with missing values, that of the values it has.
 
     Examples
     --------
@@ -58,26 +76,48 @@ class Background:
     low: NDArray[np.float64] | Quantity | tuple[Any, ...] | None
     high: NDArray[np.float64] | Quantity | tuple[Any, ...] | None
     fraction: float
+    of: Of = "measured values"  # of pickles of version 0.1, which have no such attributes
+    fitted_edges: bool = False
 
-    def __init__(self, low: ArrayLike | None = None, high: ArrayLike | None = None, fraction: float = 0.1) -> None:
+    def __init__(
+        self,
+        low: ArrayLike | None = None,
+        high: ArrayLike | None = None,
+        fraction: float = 0.1,
+        *,
+        of: Of = "true values",
+    ) -> None:
         if (low is None) != (high is None):
             raise InputError("a background needs both `low` and `high`, or neither for the box of the data")
+        if of not in OF:
+            raise InputError(f"`of` of the background is {of!r}, but it must be one of {', '.join(OF)}")
         fraction = _checked_fraction(fraction)
         first, second = _corner(low, "low"), _corner(high, "high")
         if _is_plain(first) and _is_plain(second):
             _check_box(first, second)
-        self._freeze(first, second, fraction)
+        self._freeze(first, second, fraction, of, fitted_edges=low is None and of == "true values")
 
-    def _freeze(self, low: Any, high: Any, fraction: float) -> None:
+    def _freeze(self, low: Any, high: Any, fraction: float, of: Of, *, fitted_edges: bool) -> None:
         """Set the fields, whose values are checked."""
         object.__setattr__(self, "low", read_only(low) if _is_plain(low) else low)
         object.__setattr__(self, "high", read_only(high) if _is_plain(high) else high)
         object.__setattr__(self, "fraction", fraction)
+        object.__setattr__(self, "of", of)
+        object.__setattr__(self, "fitted_edges", fitted_edges)
+
+    def _with(self, low: Any, high: Any, fraction: float | None = None) -> Background:
+        """The same background with other corners, and maybe another fraction, which are not checked."""
+        new = object.__new__(Background)
+        fraction = self.fraction if fraction is None else fraction
+        new._freeze(low, high, fraction, self.of, fitted_edges=self.fitted_edges)
+        return new
 
     def __repr__(self) -> str:
         """One line: which fraction, in which box."""
-        box = "the box of the data" if self.low is None else f"the box from {self.low} to {self.high}"
-        return f"<Background: a fraction of {self.fraction:.4g}, uniform in {box}>"
+        unknown = "a box whose edges are fitted" if self.fitted_edges else "the box of the data"
+        box = unknown if self.low is None else f"the box from {self.low} to {self.high}"
+        of = "measured values " if self.of == "measured values" else ""
+        return f"<Background: a fraction of {self.fraction:.4g}, {of}uniform in {box}>"
 
     @property
     def box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,19 +151,42 @@ class Background:
         low, high = self.box
         return np.asarray((high - low) ** 2 / 12.0)
 
-    def log_densities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-density of the measured values of each object (N,), NaN being missing: minus infinity outside the box."""
-        from xdgmm.kernels.reference import uniform
+    def log_densities(self, values: NDArray[np.float64], noise: Noise | None = None) -> NDArray[np.float64]:
+        """Log-density of each object (N,), with the noise of its values; minus infinity where it is zero.
 
-        return np.asarray(uniform(values, *self.box))
+        Parameters
+        ----------
+        values : ndarray (N, D)
+            NaN where missing.
+        noise : Noise, optional
+            Exact values by default.  A background of measured values ignores it.
+        """
+        low, high = self.box
+        of_measured = noise is None or self.of == "measured values"
+        noise = Exact((len(values), low.size)) if of_measured or noise is None else noise
+        log_volumes = np.isfinite(values) @ np.log(high - low)
+        return np.asarray(noisy_boxes.log_probabilities(values, noise, low, high) - log_volumes)
 
     log_density_of_seen = DeprecatedAlias("log_densities")
+
+    def edge_slopes(self, values: NDArray[np.float64], noise: Noise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Derivatives of the log-density of each object with respect to `low` and to `high` (N, D) each."""
+        low, high = self.box
+        by_low, by_high = noisy_boxes.slopes(values, noise, low, high)
+        of_volume = np.isfinite(values) / (high - low)
+        return by_low + of_volume, by_high - of_volume
+
+    def rows_beyond(self, observations: Observations) -> NDArray[np.intp]:
+        """Rows that count and lie more than 8 standard errors outside: the background hardly gives them a density."""
+        noise = observations.noise_model if self.of == "true values" else Exact(observations.values.shape)
+        outside = noisy_boxes.standard_errors_outside(observations.values, noise, *self.box)
+        return np.flatnonzero((outside > BEYOND) & observations.counts)
 
     def marginal(self, places: Sequence[int]) -> Background:
         """The background of some coordinates, given by their places."""
         low, high = self.box
         places = list(places)
-        return _unchecked(low[places], high[places], self.fraction)
+        return self._with(low[places], high[places])
 
     def contains(self, x: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which points (N, D) lie in the box, edges included: boolean (N,)."""
@@ -133,20 +196,23 @@ class Background:
     def resolved(self, observations: Observations) -> Background:
         """The background with plain corners (D,) in the units of observations.
 
-        The box of the data is the smallest one around the present values of all objects that count.
+        The box of the data is the smallest one around the present values of all objects that count.  The fit of edges
+        starts from one that is smaller by some errors.
 
         Raises
         ------
         InputError
-            If the observations are projections, the corners do not fit their coordinates, a value lies outside (rows
-            are listed), or the data have no width to make a box of.
+            If the observations are projections, the corners do not fit their coordinates, the data have no width to
+            make a box of, or a value lies outside a background of measured values (rows are listed).
         """
         self.check_no_projections(observations)
         if self.low is None:
-            low, high = _box_of(observations)
-            return _unchecked(low, high, self.fraction)
+            box = _box_of(observations)
+            return self._with(*(_without_noise(box, observations) if self.fitted_edges else box))
         background = self.in_coordinates(observations.names, observations.units)
-        outside = _outside(observations, *background.box)
+        if self.of == "true values":
+            return background
+        outside = background.rows_beyond(observations)
         if outside.size:
             raise InputError(
                 f"the box of the background leaves out values of {list_rows(outside)}; widen `low` and `high`, or "
@@ -176,16 +242,26 @@ class Background:
             raise InputError("the background of a mixture needs a box; give it `low` and `high`")
         low, high = _plain(self.low, "low", names, units), _plain(self.high, "high", names, units)
         _check_box(low, high)
-        return _unchecked(low, high, self.fraction)
+        return self._with(low, high)
 
     def with_fraction(self, fraction: float) -> Background:
         """The same box with another fraction, which is not checked."""
-        return _unchecked(self.low, self.high, float(fraction))
+        return self._with(self.low, self.high, float(fraction))
+
+    def with_edges(self, low: NDArray[np.float64], high: NDArray[np.float64]) -> Background:
+        """The same background in another box (D,), which is not checked."""
+        return self._with(low, high)
+
+    def with_fitted_edges(self) -> Background:
+        """The same background, with edges that count as fitted."""
+        new = object.__new__(Background)
+        new._freeze(self.low, self.high, self.fraction, self.of, fitted_edges=True)
+        return new
 
     def rescaled(self, location: NDArray[np.float64], scale: NDArray[np.float64]) -> Background:
         """The background of ``scale * v + location``, location and scale (D,)."""
         low, high = (edge * scale + location for edge in self.box)
-        return _unchecked(np.minimum(low, high), np.maximum(low, high), self.fraction)
+        return self._with(np.minimum(low, high), np.maximum(low, high))
 
     def affine(self, affine: AffineMap) -> Background:
         """The background of an `AffineMap`, which must map the axes onto axes: a box has to stay one."""
@@ -195,14 +271,14 @@ class Background:
                 "its `gaussians`, or a matrix with one element in each row and column"
             )
         low, high = (affine.points(edge) for edge in self.box)
-        return _unchecked(np.minimum(low, high), np.maximum(low, high), self.fraction)
+        return self._with(np.minimum(low, high), np.maximum(low, high))
 
 
-def _unchecked(low: Any, high: Any, fraction: float) -> Background:
-    """A background of corners and a fraction that were checked already."""
-    new = object.__new__(Background)
-    new._freeze(low, high, fraction)
-    return new
+def pack_beside(observations: Observations, background: Background | None) -> Data:
+    """`Data` of observations, with a background in their units if there is one."""
+    if background is None:
+        return observations.pack()
+    return observations.pack(background=background.log_densities(observations.values, observations.noise_model))
 
 
 def _checked_fraction(fraction: ArrayLike) -> float:
@@ -283,10 +359,14 @@ def _box_of(observations: Observations) -> NDArray[np.float64]:
     return edges
 
 
-def _outside(observations: Observations, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Rows of objects that count with a value outside the box: one column at a time, so that nothing is copied."""
-    outside = np.zeros(len(observations), bool)
-    for i in range(low.size):
-        column = observations.values[:, i]
-        outside |= (column < low[i]) | (column > high[i])
-    return np.flatnonzero(outside & observations.counts)
+def _without_noise(box: NDArray[np.float64], observations: Observations) -> NDArray[np.float64]:
+    """The box (2, D) of the data, smaller by some median errors on each side; with all exact values inside."""
+    result = box.copy()
+    for i in range(box.shape[1]):
+        seen = observations.counts & observations.present[:, i]
+        values, variances = observations.values[seen, i], observations.variances_of(i)[seen]
+        shift = min(BEYOND_EDGE * float(np.sqrt(np.median(variances))), MOST_BEYOND * float(box[1, i] - box[0, i]))
+        exact = values[variances == 0]
+        result[0, i] = min(box[0, i] + shift, exact.min(initial=np.inf))
+        result[1, i] = max(box[1, i] - shift, exact.max(initial=-np.inf))
+    return result

@@ -11,6 +11,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import DeprecatedAlias, InputError
+from xdgmm.kernels import Independent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +131,8 @@ def condition_components(
         rest = mixture.background.marginal(others)
         means.append(np.broadcast_to(rest.mean, means[0].shape))
         covariances.append(np.diag(rest.variances)[None])
-        log_densities.append(mixture.background.marginal(places).log_densities(values))
+        known_noise = Independent(np.broadcast_to(errors, values.shape))
+        log_densities.append(mixture.background.marginal(places).log_densities(values, known_noise))
         n_degenerate.append(np.zeros(1, int))
     with np.errstate(divide="ignore"):
         log_weights = np.log(mixture.all_weights) + np.stack(log_densities, axis=1)
@@ -180,7 +182,7 @@ def _weights(log_weights: NDArray[np.float64], n_degenerate: NDArray[np.intp]) -
     if impossible.size:
         raise InputError(
             f"no component can have the given values in {list_rows(impossible)}: its width there is zero, or they lie "
-            "outside the box of the background; give them an error, as (value, sigma)"
+            "too far outside the box of the background; give them an error, as (value, sigma)"
         )
     most = np.where(possible, n_degenerate, -1).max(axis=1, keepdims=True)
     log_weights = np.where(n_degenerate == most, log_weights, -np.inf)

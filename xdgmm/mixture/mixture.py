@@ -15,7 +15,7 @@ from xdgmm.basics.units import check_units, list_columns, unit_factors
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.observations.affine import AffineMap
 
-from .background import Background
+from .background import Background, Of
 from .conditioning import condition_components
 from .conditioning_inputs import coordinate_places, known_coordinates
 from .io import MixtureRead, MixtureWrite
@@ -30,6 +30,7 @@ from .parameters import (
 from .quantiles import UNIFORM_WIDTH, check_levels, quantiles
 from .record import FitRecord
 from .sampling import sample_each, sample_mixture
+from .truncated import TruncatedNormals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -382,8 +383,9 @@ class GaussianMixture:
         -----
         With b given, of component k: weight ``alpha_k N(b | m_b, V_bb + S)``, mean ``m_a + V_ab T^-1 (b - m_b)`` and
         covariance ``V_aa - V_ab T^-1 V_ba`` with ``T = V_bb + S`` and S the squared errors.  A background stays uniform
-        over the other sides of its box if b lies inside the box, whatever the error of b.  If components without width
-        have an exact value, they alone keep a weight.
+        over the other sides of its box; its weight has the probability that the true b lies in the box (for a
+        background of measured values: whether b does).  If components without width have an exact value, they alone
+        keep a weight.
 
         Examples
         --------
@@ -399,7 +401,8 @@ class GaussianMixture:
         others = [i for i in range(self.n_dimensions) if i not in known.places]
         names, units = tuple(self.names[i] for i in others), tuple(self.units[i] for i in others)
         uniform = None if self.background is None else np.ones((len(weights), len(others)), bool)
-        mixtures = ConditionalMixtures(weights, means, covariances, names, units, uniform)
+        of = None if self.background is None else self.background.of
+        mixtures = ConditionalMixtures(weights, means, covariances, names, units, uniform, of=of)
         return mixtures if known.is_array else mixtures[0]
 
     def in_units(self, units: Sequence[UnitBase | None]) -> GaussianMixture:
@@ -454,6 +457,10 @@ class ConditionalMixtures:
     uniform : ndarray of bool (N, D), optional
         Coordinates along which the last component is uniform instead of Gaussian, with this mean and variance and
         without correlations.
+    truncated : TruncatedNormals, optional
+        What the last component is along the other coordinates where a box cuts it.
+    of : str, optional
+        Of what a background is uniform (`Background`).
 
     Examples
     --------
@@ -472,6 +479,8 @@ class ConditionalMixtures:
     names: tuple[str, ...]
     units: tuple[UnitBase | None, ...]
     uniform: NDArray[np.bool_] | None = None
+    truncated: TruncatedNormals | None = None
+    of: Of | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
@@ -506,16 +515,23 @@ class ConditionalMixtures:
         Raises
         ------
         InputError
-            For an integer, if the last component is uniform along some coordinates and Gaussian along others.
+            For an integer, if the last component is uniform along some coordinates and Gaussian along others, or a
+            Gaussian that a box cuts.
         """
         if isinstance(rows, (int, np.integer)):
             return self._one(range(len(self))[rows])
         uniform = None if self.uniform is None else self.uniform[rows]
         arrays = {name: getattr(self, name)[rows] for name in ("weights", "means", "covariances")}
-        return replace(self, **arrays, uniform=uniform)
+        truncated = None if self.truncated is None else self.truncated[rows]
+        return replace(self, **arrays, uniform=uniform, truncated=truncated)
 
     def _one(self, i: int) -> GaussianMixture:
         weights, means, covariances = self.weights[i], self.means[i], self.covariances[i]
+        if self.truncated is not None and self.truncated.is_cut[i] and weights[-1] > 0:
+            raise InputError(
+                f"the background of {list_rows([i])} is a Gaussian cut by its box, which a GaussianMixture cannot be; "
+                "use `mean`, `covariance`, `sample` or `quantiles`"
+            )
         if self.uniform is None or not self.uniform[i].any():
             return GaussianMixture(weights, means, covariances, self.names, self.units)
         if not self.uniform[i].all():
@@ -524,7 +540,9 @@ class ConditionalMixtures:
                 "which a GaussianMixture cannot be; use `mean`, `covariance`, `sample` or `quantiles`"
             )
         half = 0.5 * UNIFORM_WIDTH * np.sqrt(np.diagonal(covariances[-1]))
-        background = Background(means[-1] - half, means[-1] + half).with_fraction(weights[-1])
+        background = Background(means[-1] - half, means[-1] + half, of=self.of or "true values").with_fraction(
+            weights[-1]
+        )
         return GaussianMixture(weights[:-1], means[:-1], covariances[:-1], self.names, self.units, background)
 
     @property
@@ -558,7 +576,7 @@ class ConditionalMixtures:
         """
         sigmas = np.sqrt(np.diagonal(self.covariances, axis1=2, axis2=3))
         uniform = np.zeros(self.means[:, 0].shape, bool) if self.uniform is None else self.uniform
-        return quantiles(check_levels(q), self.weights, self.means, sigmas, uniform)
+        return quantiles(check_levels(q), self.weights, self.means, sigmas, uniform, self.truncated)
 
 
 def _transformed(covariance: NDArray[np.float64], affine: AffineMap) -> NDArray[np.float64]:

@@ -42,6 +42,9 @@ def sample_each(mixtures: ConditionalMixtures, n_samples: int, rng: np.random.Ge
     covariances = mixtures.covariances[: None if mixtures.covariances.strides[0] else 1]  # one where all are the same
     for k in range(K):
         of_component = mixtures.means[:, k, None] + white @ square_roots(covariances[:, k])
+        if k == K - 1 and mixtures.truncated is not None and mixtures.truncated.is_cut.any():
+            cut = mixtures.truncated.is_cut
+            of_component[cut] = mixtures.truncated[cut].draw(n_samples, rng)
         if k == K - 1 and mixtures.uniform is not None:
             of_component = np.where(mixtures.uniform[:, None], _uniform_points(mixtures, n_samples, rng), of_component)
         np.copyto(points, of_component, where=(labels == k)[:, :, None])

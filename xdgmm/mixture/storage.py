@@ -8,7 +8,9 @@ them, for people who read the file.  Cards, short keys with a number or JSON tex
 hash of everything that is read back, so that a truncated or edited file is refused.  The covariance of the parameters,
 where it is known, is a separate matrix.
 
-Formats 1 and 2 (2 with a background), written before version 0.1, have neither record nor digest.
+A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
+(``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  All others have format 3.  Formats 1
+and 2 (2 with a background), written before version 0.1, have neither record nor digest.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from .mixture import GaussianMixture
 
-FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD = 3, 1, 2
+FORMAT, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD = 4, 3, 1, 2
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
 RECORD_CARDS = {
     "model": "MODEL",
@@ -77,12 +79,13 @@ class Contents:
 
 def contents_of(mixture: GaussianMixture) -> Contents:
     """The `Contents` of a file for this mixture."""
+    of_background = _background_cards(mixture.background)
     cards = {
-        "XDGMMFMT": FORMAT,
+        "XDGMMFMT": FORMAT if "BGOF" in of_background else OF_MEASURED_VALUES,
         "NDIM": mixture.n_dimensions,
         "NAMES": json.dumps(mixture.names),
         "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
-        **_background_cards(mixture.background),
+        **of_background,
         **_record_cards(mixture.record),
     }
     labels, units, columns = zip(*_columns(mixture), strict=True)
@@ -110,13 +113,14 @@ def mixture_of(contents: Contents, path: Path, cls: type[GaussianMixture]) -> Ga
 
 def _mixture(contents: Contents, version: object, cls: type[GaussianMixture]) -> GaussianMixture:
     cards, rows = contents.cards, contents.rows
-    if version not in (FORMAT, WITHOUT_BACKGROUND, WITHOUT_RECORD):
+    if version not in (FORMAT, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD):
         raise ValueError(f"format {version!r} does not exist")
     D = int(cards["NDIM"])
     triangle = D * (D + 1) // 2
-    if rows.shape[1] != 1 + D + triangle + (triangle if version == FORMAT else 0):
+    complete = version in (FORMAT, OF_MEASURED_VALUES)
+    if rows.shape[1] != 1 + D + triangle + (triangle if complete else 0):
         raise ValueError(f"{rows.shape[1]} columns do not fit {D} coordinates")
-    if version == FORMAT and cards["DIGEST"] != _digest(contents):
+    if complete and cards["DIGEST"] != _digest(contents):
         raise ValueError("its numbers are not those that were written")
     names, units = json.loads(cards["NAMES"]), json.loads(cards["UNITS"])
     if not (isinstance(names, list) and isinstance(units, list)):
@@ -182,7 +186,9 @@ def _background_cards(background: Background | None) -> dict[str, str]:
     if background is None:
         return {}
     low, high = background.box
-    cards = {"BGLOW": low.tolist(), "BGHIGH": high.tolist(), "BGFRAC": background.fraction}
+    cards: dict[str, Any] = {"BGLOW": low.tolist(), "BGHIGH": high.tolist(), "BGFRAC": background.fraction}
+    if background.of != "measured values":
+        cards |= {"BGOF": background.of, "BGFITTED": background.fitted_edges}
     return {key: json.dumps(value) for key, value in cards.items()}
 
 
@@ -190,7 +196,9 @@ def _background(cards: dict[str, Any]) -> Background:
     low, high, fraction = (json.loads(cards[key]) for key in ("BGLOW", "BGHIGH", "BGFRAC"))
     if not (isinstance(low, list) and isinstance(high, list) and isinstance(fraction, float)):
         raise TypeError("the background is no box with a fraction")
-    return Background(low, high).with_fraction(fraction)
+    of, fitted = json.loads(cards.get("BGOF", '"measured values"')), json.loads(cards.get("BGFITTED", "false"))
+    background = Background(low, high, of=of).with_fraction(fraction)
+    return background.with_fitted_edges() if fitted else background
 
 
 def _record_cards(record: FitRecord | None) -> dict[str, str]:
@@ -215,4 +223,16 @@ def _digest(contents: Contents) -> str:
     return digest.hexdigest()
 
 
-CARDS = {"XDGMMFMT", "NDIM", "NAMES", "UNITS", "BGLOW", "BGHIGH", "BGFRAC", "DIGEST", *RECORD_CARDS.values()}
+CARDS = {
+    "XDGMMFMT",
+    "NDIM",
+    "NAMES",
+    "UNITS",
+    "BGLOW",
+    "BGHIGH",
+    "BGFRAC",
+    "BGOF",
+    "BGFITTED",
+    "DIGEST",
+    *RECORD_CARDS.values(),
+}

@@ -131,7 +131,8 @@ def denoise(mixture: GaussianMixture, observations: Observations, *, progress: s
     The posterior is a mixture (Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657): the weight of component k
     is the membership, its mean ``m_k + V_k R' T^-1 (w - R m_k)`` and its covariance ``V_k - V_k R' T^-1 R V_k``, where
     ``T = R V_k R' + S``.  An object of a background has no Gaussian around it: where it comes from there, its posterior
-    is the measurement with its noise, and uniform over the box along missing coordinates.
+    is the measurement with its noise, cut at the edges of the box, and uniform over the box along missing coordinates.
+    A background of measured values does not cut it.
 
     Posterior means are closer together than the true values are, and measured ones further apart: a histogram of
     either has the wrong width.  The mixture has the right one, and so have samples.

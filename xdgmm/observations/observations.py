@@ -398,7 +398,7 @@ class Observations:
         scale: Floats | float = 1.0,
         *,
         measured_scale: Floats | float = 1.0,
-        background: tuple[Floats, Floats] | None = None,
+        background: Floats | None = None,
     ) -> kernels.Data:
         """`Data` of (v - location) / scale, location and scale (D,), for the solvers.
 
@@ -407,8 +407,8 @@ class Observations:
         location, scale : ndarray (D,) or float
         measured_scale : ndarray (M,) or float
             With projections, the divisor of the values.
-        background : None or tuple of two ndarrays (D,)
-            Lowest and highest corner of the box of a uniform background, in the units of the values.
+        background : None or ndarray (N,)
+            Natural logarithm of the density of a background at each object, per ``values / scale``.
         """
         return kernels.pack(
             self.values,

@@ -8,6 +8,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.files import atomic_write, check_output
+from xdgmm.kernels import Independent
 from xdgmm.text import printable
 
 if TYPE_CHECKING:
@@ -151,8 +152,9 @@ def _density(mixture: GaussianMixture, axis: int, x: NDArray[np.float64], noise:
     """Marginal density on a grid, convolved with a noise variance; components without width are left out."""
     total = np.zeros_like(x)
     if mixture.background is not None:
-        low, high = (end[axis] for end in mixture.background.box)
-        total += np.where((x >= low) & (x <= high), mixture.background.fraction / (high - low), 0.0)
+        one = mixture.background.marginal([axis])
+        errors = Independent(np.full((x.size, 1), np.sqrt(noise)))
+        total += one.fraction * np.exp(one.log_densities(x[:, None], errors))
     for weight, mean, sigma in zip(mixture.weights, mixture.means[:, axis], mixture.sigmas[:, axis], strict=True):
         variance = sigma**2 + noise
         if variance > (0.5 * (x[1] - x[0])) ** 2:

@@ -16,12 +16,13 @@ def draw_observations(
 ) -> Observations:
     """Observations of n_draws other objects in the place of each one, one after the other (N n_draws rows).
 
-    Those of the background are drawn from its box without further noise: its density is that of measured values.
+    Those of a background of measured values are drawn from its box without further noise.
     """
     repeated = observations.select(np.repeat(np.arange(len(observations)), n_draws))
     points, labels = mixture.sample(len(repeated), rng)
     noise = observations.noise_model.draw(n_draws, observations.present, rng).reshape(len(repeated), -1)
-    noise[labels == mixture.n_components] = 0.0
+    if mixture.background is not None and mixture.background.of == "measured values":
+        noise[labels == mixture.n_components] = 0.0
     return replace(repeated, values=np.where(repeated.present, _measured(points, repeated.projections) + noise, np.nan))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xdgmm import fitting
 from xdgmm.errors import InputError
-from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture import GaussianMixture, pack_beside
 from xdgmm.observations import Observations
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
@@ -64,7 +64,7 @@ def _with_measured_rows(
     """The result (N, ...) in which the rows with at least one value have what the function gives for them."""
     observations = checked_observations(mixture, observations)
     if observations.present.any():
-        data = observations.pack(background=None if mixture.background is None else mixture.background.box)
+        data = pack_beside(observations, mixture.background)
         result[data.rows] = function(mixture, data)
     return result
 

@@ -85,7 +85,8 @@ def outlyingness(
     For one component without a background ``p(chi^2_M > d' T^-1 d)``, M being the number of values seen, exactly.
     Otherwise ``(1 + #{draws with p(w') <= p(w)}) / (1 + n_samples)``, the p-value of a Monte Carlo test (Davison &
     Hinkley 1997, *Bootstrap Methods and their Application*, ch. 4).  The density includes the background, whose
-    objects are drawn from its box.  1 for a row without any value, of which nothing can be unlikely.
+    objects are drawn from its box, with their noise (not for a background of measured values).  1 for a row without any
+    value, of which nothing can be unlikely.
 
     Examples
     --------

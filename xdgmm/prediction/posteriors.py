@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.mixture import Background, ConditionalMixtures, ConditionedGaussian, GaussianMixture, condition_gaussian
+from xdgmm.mixture import (
+    Background,
+    ConditionalMixtures,
+    ConditionedGaussian,
+    GaussianMixture,
+    TruncatedNormals,
+    condition_gaussian,
+)
 from xdgmm.observations import Observations
 
 from .memberships import memberships
@@ -15,12 +22,18 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
     """Posterior of the true values of each object, given what was measured: `ConditionalMixtures`.
 
     Observations are those of `checked_observations`.  The background's component, the last, is the measurement itself
-    with its noise, and uniform over the box along coordinates that are missing.
+    with its noise, cut at the edges of the box (not for a background of measured values), and uniform over the box
+    along coordinates that are missing.
     """
     parts = _conditioned_components(mixture, observations)
     means, covariances = [part.means for part in parts], [part.covariances for part in parts]
-    if mixture.background is not None:
-        mean, covariance = _given_the_background(mixture.background, observations)
+    background, truncated = mixture.background, None
+    if background is not None:
+        if background.of == "true values":
+            truncated = TruncatedNormals(observations.values, observations.noise_model, *background.box)
+            mean, covariance = truncated.moments
+        else:
+            mean, covariance = _given_measured_background(background, observations)
         means.append(mean)
         covariances.append(covariance)
     stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
@@ -30,7 +43,8 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
         np.broadcast_to(stacked, (len(observations), *stacked.shape[1:])),
         mixture.names,
         mixture.units,
-        None if mixture.background is None else ~observations.present,
+        None if background is None else ~observations.present,
+        truncated,
     )
 
 
@@ -54,7 +68,7 @@ def _noise(observations: Observations) -> NDArray[np.float64]:
     return observations.noise_covariances if common is None else common[None]
 
 
-def _given_the_background(
+def _given_measured_background(
     background: Background, observations: Observations
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means (N, D) and covariances (N, D, D) of true values that have no Gaussian prior."""

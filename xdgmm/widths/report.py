@@ -235,6 +235,8 @@ def _background(
         "fraction_limit": limit,
         "low": low,
         "high": high,
+        "of": mixture.background.of,
+        "fitted_edges": mixture.background.fitted_edges,
     }
 
 
@@ -242,7 +244,10 @@ def _background_sentence(background: dict[str, Any], limit_level: float) -> str:
     shown = with_error(100 * background["fraction"], 100 * background["fraction_error"]) + "%"
     if background["fraction_limit"] is not None:
         shown = f"none found (less than {100 * background['fraction_limit']:.2g}% at {100 * limit_level:g}%)"
-    return f"background: {shown} of the objects, uniform over its box; their errors play no part in it"
+    if background["of"] == "measured values":
+        return f"background: {shown} of the objects, uniform over its box; their errors play no part in it"
+    edges = "; its edges are fitted, and all errors are those for these edges" if background["fitted_edges"] else ""
+    return f"background: {shown} of the objects, their true values uniform over its box{edges}"
 
 
 def _remarks(model: Model) -> Iterator[str]:

@@ -38,7 +38,7 @@ def _correlated():
     values = np.array(POINTS)
     values[7, 1] = np.nan
     noise = np.tile([[0.25, 0.125], [0.125, 0.5]], (len(values), 1, 1))
-    background = Background([-10.0, -10.0], [10.0, 10.0], fraction=0.125)
+    background = Background([-10.0, -10.0], [10.0, 10.0], fraction=0.125, of="measured values")
     observations = Observations.with_covariances(values, noise, weights=[1, 1, 1, 2, 1, 1, 1, 1], names=["x", "y"])
     covariances = [[[0.5, 0.25], [0.25, 1.0]], [[0.25, 0.0], [0.0, 0.25]]]
     mixture = GaussianMixture([0.5, 0.375], [[0.25, 0.5], [6.0, 5.5]], covariances, ["x", "y"], background=background)
