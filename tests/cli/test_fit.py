@@ -168,11 +168,11 @@ def test_an_unknown_unit_does_not_stop_the_model_from_being_written(xdgmm, outpu
     table = Table({"v": [1.0, 2.0, 4.0], "e_v": [0.1, 0.1, 0.1]})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table["v"].unit = table["e_v"].unit = "km/sec"
+        table["v"].unit = table["e_v"].unit = "furlongs/day"
         table.write(tmp_path / "t.fits")
     done = xdgmm("fit", "t.fits", "--columns", "v", *outputs, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "km/sec" in done.stdout
+    assert "furlongs/day" in done.stdout
 
 
 def test_a_huge_range_of_components_is_refused_at_once(xdgmm, refused, stars):

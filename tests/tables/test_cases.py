@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from xdgmm import XDGMM, InputError, Observations
+from xdgmm.errors import XdgmmWarning
 from xdgmm.tables import read_table
 
 CASES = Path(__file__).parent / "cases"
@@ -28,6 +29,25 @@ RIGHT = [
     ("variance.csv", "flux", "auto", 60, 10.0748, 2.2160),
     ("variance.csv", "flux", "flux_variance", 60, 10.0748, 2.2160),
     ("ascii_tnull_nan.fits", "RV", "auto", 24, 79.27, 3.21),
+    ("gaia_null.csv", "parallax", "auto", 18, 1.96166, 0.44158),
+    ("bars_plain.txt", "v", "auto", 20, 49.7535, 4.3400),
+    ("dexp.dat", "v", "auto", 20, 49.7535, 4.3400),
+    ("units_row.csv", "v", "auto", 20, 49.7535, 4.3400),
+    ("brackets.csv", "v", "auto", 20, 49.7535, 4.3400),
+    ("trailing_comma.csv", "v", "auto", 20, 49.7535, 4.3400),
+    ("psql.txt", "v", "auto", 20, 49.7535, 4.3400),
+    ("topcat_ascii.txt", "v", "auto", 20, 49.7535, 4.3400),
+    # every second value is negative; with the minus sign of ASCII the table gives the same
+    ("unicode_minus.csv", "v", "auto", 20, -1.7972, 49.9313),
+]
+# Tables of which something is assumed, and the words that say it.
+SAID = [
+    ("latin1.csv", "v", "not in UTF-8", 20, 49.7535, 4.3400),
+    ("euro.csv", "v", "decimal commas of v, e_v", 20, 49.7535, 4.3400),
+    ("euro_comma.csv", "v", "decimal commas of v, e_v", 20, 49.7535, 4.3400),
+    ("thousands.csv", "v", "commas of v read as thousands separators", 20, 1049.7535, 4.3400),
+    ("pm.csv", "v", "column 'v' holds values with errors", 20, 49.7535, 4.3400),
+    ("limit_flags.csv", "vsini", "8 of 30 values of vsini are limits", 22, 5.983, 0.823),
 ]
 
 
@@ -38,6 +58,17 @@ def test_each_table_gives_its_right_answer(file, column, errors, n_objects, mean
     assert found[0] == n_objects
     assert found[1] == pytest.approx(mean, abs=digits)
     assert found[2] == pytest.approx(sigma, abs=digits)
+
+
+@pytest.mark.parametrize(("file", "column", "said", "n_objects", "mean", "sigma"), SAID)
+def test_what_is_assumed_of_a_table_is_said(file, column, said, n_objects, mean, sigma):
+    with pytest.warns(XdgmmWarning, match=said):
+        test_each_table_gives_its_right_answer(file, column, "auto", n_objects, mean, sigma)
+
+
+def test_every_case_is_tested():
+    tested = {file for file, *_ in (*RIGHT, *SAID)} | {"scaled_null.fits", "zero_ivar.csv"}
+    assert {path.name for path in CASES.iterdir()} == tested
 
 
 def test_scaled_null_values_are_missing():

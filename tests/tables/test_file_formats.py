@@ -164,12 +164,6 @@ def test_dashes_below_names_without_units_are_no_row(tmp_path):
     assert table["v"].unit is None
 
 
-def test_decimal_commas_are_refused_with_the_cell(tmp_path):
-    (tmp_path / "t.csv").write_text("v;e_v\n1,5;0,1\n")
-    with pytest.raises(InputError, match="column 'v' holds strings \\(row 0: '1,5'\\)"):
-        observations_from_table(read_table(tmp_path / "t.csv"), "v")
-
-
 @needs_pipes
 @pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".fits", ".vot"])
 def test_a_pipe_is_read_once_and_whole(tmp_path, suffix):

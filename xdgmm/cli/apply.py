@@ -16,10 +16,13 @@ from .options import (
     Json,
     OnBad,
     OnBadChoice,
+    OnLimit,
+    OnLimitChoice,
     Overwrite,
     OverwriteColumns,
     Prefix,
     Quiet,
+    Readme,
     parse_errors,
     parse_names,
 )
@@ -41,7 +44,9 @@ def apply(
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     on_bad: OnBadChoice = OnBad.RAISE,
+    on_limit: OnLimitChoice = OnLimit.MISSING,
     hdu: Hdu = None,
+    readme: Readme = None,
     prefix: Prefix = "xd_",
     outlyingness: Annotated[
         int | None,
@@ -63,7 +68,7 @@ def apply(
     Example: xdgmm apply model.fits stars.fits --output members.fits
     """
     printer = Printer(json, quiet)
-    appended = AppendedTable(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    appended = AppendedTable(table, output, hdu, readme, overwrite=overwrite, overwrite_columns=overwrite_columns)
     appended.check((model, "the model"))
     from xdgmm.mixture import GaussianMixture
     from xdgmm.objects import ObjectColumns
@@ -71,10 +76,15 @@ def apply(
     from xdgmm.tables import read_table
 
     mixture = GaussianMixture.read(model)
-    contents = read_table(table, hdu)
+    contents = read_table(table, hdu, readme)
     names = list(mixture.names) if columns is None else parse_names(columns)
     read = Observations.from_table(
-        contents, names, errors=parse_errors(errors), correlations=correlations.value, on_bad=on_bad.value
+        contents,
+        names,
+        errors=parse_errors(errors),
+        correlations=correlations.value,
+        on_bad=on_bad.value,
+        on_limit=on_limit.value,
     )
     observations = in_units_of(mixture, read)
     new = ObjectColumns(mixture, observations, prefix, outlyingness, seed)

@@ -17,8 +17,11 @@ from .options import (
     Json,
     OnBad,
     OnBadChoice,
+    OnLimit,
+    OnLimitChoice,
     Overwrite,
     Quiet,
+    Readme,
     Report,
     Weights,
     flag,
@@ -41,7 +44,9 @@ def fit(
         CovarianceType, typer.Option(help="Covariances: one for each component, one for all, diagonal, or spherical.")
     ] = CovarianceType.FULL,
     on_bad: OnBadChoice = OnBad.RAISE,
+    on_limit: OnLimitChoice = OnLimit.MISSING,
     hdu: Hdu = None,
+    readme: Readme = None,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
     report: Report = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture here (.png, .pdf, .svg).")] = None,
@@ -73,12 +78,13 @@ def fit(
 
     names = parse_names(columns)
     observations = Observations.from_table(
-        read_table(table, hdu),
+        read_table(table, hdu, readme),
         names,
         errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
         on_bad=on_bad.value,
+        on_limit=on_limit.value,
     )
     files.check_dimensions(observations)
     model = Model(covariance_type.value, background=Background() if background else None)

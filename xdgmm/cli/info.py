@@ -11,7 +11,7 @@ import typer
 from xdgmm.errors import InputError
 
 from .json_results import mixture_as_json, record_as_json
-from .options import Hdu, Json
+from .options import Hdu, Json, Readme
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ ROWS = 100  # rows of a table that are read to find out how its columns are unde
 def info(
     file: Annotated[Path, typer.Argument(help="A model that `xdgmm fit` wrote, or a table.")],
     hdu: Hdu = None,
+    readme: Readme = None,
     *,
     json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def info(
     except InputError:
         if _is_damaged_model(file):
             raise
-        printer.print_json(_show_table(file, hdu, title, printer))
+        printer.print_json(_show_table(file, hdu, readme, title, printer))
     else:
         printer.print_json(_show_model(mixture, title, printer))
 
@@ -159,11 +160,11 @@ def _history(record: FitRecord | None) -> Iterator[str]:
     yield f"data hash {record.data_hash}"
 
 
-def _show_table(file: Path, hdu: str | None, title: str, printer: Printer) -> dict[str, Any]:
+def _show_table(file: Path, hdu: str | None, readme: Path | None, title: str, printer: Printer) -> dict[str, Any]:
     """Print the columns of a table; returns what to print as JSON."""
     from xdgmm.tables import named_columns, read_table
 
-    table = read_table(file, hdu)
+    table = read_table(file, hdu, readme)
     first_rows = named_columns(table[:ROWS])
     columns = [_describe_column(table[name], name, first_rows) for name in table.colnames[:MOST_COLUMNS]]
     headings = ["column", "unit", "type", "missing", "errors"]

@@ -17,10 +17,13 @@ from .options import (
     Json,
     OnBad,
     OnBadChoice,
+    OnLimit,
+    OnLimitChoice,
     Overwrite,
     OverwriteColumns,
     Prefix,
     Quiet,
+    Readme,
     flag,
     parse_quantity,
 )
@@ -88,7 +91,9 @@ def deconvolve(
     ] = None,
     convention: Annotated[Convention, typer.Option(help="Doppler convention of km/s.")] = Convention.OPTICAL,
     on_bad: OnBadChoice = OnBad.RAISE,
+    on_limit: OnLimitChoice = OnLimit.MISSING,
     hdu: Hdu = None,
+    readme: Readme = None,
     output: Annotated[
         Path | None, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")
     ] = None,
@@ -107,7 +112,7 @@ def deconvolve(
     Example: xdgmm lines deconvolve galaxies.fits --sigma s --error e_s --lsf 60 --lsf-error 0.03 --output out.fits
     """
     printer = Printer(json, quiet)
-    appended = AppendedTable(table, output, hdu, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    appended = AppendedTable(table, output, hdu, readme, overwrite=overwrite, overwrite_columns=overwrite_columns)
     appended.check()
     from xdgmm import lines as spectral
     from xdgmm.tables import read_table
@@ -115,8 +120,8 @@ def deconvolve(
     if (sigma is None) == (fwhm is None):
         raise InputError("name the column of the observed widths once: --sigma NAME, or --fwhm NAME")
     _check_instrument({"--lsf": lsf, "--lsf-fwhm": lsf_fwhm, "--resolving-power": resolving_power})
-    contents = read_table(table, hdu)
-    observed, errors, remarks = _measured(contents, sigma or fwhm or "", error, on_bad.value)
+    contents = read_table(table, hdu, readme)
+    observed, errors, remarks = _measured(contents, sigma or fwhm or "", error, on_bad.value, on_limit.value)
     widths = spectral.deconvolve(
         observed,
         errors,
@@ -159,14 +164,14 @@ def _check_instrument(options: dict[str, str | None]) -> None:
         raise InputError(f"give the instrument's width once, as --lsf (sigma), --lsf-fwhm or --resolving-power; {came}")
 
 
-def _measured(table: QTable, name: str, error: str, on_bad: str) -> tuple[Any, Any, tuple[str, ...]]:
+def _measured(table: QTable, name: str, error: str, on_bad: str, on_limit: str) -> tuple[Any, Any, tuple[str, ...]]:
     """Widths and errors with the unit of their column, and remarks on them."""
     import numpy as np
 
     from xdgmm.observations import Observations
 
     errors = error if error == "auto" else [error]
-    observations = Observations.from_table(table, [name], errors=errors, on_bad=on_bad)
+    observations = Observations.from_table(table, [name], errors=errors, on_bad=on_bad, on_limit=on_limit)
     unit = 1 if observations.units[0] is None else observations.units[0]
     return observations.values[:, 0] * unit, np.sqrt(observations.variances[:, 0]) * unit, observations.remarks
 

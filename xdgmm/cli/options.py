@@ -52,6 +52,15 @@ class OnBad(StrEnum):
     EXACT = "exact"
 
 
+class OnLimit(StrEnum):
+    """What to do with a value that a column of flags (l_X) marks as a limit."""
+
+    MISSING = "missing"
+    DROP = "drop"
+    KEEP = "keep"
+    RAISE = "raise"
+
+
 class Correlations(StrEnum):
     """Whether correlations of errors are searched for by their names."""
 
@@ -77,6 +86,10 @@ Hdu = Annotated[
 ]
 Weights = Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")]
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do with a value without a usable error.")]
+OnLimitChoice = Annotated[OnLimit, typer.Option(help="What to do with a value that is marked as a limit.")]
+Readme = Annotated[
+    Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")
+]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
 Prefix = Annotated[str, typer.Option(help="Prefix of the names of the new columns.")]
 OverwriteColumns = Annotated[

@@ -93,9 +93,16 @@ class AppendedTable:
     """The table of a user with more columns, written to another file, or (None) to no file."""
 
     def __init__(
-        self, table: Path, output: Path | None, hdu: str | None, *, overwrite: bool, overwrite_columns: bool
+        self,
+        table: Path,
+        output: Path | None,
+        hdu: str | None,
+        readme: Path | None,
+        *,
+        overwrite: bool,
+        overwrite_columns: bool,
     ) -> None:
-        self.table, self.output, self.hdu = table, output, hdu
+        self.table, self.output, self.hdu, self.readme = table, output, hdu, readme
         self.overwrite, self.overwrite_columns = overwrite, overwrite_columns
 
     def check(self, *others: tuple[Path, str]) -> None:
@@ -129,7 +136,8 @@ class AppendedTable:
 
         if self.output is None:
             return {"appended": [], "written": []}
-        append_columns(self.table, self.output, columns, blocks, hdu=self.hdu, overwrite=self.overwrite)
+        hdu, readme = self.hdu, self.readme
+        append_columns(self.table, self.output, columns, blocks, hdu=hdu, readme=readme, overwrite=self.overwrite)
         printer.print(f"appended {escaped(', '.join(column.name for column in columns))}")
         printer.print(f"wrote {escaped(self.output)}")
         described = [

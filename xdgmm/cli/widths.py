@@ -20,8 +20,11 @@ from .options import (
     Method,
     OnBad,
     OnBadChoice,
+    OnLimit,
+    OnLimitChoice,
     Overwrite,
     Quiet,
+    Readme,
     Report,
     Weights,
     parse_errors,
@@ -50,7 +53,9 @@ def widths(
     correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
     on_bad: OnBadChoice = OnBad.RAISE,
+    on_limit: OnLimitChoice = OnLimit.MISSING,
     hdu: Hdu = None,
+    readme: Readme = None,
     method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
     level: Annotated[float, typer.Option(help="Probability of an error bar.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
@@ -81,12 +86,13 @@ def widths(
     mixture = GaussianMixture.read(model)
     names = list(mixture.names) if columns is None else parse_names(columns)
     observations = Observations.from_table(
-        read_table(table, hdu),
+        read_table(table, hdu, readme),
         names,
         errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
         on_bad=on_bad.value,
+        on_limit=on_limit.value,
     )
     observations = in_units_of(mixture, observations)
     options = {

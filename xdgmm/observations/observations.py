@@ -185,12 +185,19 @@ class Observations:
         correlations: str | Mapping[tuple[str, str], str] | None = "auto",
         weights: str | None = None,
         on_bad: str = "raise",
+        on_limit: str = "missing",
     ) -> Observations:
         """Columns of a table, whose errors and correlations are found; see `xdgmm.tables.observations_from_table`."""
         from xdgmm.tables import observations_from_table
 
         return observations_from_table(
-            table, columns, errors=errors, correlations=correlations, weights=weights, on_bad=on_bad
+            table,
+            columns,
+            errors=errors,
+            correlations=correlations,
+            weights=weights,
+            on_bad=on_bad,
+            on_limit=on_limit,
         )
 
     def __len__(self) -> int:

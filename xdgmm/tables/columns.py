@@ -11,6 +11,8 @@ from xdgmm.basics.arrays import as_floats
 from xdgmm.errors import InputError
 
 from .table_types import text_name
+from .text_cells import plain_numbers, read_cells
+from .text_units import name_and_unit
 from .units import known_unit
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def find_column(table: NamedColumns, name: object, what: str = "column") -> str:
         raise InputError(f"{article} {what} is given by its name, not by {name!r}; the columns are {listed}")
     if name in table:
         return name
+    base, _ = name_and_unit(name)  # read_table takes units in brackets off the names of text files
+    if base in table:
+        return base
     near = get_close_matches(name.lower(), table.ignoring_case, n=1, cutoff=0.5)
     hint = f"; did you mean '{table.ignoring_case[near[0]][0]}'?" if near else ";"
     raise InputError(f"the table has no {what} '{name}'{hint} its columns are {list_names(table.names)}")
@@ -50,13 +55,18 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def holds_numbers(table: NamedColumns, name: str) -> bool:
-    """Whether a column has one number in each row."""
+    """Whether a column has one number in each row, if only as text."""
     try:
         column = table.column(name)
     except InputError:
         return False
     dtype = getattr(column, "dtype", None)
-    return dtype is not None and dtype.kind in "iuf" and column.ndim == 1
+    if dtype is None or column.ndim != 1:
+        return False
+    if dtype.kind in "SU":
+        reading = read_cells(column)
+        return reading is not None and reading.style == "plain"
+    return dtype.kind in "iuf"
 
 
 def read_columns(table: NamedColumns, names: Sequence[str]) -> tuple[NDArray[np.float64], list[Any]]:
@@ -75,9 +85,11 @@ def read_column(table: NamedColumns, name: str) -> tuple[NDArray[np.float64], An
         raise InputError(f"column '{name}' holds {type(column).__name__} values, but numbers belong there")
     if column.ndim != 1:
         raise InputError(f"column '{name}' holds arrays of shape {column.shape[1:]} in each row; one number is needed")
+    cells = getattr(column, "value", column)
+    if column.dtype.kind == "O":
+        cells = _none_as_nan(column)
     if column.dtype.kind in "SUO":
-        _refuse_text(column, name)
-    cells = _none_as_nan(column) if column.dtype.kind == "O" else getattr(column, "value", column)
+        cells = _numbers_of_text(cells, name)
     values, _ = as_floats(cells, f"column '{name}'")
     return values, known_unit(getattr(column, "unit", None))
 
@@ -88,14 +100,12 @@ def _none_as_nan(column: Any) -> NDArray[Any]:
     return np.where(mask, np.nan, np.ma.getdata(column))
 
 
-def _refuse_text(column: Any, name: str) -> None:
-    """Name the first cell that is not a number: most columns of text have only one such cell."""
-    for row, cell in enumerate(column):
-        if isinstance(cell, (str, bytes)):
-            try:
-                float(cell)
-            except ValueError:
-                raise InputError(
-                    f"column '{name}' holds strings (row {row}: {str(cell)!r}), but numbers belong there; correct "
-                    "the cell, or leave it empty where the value is missing"
-                ) from None
+def _numbers_of_text(cells: Any, name: str) -> Any:
+    """The cells with numbers for those that are text; cells that are not text stay as they are."""
+    data = np.ma.getdata(cells)
+    is_text = np.array([isinstance(cell, str | bytes) for cell in data.tolist()], dtype=bool)
+    if not is_text.any():
+        return cells
+    text = data if data.dtype.kind in "SU" else np.where(is_text, data, "").astype(str)
+    numbers = plain_numbers(text, is_text & ~np.ma.getmaskarray(cells), name)
+    return numbers if is_text.all() else np.where(is_text, numbers, data)

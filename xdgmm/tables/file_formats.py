@@ -1,4 +1,4 @@
-"""File formats, recognised by their contents: FITS, VOTable, Parquet, text, and others that astropy recognises."""
+"""File formats, recognised by their contents: FITS, VOTable, Parquet, and text in all its forms (`text_formats`)."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 from xdgmm.errors import InputError
 
 from .fits_nulls import table_of_hdu
+from .text_formats import binary, first_bytes, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from astropy.table import QTable
 
 LISTED = 20
-SEPARATORS = ";|\t"
-UNIT_SEPARATOR = "\x1f"
 
 
-def read_any(path: Path, hdu: int | str | None = None) -> QTable:
-    """The one table of a file, or the one that `hdu` names, as a QTable."""
+def read_any(path: Path, hdu: int | str | None = None, readme: Path | None = None, name: str = "") -> QTable:
+    """The one table of a file, or the one that `hdu` names, as a QTable; `name` is how a ReadMe calls the file."""
     start = first_bytes(path)
     if start.startswith(b"SIMPLE  ="):
         return _fits(path, hdu)
@@ -28,25 +27,7 @@ def read_any(path: Path, hdu: int | str | None = None) -> QTable:
         return _votable(path, hdu)
     if hdu is not None:
         raise InputError(f"`hdu` is {hdu!r}, but '{path}' is neither FITS nor VOTable, and holds one table")
-    return _parquet(path) if start.startswith(b"PAR1") else _text_or_else(path, start)
-
-
-def first_bytes(path: Path, size: int = 10_000) -> bytes:
-    """The first bytes of a file, decompressed where it is compressed."""
-    with _binary(path) as stream:
-        start: bytes = stream.read(size)
-        return start
-
-
-def _binary(path: Path) -> Any:
-    from astropy.utils.data import get_readable_fileobj
-
-    return get_readable_fileobj(path, encoding="binary")
-
-
-def is_text(start: bytes) -> bool:
-    """Whether a file that starts with these bytes is text."""
-    return b"\0" not in start and not start.startswith((b"SIMPLE  =", b"PAR1"))
+    return _parquet(path) if start.startswith(b"PAR1") else read_text(path, start, readme, name or path.name)
 
 
 def _is_votable(start: bytes) -> bool:
@@ -57,7 +38,7 @@ def _fits(path: Path, hdu: int | str | None) -> QTable:
     from astropy.io import fits
     from astropy.table import QTable
 
-    with _binary(path) as stream, fits.open(stream) as file:
+    with binary(path) as stream, fits.open(stream) as file:
         return QTable(table_of_hdu(file[table_number(file, hdu, path)]), copy=False)
 
 
@@ -131,101 +112,3 @@ def _masked(frame: Any) -> QTable:
         filled = series.fill_null(0) if series.dtype.is_numeric() else series
         result[series.name] = MaskedColumn(filled.to_numpy(), mask=nulls) if nulls.any() else filled.to_numpy()
     return result
-
-
-def _text_or_else(path: Path, start: bytes) -> QTable:
-    """A text file whose first line has a separator, or a file that astropy recognises or guesses."""
-    from astropy.io.registry import IORegistryError
-    from astropy.table import QTable
-
-    if start.startswith(b"# %ECSV"):
-        return QTable.read(path, format="ascii.ecsv")
-    options = _separated(start) if is_text(start) else None
-    if options is not None:
-        return _split(path, start, options)
-    if start.startswith(b"#"):  # comments, which astropy's reader of .csv would take as names
-        return _guessed(path, start)
-    try:
-        return QTable.read(path)
-    except IORegistryError:
-        return _guessed(path, start)
-
-
-def _separated(start: bytes) -> dict[str, Any] | None:
-    """Options for reading text with a separator that astropy does not guess, or None."""
-    lines = [line for line in _lines(start.decode("utf-8", errors="replace")) if line.strip()]
-    first = next((line for line in lines if not line.startswith("#")), "")
-    found = [separator for separator in SEPARATORS if separator in first.strip(" ")]
-    if len(found) != 1 or first.startswith("|") or "," in first:
-        return None
-    if first is not lines[0] and all(_is_number(cell) for cell in first.split(found[0])):
-        return {"format": "ascii.commented_header", "delimiter": found[0], "header_start": -1}
-    return {"format": "ascii.csv", "delimiter": found[0], "comment": "#"}
-
-
-def _lines(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-
-
-def _split(path: Path, start: bytes, options: dict[str, Any]) -> QTable:
-    """Text with the separator of `options`; tabs are replaced first, since astropy skips them like blanks."""
-    from astropy.table import QTable
-
-    separator = options["delimiter"]
-    ruler = _ruler(_lines(start.decode("utf-8", errors="replace")), separator)
-    if separator != "\t" and ruler is None:
-        return QTable.read(path, **options)
-    with _binary(path) as stream:
-        text = stream.read().decode("utf-8")
-    lines = _lines(text.replace(separator, UNIT_SEPARATOR))
-    options = options | {"delimiter": UNIT_SEPARATOR}
-    return QTable.read(lines, **options) if ruler is None else _ruled(lines, ruler, options)
-
-
-def _ruler(lines: Sequence[str], separator: str) -> int | None:
-    """The number of the line of dashes that VizieR puts below the names and their units, or None."""
-    uncommented = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
-    for number in uncommented[1:3]:
-        if all(cell and not cell.strip("-") for cell in map(str.strip, lines[number].split(separator))):
-            return number
-    return None
-
-
-def _ruled(lines: Sequence[str], ruler: int, options: Mapping[str, Any]) -> QTable:
-    """A text file of VizieR, whose lines are names, units, dashes (line number `ruler`) and rows."""
-    from astropy.table import QTable, Table
-
-    header = next(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
-    table = Table.read([lines[header], *lines[ruler + 1 :]], **options)
-    if ruler - header > 1:
-        for name, unit in zip(table.colnames, lines[ruler - 1].split(options["delimiter"]), strict=False):
-            _set_unit(table[name], unit.strip(" -"))
-    return QTable(table, copy=False)
-
-
-def _set_unit(column: Any, unit: str) -> None:
-    """Set the unit of a column of numbers; a unit that astropy does not know is kept as an unrecognised one."""
-    from astropy.units import Unit
-
-    if unit and column.dtype.kind in "iuf":
-        column.unit = Unit(unit, parse_strict="silent")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell.strip() or "nan")
-    except ValueError:
-        return False
-    return True
-
-
-def _guessed(path: Path, start: bytes) -> QTable:
-    """Text whose separator astropy guesses; the guess is refused if no column has numbers."""
-    from astropy.table import QTable
-
-    if not is_text(start):
-        raise ValueError("it is not text")
-    table = QTable.read(path, format="ascii")
-    if len(table) and not any(column.dtype.kind in "iuf" for column in table.itercols()):
-        raise ValueError("it has no column of numbers")
-    return table

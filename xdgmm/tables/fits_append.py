@@ -13,7 +13,8 @@ import numpy as np
 
 from xdgmm.errors import OutputError
 
-from .file_formats import first_bytes, table_number
+from .file_formats import table_number
+from .text_formats import first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

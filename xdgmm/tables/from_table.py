@@ -28,6 +28,7 @@ from .correlations import (
     scale_to_covariances,
 )
 from .error_columns import columns_with_errors, match_errors, read_errors
+from .limits import check_on_limit, handle_limits, limits_of_errors
 from .remarks import correlation_remarks, error_remarks, missing_remarks
 from .table_types import NamedColumns, named_columns, text_name
 
@@ -45,6 +46,7 @@ def observations_from_table(
     correlations: str | Mapping[tuple[str, str], str] | None = "auto",
     weights: str | None = None,
     on_bad: str = "raise",
+    on_limit: str = "missing",
 ) -> Observations:
     """Read values, their errors and the correlations of these errors from the columns of a table.
 
@@ -70,6 +72,9 @@ def observations_from_table(
         as missing; or take zero as exact (and refuse negative and missing errors).  A missing correlation of two
         values that are present is treated in the same way ("missing": both values are missing).  "drop" also drops
         rows with impossible correlations; the other choices refuse these.
+    on_limit : {"missing", "drop", "keep", "raise"}
+        What to do with a value that a column of flags, found by its name (see Notes), marks as an upper or lower limit:
+        take it as missing; drop the whole row; keep it as if it were measured; or refuse it.
 
     Returns
     -------
@@ -87,7 +92,7 @@ def observations_from_table(
     -----
     XdgmmWarning
         If upper and lower errors differ by more than 20% of their mean, or a column to fit is named as the error of
-        its error column.
+        its error column, or if values are limits and not kept.
 
     Notes
     -----
@@ -101,6 +106,9 @@ def observations_from_table(
     mean X + sqrt(2/pi) (u - l), and as error its standard deviation sqrt((1 - 2/pi) (u - l)² + u l).  Masked and NaN
     values are missing, and so is a value with an infinite error.
 
+    Flags of limits of X are found as l_X (VizieR: < and >), Xlim (NASA Exoplanet Archive: 1 and -1), and other names
+    (`xdgmm.tables.limits.FLAGS`), if the column holds signs, words, booleans, or only -1, 0 and 1.
+
     Examples
     --------
     >>> from xdgmm import datasets
@@ -112,6 +120,7 @@ def observations_from_table(
     ('variances of pd, al taken from var_X', 'covariances taken from cov_pd_al')
     """
     check_on_bad(on_bad)
+    check_on_limit(on_limit)
     table = named_columns(table)
     if table.n_rows == 0:
         raise InputError("the table has no rows, so there is nothing to fit")
@@ -126,7 +135,9 @@ def observations_from_table(
         *correlation_remarks(pairs, n_inexact),
         *unknown,
         *missing_remarks(values, names),
+        *limits_of_errors(table, error_matches),
     ]
+    values = handle_limits(table, names, values, on_limit, remarks)
     options = {"weights": _weights(table, weights, remarks), "names": names, "units": known_units}
     if n_inexact == 0:
         observations = Observations.exact(values, **options)

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmWarning
 
-from .file_formats import first_bytes, is_text, read_any
+from .file_formats import read_any
+from .text_formats import first_bytes, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +23,19 @@ TRUNCATED = ".*truncated.*"
 HEADER_SIZE = 10_000_000  # bytes at the start of a text file that are searched for the names of its columns
 
 
-def read_table(path: str | Path, hdu: int | str | None = None) -> QTable:
+def read_table(path: str | Path, hdu: int | str | None = None, readme: str | Path | None = None) -> QTable:
     """Read a table.
 
     Parameters
     ----------
     path : str or Path
         FITS, ECSV, CSV (separated by commas, semicolons, tabs or |), VOTable, Parquet, or another format that astropy
-        reads; also gzipped, and from a pipe such as /dev/stdin.
+        reads; also gzipped, and from a pipe such as /dev/stdin.  See Notes for text.
     hdu : int or str, optional
         Number (as FITS counts them, in a VOTable from 0) or name of the table, where a file holds several.
+    readme : str or Path, optional
+        Description of the columns of a text file in the format of the CDS.  A file ReadMe beside the table is used
+        without being named, if it describes the table.
 
     Returns
     -------
@@ -42,7 +46,20 @@ def read_table(path: str | Path, hdu: int | str | None = None) -> QTable:
     ------
     InputError
         If the file is missing, is a folder, cannot be read as a table, is incomplete, has no rows, or holds several
-        tables and `hdu` names none (the message lists them).
+        tables and `hdu` names none (the message lists them); or if `readme` does not describe it.
+
+    Warns
+    -----
+    XdgmmWarning
+        Of what was assumed of a text file: its encoding, which commas are decimal, and columns of errors or limits that
+        were made of cells with both.
+
+    Notes
+    -----
+    In text, the words null, NA, N/A, None, NaN, INDEF, dashes and dots, and empty cells, are missing values where all
+    other cells of a column are numbers.  Exponents may be those of Fortran (1.5D+02), minus signs those of typesetting.
+    Values with errors in the same cell (44.72±1.41, 44.72(41), 44.7+1.4-1.2) become columns X and e_X (and E_X), limits
+    (<12) columns X and l_X.  Units in a row below the names, or in brackets behind them, are units.
 
     Examples
     --------
@@ -56,7 +73,7 @@ def read_table(path: str | Path, hdu: int | str | None = None) -> QTable:
     with _file(path) as file:
         if file.stat().st_size == 0:
             raise InputError(f"'{path}' is empty; give the file of a table")
-        table = _read(file, path, hdu)
+        table = _read(file, path, hdu, None if readme is None else Path(readme))
         _check_names(table, file, path)
     if len(table) == 0:
         raise InputError(f"the table in '{path}' has no rows, so there is nothing to fit")
@@ -87,13 +104,13 @@ def _file(path: Path) -> Iterator[Path]:
         yield copy
 
 
-def _read(file: Path, path: Path, hdu: int | str | None) -> QTable:
+def _read(file: Path, path: Path, hdu: int | str | None, readme: Path | None) -> QTable:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(record=True) as caught:
             # Warnings of astropy on units and extra header cards are harmless; that of an incomplete file is not.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("always")
             warnings.filterwarnings("error", message=TRUNCATED)
-            return read_any(file, hdu)
+            table = read_any(file, hdu, readme, path.name)
     except InputError as error:
         raise InputError(str(error).replace(str(file), str(path))) from None
     except OSError as error:
@@ -102,6 +119,10 @@ def _read(file: Path, path: Path, hdu: int | str | None) -> QTable:
         raise InputError(_not_a_table(path, error)) from error
     except Exception as error:
         raise InputError(_not_a_table(path, error)) from error
+    for warning in caught:
+        if issubclass(warning.category, XdgmmWarning):
+            warnings.warn(f"'{path}': {warning.message}", XdgmmWarning, stacklevel=3)
+    return table
 
 
 def _not_a_table(path: Path, error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError, OutputError
+from xdgmm.errors import InputError, OutputError, XdgmmWarning
 from xdgmm.files import atomic_write, check_output
 
 from .fits_append import MISSING, append_to_fits, check_number, is_binary_table
@@ -89,6 +89,7 @@ def append_columns(
     blocks: Iterable[Sequence[NDArray[Any]]],
     *,
     hdu: int | str | None = None,
+    readme: str | Path | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write the table in the file `source`, with more columns, to `path`; a failed run leaves no incomplete file.
@@ -103,6 +104,8 @@ def append_columns(
         Values of each column, for one block of rows after another.
     hdu : int or str, optional
         Which table, as for `read_table`.
+    readme : str or Path, optional
+        Description of its columns, as for `read_table`.
     overwrite : bool
         Whether a file at `path` is replaced.
 
@@ -113,7 +116,10 @@ def append_columns(
     """
     fits = path.suffix.lower() == ".fits"
     if not (fits and is_binary_table(source, hdu)):
-        write_table(_with_columns(read_table(source, hdu), columns, blocks, fits=fits), path, overwrite=overwrite)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", XdgmmWarning)  # said when the table was read for these columns
+            table = read_table(source, hdu, readme)
+        write_table(_with_columns(table, columns, blocks, fits=fits), path, overwrite=overwrite)
         return
     with atomic_write(path, overwrite=overwrite) as temporary:
         append_to_fits(source, temporary, columns, blocks, hdu)
