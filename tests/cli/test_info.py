@@ -1,6 +1,8 @@
 """`xdgmm info`: a model, or a table, at a glance."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,3 +84,97 @@ def test_one_table_of_several_is_shown(here, tmp_path):
     fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(tmp_path / "t.fits")
     assert "holds several tables" in " ".join(here("info", "t.fits")[2].split())
     assert json.loads(here("info", "t.fits", "--hdu", "T1", "--json")[1])["n_rows"] == 3
+
+
+def large_table(path, n_rows):
+    """A FITS table with every twentieth value NaN, every seventh number null, and a scaled column."""
+    number = np.arange(n_rows)
+    columns = [
+        fits.Column("v", "D", unit="km/s", array=np.where(number % 20 == 0, np.nan, 80.0)),
+        fits.Column("e_v", "D", unit="km/s", array=np.full(n_rows, 0.5)),
+        fits.Column("n", "J", null=-1, array=np.where(number % 7 == 0, -1, number)),
+        fits.Column("s", "I", null=-9, array=np.zeros(n_rows, "i2")),
+        fits.Column("name", "12A", array=np.full(n_rows, "star")),
+    ]
+    hdu = fits.BinTableHDU.from_columns(columns)
+    hdu.header["TSCAL4"], hdu.header["TZERO4"] = 0.5, 3.0
+    hdu.writeto(path)
+
+
+def test_a_large_table_is_described_in_blocks(here, tmp_path, monkeypatch):
+    large_table(tmp_path / "t.fits", 1000)
+    whole = here("info", "t.fits", "--json")
+    monkeypatch.setattr("xdgmm.tables.fits_blocks.BLOCK", 1000)
+    assert here("info", "t.fits", "--json") == whole
+    document = json.loads(whole[1])
+    assert document["n_rows"] == 1000
+    assert [column["missing"] for column in document["columns"]] == [50, 0, 143, 0, 0]
+    assert [column["type"] for column in document["columns"]] == ["float64", "float64", "int32", "float64", "str12"]
+
+
+@pytest.mark.slow
+def test_a_large_table_takes_little_memory(here, tmp_path, monkeypatch):
+    import tracemalloc
+
+    large_table(tmp_path / "t.fits", 400_000)
+    size = (tmp_path / "t.fits").stat().st_size
+    monkeypatch.setattr("xdgmm.tables.fits_blocks.BLOCK", 1 << 16)
+    here("info", "t.fits")  # all is imported
+    tracemalloc.start()
+    assert here("info", "t.fits")[0] == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 4
+
+
+PEAK = r"""
+import re, sys
+from xdgmm.cli import main
+try:
+    main()
+finally:  # (ru_maxrss would include the memory of the process that started this one)
+    print(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1], file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+def test_a_table_of_some_hundred_megabytes_takes_no_more_memory_than_a_small_one(tmp_path):
+    peaks = []
+    for n_rows in (1000, 8_000_000):
+        path = tmp_path / f"{n_rows}.fits"
+        large_table(path, n_rows)
+        done = subprocess.run([sys.executable, "-c", PEAK, "info", path], capture_output=True, text=True, check=True)
+        assert f"a table of {n_rows} rows" in done.stdout
+        peaks.append(1024 * int(done.stderr.split()[-1]))
+    assert path.stat().st_size > 250e6
+    assert peaks[1] - peaks[0] < 100e6
+
+
+def test_a_table_that_is_cut_off_is_refused(here, tmp_path):
+    large_table(tmp_path / "t.fits", 1000)
+    content = (tmp_path / "t.fits").read_bytes()
+    (tmp_path / "t.fits").write_bytes(content[: len(content) // 2])
+    code, _, err = here("info", "t.fits")
+    assert code == 2
+    assert "truncated" in err
+
+
+def test_arrays_of_variable_length_are_shown(here, tmp_path):
+    arrays = np.array([np.ones(2), np.ones(3)], dtype=object)
+    hdu = fits.BinTableHDU.from_columns([fits.Column("a", "PD()", array=arrays), fits.Column("v", "D", array=[1, 2])])
+    hdu.writeto(tmp_path / "t.fits")
+    assert "a table of 2 rows and 2 columns" in here("info", "t.fits")[1]
+
+
+@pytest.mark.parametrize("n_columns", [1000, 30_000, 10**12, -1])
+@pytest.mark.parametrize("command", [["info"], ["fit", "--columns", "v"]])
+def test_more_columns_than_fits_allows_are_refused_before_they_cost_memory(here, tmp_path, n_columns, command):
+    large_table(tmp_path / "t.fits", 10)
+    content = (tmp_path / "t.fits").read_bytes()
+    card = b"TFIELDS =                    5"
+    assert card in content
+    (tmp_path / "t.fits").write_bytes(content.replace(card, f"TFIELDS = {n_columns:20}".encode()))
+    code, _, err = here(command[0], "t.fits", *command[1:])
+    assert code == 2
+    assert "TFIELDS" in err

@@ -17,6 +17,8 @@ from .printing import Printer, escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from astropy.table import QTable
+    from numpy.typing import NDArray
     from rich.table import Table
 
     from xdgmm.mixture import Background, FitRecord, GaussianMixture
@@ -162,39 +164,62 @@ def _history(record: FitRecord | None) -> Iterator[str]:
 
 def _show_table(file: Path, hdu: str | None, readme: Path | None, title: str, printer: Printer) -> dict[str, Any]:
     """Print the columns of a table; returns what to print as JSON."""
-    from xdgmm.tables import named_columns, read_table
+    from xdgmm.tables import read_blocks
 
-    table = read_table(file, hdu, readme)
-    first_rows = named_columns(table[:ROWS])
-    columns = [_describe_column(table[name], name, first_rows) for name in table.colnames[:MOST_COLUMNS]]
+    blocks = read_blocks(file, hdu, readme)
+    table = next(blocks)
+    columns = _described_columns(table)
+    n_rows, names = len(table), table.colnames
+    for table in blocks:
+        n_rows += len(table)
+        for column in columns:
+            column["missing"] += _n_missing(table[column["name"]])
     headings = ["column", "unit", "type", "missing", "errors"]
     shown = _rich_table(headings, left=["column", "unit", "type", "errors"])
     for column in columns:
         shown.add_row(*(escaped("" if cell is None else cell) for cell in column.values()))
     printer.print(title)
-    printer.print(f"a table of {len(table)} rows and {len(table.colnames)} columns")
+    printer.print(f"a table of {n_rows} rows and {len(names)} columns")
     printer.print(shown)
-    if len(table.colnames) > MOST_COLUMNS:
+    if len(names) > MOST_COLUMNS:
         printer.print(f"only the first {MOST_COLUMNS} columns are shown")
-    return {"kind": "table", "n_rows": len(table), "n_columns": len(table.colnames), "columns": columns}
+    return {"kind": "table", "n_rows": n_rows, "n_columns": len(names), "columns": columns}
+
+
+def _described_columns(table: QTable) -> list[dict[str, Any]]:
+    """Of each column: name, unit, type, number of missing values, and what is found of the errors."""
+    from xdgmm.tables import named_columns
+
+    first_rows = named_columns(table[:ROWS])
+    return [_describe_column(table[name], name, first_rows) for name in table.colnames[:MOST_COLUMNS]]
 
 
 def _describe_column(column: Any, name: str, first_rows: NamedColumns) -> dict[str, Any]:
-    """Name, unit, type, number of missing values, and what is found of the errors."""
-    import numpy as np
-
-    dtype = getattr(column, "dtype", None)
-    missing = np.asarray(getattr(column, "mask", False))
-    values = np.asarray(getattr(getattr(column, "unmasked", column), "value", column))
-    if values.dtype.kind == "f":
-        missing = missing | np.isnan(values)
+    values, dtype = _plain(column), getattr(column, "dtype", None)
     return {
         "name": name,
         "unit": str(column.unit) if getattr(column, "unit", None) is not None else None,
         "type": type(column).__name__ if dtype is None else _type_name(column),
-        "missing": int(missing.sum()),
+        "missing": _n_missing(column),
         "errors": _errors_found(first_rows, name) if values.dtype.kind in "iuf" and values.ndim == 1 else None,
     }
+
+
+def _plain(column: Any) -> NDArray[Any]:
+    """The elements of a column, without unit and mask."""
+    import numpy as np
+
+    return np.asarray(getattr(getattr(column, "unmasked", column), "value", column))
+
+
+def _n_missing(column: Any) -> int:
+    """How many elements are masked or NaN."""
+    import numpy as np
+
+    missing, values = np.asarray(getattr(column, "mask", False)), _plain(column)
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    return int(missing.sum())
 
 
 def _type_name(column: Any) -> str:

@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 from xdgmm.errors import XdgmmError, XdgmmWarning
 from xdgmm.text import printable
 
+from .interrupts import interrupts
 from .printing import error_console, escaped
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ OTHER_NAMES = {
         "replace": "overwrite_columns",
     },
 }
+INTERRUPTED = 130  # exit code of shells for a program that Ctrl-C has ended
 # `name` or `name=value`.
 ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
 
@@ -50,8 +52,15 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Read the options of a command and run it."""
-        with _printable_usage_errors():
-            return super().invoke(ctx)
+        with interrupts.noted(), _printable_usage_errors():
+            try:
+                return super().invoke(ctx)
+            except KeyboardInterrupt:
+                _print_sentence("[red]interrupted:[/red]", interrupts.sentence())
+                raise Exit(INTERRUPTED) from None
+            except SystemExit as ended:
+                _print_sentence("[red]ended by a signal:[/red]", interrupts.sentence())
+                raise Exit(int(ended.code or 0)) from None
 
 
 @contextmanager
@@ -76,6 +85,9 @@ class Command(TyperCommand):
             raise  # the reader of standard output has closed it; typer ends the program
         except (XdgmmError, OSError) as error:
             _print_sentence("[red]error:[/red]", with_options(str(error), self))
+            raise Exit(2) from None
+        except MemoryError as error:
+            _print_sentence("[red]error:[/red]", f"the memory is not enough ({str(error) or 'no details'})")
             raise Exit(2) from None
 
 

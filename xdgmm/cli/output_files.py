@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xdgmm.errors import InputError, OutputError
 from xdgmm.files import atomic_writes, check_output
 
+from .interrupts import interrupts
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from astropy.table import QTable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
     from xdgmm.tables import Column
+
+T = TypeVar("T")
 
 
 class FitFiles:
@@ -80,6 +83,7 @@ class FitFiles:
                     write(temporary)
                 except Exception as error:
                     raise OutputError(f"{_reason(error, temporary, path)}; no output was written") from error
+        interrupts.written += paths
         return paths
 
 
@@ -87,6 +91,14 @@ def _reason(error: Exception, temporary: Path, path: Path) -> str:
     """Why a file cannot be written, with the name that the user knows."""
     reason = str(error).replace(str(temporary), str(path))
     return reason if isinstance(error, OutputError) else f"cannot write '{path}': {reason}"
+
+
+def _checking(blocks: Iterable[T]) -> Iterator[T]:
+    """The blocks, as long as there is no interrupt."""
+    for block in blocks:
+        interrupts.check()
+        yield block
+    interrupts.check()
 
 
 class AppendedTable:
@@ -136,8 +148,9 @@ class AppendedTable:
 
         if self.output is None:
             return {"appended": [], "written": []}
-        hdu, readme = self.hdu, self.readme
+        hdu, readme, blocks = self.hdu, self.readme, _checking(blocks)
         append_columns(self.table, self.output, columns, blocks, hdu=hdu, readme=readme, overwrite=self.overwrite)
+        interrupts.written.append(self.output)
         printer.print(f"appended {escaped(', '.join(column.name for column in columns))}")
         printer.print(f"wrote {escaped(self.output)}")
         described = [

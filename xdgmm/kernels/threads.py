@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -114,5 +114,11 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
         return
     bounds = [n_chunks * i // n_tasks for i in range(n_tasks + 1)]
     pool = _threads.of_size(get_num_threads())
-    for done in [pool.submit(task, *ends) for ends in pairwise(bounds)]:
-        done.result()
+    running = [pool.submit(task, *ends) for ends in pairwise(bounds)]
+    try:
+        for each in running:
+            each.result()
+    finally:  # after an interrupt, or an error of one, no thread goes on by itself
+        for each in running:
+            each.cancel()
+        wait(running)

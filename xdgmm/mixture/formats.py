@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COMMENTS = {"XDGMMFMT": "version of this file format", "NDIM": "number of coordinates"}
+FITS = b"SIMPLE  ="  # what a file begins with
 ECSV_COVARIANCE = "PARCOV"
+MOST_COLUMNS = 999  # that FITS allows
+ECSV_HEADER = 1 << 20  # bytes, within which a model has its mark
 
 
 def write_fits(contents: Contents, path: Path) -> None:
@@ -76,9 +79,11 @@ def read_fits(path: Path) -> Contents | None:
     """`Contents` of a FITS file; None where it holds no mixture."""
     from astropy.io import fits
 
-    content = read_bytes(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # astropy only warns of a file that ends too early
+        if not _has_mark(path):
+            return None
+        content = read_bytes(path)
         with fits.open(io.BytesIO(content)) as hdus:
             for hdu in hdus:
                 if "XDGMMFMT" in hdu.header:
@@ -86,7 +91,21 @@ def read_fits(path: Path) -> Contents | None:
     return None
 
 
+def _has_mark(path: Path) -> bool:
+    """Whether a header of a FITS file says that it holds a mixture; no table is read, however large it is."""
+    from astropy.io import fits
+
+    with path.open("rb") as stream:
+        if not stream.read(len(FITS)).startswith(FITS):  # gzipped: astropy takes an end that is cut off for the end
+            return True
+        stream.seek(0)
+        with fits.open(stream) as hdus:
+            return any("XDGMMFMT" in hdu.header for hdu in hdus)
+
+
 def _fits_contents(hdu: BinTableHDU, hdus: HDUList) -> Contents:
+    if not 0 <= hdu.header["TFIELDS"] <= MOST_COLUMNS:  # each would be made before it is read
+        raise ValueError(f"TFIELDS is {hdu.header['TFIELDS']}")
     cards = {key: hdu.header[key] for key in CARDS if key in hdu.header}
     rows = np.stack([np.asarray(hdu.data.field(i), dtype=float) for i in range(len(hdu.columns))], axis=1)
     covariance = None
@@ -113,6 +132,8 @@ def read_ecsv(path: Path) -> Contents | None:
     """`Contents` of an ECSV file; None where it holds no mixture."""
     from astropy.table import Table
 
+    if b"XDGMMFMT" not in read_bytes(path, ECSV_HEADER):
+        return None
     table = Table.read(path, format="ascii.ecsv")
     if "XDGMMFMT" not in table.meta:
         return None
@@ -146,6 +167,6 @@ class Format(NamedTuple):
 
 
 FORMATS = {
-    "fits": Format("a FITS file", b"SIMPLE  =", (".fits", ".fits.gz", ".fit"), read_fits, write_fits),
+    "fits": Format("a FITS file", FITS, (".fits", ".fits.gz", ".fit"), read_fits, write_fits),
     "ascii.ecsv": Format("an ECSV file", b"# %ECSV", (".ecsv", ".ecsv.gz"), read_ecsv, write_ecsv),
 }

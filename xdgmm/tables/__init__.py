@@ -11,7 +11,7 @@ from xdgmm.errors import deprecated_names
 
 from .fits_append import MISSING
 from .from_table import observations_from_table
-from .reading import read_table
+from .reading import read_blocks, read_table
 from .report import Column
 from .table_types import named_columns
 from .writing import REPORT_SUFFIXES, append_columns, check_fits_names, check_new_names, write_table
@@ -25,6 +25,7 @@ __all__ = [
     "check_new_names",
     "named_columns",
     "observations_from_table",
+    "read_blocks",
     "read_table",
     "write_table",
 ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
 LISTED = 20
+MOST_COLUMNS = 999  # that FITS allows
 
 
 def read_any(path: Path, hdu: int | str | None = None, readme: Path | None = None, name: str = "") -> QTable:
@@ -51,7 +52,11 @@ def table_number(file: Any, hdu: int | str | None, path: Path) -> int:
         for number, each in enumerate(file)
         if isinstance(each, fits.BinTableHDU | fits.TableHDU) and not isinstance(each, fits.CompImageHDU)
     }
-    return _chosen(tables, hdu, path)
+    number = _chosen(tables, hdu, path)
+    n_columns = file[number].header.get("TFIELDS")
+    if not isinstance(n_columns, int) or not 0 <= n_columns <= MOST_COLUMNS:  # each would be made before it is read
+        raise ValueError(f"its header has TFIELDS = {n_columns!r}, but FITS allows at most {MOST_COLUMNS} columns")
+    return number
 
 
 def _votable(path: Path, hdu: int | str | None) -> QTable:

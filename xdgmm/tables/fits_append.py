@@ -13,7 +13,7 @@ import numpy as np
 
 from xdgmm.errors import OutputError
 
-from .file_formats import table_number
+from .file_formats import MOST_COLUMNS, table_number
 from .text_formats import first_bytes
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Part = tuple[int, int | str]
 
 BLOCK = 2880  # bytes; every part of a FITS file fills a whole number of these
-MOST_COLUMNS = 999
 CHUNK = 1 << 24  # bytes copied at a time
 MISSING = -1  # in columns of whole numbers
 COLUMN_KEYWORDS = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "TNULL", "TSCAL", "TZERO", "TDISP", "TDIM", "TUCD")

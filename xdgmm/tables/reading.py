@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from xdgmm.errors import InputError, XdgmmWarning
 
 from .file_formats import read_any
+from .fits_blocks import fits_blocks
 from .text_formats import first_bytes, is_text
 
 if TYPE_CHECKING:
@@ -104,25 +105,55 @@ def _file(path: Path) -> Iterator[Path]:
         yield copy
 
 
+def read_blocks(path: str | Path, hdu: int | str | None = None, readme: str | Path | None = None) -> Iterator[QTable]:
+    """Read a table in blocks of rows, so that a large one takes little memory; see `read_table`.
+
+    Only binary tables of FITS files are divided, unless they have arrays of variable length; other tables come whole.
+    """
+    path = Path(path)
+    _check_path(path)
+    with _file(path) as file:
+        with _explained(file, path):
+            blocks = fits_blocks(file, hdu)
+        if blocks is None:
+            yield read_table(path if path.is_file() else file, hdu, readme)
+            return
+        while True:
+            with _explained(file, path):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+
+
 def _read(file: Path, path: Path, hdu: int | str | None, readme: Path | None) -> QTable:
+    with _explained(file, path) as caught:
+        table = read_any(file, hdu, readme, path.name)
+    for warning in caught:
+        if issubclass(warning.category, XdgmmWarning):
+            warnings.warn(f"'{path}': {warning.message}", XdgmmWarning, stacklevel=3)
+    return table
+
+
+@contextmanager
+def _explained(file: Path, path: Path) -> Iterator[list[warnings.WarningMessage]]:
+    """One sentence for whatever goes wrong while a file is read, and the warnings; `path` is what the user calls it."""
     try:
         with warnings.catch_warnings(record=True) as caught:
             # Warnings of astropy on units and extra header cards are harmless; that of an incomplete file is not.
             warnings.simplefilter("always")
             warnings.filterwarnings("error", message=TRUNCATED)
-            table = read_any(file, hdu, readme, path.name)
+            yield caught
     except InputError as error:
         raise InputError(str(error).replace(str(file), str(path))) from None
     except OSError as error:
         if error.strerror:
             raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
         raise InputError(_not_a_table(path, error)) from error
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(_not_a_table(path, error)) from error
-    for warning in caught:
-        if issubclass(warning.category, XdgmmWarning):
-            warnings.warn(f"'{path}': {warning.message}", XdgmmWarning, stacklevel=3)
-    return table
 
 
 def _not_a_table(path: Path, error: Exception) -> str:
