@@ -45,7 +45,7 @@ SAID = [
     ("latin1.csv", "v", "not in UTF-8", 20, 49.7535, 4.3400),
     ("euro.csv", "v", "decimal commas of v, e_v", 20, 49.7535, 4.3400),
     ("euro_comma.csv", "v", "decimal commas of v, e_v", 20, 49.7535, 4.3400),
-    ("thousands.csv", "v", "commas of v read as thousands separators", 20, 1049.7535, 4.3400),
+    ("thousands.csv", "v", "separators of thousands in v left out", 20, 1049.7535, 4.3400),
     ("pm.csv", "v", "column 'v' holds values with errors", 20, 49.7535, 4.3400),
     ("limit_flags.csv", "vsini", "8 of 30 values of vsini are limits", 22, 5.983, 0.823),
 ]

@@ -54,6 +54,20 @@ def test_flags_are_found_by_many_names(name):
         assert observations_from_table(flagged([1, 0, 0, 0], name), "v").n_objects == 3
 
 
+@pytest.mark.parametrize("name", ["v_flag", "f_v", "n_v", "u_v", "q_v", "v_sign"])
+def test_signs_of_limits_count_in_columns_of_other_remarks_too(name):
+    with pytest.warns(XdgmmWarning, match=f"1 of 4 values of v is a limit .'{name}' is '<'"):
+        assert observations_from_table(flagged(["<", ":", "A", ""], name), "v").n_objects == 3
+
+
+@pytest.mark.parametrize("dtype", ["category", "boolean", "string", object])
+def test_flags_of_every_type_of_pandas(dtype):
+    flags = [True, False, None, False] if dtype == "boolean" else ["<", "", None, ""]
+    frame = pd.DataFrame({"v": VALUES, "e_v": [0.3] * 4, "l_v": pd.Series(flags, dtype=dtype)})
+    with pytest.warns(XdgmmWarning, match="1 of 4 values of v is a limit"):
+        assert observations_from_table(frame, "v").n_objects == 3
+
+
 def test_limits_are_kept_dropped_or_refused_by_choice():
     table = flagged(["<", "", "", ""], w=[1.0, 2.0, 3.0, 4.0], e_w=[0.1] * 4)
     with warnings.catch_warnings():

@@ -34,6 +34,8 @@ FOUND = [
     ("flux", "invvar_flux", "ivar"),
     ("flux", "inverse_variance_flux", "ivar"),
     ("rv", "rv_uncertainty", "sigma"),
+    ("plx_value", "plx_error", "sigma"),
+    ("v_value", "v_ivar", "ivar"),
 ]
 
 
@@ -57,6 +59,7 @@ def test_a_word_anywhere_in_a_name_says_what_the_column_holds(name, error, kind,
         ("flux", "VARIANCES_OF_FLUX", "var"),
         ("RV", "radialVar", "var"),
         ("RV", "InvVar", "ivar"),
+        ("RV", "inverseVariance", "ivar"),
         ("flux", "noise", "sigma"),
         ("var_amplitude", "var_amplitude_err", "sigma"),
         ("var_amplitude", "e_var_amplitude", "sigma"),
@@ -131,6 +134,17 @@ def test_data_frames_with_words_in_their_names_are_warned_of():
 def test_values_and_errors_that_are_exchanged_are_warned_of(value, error):
     with pytest.warns(XdgmmWarning, match=f"by its name '{value}' holds the errors of '{error}'.*exchanged"):
         observations_from_table(columns("v", value, error), value, errors=error)
+
+
+@pytest.mark.parametrize("error", ["flux_ivar", "FLUX_VARIANCE", "invvar"])
+@pytest.mark.parametrize("single", [False, True])
+def test_frames_of_errors_that_are_named_as_variances_are_refused(error, single):
+    frame = pd.DataFrame({"flux": [1.0, 2.0, 4.0, 3.0], error: [4.0, 1.0, 2.0, 2.0]})
+    X, Xerr = (frame["flux"], frame[error]) if single else (frame[["flux"]], frame[[error]])
+    with pytest.raises(InputError, match=rf"'{error}' in Xerr holds (inverse )?variances.*Xerr.to_numpy\(\)"):
+        XDGMM(1).fit(X, Xerr=Xerr)
+    assert XDGMM(1).fit(X, Xerr=Xerr.to_numpy()).n_features_in_ == 1
+    assert XDGMM(1).fit(X, Xerr=Xerr.rename(columns={error: "e_flux"}) if not single else Xerr.rename("flux"))
 
 
 def test_values_and_errors_in_their_places_give_no_warning():

@@ -242,7 +242,9 @@ def test_decimal_commas_are_read_with_a_warning(tmp_path, form):
 @pytest.mark.parametrize(
     ("cells", "expected", "sentence"),
     [
-        (["1,044.72", "-2,000,000", "12"], [1044.72, -2e6, 12], "commas of v read as thousands separators"),
+        (["1,044.72", "-2,000,000", "12"], [1044.72, -2e6, 12], "separators of thousands in v left out"),
+        (["1 044.72", "-2 000 000", "12"], [1044.72, -2e6, 12], "separators of thousands in v left out"),
+        (["1'044.72", "12"], [1044.72, 12], "separators of thousands in v left out"),
         (["1.044,72", "12", "-3,5"], [1044.72, 12, -3.5], "decimal commas of v read"),
         (["1 044,72", "12,25", "3,5e2"], [1044.72, 12.25, 350], "decimal commas of v read"),
         (["0,125", "10,5", "NA"], [0.125, 10.5, np.nan], "decimal commas of v read"),
@@ -265,7 +267,7 @@ def test_commas_before_three_digits_follow_the_rest_of_the_table(tmp_path, first
         with pytest.raises(InputError, match=r"row 0: '1,.*decimal comma or a thousands separator"):
             observations_from_table(read_table(path), "v", errors=None)
         return
-    with pytest.warns(XdgmmWarning, match="commas of"):
+    with pytest.warns(XdgmmWarning, match="commas of|thousands in"):
         table = read_table(path)
     assert observations_from_table(table, "v", errors=None).values[0, 0] == expected
 

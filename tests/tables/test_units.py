@@ -100,3 +100,25 @@ def test_covariances_of_unknown_units_convert_too():
     table["a"].unit, table["b"].unit, table["cov_a_b"].unit = map(UnrecognizedUnit, ("wid", "gets", "gets wid"))
     observations = observations_from_table(table, ["a", "b"])
     assert observations.noise[:, 0, 1].tolist() == [0.1, -0.1]
+
+
+VOTABLE = """<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
+<FIELD name="v" datatype="double" unit="mas"/><FIELD name="e_v" datatype="float" unit="uas"/>
+<FIELD name="f" datatype="double" unit="nanomaggies"/><FIELD name="f_ivar" datatype="double" unit="1/nanomaggies^2"/>
+<DATA><TABLEDATA>
+<TR><TD>1.5</TD><TD>500</TD><TD>1</TD><TD>4</TD></TR>
+<TR><TD>WORD</TD><TD>500</TD><TD>2</TD><TD>16</TD></TR>
+</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"""
+
+
+@pytest.mark.parametrize("word", ["", "NaN", "null", "NA", "-", "N/A"])
+def test_units_and_words_for_missing_values_of_votables(tmp_path, word):
+    (tmp_path / "t.vot").write_text(VOTABLE.replace("WORD", word))
+    table = read_table(tmp_path / "t.vot")
+    observations = observations_from_table(table, "v")
+    np.testing.assert_array_equal(observations.values[:, 0], [1.5, np.nan])
+    assert observations.noise[0, 0] == 0.5
+    observations = observations_from_table(table, "f")
+    assert observations.noise[:, 0].tolist() == [0.5, 0.25]
+    assert observations.units == (None,)
+    assert "the unit 'nanomaggies' of f is not known to astropy and left out" in observations.remarks

@@ -37,6 +37,7 @@ def as_observations(X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayL
     names = frame_names(X)
     _check_order_of_columns(X, Xerr)
     _check_order_of_rows(X, Xerr)
+    _refuse_variances(X, Xerr)
     X, Xerr = _with_nan(X), _with_nan(Xerr)
     if Xerr is None:
         _warn_of_errors(names)
@@ -129,6 +130,28 @@ def _warn_of_errors(names: Sequence[str] | None) -> None:
             XdgmmWarning,
             stacklevel=4,
         )
+
+
+def _refuse_variances(X: Any, Xerr: Any) -> None:
+    """Columns of a frame of errors must not be named as variances or inverse variances."""
+    from xdgmm.tables.conventions import kind_by_name
+    from xdgmm.tables.table_types import NamedColumns
+
+    names, error_names = _own_names(X), _own_names(Xerr)
+    for name, error in zip(names or [""] * len(error_names), error_names, strict=False):
+        kind = kind_by_name(NamedColumns((name, error), 0, str), error, name)
+        if kind in ("var", "ivar"):
+            what, root = ("variances", "sqrt") if kind == "var" else ("inverse variances", "1 / sqrt")
+            raise InputError(
+                f"by its name, '{error}' in Xerr holds {what}, but Xerr holds 1-sigma errors: pass {root} of it, or "
+                "Observations.from_table(frame, ...), which converts; if the name is wrong, pass Xerr.to_numpy()"
+            )
+
+
+def _own_names(X: Any) -> Sequence[str]:
+    """Names of the columns of a frame, or of the single one of a series, that are text; empty if there are none."""
+    names = frame_names(X) if _is_frame(X) else (getattr(X, "name", None),)
+    return [name for name in names or () if isinstance(name, str)]
 
 
 def _check_order_of_rows(X: Any, Xerr: Any) -> None:

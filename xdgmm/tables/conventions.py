@@ -37,6 +37,8 @@ DIAGONAL = (("var", "var_{0}"), ("var", "cov_{0}_{0}"))
 # MAGERR_AUTO (MAG_AUTO), w1sigmpro (w1mpro).  Of words that contain each other the longest counts.
 WORDS = {
     "inverse_variance": "ivar",
+    "inversevariance": "ivar",
+    "inverse_var": "ivar",
     "inv_variance": "ivar",
     "invvariance": "ivar",
     "inv_var": "ivar",
@@ -58,6 +60,7 @@ FOUND_WORD = re.compile("|".join(f"{word}(?=.)" if word == "sig" else word for w
 SIGMA_PARTS = {"e", "err", "error", "sig", "sigma", "stderr", "unc", "uncertainty"}
 DOUBTFUL = re.compile("over_?err|(err(or)?|sig(ma)?)_?(sq|2$)", re.IGNORECASE)
 UNCLEAR = re.compile("var|cov|precision|snr|weight|wht", re.IGNORECASE)
+VALUE = re.compile(r"(?<=.)_(val|value)$", re.IGNORECASE)  # plx_value and plx_error (SIMBAD)
 # Correlations of the values X and Y, which are `{0}` and `{1}` in either order.
 CORRELATIONS = (
     ("corr", "{0}_{1}_corr"),  # Gaia
@@ -181,7 +184,7 @@ def _collapsed(name: str) -> str:
 
 def _with_words(table: NamedColumns, name: str) -> list[Match]:
     """Columns whose names are this one with one of `WORDS` in it; where other columns differ in case only, exactly."""
-    own = _collapsed(name)
+    own = _collapsed(VALUE.sub("", name))
     found = table.without_words.get(own.lower(), ())
     if len(found) and Counter(_collapsed(each).lower() for each in table.names)[own.lower()] > 1:
         found = [each for each in found if each[2] == own]

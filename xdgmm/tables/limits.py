@@ -44,6 +44,9 @@ FLAGS = (
     "{0}_lolim",
     "{0}_lower_limit",
 )
+# Columns of remarks of all kinds, which mark a limit where there is the sign of one.
+REMARKS = ("{0}_flag", "flag_{0}", "f_{0}", "n_{0}", "u_{0}", "q_{0}", "{0}_sign", "{0}_l", "{0}_mod", "{0}_qual")
+SIGNS = ("<", ">", "<=", ">=", "≤", "≥", "≲", "≳", "<~", ">~", "~<", "~>")
 # What a flag in text says where the value is a measurement: nothing, "equal", "about", or no.
 MEASURED = ("=", "==", "~", "≈", ":", "?", "0", "f", "false", "n", "no")
 SHOWN = 3  # kinds of flags that a sentence names
@@ -119,16 +122,16 @@ def limits_of_errors(table: NamedColumns, matches: Sequence[Match]) -> list[str]
 
 def _flags(table: NamedColumns, name: str) -> Iterator[tuple[str, NDArray[np.bool_], str]]:
     """Columns of flags of a value: their names, where they mark a limit (N,), and what they say there."""
-    for pattern in FLAGS:
+    for pattern in (*FLAGS, *REMARKS):
         wanted = pattern.format(name)
         columns = [wanted] if wanted in table else table.ignoring_case.get(wanted.lower(), [])
         for column in columns if len(columns) == 1 and columns[0] != name else []:
-            flagged = _flagged(table.column(column))
+            flagged = _flagged(table.column(column), only_signs=pattern in REMARKS)
             if flagged is not None and flagged.any():
                 yield column, flagged, _kinds(table.column(column), flagged)
 
 
-def _flagged(column: Any) -> NDArray[np.bool_] | None:
+def _flagged(column: Any, *, only_signs: bool) -> NDArray[np.bool_] | None:
     """Where a column marks a limit; None if it holds something else than flags, as limiting magnitudes."""
     if getattr(column, "ndim", 0) != 1 or not hasattr(column, "dtype"):
         return None
@@ -136,7 +139,11 @@ def _flagged(column: Any) -> NDArray[np.bool_] | None:
     cells = np.asarray(np.ma.getdata(getattr(column, "unmasked", getattr(column, "value", column))))
     if cells.dtype.kind in "OSU":
         text = _as_text(cells)
+        if only_signs:
+            return np.asarray(~mask & np.isin(text, SIGNS))
         return np.asarray(~mask & ~missing_cells(text) & ~np.isin(np.char.lower(text), MEASURED))
+    if only_signs:
+        return None
     if cells.dtype.kind == "b":
         return np.asarray(cells & ~mask)
     if cells.dtype.kind not in "iuf":
@@ -148,8 +155,8 @@ def _flagged(column: Any) -> NDArray[np.bool_] | None:
 def _as_text(cells: NDArray[Any]) -> NDArray[np.str_]:
     if cells.dtype.kind == "S":
         return np.char.strip(np.char.decode(cells, "latin-1"))
-    empty = [cell is None or cell != cell for cell in cells.tolist()]
-    return np.char.strip(np.where(empty, "", cells).astype(str))
+    text = [cell.decode("latin-1") if isinstance(cell, bytes) else str(cell) for cell in cells.tolist()]
+    return np.char.strip(np.array(text, dtype=str))
 
 
 def _kinds(column: Any, flagged: NDArray[np.bool_]) -> str:

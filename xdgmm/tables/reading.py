@@ -13,7 +13,7 @@ from xdgmm.errors import InputError, XdgmmWarning
 
 from .file_formats import read_any
 from .fits_blocks import fits_blocks
-from .text_formats import first_bytes, is_text
+from .text_formats import decoded, first_bytes, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,7 @@ def _check_names(table: QTable, file: Path, path: Path) -> None:
     start = first_bytes(file, HEADER_SIZE)
     if not is_text(start):  # names are numbered only in text formats
         return
-    text = start.decode("utf-8", errors="replace")
+    text = decoded(start)
     for name in numbered:
         if name not in text:
             raise InputError(f"'{path}' has several columns named '{_base(name)}'; give each its own name")

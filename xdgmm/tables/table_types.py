@@ -123,7 +123,7 @@ def _of_frame(table: Any) -> NamedColumns:
     except DuplicateError:
         raise InputError("`table` has several columns of the same name; give each its own name") from None
     positions = {name: i for i, name in enumerate(names)}
-    return NamedColumns(names, len(frame), lambda name: _array_of_series(frame[:, positions[name]], name))
+    return NamedColumns(names, len(frame), lambda name: _array_of_series(frame[:, positions[name]]))
 
 
 def text_name(name: object) -> object:
@@ -149,12 +149,12 @@ def _text_names(names: Any) -> tuple[str, ...]:
     return result
 
 
-def _array_of_series(series: Any, name: str) -> Any:
+def _array_of_series(series: Any) -> Any:
     """A column of a frame as an array: float64 with NaN for null; other types as they are, to be refused later."""
     import narwhals
 
     if isinstance(series.dtype, (narwhals.Categorical, narwhals.Enum)):
-        raise InputError(f"column '{name}' holds categories, but numbers belong there; convert it to float")
+        series = series.cast(narwhals.String)
     if series.dtype.is_numeric():
         return series.cast(narwhals.Float64).to_numpy()
     nulls = series.is_null().to_numpy()

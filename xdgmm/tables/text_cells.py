@@ -31,7 +31,7 @@ NUMBER = rf"[+-]?{UNSIGNED}"
 PLAIN = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf(?:inity)?)", re.IGNORECASE)
 FORTRAN = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:[dDqQ]([+-]?\d+)|([+-]\d{3}))")  # 1.5D+02, and 1.5-101 for 1.5E-101
 DECIMAL_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:[. ']\d{3})+|\d*),\d+(?:[eE][+-]?\d+)?")  # 44,72 and 1.044,72
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")  # 1,044.72
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+|(?:'\d{3})+)(?:\.\d*)?")  # 1,044.72 and 1'044.72
 PLUS_MINUS = re.compile(rf"\$?\s*({NUMBER})\s*(?:±|\+/-|\+-|\\pm)\s*({UNSIGNED})\s*\$?")
 IN_LAST_DIGITS = re.compile(r"([+-]?\d+(?:\.(\d*))?)\((\d+)(\.\d+)?\)")  # 44.72(41) is 44.72 +- 0.41
 UPPER_LOWER = re.compile(rf"({NUMBER})\s*\+\s*({UNSIGNED})\s*/?\s*-\s*({UNSIGNED})")
@@ -168,7 +168,7 @@ def _decimal(cell: str) -> float | None:
 
 def _thousands(cell: str) -> float | None:
     if THOUSANDS.fullmatch(cell):
-        return float(cell.replace(",", ""))
+        return float(re.sub("[, ']", "", cell))
     return _number(cell)
 
 
@@ -273,7 +273,7 @@ def _settle_commas(table: Table, readings: dict[str, Reading]) -> None:
             del readings[name]
     for style, sentence in (
         ("decimal", "decimal commas of {} read as decimal points"),
-        ("thousands", "commas of {} read as thousands separators"),
+        ("thousands", "separators of thousands in {} left out"),
     ):
         names = [name for name, reading in readings.items() if reading.style == style]
         if names:

@@ -58,6 +58,17 @@ def _is_utf16(start: bytes) -> bool:
     return start.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
+def decoded(start: bytes) -> str:
+    """The start of a text file in the encoding that it seems to have."""
+    if _is_utf16(start):
+        return start.decode("utf-16", errors="replace")
+    try:
+        return start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = error.start > len(start) - 4  # within a letter
+        return start.decode("utf-8" if cut else "cp1252", errors="replace")
+
+
 def read_text(path: Path, start: bytes, readme: Path | None, name: str) -> QTable:
     """A text file, or one that astropy recognises, with numbers and units in the columns that hold them.
 

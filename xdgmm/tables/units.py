@@ -17,17 +17,30 @@ POWER_OF_BRACKET = re.compile(r"(?P<inverse>1\s*/\s*)?\((?P<base>[^()]+)\)(\^|\*
 
 
 def known_unit(unit: Any) -> Any:
-    """A unit that astropy read as an unknown one, read by another of its parsers; itself if none knows it."""
-    from astropy.units import UnrecognizedUnit
+    """A unit that astropy read as an unknown one, read by another of its parsers; unrecognised if none knows it."""
+    from astropy.units import Unit
 
-    if not isinstance(unit, UnrecognizedUnit):
+    if unit is None or not _is_unknown(unit):
         return unit
+    text = str(unit)
     try:
-        found = parsed(str(unit))
+        found = parsed(text)
     except ValueError:
-        return unit
+        return Unit(text, parse_strict="silent")
     # [cm/s2] of the CDS is a logarithm: as a unit it cannot be converted
-    return unit if hasattr(found, "function_unit") else found
+    return Unit(text, parse_strict="silent") if hasattr(found, "function_unit") else found
+
+
+def _is_unknown(unit: Any) -> bool:
+    """Whether a unit is unrecognised, or consists of units that are not enabled: a VOTable makes them of any name."""
+    from astropy.units import IrreducibleUnit, Unit, UnrecognizedUnit
+
+    if isinstance(unit, UnrecognizedUnit):
+        return True
+    if hasattr(unit, "function_unit"):
+        return False
+    bases = [base for base in getattr(unit.decompose(), "bases", ()) if isinstance(base, IrreducibleUnit)]
+    return any(Unit(base.name, parse_strict="silent") != base for base in bases)
 
 
 def with_unknown_names(units: Sequence[Any]) -> list[Any]:
