@@ -22,7 +22,7 @@ def expected(raw, null, scale=1.0, zero=0.0):
     return np.where(raw == null, np.nan, zero + scale * raw.astype(float))
 
 
-@pytest.mark.parametrize("dtype", ["u1", ">i2", ">i4"])
+@pytest.mark.parametrize("dtype", ["u1", ">i2", ">i4", ">i8"])
 @pytest.mark.parametrize(("scale", "zero"), [(1.0, 0.0), (0.01, 0.0), (1.0, 100.0), (-2.0, 0.5)])
 @pytest.mark.parametrize("from_records", [False, True])
 def test_null_values_of_every_integer_are_missing(tmp_path, dtype, scale, zero, from_records):

@@ -65,6 +65,7 @@ FORMS = {
     "tabs at the ends": "name\tv\te_v\n" + rows("{name}\t{v}\t{e}\t"),
     "bars at the ends": "name|v|e_v|\n" + rows("{name}|{v}|{e}|"),
     "HyperLEDA, !": "# query\nname!v!e_v\n" + rows("{name}!{v}!{e}"),
+    "HyperLEDA, dashes": "name !v    !e_v !\n-----!-----!----!\n" + rows("{name} ! {v} ! {e} !"),
     "HyperLEDA, !!": "# query\nname!!v!!e_v\n" + rows("{name}!!{v}!!{e}"),
     "comments with !": "! made\n! name v e_v\n" + rows("{id} {v} {e}"),
     "comments with !!": "!! made\n!! name v e_v\n" + rows("{id} {v} {e}"),
@@ -98,6 +99,9 @@ WITH_UNITS = {
     "a row of units, blanks": "name v e_v\n- km/s km/s\n" + rows("{id} {v} {e}"),
     "a row of units, tabs": "name\tv\te_v\n\tkm/s\tkm s-1\n" + rows("{name}\t{v}\t{e}"),
     "units in one column": "name;v;e_v\n;km/s;\n" + rows("{name};{v};{e}"),
+    "fixed positions": "name v      e_v  \n     km/s   km/s \n---- ------ -----\n" + rows("{name:4} {v:6} {e:5}"),
+    "a row of units in brackets": "name,v,e_v\n,[km/s],(km/s)\n" + rows("{name},{v},{e}"),
+    "brackets without blanks": "name,v[km/s],e_v_(km/s)\n" + rows("{name},{v},{e}"),
     "brackets": "name,v [km/s],e_v [km/s]\n" + rows("{name},{v},{e}"),
     "round brackets": "name\tv (km/s)\te_v (km/s)\n" + rows("{name}\t{v}\t{e}"),
     "units in a comment": "# name v e_v\n# - km/s km/s\n" + rows("{id} {v} {e}"),
@@ -116,7 +120,9 @@ def test_a_column_with_its_unit_in_brackets_is_found_by_both_names(tmp_path):
         assert observations_from_table(table, column, errors=error).names == ("v",)
 
 
-@pytest.mark.parametrize("name", ["log(g)", "[Fe/H]", "M[Fe/H]", "v [of stars]", "flux (3)"])
+@pytest.mark.parametrize(
+    "name", ["log(g)", "log g [cm/s2]", "[Fe/H]", "M[Fe/H]", "A(V)", "Q[s]", "v [of stars]", "flux (3)"]
+)
 def test_brackets_that_hold_no_unit_belong_to_the_name(tmp_path, name):
     table = read_table(written(tmp_path, f"{name},e\n1,2\n3,4\n"))
     assert table.colnames == [name, "e"]
@@ -342,6 +348,19 @@ def test_rows_with_a_cell_more_than_there_are_names_are_refused(tmp_path):
         read_table(written(tmp_path, "name,v,e_v\n" + rows("{name},{v},{e},9")))
 
 
+def test_a_name_without_its_bracket_is_asked_about(tmp_path):
+    table = read_table(written(tmp_path, "v [nanomaggies],e_v\n1,0.5\n2,0.5\n"))
+    with pytest.raises(InputError, match=r"no column 'v'; did you mean 'v \[nanomaggies\]'"):
+        observations_from_table(table, "v")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.txt", "t.html"])
+def test_a_web_page_is_no_table(tmp_path, name):
+    page = "<!DOCTYPE html>\n<html><body><table><tr><td>1,2</td></tr></table></body></html>\n"
+    with pytest.raises(InputError, match=r"web page \(HTML\)"):
+        read_table(written(tmp_path, page, name))
+
+
 def test_a_text_that_is_no_table_says_so_in_one_sentence(tmp_path):
     with pytest.raises(InputError, match="no form of text tables fits its lines") as caught:
         read_table(written(tmp_path, "My table\nname,v,e_v\n" + rows("{name},{v},{e}")))
@@ -375,6 +394,16 @@ def test_columns_of_the_cds_are_described_by_the_file_beside_them(tmp_path, name
     written(tmp_path, README, "ReadMe")
     path = written(tmp_path, gzip.compress(CDS.encode()) if name.endswith("gz") else CDS, name)
     assert check(path, u.km / u.s, n_more=1).colnames == ["name", "v", "e_v"]
+
+
+@pytest.mark.parametrize("cells", ["  ---   --- ", " 1.D+1  5D-1"])
+def test_words_and_exponents_in_columns_of_the_cds(tmp_path, cells):
+    written(tmp_path, README, "ReadMe")
+    table = read_table(written(tmp_path, CDS + f"S8  {cells}\n", "table1.dat"))
+    observations = observations_from_table(table, "v")
+    assert observations.units == (u.km / u.s,)
+    np.testing.assert_array_equal(observations.values[:4, 0], VALUES)
+    np.testing.assert_array_equal(observations.values[5, 0], 10.0 if "D" in cells else np.nan)
 
 
 def test_the_description_may_be_named(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,10 @@ def find_column(table: NamedColumns, name: object, what: str = "column") -> str:
     base, _ = name_and_unit(name)  # read_table takes units in brackets off the names of text files
     if base in table:
         return base
-    near = get_close_matches(name.lower(), table.ignoring_case, n=1, cutoff=0.5)
-    hint = f"; did you mean '{table.ignoring_case[near[0]][0]}'?" if near else ";"
+    near = [each for each in table.names if re.match(rf"{re.escape(name)}\W", each)][:1] or [
+        table.ignoring_case[each][0] for each in get_close_matches(name.lower(), table.ignoring_case, n=1, cutoff=0.5)
+    ]
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
     raise InputError(f"the table has no {what} '{name}'{hint} its columns are {list_names(table.names)}")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from astropy.table import Table
     from numpy.typing import NDArray
@@ -28,18 +29,38 @@ def table_of_hdu(hdu: Any) -> Table:
     from astropy.table import MaskedColumn, Table
 
     masks = dict(_text_nulls(hdu) if isinstance(hdu, TableHDU) else _scaled_nulls(hdu))
-    nulls = {column.name: column.null for column in hdu.columns if column.name in masks}
-    for name in masks:
-        hdu.columns[name].null = None  # not to be compared with scaled numbers
-    try:
+    scales = {} if isinstance(hdu, TableHDU) else dict(_scales_of_long_integers(hdu))
+    with _without(hdu, ("null",), masks), _without(hdu, ("bscale", "bzero"), scales):
         table = Table.read(hdu)
-    finally:
-        for name, null in nulls.items():
-            hdu.columns[name].null = null
+    for name, (scale, zero) in scales.items():
+        scaled = MaskedColumn(zero + scale * np.ma.getdata(table[name]), unit=table[name].unit)
+        table.replace_column(name, scaled)
     for name, mask in masks.items():
         if mask.any():
             table.replace_column(name, MaskedColumn(table[name], mask=mask | np.ma.getmaskarray(table[name])))
     return table
+
+
+@contextmanager
+def _without(hdu: Any, attributes: Sequence[str], names: Iterable[str]) -> Iterator[None]:
+    """These attributes of columns are not set while astropy reads them."""
+    kept = [(hdu.data.columns[name], attribute) for name in names for attribute in attributes]
+    values = [getattr(column, attribute) for column, attribute in kept]
+    for column, attribute in kept:
+        setattr(column, attribute, None)
+    try:
+        yield
+    finally:
+        for (column, attribute), value in zip(kept, values, strict=True):
+            setattr(column, attribute, value)
+
+
+def _scales_of_long_integers(hdu: Any) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Scale and zero of integers of 64 bits, on which astropy fails, unless they stand for unsigned ones."""
+    for column in hdu.columns:
+        zero = 0.0 if column.bzero in UNSCALED else column.bzero
+        if column.format == "K" and zero not in (0, 2**63):
+            yield column.name, (1.0 if column.bscale in UNSCALED else column.bscale, zero)
 
 
 def _scaled_nulls(hdu: Any) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 SEPARATORS = ";|\t!,"
 COMMENTS = "#!%"
 UNIT_SEPARATOR = "\x1f"
-RULER = re.compile(r"[\s|+:=-]*[-=]{2}[\s|+:=-]*")
+RULER = re.compile(r"[\s|+:=!;,-]*[-=]{2}[\s|+:=!;,-]*")
+DASHES = re.compile(r" *-+( +-+)+ *")  # below the columns of a table with fixed positions
 FOOTER = re.compile(r"\(\d+ rows?\)")  # of PostgreSQL
 ROWS = 30  # lines that are looked at to recognise a form
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")  # bytes that no text has
+HTML = re.compile(rb"\s*<(html|table|!doctype html)", re.IGNORECASE)
 BYTE_BY_BYTE = re.compile(r"Byte-by-byte\s+Description of file\s*:(.*)", re.IGNORECASE)
 NAMELESS = "xdgmm_nothing"  # the name of the empty column that separators at the ends of lines make
 ROW_NAMES = "row_name"  # the name of R's column of row names
@@ -87,6 +89,10 @@ def read_text(path: Path, start: bytes, readme: Path | None, name: str) -> QTabl
     readme = readme or _readme_beside(path, name)
     if readme is not None:
         return _described(path, readme, name)
+    if HTML.match(start):
+        return _of_html(path)
+    if BYTE_BY_BYTE.search(start.decode("latin-1")):
+        return _of_cds(path)
     if start.startswith(b"# %ECSV"):
         return _ecsv(path)
     table, guessed = _of_text(path, start)
@@ -129,8 +135,6 @@ def _uncompressed(name: str) -> str:
 
 def _described(path: Path, readme: Path, name: str) -> QTable:
     """A table whose columns are described in a ReadMe of the CDS."""
-    from astropy.table import QTable
-
     if not readme.is_file():
         raise InputError(f"there is no file '{readme}' (`readme`); check the name")
     if not _describes(readme, name):
@@ -142,7 +146,32 @@ def _described(path: Path, readme: Path, name: str) -> QTable:
         described = Path(folder) / _uncompressed(name)
         with binary(path) as stream:
             described.write_bytes(stream.read())
-        return QTable.read(described, format="ascii.cds", readme=str(readme))
+        return _of_cds(described, readme=str(readme))
+
+
+def _of_html(path: Path) -> QTable:
+    """The table of a web page, if it has one that astropy can read."""
+    from astropy.table import QTable
+
+    try:
+        return QTable.read(path, format="ascii.html")
+    except Exception:  # noqa: BLE001 - of beautifulsoup4 where it is installed, or because it is not
+        raise InputError(
+            f"'{path}' is a web page (HTML) without a table that can be read; save the table as CSV, VOTable or FITS"
+        ) from None
+
+
+def _of_cds(path: Path, **options: Any) -> QTable:
+    """A table in the format of the CDS; cells that astropy takes for no numbers are read like those of other text."""
+    from astropy.io.ascii import FloatType, IntType, StrType
+    from astropy.table import QTable, Table
+
+    try:
+        return QTable.read(path, format="ascii.cds", **options)
+    except ValueError:
+        as_text = {"*": [(np.array, kind) for kind in (IntType, FloatType, StrType)]}
+        text = Table.read(path, format="ascii.cds", converters=as_text, **options)
+        return QTable(with_numbers(text), copy=False)
 
 
 def _of_text(path: Path, start: bytes) -> tuple[Table, bool]:
@@ -173,6 +202,9 @@ def _of_utf8(path: Path, start: bytes) -> tuple[Table, bool]:
         return form.read(_decoded(path, "utf-8"), _ruler(lines, form.separator)), False
     if form is not None:
         return form.read(path), False
+    spans = _columns_of_dashes(lines)
+    if spans is not None:
+        return _with_fixed_positions(_decoded(path, "utf-8"), spans), False
     if start.startswith(b"#"):  # comments, which astropy's reader of .csv would take as names
         return _guessed(path), True
     try:
@@ -186,8 +218,33 @@ def _of_utf8(path: Path, start: bytes) -> tuple[Table, bool]:
     return (_guessed(path), True) if {*only} & {*" {=\\"} else (table, False)
 
 
+def _columns_of_dashes(lines: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Where columns stand, if the second or third line that is no comment has dashes below the names; or None."""
+    rows = [line for line in lines if line.strip() and not line.startswith("#")]
+    ruler = next((line for line in rows[1:3] if DASHES.fullmatch(line)), None)
+    return None if ruler is None else [found.span() for found in re.finditer("-+", ruler)]
+
+
+def _with_fixed_positions(lines: list[str], spans: list[tuple[int, int]]) -> Table:
+    """A table whose columns have fixed positions, with names, dashes, and units between them where there are some."""
+    from astropy.table import Table
+
+    rows = [line for line in lines if line.strip() and not line.startswith("#")]
+    ruler = next(i for i, line in enumerate(rows) if DASHES.fullmatch(line))
+    cells = [[line[start:end].strip() for start, end in spans] for line in (*rows[:ruler], *rows[ruler + 1 :])]
+    table = Table.read(
+        [UNIT_SEPARATOR.join(row) for row in (cells[0], *cells[ruler:])], format="ascii.csv", delimiter=UNIT_SEPARATOR
+    )
+    for name, unit in zip(table.colnames, cells[1] if ruler > 1 else (), strict=False):
+        set_unit(table[name], unit)
+    return table
+
+
 def _of_lines(lines: list[str]) -> tuple[Table, bool]:
     form = Form.of(lines[:ROWS])
+    spans = _columns_of_dashes(lines[:ROWS]) if form is None else None
+    if spans is not None:
+        return _with_fixed_positions(lines, spans), False
     if form is None:
         return _guessed(lines), True
     return form.read(lines, _ruler(lines[:ROWS], form.separator)), False
@@ -267,7 +324,7 @@ class Form:
             return cls(separator or " ", names, comment=comment) if names else None
         if separator is None:
             return _with_row_names(rows)
-        rulers = separator == "|" and any(RULER.fullmatch(line) for line in rows[1:3]) and _ruler(lines, "|") is None
+        rulers = any(RULER.fullmatch(line) for line in rows[1:3]) and _ruler(lines, separator) is None
         names = _mended(rows[0], cells, separator)
         return cls(separator, names, replaced=bool(names), comment=comment, rulers=rulers)
 

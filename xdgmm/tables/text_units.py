@@ -13,8 +13,10 @@ from .units import parsed
 if TYPE_CHECKING:
     from astropy.table import Table
 
-# v [km/s], v (km/s): a blank before the bracket, since log(g) and M[Fe/H] are names.
-IN_BRACKETS = re.compile(r"(.*\S)\s+(?:\[([^][]+)\]|\(([^()]+)\))")
+# v [km/s], v (km/s), v[km/s], v_(km/s).
+IN_BRACKETS = re.compile(r"(.*[^\s_])([\s_]*)(?:\[([^][]+)\]|\(([^()]+)\))")
+# log(g) is a name, and the unit of log g [cm/s2] is not that of its numbers.
+FUNCTIONS = re.compile(r"log.*|(.*[\W_])?(log|lg|ln|sin|cos|tan|exp)(10)?", re.IGNORECASE)
 
 
 def with_units_of_names(table: Table) -> Table:
@@ -31,13 +33,19 @@ def with_units_of_names(table: Table) -> Table:
 def name_and_unit(name: str) -> tuple[str, Any]:
     """The name without a unit in brackets behind it, and the unit; None where there is none."""
     found = IN_BRACKETS.fullmatch(name)
-    unit = None if found is None else unit_of(found[2] or found[3])
-    return (name, None) if found is None or unit is None else (found[1], unit)
+    if found is None or FUNCTIONS.fullmatch(found[1]):
+        return name, None
+    base, gap, square, round_ = found.groups()
+    text = square or round_
+    # Without a blank before it, the bracket of M(K) or Q[s] may belong to the name; that of v(km/s) does not.
+    is_clear = gap.strip("_") or re.search(r"[/^*\s\d]", text) or (square and len(text) > 1)
+    unit = unit_of(text) if is_clear else None
+    return (name, None) if unit is None else (base, unit)
 
 
 def unit_of(text: str) -> Any:
     """The unit that a text is; None if it is none."""
-    text = text.strip()
+    text = re.sub(r"[\[(](.*)[\])]", r"\1", text.strip())
     if "," in text or understood(text):
         return None
     try:
