@@ -26,6 +26,8 @@ def expected(raw, null, scale=1.0, zero=0.0):
 @pytest.mark.parametrize(("scale", "zero"), [(1.0, 0.0), (0.01, 0.0), (1.0, 100.0), (-2.0, 0.5)])
 @pytest.mark.parametrize("from_records", [False, True])
 def test_null_values_of_every_integer_are_missing(tmp_path, dtype, scale, zero, from_records):
+    if from_records and dtype == ">i8" and zero:
+        pytest.skip("astropy makes no table of such records")
     raw = np.array([1, 2, 99, 4, 0], dtype)
     path = with_raw(tmp_path / "t.fits", "v", raw, TNULL=99, TSCAL=scale, TZERO=zero)
     table = fits.getdata(path, 1) if from_records else read_table(path)
