@@ -34,6 +34,13 @@ PAIRS = [
     ("{}_err_p", "{}_err_m"),
     ("{}_err1", "{}_err2"),
     ("{}err1", "{}err2"),
+    ("{}_err_up", "{}_err_low"),
+    ("{}_err_upper", "{}_err_lower"),
+    ("{}_upper_err", "{}_lower_err"),
+    ("{}_error_upper", "{}_error_lower"),
+    ("{}_err_hi", "{}_err_lo"),
+    ("{}_err_plus", "{}_err_minus"),
+    ("{}_err_pos", "{}_err_neg"),
 ]
 CORRELATIONS = ["{}_{}_corr", "corr_{}_{}", "rho_{}_{}", "{}{}cor"]
 COVARIANCES = ["cov_{}_{}", "{}_{}_cov"]

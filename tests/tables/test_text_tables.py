@@ -2,11 +2,14 @@
 
 import gzip
 import time
+import warnings
 
 import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xdgmm import InputError
 from xdgmm.errors import XdgmmWarning
@@ -219,6 +222,37 @@ def test_ecsv_of_gaia_writes_null(tmp_path):
     assert observations.units == (u.mas,)
     assert table["source_id"][1] == 34361129088
     assert table["radial_velocity"].mask.tolist() == [True, True, False]
+
+
+STYLES = {
+    "plain": "{:.3f}".format,
+    "Fortran": lambda number: f"{number:.12e}".replace("e", "D"),
+    "typesetting": lambda number: f"{number:.3f}".replace("-", "−"),
+    "decimal commas": lambda number: f"{number:.4f}".replace(".", ","),
+    "decimal commas and points": lambda number: f"{number:,.4f}".translate(str.maketrans(",.", ".,")),
+    "thousands": "{:,.3f}".format,
+    "apostrophes": lambda number: f"{number:,.3f}".replace(",", "'"),
+    "errors": "{:.3f} ± 0.250".format,
+    "last digits": "{:.3f}(250)".format,
+}
+
+
+@given(
+    numbers=st.lists(st.integers(-(10**10), 10**10), min_size=1, max_size=30),
+    style=st.sampled_from(sorted(STYLES)),
+    word=st.sampled_from(["null", "NA", "--", "…", ""]),
+)
+def test_numbers_are_the_same_in_every_style(tmp_path_factory, numbers, style, word):
+    values = [number / 1000 for number in numbers]
+    cells = [*map(STYLES[style], values), word]
+    path = written(tmp_path_factory.mktemp("t"), "v;n\n" + "".join(f"{cell};1\n" for cell in cells))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = read_table(path)
+    found = observations_from_table(table, "v", errors=None).values[:, 0]
+    np.testing.assert_array_equal(found, [*values, np.nan])
+    if style in ("errors", "last digits"):
+        assert table["e_v"].tolist()[:-1] == [0.25] * len(values)
 
 
 def test_tables_of_the_user_may_hold_numbers_as_text():

@@ -30,6 +30,13 @@ ERRORS = (
     ("pair", "{0}_err_p", "{0}_err_m"),
     ("pair", "{0}_err1", "{0}_err2"),
     ("pair", "{0}err1", "{0}err2"),  # NASA Exoplanet Archive: the lower one is negative
+    ("pair", "{0}_err_up", "{0}_err_low"),
+    ("pair", "{0}_err_upper", "{0}_err_lower"),
+    ("pair", "{0}_upper_err", "{0}_lower_err"),
+    ("pair", "{0}_error_upper", "{0}_error_lower"),
+    ("pair", "{0}_err_hi", "{0}_err_lo"),
+    ("pair", "{0}_err_plus", "{0}_err_minus"),
+    ("pair", "{0}_err_pos", "{0}_err_neg"),
 )
 # The diagonal of a covariance matrix, used where there is none of the above.
 DIAGONAL = (("var", "var_{0}"), ("var", "cov_{0}_{0}"))

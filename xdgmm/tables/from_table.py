@@ -96,15 +96,17 @@ def observations_from_table(
 
     Notes
     -----
-    Errors of X are found as e_X, X_err, X_error, XErr, sigma_X, X_unc (1-sigma), X_ivar (inverse variances; zero means
-    that the value is missing), X_var (variances), pairs of upper and lower errors E_X and e_X, X_errp and X_errm,
-    X_err_p and X_err_m, X_err1 and X_err2, Xerr1 and Xerr2 (lower ones may be negative); and, where the table has none
-    of these, as var_X or cov_X_X (variances), or with a word for errors or variances anywhere in the name, as
-    FLUX_IVAR_G for FLUX_G (`xdgmm.tables.conventions.WORDS`).  Correlations of X and Y are found, in either order, as
-    X_Y_corr, corr_X_Y, rho_X_Y, XYcor, covariances as cov_X_Y, X_Y_cov.  Upper and lower case matter only where the
-    table has both.  Upper and lower errors u and l describe a split normal whose mode is the value X: the fit takes its
-    mean X + sqrt(2/pi) (u - l), and as error its standard deviation sqrt((1 - 2/pi) (u - l)² + u l).  Masked and NaN
-    values are missing, and so is a value with an infinite error.
+    Errors of X are found as e_X, X_err, X_error, XErr, sigma_X, X_unc (1-sigma), X_ivar (inverse variances; zero
+    means that the value is missing), X_var (variances), pairs of upper and lower errors E_X and e_X, X_errp and
+    X_errm, X_err_p and X_err_m, X_err1 and X_err2, Xerr1 and Xerr2 (lower ones may be negative), and the like; and,
+    where the table has none of these, as var_X or cov_X_X (variances), or with a word for errors or variances
+    anywhere in the name, as FLUX_IVAR_G for FLUX_G (`xdgmm.tables.conventions.WORDS`).
+
+    Correlations of X and Y are found, in either order, as X_Y_corr, corr_X_Y, rho_X_Y, XYcor, covariances as
+    cov_X_Y, X_Y_cov.  Upper and lower case matter only where the table has both.  Upper and lower errors u and l
+    describe a split normal whose mode is the value X: the fit takes its mean X + sqrt(2/pi) (u - l), and as error
+    its standard deviation sqrt((1 - 2/pi) (u - l)² + u l).  Masked and NaN values are missing, and so is a value
+    with an infinite error.
 
     Flags of limits of X are found as l_X (VizieR: < and >), Xlim (NASA Exoplanet Archive: 1 and -1), and other names
     (`xdgmm.tables.limits.FLAGS`), if the column holds signs, words, booleans, or only -1, 0 and 1.

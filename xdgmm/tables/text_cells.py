@@ -72,11 +72,10 @@ def missing_cells(text: Text) -> Bools:
 
 def read_cells(column: Any) -> Reading | None:
     """What a column of text means, if every cell is a number of one style or a word for a missing value; else None."""
-    text = _stripped(np.ma.getdata(column))
-    masked = np.ma.getmaskarray(column)
-    sample = text[~masked][:SAMPLE]
-    if not all(understood(cell) for cell in sample.tolist()):
+    cells, masked = np.ma.getdata(column), np.ma.getmaskarray(column)
+    if not all(understood(cell) for cell in _stripped(cells[~masked][:SAMPLE]).tolist()):
         return None
+    text = _stripped(cells)
     missing = masked | missing_cells(text)
     cells = text[~missing]
     if len(cells) == 0:
