@@ -16,6 +16,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 FIRST = 5  # how many offending rows a message lists
 CHUNK = 100_000  # rows checked at a time
 LARGEST = 1e150  # so that squares and their sums are finite
+SMALLEST = 1e-150  # so that squares keep their digits
 
 
 def list_rows(rows: ArrayLike) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.arrays import CHUNK, LARGEST, as_dimensionless, as_floats, label, list_rows, too_large
+from xdgmm.basics.arrays import CHUNK, LARGEST, SMALLEST, as_dimensionless, as_floats, label, list_rows, too_large
 from xdgmm.basics.linalg import ROUNDING, rounded_correlations, with_scaled_correlations
 from xdgmm.basics.parameters import check_names
 from xdgmm.basics.units import check_units, common_unit, difference_unit
@@ -46,7 +46,9 @@ def as_values(
         _check_projection_shape(projections, values.shape)
         n_dimensions, what = projections.shape[-1], "coordinates"
     checked_names = check_names(names, n_dimensions, what)
-    _check_finite(values, checked_names if names is not None and projections is None else None)
+    column_names = checked_names if names is not None and projections is None else None
+    _check_finite(values, column_names)
+    _check_spreads(values, column_names)
     return values, checked_names, check_units(own_unit if units is None else units, n_dimensions, what), projections
 
 
@@ -69,6 +71,7 @@ def as_standard_errors(standard_errors: ArrayLike, values: Floats, units: Units)
             f"{list_rows(np.flatnonzero(invalid.any(axis=1)))}; give its 1-sigma error, or NaN as its value"
             f"{question_if_exchanged(values, errors)}"
         )
+    check_squares(errors, np.isfinite(values), "`standard_errors`")
     return too_large_as_infinite(errors)
 
 
@@ -163,7 +166,23 @@ def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Flo
         )
     if not weights.any():
         raise InputError(f"{name} is zero for every object, so there is nothing to fit; give some a weight")
+    if not SMALLEST <= weights.max() <= LARGEST:
+        raise InputError(
+            f"the largest of {name} is {weights.max():.3g}, but it must lie between {SMALLEST:g} and {LARGEST:g}; "
+            "divide all by it"
+        )
     return weights
+
+
+def check_squares(standard_errors: Floats, present: Bools, name: str) -> None:
+    """Refuse errors of values that are present whose squares are too small for a float; zero is an exact value."""
+    lost = present & (standard_errors > 0) & (standard_errors < SMALLEST)
+    if lost.any():
+        rows = np.flatnonzero(lost.reshape(len(lost), -1).any(axis=1))
+        raise InputError(
+            f"{name} is below {SMALLEST:g} in {list_rows(rows)}, so that its square is lost; give values and errors in "
+            "a smaller unit, or 0 for values without error"
+        )
 
 
 def invalid_errors(standard_errors: Floats, present: Bools) -> Bools:
@@ -219,6 +238,19 @@ def _check_finite(values: Floats, names: Sequence[str] | None) -> None:
     raise InputError(f"{what}; use NaN or a mask for missing values")
 
 
+def _check_spreads(values: Floats, names: Sequence[str] | None) -> None:
+    """Refuse columns whose values differ, but by so little that the square of it is too small for a float."""
+    with np.errstate(invalid="ignore"):
+        spreads = np.fmax.reduce(values, axis=0, initial=-np.inf) - np.fmin.reduce(values, axis=0, initial=np.inf)
+    lost = np.flatnonzero((spreads > 0) & (spreads < SMALLEST))
+    if lost.size:
+        name = "a column of `values`" if names is None else f"column '{names[lost[0]]}'"
+        raise InputError(
+            f"the values of {name} differ by less than {SMALLEST:g}, so that their variance is lost; give them in a "
+            "smaller unit"
+        )
+
+
 def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> Floats:
     """Covariances of values that are present, with finite variances, must be symmetric and positive semi-definite.
 
@@ -229,6 +261,12 @@ def _check_covariances(covariances: Floats, present: Bools, first_row: int) -> F
     C = np.where(both, covariances, np.eye(present.shape[1]))
     _raise_where(~np.isfinite(C).all(axis=(1, 2)), "NaN or infinite for a value that is present", first_row)
     variances = np.diagonal(C, axis1=1, axis2=2)
+    lost = ((variances > 0) & (variances < SMALLEST**2)).any(axis=1)
+    if lost.any():
+        raise InputError(
+            f"`covariances` has a variance below {SMALLEST**2:g} in {list_rows(first_row + np.flatnonzero(lost))}; "
+            "give values and covariances in a smaller unit, or 0 for values without error"
+        )
     scale = np.sqrt(np.where(variances > 0, variances, 1.0))
     exact = (variances == 0)[:, :, None] & ~np.eye(C.shape[1], dtype=bool)
     _raise_where((exact & (C != 0)).any(axis=(1, 2)), "not positive semi-definite", first_row)

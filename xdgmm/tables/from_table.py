@@ -10,7 +10,7 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.observations import Observations
-from xdgmm.observations.checks import check_weights, too_large_as_infinite
+from xdgmm.observations.checks import check_squares, check_weights, too_large_as_infinite
 
 from .bad_values import (
     check_on_bad,
@@ -184,6 +184,7 @@ def _read_errors(
         errors[:, i], shift = read_errors(matched.table, *column, present[:, i], remarks)
         if np.any(shift):
             values = values + np.outer(shift, np.arange(values.shape[1]) == i)
+        check_squares(errors[:, i], present[:, i], f"the error of '{matched.names[i]}'")
     return values, too_large_as_infinite(errors)
 
 

@@ -68,7 +68,8 @@ class ParameterErrors:
         Standard errors of the intrinsic sigmas, ``SE(V) / (2 sigma)``; infinite where sigma is zero.
     covariance : ndarray (P, P)
         Of all parameters, in the order weights, background's fraction if there is one, means, packed lower triangles of
-        the covariances; zero for fixed parameters.
+        the covariances; zero for fixed parameters.  It holds fourth powers of the scale of the values: infinite where
+        these are too large for a float, zero where they are too small.  The standard errors are neither.
     singular : ndarray of int (K,)
         In how many directions the variance of each component was fixed at zero.
     residual : float
@@ -86,13 +87,24 @@ class ParameterErrors:
 
     @classmethod
     def of(
-        cls, mixture: GaussianMixture, covariance: Floats, singular: NDArray[np.intp], residual: float
+        cls,
+        mixture: GaussianMixture,
+        covariance: Floats,
+        singular: NDArray[np.intp],
+        residual: float,
+        standard_errors: Floats | None = None,
     ) -> ParameterErrors:
-        """The errors in a covariance (P, P) of all parameters."""
+        """The errors in a covariance (P, P) of all parameters.
+
+        `standard_errors` (P,) are those of the parameters, where elements of the covariance can be too large or too
+        small for a float: the variance of a variance is a fourth power.
+        """
         K, D = mixture.means.shape
         rows, columns = kernels.triangle(D)
         S = mixture.all_weights.size
-        weights, means, packed = np.split(np.sqrt(np.maximum(np.diag(covariance), 0.0)), [S, S + K * D])
+        if standard_errors is None:
+            standard_errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+        weights, means, packed = np.split(standard_errors, [S, S + K * D])
         variances = packed.reshape(K, -1)[:, rows == columns]
         with np.errstate(divide="ignore", invalid="ignore"):
             sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
@@ -134,14 +146,28 @@ class Laplace:
     @property
     def covariance(self) -> Floats:
         """Of all parameters (P, P), as in `ParameterErrors`; infinite variance for undetermined parameters."""
+        units = self._units
+        with np.errstate(over="ignore"):
+            return self._standardised_covariance * units[:, None] * units
+
+    @property
+    def standard_errors(self) -> Floats:
+        """Of all parameters (P,), in the order of the covariance; infinite for undetermined parameters."""
+        return np.sqrt(np.maximum(np.diag(self._standardised_covariance), 0.0)) * self._units
+
+    @property
+    def _units(self) -> Floats:
+        return _units(self.iterate.mixture, self.scaling.scale)
+
+    @property
+    def _standardised_covariance(self) -> Floats:
         jacobian = self.iterate.coordinates.jacobian()
         along = jacobian @ self.deviations
         covariance = along @ along.T
         largest = np.abs(jacobian).max(initial=0.0)
         undetermined = np.flatnonzero(_visible(jacobian @ self.undetermined, largest))
         covariance[undetermined, undetermined] = np.inf
-        units = _units(self.iterate.mixture, self.scaling.scale)
-        return covariance * np.outer(units, units)
+        return covariance
 
     @property
     def singular(self) -> NDArray[np.intp]:
@@ -341,7 +367,8 @@ def with_errors(result: FitResult, observations: Observations) -> GaussianMixtur
 def errors_of(approximation: Laplace) -> ParameterErrors:
     """The `ParameterErrors` of a `Laplace`."""
     singular, residual = approximation.singular, approximation.residual
-    return ParameterErrors.of(approximation.mixture, approximation.covariance, singular, residual)
+    covariance, standard_errors = approximation.covariance, approximation.standard_errors
+    return ParameterErrors.of(approximation.mixture, covariance, singular, residual, standard_errors)
 
 
 def _check(mixture: GaussianMixture, kind: str, information: str, model: Model) -> None:

@@ -162,6 +162,11 @@ def one_sided_quantile(level: float) -> float:
     return float(chi2.ppf(2 * level - 1, 1))
 
 
+def root_between(function: Callable[[float], float], near: float, far: float) -> float:
+    """Where a function changes its sign; the places may have units, so that no fixed tolerance fits."""
+    return float(brentq(function, near, far, xtol=1e-12 * abs(far - near), rtol=1e-9))
+
+
 def first_crossing(function: Callable[[float], float], start: float, step: float) -> tuple[float, bool]:
     """Where a function of a value >= 0 that is negative at `start` first becomes positive on the way up, or down.
 
@@ -177,7 +182,7 @@ def first_crossing(function: Callable[[float], float], start: float, step: float
         for _ in range(WIDEST):
             far = max(near + step, 0.0)
             if function(far) > 0:
-                return brentq(function, near, far, rtol=1e-9), False
+                return root_between(function, near, far), False
             if far == 0.0:
                 return 0.0, False
             near, step = far, 2 * step
@@ -221,7 +226,7 @@ def crossings(function: Callable[[float], float], start: float, step: float, far
         places, heights = places[::-1], heights[::-1]
     places, heights = _with_minima(function, np.array(places), np.array(heights))
     changes = np.flatnonzero(heights[:-1] * heights[1:] < 0)
-    ends = [first, *(float(brentq(function, places[i], places[i + 1], rtol=1e-9)) for i in changes)]
+    ends = [first, *(root_between(function, places[i], places[i + 1]) for i in changes)]
     outermost = heights[:1] if step < 0 else heights[-1:]
     if outermost.size and outermost[0] < 0:
         ends.append(0.0 if step < 0 else first_crossing(function, float(places[-1]), step)[0])

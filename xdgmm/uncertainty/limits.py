@@ -247,7 +247,10 @@ def _upper(profile: Profile, quantile: float, step: float) -> float:
 
 
 def _crossing(profile: Profile, quantile: float, low: float, high: float) -> float:
-    return float(brentq(lambda s: 2 * (profile.maximum - profile.at(s)) - quantile, low, high, rtol=1e-6))
+    def excess(s: float) -> float:
+        return 2 * (profile.maximum - profile.at(s)) - quantile
+
+    return float(brentq(excess, low, high, xtol=1e-12 * high, rtol=1e-6))  # s has units: no fixed tolerance fits
 
 
 class PrincipalProfile(ComponentProfile):
