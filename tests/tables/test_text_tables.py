@@ -47,6 +47,9 @@ BARS = RULE + "| name |   v   | e_v |\n" + RULE + rows("| {name} | {v} | {e} |")
 REST = "====== ====== ======\n"
 FORMS = {
     "bars": "|name|v|e_v|\n" + rows("|{name}|{v}|{e}|"),
+    "bars before cells": " |name|v|e_v\n|----|---|---\n" + rows("|{name}|{v}|{e}"),
+    "RDB": "# made by hand\nname\tv\te_v\nS\t6N\tN\n" + rows("{name}\t{v}\t{e}"),
+    "a comment of names of one letter": "# one other comment\n# a v e_v\n" + rows("{id} {v} {e}"),
     "markdown": "| name | v | e_v |\n|:-----|----:|-----|\n" + rows("| {name} | {v} | {e} |"),
     "org": "| name | v | e_v |\n|------+---+-----|\n" + rows("| {name} | {v} | {e} |"),
     "MySQL, TOPCAT's text": BARS,
@@ -451,6 +454,17 @@ def test_the_description_may_be_named(tmp_path):
         read_table(other, readme=readme)
     with pytest.raises(InputError, match=r"there is no file .*`readme`"):
         read_table(path, readme=tmp_path / "nothing")
+
+
+def test_a_description_that_does_not_fit_is_refused(tmp_path):
+    written(tmp_path, README, "ReadMe")
+    with pytest.raises(InputError, match="failed to convert"):
+        read_table(written(tmp_path, rows("{id:7} {v:6.2f} {e:4.2f}"), "table1.dat"))
+
+
+def test_a_description_is_no_table(tmp_path):
+    with pytest.raises(InputError, match=r"'.*ReadMe' describes tables; give the file of a table.*`readme`"):
+        read_table(written(tmp_path, README, "ReadMe"))
 
 
 def test_a_description_of_other_files_changes_nothing(tmp_path):

@@ -32,6 +32,8 @@ ROWS = 30  # lines that are looked at to recognise a form
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")  # bytes that no text has
 HTML = re.compile(rb"\s*<(html|table|!doctype html)", re.IGNORECASE)
 BYTE_BY_BYTE = re.compile(r"Byte-by-byte\s+Description of file\s*:(.*)", re.IGNORECASE)
+NAME = re.compile(r"^[^\W\d'\"]|[^\W\d'\"]{2}")  # a name begins with a letter, or holds two
+RDB = re.compile(r"\d*[SNM]")  # type of a column below its name, in the RDB format
 NAMELESS = "xdgmm_nothing"  # the name of the empty column that separators at the ends of lines make
 ROW_NAMES = "row_name"  # the name of R's column of row names
 START = 10_000  # bytes at the start of a file in which its form is recognised
@@ -89,6 +91,8 @@ def read_text(path: Path, start: bytes, readme: Path | None, name: str) -> QTabl
     readme = readme or _readme_beside(path, name)
     if readme is not None:
         return _described(path, readme, name)
+    if name.lower().startswith("readme") and BYTE_BY_BYTE.search(start.decode("latin-1")):
+        raise InputError(f"'{path}' describes tables; give the file of a table, and this one in `readme`")
     if HTML.match(start):
         return _of_html(path)
     if BYTE_BY_BYTE.search(start.decode("latin-1")):
@@ -163,15 +167,26 @@ def _of_html(path: Path) -> QTable:
 
 def _of_cds(path: Path, **options: Any) -> QTable:
     """A table in the format of the CDS; cells that astropy takes for no numbers are read like those of other text."""
-    from astropy.io.ascii import FloatType, IntType, StrType
-    from astropy.table import QTable, Table
+    from astropy.table import QTable
 
     try:
         return QTable.read(path, format="ascii.cds", **options)
     except ValueError:
-        as_text = {"*": [(np.array, kind) for kind in (IntType, FloatType, StrType)]}
-        text = Table.read(path, format="ascii.cds", converters=as_text, **options)
-        return QTable(with_numbers(text), copy=False)
+        text, formats = _text_of_cds(path, **options)
+        table = with_numbers(text)
+        # What is described as a number must be one, or the columns do not stand where the description says.
+        if any(formats[name][0] in "FEID" and table[name].dtype.kind not in "iuf" for name in table.colnames):
+            raise
+        return QTable(table, copy=False)
+
+
+def _text_of_cds(path: Path, **options: Any) -> tuple[Table, dict[str, str]]:
+    """A table in the format of the CDS with all cells as text, and the format of each column."""
+    from astropy.io.ascii import Cds, FloatType, IntType, StrType, get_reader
+
+    reader = get_reader(Cds, converters={"*": [(np.array, kind) for kind in (IntType, FloatType, StrType)]}, **options)
+    table = reader.read(str(path))
+    return table, {column.name: column.raw_type for column in reader.cols}
 
 
 def _of_text(path: Path, start: bytes) -> tuple[Table, bool]:
@@ -197,6 +212,9 @@ def _of_utf8(path: Path, start: bytes) -> tuple[Table, bool]:
     from astropy.table import Table
 
     lines = _lines(start.decode("utf-8", errors="replace"))
+    rows = [line for line in lines if line.strip() and not line.startswith("#")]
+    if is_text(start) and len(rows) > 1 and all(map(RDB.fullmatch, rows[1].split("\t"))) and "\t" in rows[0]:
+        return Table.read(path, format="ascii.rdb"), False
     form = Form.of(lines[:-1] if len(start) >= START else lines) if is_text(start) else None
     if form is not None and (not form.is_plain or _ruler(lines, form.separator) is not None):
         return form.read(_decoded(path, "utf-8"), _ruler(lines, form.separator)), False
@@ -315,7 +333,7 @@ class Form:
         if not rows:
             return None
         comments = written[: written.index(rows[0])]
-        if len(rows) > 1 and all(_is_in_bars(line.strip()) for line in rows):
+        if len(rows) > 1 and all(line.lstrip()[0] in "|+" for line in rows):
             return cls("|", comment=comment, bars=True, rulers=True)
         cells = [line for line in rows[1:] if not RULER.fullmatch(line)]
         separator = _separator(rows[0], cells)
@@ -358,10 +376,6 @@ class Form:
     def is_plain(self) -> bool:
         """Whether astropy's fast reader can read the file itself."""
         return self == Form(self.separator) and self.separator not in ("\t", "!!")
-
-
-def _is_in_bars(line: str) -> bool:
-    return len(line) > 1 and line[0] + line[-1] in ("||", "++")
 
 
 def _separator(names: str, rows: Sequence[str]) -> str | None:
@@ -419,13 +433,17 @@ def _commented_names(comments: Sequence[str], row: str, separator: str) -> tuple
     n_cells = len(_cells(row, separator))
     fitting = [line for line in comments if len(_cells(line, separator)) == n_cells]
     words = [line for line in fitting if not any(map(_is_number, _cells(line, separator)))]
-    units = [line for line in words[1:] if all(map(_is_unit_or_blank, _cells(line, separator)))]
-    names = [line for line in words if line not in units]
-    return (*names[-1:], *units[-1:])
+    if not words:
+        return ()
+    if len(words) > 1 and _are_units(_cells(words[-1], separator)):
+        return tuple(words[-2:])
+    return (words[-1],) if all(NAME.search(cell) for cell in _cells(words[-1], separator)) else ()
 
 
-def _is_unit_or_blank(cell: str) -> bool:
-    return not cell.strip(" -") or unit_of(cell) is not None
+def _are_units(cells: Sequence[str]) -> bool:
+    """Whether cells are units or nothing; single letters alone may be names."""
+    written = [cell.strip() for cell in cells if cell.strip(" -")]
+    return any(len(cell) > 1 for cell in written) and all(unit_of(cell) is not None for cell in written)
 
 
 def _without_nameless(table: Table) -> Table:
