@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import calibration, coverage, lines, optimum, passes, peers
+from . import backgrounds, calibration, coverage, lines, optimum, passes, peers
 from .report import write
 
 WHAT = {
@@ -15,6 +15,7 @@ WHAT = {
     ),
     "lines": (lines.measure, "intrinsic widths of simulated spectral lines: bias of averages, coverage of intervals"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
+    "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
     "coverage": (
         coverage.measure,
         "how often intervals of sigma hold the truth, by method, noise and number of objects",

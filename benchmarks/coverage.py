@@ -60,10 +60,11 @@ def _row(ratio, n_objects, tries, covered):
         values = ratio * rng.normal(size=n_objects) + e * rng.normal(size=n_objects)
         each.append(covered(Observations.with_standard_errors(values, e), ratio))
     counts = {name: sum(one[name] for one in each) for name in each[0]}
-    return {"sigma/e": ratio, "N": n_objects, **{name: _percent(count, tries) for name, count in counts.items()}}
+    return {"sigma/e": ratio, "N": n_objects, **{name: percent(count, tries) for name, count in counts.items()}}
 
 
-def _percent(count, tries):
+def percent(count, tries):
+    """A fraction in percent, with its binomial error."""
     middle = (count + 1) / (tries + 2)  # keeps the error of all or none from being zero
     return f"{100 * count / tries:.0f}±{100 * np.sqrt(middle * (1 - middle) / tries):.0f}"
 

@@ -94,6 +94,27 @@ def test_outside_the_box_nothing_belongs_to_the_background():
     assert (weights[:, -1] > 0).tolist() == [True, True, False]
 
 
+def test_an_error_brings_the_truth_into_the_box_or_out_of_it():
+    """The weight of the background is the integral over the true value; that of measured values knows no errors."""
+    mixture, b, sigma = make(2, background=BOX), 8.8, 0.5
+    truth = np.linspace(b - 8 * sigma, b + 8 * sigma, 40_001)
+    density = norm.pdf(b, truth, sigma)
+    line = np.exp(mixture.marginal("b").gaussians.log_density(truth[:, None])) * mixture.weights.sum()
+    of_line = np.trapezoid(density * line, truth)
+    inside = mixture.background.fraction * np.trapezoid(density * (np.abs(truth) <= 9.0), truth) / 18.0
+    found = mixture.condition({"b": (np.array([b]), sigma)}).weights[0, -1]
+    assert found == pytest.approx(inside / (inside + of_line), rel=1e-4)
+    measured = Background(*BOX.box, fraction=BOX.fraction, of="measured values")
+    whole = measured.fraction / 18.0
+    given = make_beside(mixture, measured).condition({"b": (np.array([b, 9.1]), sigma)})
+    assert given.weights[:, -1] == pytest.approx([whole / (whole + of_line), 0.0], rel=1e-4)
+    assert given[0].background.of == "measured values"
+
+
+def make_beside(mixture, background):
+    return GaussianMixture(mixture.weights, mixture.means, mixture.covariances, mixture.names, background=background)
+
+
 def test_moments_and_quantiles_are_those_of_samples():
     many = make(background=BOX).condition({"b": np.array([0.0, 3.0])})
     n = 200_000

@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +55,7 @@ def assert_same(one, other):
     if one.background is not None:
         assert np.array(one.background.box).tobytes() == np.array(other.background.box).tobytes()
         assert one.background.fraction == other.background.fraction
+        assert (one.background.of, one.background.fitted_edges) == (other.background.of, other.background.fitted_edges)
 
 
 def write_as_before(mixture, path):
@@ -201,6 +203,9 @@ def test_what_is_made_from_a_mixture_has_no_record():
 
 @pytest.mark.parametrize("model", [MODEL, EVEN], ids=["gaussians", "background"])
 def test_files_of_earlier_versions_are_read(tmp_path, model):
+    if model.background is not None:
+        measured = Background(*model.background.box, model.background.fraction, of="measured values")
+        model = dataclasses.replace(model, background=measured)
     write_as_before(model, tmp_path / "old.fits")
     back = GaussianMixture.read(tmp_path / "old.fits")
     assert_same(back, model)
@@ -279,6 +284,37 @@ def test_any_number_of_coordinates_comes_back(tmp_path, D, background):
     model = GaussianMixture([1.0], np.arange(D)[None] / 3.0, (np.eye(D) / 7.0)[None], background=background)
     model.write(tmp_path / "model.fits")
     assert_same(GaussianMixture.read(tmp_path / "model.fits"), model)
+
+
+@pytest.mark.parametrize("ending", ["fits", "ecsv"])
+@pytest.mark.parametrize("of", ["true values", "measured values"])
+def test_the_meaning_of_a_background_comes_back(tmp_path, of, ending):
+    background = Background(-1.0, 2.0, 0.25, of=of)
+    for each in (background, background.with_fitted_edges()) if of == "true values" else (background,):
+        model, path = GaussianMixture([0.75], [[0.5]], [[[0.1]]], background=each), tmp_path / f"model.{ending}"
+        model.write(path, overwrite=True)
+        found = GaussianMixture.read(path)
+        assert_same(found, model)
+        assert (found.background.of, found.background.fitted_edges) == (of, each.fitted_edges)
+
+
+def test_a_version_without_true_values_does_not_read_them_as_measured(tmp_path):
+    """Version 0.1 knows the formats up to 3."""
+    for of, version in (("true values", 4), ("measured values", 3)):
+        path = tmp_path / f"{of[:4]}.fits"
+        GaussianMixture([0.75], [[0.5]], [[[0.1]]], background=Background(-1.0, 2.0, 0.25, of=of)).write(path)
+        assert fits.getheader(path, 1)["XDGMMFMT"] == version
+    GaussianMixture([1.0], [[0.5]], [[[0.1]]]).write(tmp_path / "plain.fits")
+    assert fits.getheader(tmp_path / "plain.fits", 1)["XDGMMFMT"] == 3
+
+
+def test_a_file_of_formats_2_and_3_has_a_background_of_measured_values(tmp_path):
+    model = GaussianMixture([0.75], [[0.5]], [[[0.1]]], background=Background(-1.0, 2.0, 0.25))
+    path = tmp_path / "old.fits"
+    write_as_before(model, path)
+    assert GaussianMixture.read(path).background.of == "measured values"
+    of_version_0_1 = Path(__file__).parent / "data" / "background.fits"
+    assert GaussianMixture.read(of_version_0_1).background.of == "measured values"
 
 
 def test_a_background_with_all_the_weight_comes_back(tmp_path):

@@ -196,6 +196,66 @@ def test_an_object_of_the_background_keeps_its_value_and_its_error():
         result.posteriors(1)[0]
 
 
+@pytest.mark.parametrize("value", [0.9, 1.0, 1.4, 0.0, -3.0])
+def test_at_an_edge_the_truth_of_an_object_of_the_background_is_cut(value):
+    """The posterior by numerical integration over the true value; the line and the continuum overlap."""
+    background = Background(-1.0, 1.0, fraction=0.6)
+    mixture = GaussianMixture([0.4], [[0.8]], [[[0.04]]], background=background)
+    observations = Observations.with_standard_errors([value], [0.5])
+    x = np.linspace(-1.0, 1.0, 200_001)
+    wide = np.linspace(-3.0, 5.0, 200_001)
+    line = 0.4 * norm.pdf(wide, 0.8, 0.2) * norm.pdf(value, wide, 0.5)
+    continuum = 0.3 * norm.pdf(value, x, 0.5)
+    total = np.trapezoid(line, wide) + np.trapezoid(continuum, x)
+    mean = (np.trapezoid(wide * line, wide) + np.trapezoid(x * continuum, x)) / total
+    squares = (np.trapezoid((wide - mean) ** 2 * line, wide) + np.trapezoid((x - mean) ** 2 * continuum, x)) / total
+    result = denoise(mixture, observations)
+    assert log_likelihoods(mixture, observations)[0] == pytest.approx(np.log(total), abs=1e-9)
+    assert memberships(mixture, observations)[0, 1] == pytest.approx(np.trapezoid(continuum, x) / total, rel=1e-8)
+    assert result.means[0, 0] == pytest.approx(mean, abs=1e-8)
+    assert result.standard_deviations[0, 0] == pytest.approx(np.sqrt(squares), rel=1e-7)
+    for level in (0.05, 0.5, 0.9):
+        q = result.quantiles(level)[0, 0]
+        below = np.trapezoid(line * (wide < q), wide) + np.trapezoid(continuum * (x < q), x)
+        assert below / total == pytest.approx(level, abs=1e-4)  # one step of the grid
+    draws = result.sample(20_000, 3)[0, :, 0]
+    assert draws.mean() == pytest.approx(mean, abs=5 * np.sqrt(squares / 20_000))
+    with pytest.raises(InputError, match="cut by its box"):
+        result.posteriors(0)[0]
+
+
+def test_correlated_errors_and_gaps_beside_a_background_have_the_posterior_of_a_grid():
+    background = Background([-1.0, 0.0], [1.0, 3.0], fraction=0.7)
+    mixture = GaussianMixture([0.3], [[0.5, 1.0]], [[[0.3, 0.1], [0.1, 0.2]]], background=background)
+    values = np.array([[0.9, 2.9], [1.3, -0.2], [0.2, 1.5], [np.nan, 3.1]])
+    S = np.tile([[0.09, 0.06], [0.06, 0.16]], (4, 1, 1))
+    observations = Observations.with_covariances(values, S)
+    result = denoise(mixture, observations)
+    x, y = np.linspace(-3, 4, 1401), np.linspace(-3, 5, 1601)
+    grid = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    prior = 0.3 * multivariate_normal([0.5, 1.0], mixture.covariances[0]).pdf(grid)
+    edges = np.where(np.abs(x) < 1, 1.0, np.where(np.isclose(np.abs(x), 1), 0.5, 0.0))[:, None]
+    sides = np.where((y > 0) & (y < 3), 1.0, np.where(np.isclose(y, 0) | np.isclose(y, 3), 0.5, 0.0))
+    prior = prior + 0.7 / 6.0 * edges * sides
+    for i, w in enumerate(values):
+        seen = np.isfinite(w)
+        density = prior * multivariate_normal(w[seen], S[i][np.ix_(seen, seen)]).pdf(grid[..., seen])
+        total = density.sum()
+        mean = np.einsum("xy,xyi->i", density, grid) / total
+        d = grid - mean
+        # trapezoids at the edges of the box: the step squared over twelve, times slopes of about ten
+        assert log_likelihoods(mixture, observations)[i] == pytest.approx(np.log(total * 0.005**2), abs=1e-4)
+        assert result.means[i] == pytest.approx(mean, abs=1e-4)
+        assert result.covariances[i] == pytest.approx(np.einsum("xy,xyi,xyj->ij", density, d, d) / total, abs=1e-4)
+
+
+def test_a_background_of_measured_values_does_not_cut_the_truth():
+    background = Background(-1.0, 1.0, fraction=0.6, of="measured values")
+    mixture = GaussianMixture([0.4], [[30.0]], [[[0.04]]], background=background)
+    result = denoise(mixture, Observations.with_standard_errors([0.9], [0.5]))
+    assert (result.means[0, 0], result.standard_deviations[0, 0]) == pytest.approx((0.9, 0.5))
+
+
 def test_units_are_those_of_the_mixture():
     mixture = GaussianMixture([1.0], [[80.0]], [[[9.0]]], ["v"], ["km/s"])
     result = denoise(mixture, Observations.with_standard_errors([83_000.0] * u.m / u.s, 3_000.0 * u.m / u.s, names="v"))

@@ -18,6 +18,7 @@ MIXTURE = GaussianMixture(
     [[[1.0, 0.9], [0.9, 1.0]], [[0.2, 0.0], [0.0, 3.0]], [[4.0, -1.0], [-1.0, 1.0]]],
 )
 BESIDE = replace(MIXTURE, weights=0.7 * MIXTURE.weights, background=Background(-20.0, 20.0, fraction=0.3))
+OF_MEASURED = replace(BESIDE, background=Background(-20.0, 20.0, fraction=0.3, of="measured values"))
 
 
 def catalogue(mixture, N, seed, factor=1.0):
@@ -26,7 +27,8 @@ def catalogue(mixture, N, seed, factor=1.0):
     truth, labels = mixture.sample(N, rng)
     roots = 0.7 * rng.normal(size=(N, 2, 2))
     noise = np.einsum("nij,nj->ni", roots, factor * rng.standard_normal((N, 2)))
-    noise[labels == mixture.n_components] = 0.0
+    if mixture is OF_MEASURED:
+        noise[labels == mixture.n_components] = 0.0
     gaps = (rng.random((N, 1)) < 0.3) & (rng.integers(0, 2, (N, 1)) == np.arange(2))
     return Observations.with_covariances(np.where(gaps, np.nan, truth + noise), roots @ roots.transpose(0, 2, 1))
 
@@ -39,11 +41,25 @@ def through_projections(mixture, N, seed):
     return Observations.with_standard_errors(values, errors, projections=R)
 
 
-@pytest.mark.parametrize("mixture", [GAUSSIAN, MIXTURE, BESIDE], ids=["one", "several", "background"])
+EACH = {"one": GAUSSIAN, "several": MIXTURE, "background": BESIDE, "background of measured values": OF_MEASURED}
+
+
+@pytest.mark.parametrize("mixture", EACH.values(), ids=EACH)
 def test_it_is_uniform_for_data_from_the_model_and_not_for_noisier_ones(mixture):
     options = {"n_samples": 500, "rng": 1}
     assert kstest(outlyingness(mixture, catalogue(mixture, 2000, 0), **options), "uniform").pvalue > 0.01
     assert kstest(outlyingness(mixture, catalogue(mixture, 2000, 0, 2.0), **options), "uniform").pvalue < 1e-6
+
+
+def test_it_is_uniform_beside_a_box_that_is_no_wider_than_the_errors():
+    mixture = GaussianMixture([0.3], [[0.0]], [[[0.01]]], background=Background(-1.0, 1.0, fraction=0.7))
+    rng = np.random.default_rng(5)
+    errors = rng.uniform(0.5, 1.5, (1500, 1))
+    values = mixture.sample(1500, rng)[0] + errors * rng.standard_normal((1500, 1))
+    observations = Observations.with_standard_errors(values, errors)
+    assert kstest(outlyingness(mixture, observations, n_samples=300, rng=1), "uniform").pvalue > 0.01
+    measured = replace(mixture, background=Background(-1.0, 1.0, fraction=0.7, of="measured values"))
+    assert kstest(outlyingness(measured, observations, n_samples=300, rng=1), "uniform").pvalue < 1e-6
 
 
 @pytest.mark.parametrize("mixture", [GAUSSIAN, MIXTURE], ids=["one", "several"])

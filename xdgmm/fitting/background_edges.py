@@ -9,6 +9,8 @@ slope is that with everything else held::
 with r_i the probability that object i belongs to the background and p_i its density there.  The profile is maximised by
 quasi-Newton steps.  Their first matrix is ``sum omega r^2 (d ln p / d edge)^2`` (Berndt, Hall, Hall & Hausman 1974).
 
+Where the background has fewer than two objects, the edges stay where they are.
+
 An exact value outside the box has a density of zero.  The box therefore always holds all exact values: where the
 likelihood rises towards a smaller box, an edge ends at the outermost of them.
 """
@@ -42,10 +44,13 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 100
 SHORTENINGS, SHORTER = 12, 4.0  # how often a step is shortened, and by which factor
-LONGEST = 0.2  # of the width of the box: the longest step of an edge
-FLATTEST = 1e-8  # least curvature, relative to that along each edge
-CONVEX = 1e-6  # least change of the slope along a step, relative to the expected one, that counts
-TIGHTER = 1e-2  # tolerance of the fits within, relative to that of the edges
+LONGEST, MOST_SHRUNK = 0.3, 0.8  # longest step of an edge, of the range of the values; loss of width in one step
+LEAST_WIDTH = 1e-3  # median errors: a narrower box has the same density, to 1e-7
+FEWEST = 2.0  # objects in the background: fewer do not determine edges, and a box would close around one of them
+MOST_GAINED = 1e4  # nats that a step along one direction may be predicted to gain for each object
+OF_RULE = 1e-3  # nats that the errors of a rule for joint integrals can hide
+FLATTEST = 1e-6  # least curvature, relative to that along each edge
+CONCAVE = 1e-3  # least change of the slope along a step, relative to the expected one, that counts
 LARGE, SAMPLE, SAMPLE_TOLERANCE = 50_000, 20_000, 1e-2  # objects; of more than that, a sample is solved first
 
 
@@ -64,6 +69,8 @@ class Point:
         Slope of the profile with respect to the edges, lower ones first.
     information : ndarray (2 D, 2 D)
         Sum of the products of the objects' slopes.
+    members : float
+        Number of objects in the background.
     """
 
     background: Background
@@ -71,6 +78,7 @@ class Point:
     objective: Objective
     gradient: Floats
     information: Floats
+    members: float
 
     @property
     def edges(self) -> Floats:
@@ -147,7 +155,8 @@ class Profile:
         self.problem, self.data, self.settings, self.monitor = problem, data, settings, monitor
         self.observations = problem.observations.select(data.rows)
         self.tolerance = settings.stopping.tolerance or StoppingRule().tolerance
-        self.limits = self._limits()
+        self.limits, self.least_widths = self._limits(), self._least_widths()
+        self.ranges = np.subtract(*np.nanpercentile(self.observations.values, [100.0, 0.0], axis=0))
 
     def _limits(self) -> Floats:
         """Bounds (2 D,): lower edges are at most the first, upper ones at least the last exact value."""
@@ -156,76 +165,125 @@ class Profile:
         highest = np.where(exact, self.observations.values, -np.inf).max(axis=0)
         return np.concatenate([lowest, highest])
 
+    def _least_widths(self) -> Floats:
+        """Least width of the box along each coordinate (D,)."""
+        present, variances = self.observations.present, self.observations.variances
+        medians = [np.median(v[seen]) if seen.any() else 0.0 for v, seen in zip(variances.T, present.T, strict=True)]
+        return LEAST_WIDTH * np.sqrt(medians)
+
     def solve(self, background: Background, start: GaussianMixture) -> Point | None:
         """The point at the box of a background, from a starting mixture; None where a component collapses."""
         data = self.data.with_background(self.problem.scaling.log_densities(background, self.observations))
         objective = self.problem.objective(self.settings.stopping.max_passes, self.monitor, data=data)
         try:
-            solution = solvers.run("auto", start, objective, TIGHTER * self.tolerance, near=True)
+            solution = solvers.run("auto", self._beside_some(start), objective, self.tolerance, near=True)
         except solvers.CollapseError:
             return None
         return self.keep(background, solution, objective)
 
+    def _beside_some(self, mixture: GaussianMixture) -> GaussianMixture:
+        """The mixture with one object at least in the background: from none the fit would hardly find any."""
+        weights, least = mixture.all_weights, 1.0 / self.data.total_weight
+        if self.problem.constraints.fixed_weights.any() or weights[-1] >= least or least >= 1.0:
+            return mixture
+        weights = np.append(weights[:-1] * (1.0 - least) / weights[:-1].sum(), least)
+        return mixture.with_parameters(weights, mixture.means, mixture.covariances)
+
     def keep(self, background: Background, solution: Solution, objective: Objective) -> Point:
         """The point of a solution; it is kept if it is the best so far."""
-        members = objective.data.responsibilities(*parameters(solution.mixture), solution.mixture.n_components)
+        mixture = solution.mixture
+        r = np.nan_to_num(objective.data.responsibilities(*parameters(mixture), mixture.n_components))  # (n, 1)
         slopes = np.hstack(background.edge_slopes(self.observations.values, self.observations.noise_model))
-        slopes *= np.nan_to_num(members)  # (n, 1)
+        slopes *= r
         omega = self.data.object_weights
-        point = Point(background, solution, objective, omega @ slopes, (slopes.T * omega) @ slopes)
+        sums = omega @ slopes, (slopes.T * omega) @ slopes, float(omega @ r[:, 0])
+        point = Point(background, solution, objective, *sums)
         if not hasattr(self, "best") or point.height >= self.best.height:
             self.best = point
         return point
 
     def maximise(self, tolerance: float) -> Outcome:
         """Steps from the best point until the predicted gain is below the tolerance."""
-        point = self.best
-        B = point.information.copy()
+        point, B = self.best, self.best.information.copy()
+        outcome = Outcome.OUT_OF_PASSES
         for _ in range(MOST_STEPS):
             step, self.predicted_gain = self._step(point, B)
             if self.predicted_gain < max(tolerance, point.solution.statistics.rounding):
-                return point.solution.outcome if self.settings.stopping.tolerance > 0 else Outcome.ALL_PASSES
+                outcome = point.solution.outcome
+                break
             following = self._shortened(point, step)
+            risen = -np.inf if following is None else following.height - point.height
+            if self.predicted_gain < OF_RULE and risen < 0.1 * self.predicted_gain:
+                outcome = Outcome.ROUNDING  # of the rule for joint integrals
+                break
             if following is None:
-                return Outcome.STALLED
-            B = updated(B, following.edges - point.edges, following.gradient - point.gradient)
+                outcome = Outcome.STALLED
+                break
+            change = following.edges - point.edges, following.gradient - point.gradient
+            B = updated(B, *change) if is_concave(B, *change) else B
             point = following
-        return Outcome.OUT_OF_PASSES
+        self.best = point
+        return Outcome.ALL_PASSES if self.settings.stopping.tolerance == 0 else outcome
 
     def _step(self, point: Point, B: Floats) -> tuple[Floats, float]:
-        """Step of the edges (2 D,) and its predicted gain, in nats; edges at their limits stay there."""
-        outwards = np.repeat([-1.0, 1.0], point.edges.size // 2)
-        held = (outwards * (self.limits - point.edges) >= 0) & (outwards * point.gradient <= 0)
+        """Step of the edges (2 D,) and its predicted gain, in nats."""
+        free = self._free_directions(point)
         step = np.zeros_like(point.edges)
-        if held.all():
+        if point.members < FEWEST or not free.size:
             return step, 0.0
-        size = np.sqrt(np.maximum(np.diag(B)[~held], 1e-300))
-        values, vectors = np.linalg.eigh(B[~held][:, ~held] / size[:, None] / size)
-        along = vectors.T @ (point.gradient[~held] / size)
-        along = np.where(along == 0, 0.0, along / np.maximum(values, FLATTEST))
-        step[~held] = vectors @ along / size
+        gradient, curvature = free.T @ point.gradient, free.T @ B @ free
+        least = gradient**2 / (MOST_GAINED * self.data.total_weight) + 1e-300
+        size = np.sqrt(np.maximum(np.diag(curvature), least))
+        values, vectors = np.linalg.eigh(curvature / size[:, None] / size)
+        step = free @ (vectors @ (vectors.T @ (gradient / size) / np.maximum(values, FLATTEST)) / size)
         gain = 0.5 * float(point.gradient @ step)
-        widths = np.tile(np.subtract(*point.background.box[::-1]), 2)
-        return step / max(1.0, float((np.abs(step) / (LONGEST * widths)).max())), gain
+        low, high = point.background.box
+        shrinking = (step[: low.size] - step[low.size :]) / (MOST_SHRUNK * (high - low))
+        moving = np.abs(step) / np.tile(LONGEST * self.ranges, 2)
+        return step / max(1.0, float(shrinking.max()), float(moving.max())), gain
+
+    def _free_directions(self, point: Point) -> Floats:
+        """Unit vectors (2 D, n) along which the edges can move; at their limits only inwards, or as far as they rise.
+
+        A box of the least width keeps it and moves as a whole, unless the objective rises with its width.
+        """
+        D = self.least_widths.size
+        outwards = np.repeat([-1.0, 1.0], D)
+        held = (outwards * (self.limits - point.edges) >= 0) & (outwards * point.gradient <= 0)
+        low, high = point.background.box
+        narrow = (high - low <= (1.0 + 1e-9) * self.least_widths) & (point.gradient[D:] <= point.gradient[:D])
+        directions, edges = [], np.eye(2 * D)
+        for j in range(D):
+            pair = [edges[i] for i in (j, D + j) if not held[i]]
+            directions += [sum(pair) / np.sqrt(2.0)] if narrow[j] and len(pair) == 2 else pair
+        return np.array(directions).reshape(-1, 2 * D).T
 
     def _shortened(self, point: Point, step: Floats) -> Point | None:
         """The point after the step, shortened until the objective does not fall; None if that does not help."""
-        D = step.size // 2
         lowest = point.height - point.solution.statistics.rounding
         for _ in range(SHORTENINGS):
-            edges = point.edges + step
-            low, high = np.minimum(edges[:D], self.limits[:D]), np.maximum(edges[D:], self.limits[D:])
-            found = self.solve(point.background.with_edges(low, high), point.solution.mixture)
+            box = self._allowed(point.edges + step)
+            found = self.solve(point.background.with_edges(*box), point.solution.mixture)
             if found is not None and found.height >= lowest:
                 return found
             step = step / SHORTER
         return None
+
+    def _allowed(self, edges: Floats) -> tuple[Floats, Floats]:
+        """The box with all exact values inside, and at least as wide as it must be."""
+        low, high = np.split(edges, 2)
+        missing = np.maximum(self.least_widths - (high - low), 0.0)
+        first, last = np.split(self.limits, 2)
+        return np.minimum(low - 0.5 * missing, first), np.maximum(high + 0.5 * missing, last)
+
+
+def is_concave(B: Floats, step: Floats, change: Floats) -> bool:
+    """Has the slope fallen along the step, as it does near a maximum?"""
+    return -float(step @ change) > CONCAVE * float(step @ B @ step)
 
 
 def updated(B: Floats, step: Floats, change: Floats) -> Floats:
     """The matrix of curvature after a step that changed the slope (Broyden, Fletcher, Goldfarb & Shanno 1970)."""
     Bs, along = B @ step, -float(step @ change)
     length = float(step @ Bs)
-    if along <= CONVEX * length:
-        return B
     return B - np.outer(Bs, Bs) / length + np.outer(change, change) / along

@@ -574,7 +574,7 @@ class ConditionalMixtures:
         InputError
             If a probability does not lie between 0 and 1.
         """
-        sigmas = np.sqrt(np.diagonal(self.covariances, axis1=2, axis2=3))
+        sigmas = np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=2, axis2=3), 0.0))
         uniform = np.zeros(self.means[:, 0].shape, bool) if self.uniform is None else self.uniform
         return quantiles(check_levels(q), self.weights, self.means, sigmas, uniform, self.truncated)
 

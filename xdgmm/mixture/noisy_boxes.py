@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.basics.linalg import symmetric
+from xdgmm.basics.linalg import positive_part, symmetric
 from xdgmm.kernels import Correlated
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ FAR = 8.3  # standard errors: the probability beyond is 5e-17
 AT_ONCE = 100_000  # objects
 JOINT_AT_ONCE = 2_000  # objects with a joint integral
 NARROW = 1e-3  # intervals below this many standard errors have the density of their middle
-LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+LOG_ROOT_2PI, ROOT_2, ROOT_HALF_PI = 0.5 * float(np.log(2.0 * np.pi)), float(np.sqrt(2.0)), float(np.sqrt(np.pi / 2))
 NODES = 10  # of Gauss and Legendre's rule on each panel
 ENDS = np.array([2.0, 6.0, 14.0, 40.0])  # of the panels, in units of the scale on which the integrand falls
 AT_CROSSINGS = (-6.0, -2.0, 0.0, 2.0, 6.0)  # ends of panels, in units of the scale on which the second one is cut
@@ -48,6 +48,7 @@ LATTICE = 2039  # points of the lattice rule
 MOMENT_NODES = 48  # on the one panel of an interval
 MOST_IN_FORMULA, LEAST_IN_FORMULA = 5.0, 0.3  # mode and length of an interval whose moments the formulae give exactly
 LOWEST = 90.0  # twice the nats below the mode that count
+STEEPEST = 100.0  # logarithm of a slope: what exceeds it, 1e8 standard errors outside, is rounding
 TRIES, SWEEPS = 100, 200  # draws by rejection, and sweeps of Gibbs' sampler where none of them is kept
 
 
@@ -201,9 +202,9 @@ class _Part:
         linked = self.linked
         single = self.cut & ~linked
         a, b, sigmas = self.a[single], self.b[single], self.sigmas[single]
-        whole = log_interval(a, b)
+        interval = _Interval.of(a, b)
         for side, (edge, sign) in enumerate(((a, -1.0), (b, 1.0))):
-            result[side][single] = sign * np.exp(_log_normal(edge) - whole) / sigmas
+            result[side][single] = sign * interval.density_at(edge) / sigmas
         for rows, columns in _groups(linked):
             joint = _joint_slopes(*self._standardised(rows, columns))
             each = rows[:, None], columns
@@ -219,27 +220,30 @@ class _Part:
         covariances = np.where(both, self.noise.covariances(), uniform)
         linked = self.linked
         for rows, columns in _groups(self.cut):
-            shift, change = self._change(rows, columns, linked[rows][:, columns])
+            mean, covariance = self._in_box(rows, columns, linked[rows][:, columns])
             S = np.where(both[rows], self.noise.select(rows).covariances(), 0.0)
             B = _regression(S, columns)
-            means[rows] += np.einsum("nij,nj->ni", B, shift)
-            covariances[rows] += symmetric(B @ change @ np.swapaxes(B, 1, 2))
+            means[rows] += np.einsum("nij,nj->ni", B, mean - self.values[rows[:, None], columns])
+            means[rows[:, None], columns] = mean
+            # of the other columns what the cut ones leave, and what they bring along
+            rest = covariances[rows] - B @ S[:, columns]
+            rest[:, columns], rest[:, :, columns] = 0.0, 0.0
+            covariances[rows] = positive_part(rest) + symmetric(B @ covariance @ np.swapaxes(B, 1, 2))
         return means, covariances
 
-    def _change(self, rows: Indices, columns: Indices, linked: Bools) -> tuple[Floats, Floats]:
-        """What the box changes in mean and covariance of the columns that are cut."""
+    def _in_box(self, rows: Indices, columns: Indices, linked: Bools) -> tuple[Floats, Floats]:
+        """Mean and covariance in the box of the columns that are cut."""
         a, b, R = self._standardised(rows, columns)
         mean, variance = interval_moments(a, b)
         covariance = variance[:, :, None] * np.eye(columns.size)
         for some, together in _groups(linked):
             block = some[:, None, None], together[:, None], together
-            joint_mean, covariance[block] = _joint_moments(
-                a[some[:, None], together], b[some[:, None], together], R[block]
-            )
-            mean[some[:, None], together] = joint_mean
-        sigmas = self.sigmas[rows[:, None], columns]
-        # columns that are cut without being linked are uncorrelated with all others that are cut
-        return mean * sigmas, (covariance - R) * sigmas[:, :, None] * sigmas[:, None, :]
+            of_linked = a[some[:, None], together], b[some[:, None], together], R[block]
+            mean[some[:, None], together], covariance[block] = _joint_moments(*of_linked)
+        each = rows[:, None], columns
+        sigmas = self.sigmas[each]
+        inside = np.clip(self.values[each] + mean * sigmas, self.low[each], self.high[each])
+        return inside, covariance * sigmas[:, :, None] * sigmas[:, None, :]
 
     def draw(self, n_samples: int, rng: np.random.Generator) -> Floats:
         """Draws (n, n_samples, M)."""
@@ -307,20 +311,50 @@ def _log_normal(x: Floats) -> Floats:
     return np.asarray(-0.5 * x * x - LOG_ROOT_2PI)
 
 
+class _Interval(NamedTuple):
+    """Intervals of a standard normal: its most probable place in each, and ``ln P`` less ``ln phi`` there.
+
+    Both are of the size of the interval, however far out it lies.
+    """
+
+    mode: Floats
+    log_ratio: Floats
+
+    @classmethod
+    def of(cls, a: Floats, b: Floats) -> _Interval:
+        """Of intervals from a to b; the ratio is zero where they are equal."""
+        from scipy.special import erfcx, ndtr
+
+        flipped = a > 0
+        a, b = np.where(flipped, -b, a), np.where(flipped, -a, b)
+        mode = np.minimum(b, 0.0)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            width = b - a
+            rest = np.where(np.isinf(a), 0.0, erfcx(-a / ROOT_2) * np.exp(-0.5 * width * (np.abs(a) - b)))
+            in_tail = np.log(ROOT_HALF_PI * (erfcx(-b / ROOT_2) - rest))
+            about_zero = np.log1p(-ndtr(a) - ndtr(-b)) + LOG_ROOT_2PI
+            middle = 0.5 * (a + b)
+            steepness = middle * width
+            of_middle = -0.5 * (middle - mode) * (middle + mode) + np.log(width)
+            of_middle += np.log1p((steepness**2 - width**2) / 24.0)
+            narrow = width * np.maximum(1.0, np.abs(middle)) < NARROW
+        log_ratio = np.where(narrow, of_middle, np.where(b <= 0, in_tail, about_zero))
+        return cls(np.where(flipped, -mode, mode), log_ratio)
+
+    @property
+    def log_probability(self) -> Floats:
+        """``ln P``."""
+        return _log_normal(self.mode) + self.log_ratio
+
+    def density_at(self, x: Floats) -> Floats:
+        """Density at x, at or beyond the ends, of the normal in the interval."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(-0.5 * (x - self.mode) * (x + self.mode) - self.log_ratio))
+
+
 def log_interval(a: Floats, b: Floats) -> Floats:
     """``ln(Phi(b) - Phi(a))`` for ``a < b``, accurate in both tails and for narrow intervals; -inf if a is b."""
-    from scipy.special import log_ndtr, ndtr
-
-    flipped = a > 0
-    a, b = np.where(flipped, -b, a), np.where(flipped, -a, b)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        left = log_ndtr(b)
-        in_tail = left + np.log1p(-np.exp(log_ndtr(a) - left))
-        result = np.where(b <= 0, in_tail, np.log1p(-ndtr(a) - ndtr(-b)))
-        middle, width = 0.5 * (a + b), b - a
-        of_middle = _log_normal(middle) + np.log(width) + np.log1p((middle**2 - 1.0) * width**2 / 24.0)
-        narrow = width * np.maximum(1.0, np.abs(middle)) < NARROW
-    return np.asarray(np.where(narrow, of_middle, result))
+    return _Interval.of(a, b).log_probability
 
 
 @cache
@@ -343,8 +377,8 @@ def interval_moments(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 
 def _moments_by_formula(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Johnson, Kotz & Balakrishnan 1994, *Continuous Univariate Distributions* 1, sec. 13.10.1."""
-    whole = log_interval(a, b)
-    of_a, of_b = np.exp(_log_normal(a) - whole), np.exp(_log_normal(b) - whole)
+    interval = _Interval.of(a, b)
+    of_a, of_b = interval.density_at(a), interval.density_at(b)
     mean = of_a - of_b
     first, last = (np.where(np.isfinite(x), x, 0.0) for x in (a, b))
     return mean, 1.0 + first * of_a - last * of_b - mean**2
@@ -520,7 +554,7 @@ def _joint_slopes(a: Floats, b: Floats, R: Floats) -> Floats:
             mean = rho[finite] * edge[finite, None]
             lower, upper = ((x[finite][:, others] - mean) / sigmas[finite] for x in (a, b))
             log_density = _log_normal(edge[finite]) + _joint(lower, upper, rest[finite]) - whole[finite]
-            result[side, finite, j] = sign * np.exp(log_density)
+            result[side, finite, j] = sign * np.exp(np.minimum(log_density, STEEPEST))
     return result
 
 

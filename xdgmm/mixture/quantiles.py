@@ -127,7 +127,8 @@ def quantile(
         excess, density = _distribution(x, weights, means, sigmas, uniform, cut)
         excess -= level
         low, high = np.where(excess < 0, x, low), np.where(excess < 0, high, x)
-        newton = x - np.divide(excess, density, where=density > 0, out=np.full_like(x, np.inf))
+        with np.errstate(over="ignore"):
+            newton = x - np.divide(excess, density, where=density > 0, out=np.full_like(x, np.inf))
         quick = (newton > low) & (newton < high) & (np.abs(newton - x) <= 0.5 * stride)
         exact = np.abs(excess) <= EXACT
         result[rows] = new = np.where(exact, x, np.where(quick, newton, 0.5 * (low + high)))

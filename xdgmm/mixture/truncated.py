@@ -71,6 +71,7 @@ class TruncatedNormals:
         high = np.tile(self.high, (len(values), 1))
         high[:, i] = x[inside]
         of_part = noisy_boxes.log_probabilities(values, noise, self.low, high)
-        below[inside] = np.minimum(np.exp(of_part - self._log_probabilities[inside]), 1.0)
-        slope[inside] = below[inside] * noisy_boxes.slopes(values, noise, self.low, high)[1][:, i]
+        below[inside] = np.exp(np.minimum(of_part - self._log_probabilities[inside], 0.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            slope[inside] = below[inside] * noisy_boxes.slopes(values, noise, self.low, high)[1][:, i]
         return below, slope
