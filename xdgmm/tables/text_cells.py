@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 # In lower case.  SQL and Gaia write null, R and pandas NA and <NA>, spreadsheets #N/A, PostgreSQL \N, IRAF INDEF.
-MISSING_WORDS = ("", "null", "na", "n/a", "n.a.", "#n/a", "<na>", "none", "nil", "nan", "indef", "\\n", "nodata")
+MISSING_WORDS = frozenset(
+    ("", "null", "na", "n/a", "n.a.", "#n/a", "<na>", "none", "nil", "nan", "indef", "\\n", "nodata")
+)
 DASHES_OR_DOTS = re.compile("[-−–—.…]+")
 SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "\u2010": "-", "\u2011": "-"})
 BLANKS = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " "))
@@ -65,9 +67,11 @@ class Reading:
 
 def missing_cells(text: Text) -> Bools:
     """Where cells, stripped, are words for missing values."""
-    words = np.isin(np.char.lower(text), MISSING_WORDS)
-    signs = np.array([DASHES_OR_DOTS.fullmatch(cell) is not None for cell in text.tolist()], dtype=bool)
-    return np.asarray(words | signs)
+    found = [
+        cell.lower() in MISSING_WORDS or (cell[0] in "-−–—.…" and DASHES_OR_DOTS.fullmatch(cell) is not None)
+        for cell in text.tolist()
+    ]
+    return np.array(found, dtype=bool)
 
 
 def read_cells(column: Any) -> Reading | None:
@@ -89,7 +93,7 @@ def read_cells(column: Any) -> Reading | None:
 def _stripped(cells: Any) -> Text:
     cells = np.asarray(cells)
     text = np.char.strip(np.char.decode(cells, "latin-1") if cells.dtype.kind == "S" else cells.astype(str))
-    if all(cell.isascii() for cell in text.tolist()):
+    if all(map(str.isascii, text.tolist())):
         return text
     return np.array([cell.translate(BLANKS).strip() for cell in text.tolist()], dtype=str)
 

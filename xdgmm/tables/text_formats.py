@@ -113,7 +113,7 @@ def _ecsv(path: Path) -> QTable:
     try:
         return QTable.read(path, format="ascii.ecsv")
     except ValueError:
-        words = [(word, "0") for lower in MISSING_WORDS for word in {lower, lower.upper(), lower.capitalize()}]
+        words = [(word, "0") for lower in sorted(MISSING_WORDS) for word in {lower, lower.upper(), lower.capitalize()}]
         return QTable.read(path, format="ascii.ecsv", fill_values=words)
 
 
