@@ -1,5 +1,6 @@
 """`xdgmm fit`: outputs, exit codes, one sentence for bad input."""
 
+import json
 import warnings
 
 import numpy as np
@@ -199,6 +200,10 @@ def test_the_command_line_fits_other_covariances_beside_a_background(xdgmm, refu
     assert "background: " in done.stdout
     assert "uniform over its box" in " ".join(done.stdout.split())
     mixture = GaussianMixture.read(tmp_path / "model.fits")
+    assert mixture.background.fitted_edges
+    assert "true values uniform in v from -4" in " ".join(xdgmm("info", "model.fits", cwd=tmp_path).stdout.split())
+    told = json.loads(xdgmm("info", "model.fits", "--json", cwd=tmp_path).stdout)["model"]["background"]
+    assert (told["of"], told["fitted_edges"]) == ("true values", True)
     assert mixture.background.fraction == pytest.approx(30 / 530, abs=0.03)
     assert mixture.covariances[0] == mixture.covariances[1]
     report = QTable.read(tmp_path / "widths.ecsv")

@@ -44,6 +44,7 @@ def test_a_general_optimiser_over_all_parameters_finds_the_same_edges(seed):
     low, high = (edge[0] for edge in found.background.box)
     assert result.converged
     assert result.predicted_gain < 1e-6
+    assert total_log_likelihood(found, Observations.with_standard_errors(x, e)) == pytest.approx(result.log_likelihood)
 
     def fallen(p):
         return -log_likelihood(x, e, expit(p[0]), p[1], np.exp(p[2]), p[3], p[4])

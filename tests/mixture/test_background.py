@@ -1,11 +1,15 @@
 """Some objects belong to no Gaussian: they are spread evenly over a box."""
 
+import pickle
+
 import numpy as np
 import pytest
 from astropy import units as u
+from scipy.special import ndtr
 from scipy.stats import kstest
 
 from xdgmm import GaussianMixture, InputError, Observations, kernels
+from xdgmm.kernels import Independent
 from xdgmm.mixture import Background, pack_beside
 
 LOW, HIGH = np.array([-10.0, 0.0]), np.array([10.0, 5.0])
@@ -143,6 +147,50 @@ def test_the_representation_says_that_there_is_a_background():
     of_measured = Background(of="measured values")
     assert repr(of_measured) == "<Background: a fraction of 0.1, measured values uniform in the box of the data>"
     assert repr(Background(0, 5, 1 / 3)) == "<Background: a fraction of 0.3333, uniform in the box from 0.0 to 5.0>"
+
+
+def test_a_pickle_of_version_0_1_has_a_background_of_measured_values():
+    old = object.__new__(Background)
+    vars(old).update(low=LOW, high=HIGH, fraction=0.25)
+    again = pickle.loads(pickle.dumps(old))
+    assert (again.of, again.fitted_edges) == ("measured values", False)
+    values = VALUES[:1] + 100.0
+    assert again.log_densities(values, Independent(np.full((1, 2), 50.0))).tolist() == [-np.inf]
+
+
+def test_the_density_of_an_object_is_that_of_its_values_with_its_noise():
+    errors = np.full(VALUES.shape, 3.0)
+    a, b = ((edge - VALUES) / errors for edge in (LOW, HIGH))
+    expected = np.log(ndtr(b) - ndtr(a)).sum(axis=1) - np.log(100.0)
+    np.testing.assert_allclose(Background(LOW, HIGH).log_densities(VALUES, Independent(errors)), expected, rtol=1e-12)
+    measured = Background(LOW, HIGH, of="measured values").log_densities(VALUES, Independent(errors))
+    np.testing.assert_allclose(measured, -np.log(100.0), rtol=1e-14)
+    np.testing.assert_allclose(Background(LOW, HIGH).log_densities(VALUES), -np.log(100.0), rtol=1e-14)
+
+
+def test_the_densities_of_all_objects_with_the_same_noise_integrate_to_one():
+    x = np.linspace(-60.0, 60.0, 40_001)[:, None]  # a step of .003
+    for sigma in (0.01, 1.0, 5.0):
+        density = np.exp(Background([-10.0], [10.0]).log_densities(x, Independent(np.full(x.shape, sigma))))
+        assert np.trapezoid(density, x[:, 0]) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_what_is_uniform_is_kept_by_every_map():
+    for of in ("true values", "measured values"):
+        made = GaussianMixture(WEIGHTS, MEANS, COVARIANCES, ["a", "b"], background=Background(LOW, HIGH, 0.2, of=of))
+        others = [
+            made.marginal("a"),
+            made.affine([[2.0, 0.0], [0.0, 1.0]]),
+            made.rescaled(np.ones(2), np.full(2, 3.0)),
+            made.ordered([1, 0]),
+            made.condition({"b": 1.0}),
+        ]
+        assert {other.background.of for other in others} == {of}
+
+
+def test_something_else_that_is_uniform_is_refused():
+    with pytest.raises(InputError, match=r"`of` .*'errors'.* true values, measured values"):
+        Background(0.0, 1.0, of="errors")
 
 
 def test_a_background_is_a_value_of_its_own():

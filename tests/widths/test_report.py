@@ -449,8 +449,17 @@ def test_what_is_held_and_what_is_background_is_said():
     rng = np.random.default_rng(10)
     x = np.concatenate([rng.normal(0, 1, 300), rng.uniform(-30, 30, 20)])
     model = XDGMM(1, means_init=[[0.0]], fixed=Fixed(means=(0,)), background=Background(-30.0, 30.0)).fit(x, Xerr=0.2)
-    text = str(model.widths(x, Xerr=0.2))
+    text = " ".join(str(model.widths(x, Xerr=0.2)).split())
     assert "background: " in text
+    assert "their true values uniform over its box" in text
+    assert "edges" not in text
+    for background, words in (
+        (Background(), "its edges are fitted, and all errors are those for these edges"),
+        (Background(of="measured values"), "their errors play no part in it"),
+    ):
+        other = XDGMM(1, background=background).fit(x, Xerr=0.2).widths(x, Xerr=0.2)
+        assert words in other.meta["remarks"][0]
+        assert other.meta["background"]["of"] == background.of
     assert "held fixed, so without errors: means of 0" in text
 
 
