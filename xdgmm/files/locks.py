@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,13 +54,19 @@ def write_lock(path: str | PathLike[str]) -> Iterator[None]:
 def _locked(name: Path, unlock: ExitStack) -> bool:
     """Whether the file of this name is now locked, until `unlock` is closed; if not, it was removed meanwhile."""
     descriptor = os.open(name, os.O_CREAT | os.O_RDWR, 0o666)
-    unlock.callback(os.close, descriptor)
+    unlock.callback(_close, descriptor)
     _lock(descriptor)
     if not (name.exists() and os.path.samestat(os.fstat(descriptor), name.stat())):
         return False
     if sys.platform != "win32":  # it removes no open file
         unlock.callback(remove, name)  # before it is closed, while it is locked
     return True
+
+
+def _close(descriptor: int) -> None:
+    """Close a file in which nothing was written: it is closed where this is said to fail, too."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:
