@@ -75,6 +75,9 @@ FORMS = {
     "HyperLEDA, !!": "# query\nname!!v!!e_v\n" + rows("{name}!!{v}!!{e}"),
     "comments with !": "! made\n! name v e_v\n" + rows("{id} {v} {e}"),
     "comments with !!": "!! made\n!! name v e_v\n" + rows("{id} {v} {e}"),
+    "comments with # and !!": "# made\n!! name v e_v\n" + rows("{id} {v} {e}"),
+    "comments with !! before names": "!! made\nname v e_v\n" + rows("{id} {v} {e}"),
+    "comments with # and !! before names": "# made\n!! by hand\nname|v|e_v\n" + rows("{id}|{v}|{e}"),
     "comments with %": "% name v e_v\n" + rows("{id} {v} {e}"),
     "several comments": "# made by hand, on a Monday\n# name v e_v\n" + rows("{id} {v} {e}"),
     "a comment, commas": "#name,v,e_v\n" + rows("{name},{v},{e}"),
@@ -157,6 +160,7 @@ WORDS = [
     "#N/A",
     "\\N",
     "INDEF",
+    "***",
     "",
 ]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MISSING_WORDS = frozenset(
     ("", "null", "na", "n/a", "n.a.", "#n/a", "<na>", "none", "nil", "nan", "indef", "\\n", "nodata")
 )
-DASHES_OR_DOTS = re.compile("[-−–—.…]+")
+DASHES_OR_DOTS = re.compile(r"[-−–—.…]+|!{2,}|\*{2,}")
 SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "\u2010": "-", "\u2011": "-"})
 BLANKS = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f", " "))
 
@@ -68,7 +68,7 @@ class Reading:
 def missing_cells(text: Text) -> Bools:
     """Where cells, stripped, are words for missing values."""
     found = [
-        cell.lower() in MISSING_WORDS or (cell[0] in "-−–—.…" and DASHES_OR_DOTS.fullmatch(cell) is not None)
+        cell.lower() in MISSING_WORDS or (cell[0] in "-−–—.…!*" and DASHES_OR_DOTS.fullmatch(cell) is not None)
         for cell in text.tolist()
     ]
     return np.array(found, dtype=bool)

@@ -7,6 +7,7 @@ import re
 import tempfile
 import warnings
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -217,7 +218,7 @@ def _of_utf8(path: Path, start: bytes) -> tuple[Table, bool]:
         return Table.read(path, format="ascii.rdb"), False
     form = Form.of(lines[:-1] if len(start) >= START else lines) if is_text(start) else None
     if form is not None and (not form.is_plain or _ruler(lines, form.separator) is not None):
-        return form.read(_decoded(path, "utf-8"), _ruler(lines, form.separator)), False
+        return form.read(_decoded(path, "utf-8")), False
     if form is not None:
         return form.read(path), False
     spans = _columns_of_dashes(lines)
@@ -265,7 +266,7 @@ def _of_lines(lines: list[str]) -> tuple[Table, bool]:
         return _with_fixed_positions(lines, spans), False
     if form is None:
         return _guessed(lines), True
-    return form.read(lines, _ruler(lines[:ROWS], form.separator)), False
+    return form.read(lines), False
 
 
 def _decoded(path: Path, encoding: str) -> list[str]:
@@ -304,7 +305,7 @@ class Form:
     replaced : bool
         Whether this header stands for the first line that is no comment, which is left out.
     comment : str
-        The character before comments.
+        The characters of which one stands before each comment.
     bars : bool
         Whether lines begin and end with a bar.
     rulers : bool
@@ -328,11 +329,11 @@ class Form:
             If each row has one cell more than there are names.
         """
         written = [line for line in lines if line.strip() and not FOOTER.fullmatch(line.strip())]
-        comment = next((line[0] for line in written[:1] if line[0] in COMMENTS), "#")
-        rows = [line for line in written if not line.startswith(comment)][: ROWS + 1]
+        comments = list(takewhile(lambda line: line[0] in COMMENTS, written))
+        comment = "".join(sorted({"#", *(line[0] for line in comments)}))
+        rows = [line for line in written if line[0] not in comment][: ROWS + 1]
         if not rows:
             return None
-        comments = written[: written.index(rows[0])]
         if len(rows) > 1 and all(line.lstrip()[0] in "|+" for line in rows):
             return cls("|", comment=comment, bars=True, rulers=True)
         cells = [line for line in rows[1:] if not RULER.fullmatch(line)]
@@ -341,35 +342,39 @@ class Form:
             names = _commented_names([line.lstrip(f"{comment} ") for line in comments], rows[0], separator or " ")
             return cls(separator or " ", names, comment=comment) if names else None
         if separator is None:
-            return _with_row_names(rows)
+            own_comments = comment != "#" and _fits(rows[0], cells, " ")  # others than those of astropy's guesses
+            return cls(" ", comment=comment) if own_comments else _with_row_names(rows)
         rulers = any(RULER.fullmatch(line) for line in rows[1:3]) and _ruler(lines, separator) is None
         names = _mended(rows[0], cells, separator)
         return cls(separator, names, replaced=bool(names), comment=comment, rulers=rulers)
 
-    def read(self, source: Path | list[str], ruler: int | None = None) -> Table:
-        """The table of a file, or of its lines; `ruler` is the line of dashes of VizieR, below names and units."""
+    def read(self, source: Path | list[str]) -> Table:
+        """The table of a file, or of its lines."""
         from astropy.table import Table
 
-        delimiter = self.separator
+        delimiter, ruler = self.separator, None
         if isinstance(source, list):
+            rows = self._rows(source)
+            ruler = _ruler(rows[:ROWS], delimiter)
             if delimiter in ("\t", "!!") or ruler is not None:  # astropy skips tabs like blanks
                 delimiter = UNIT_SEPARATOR
-            source = [line.replace(self.separator, delimiter) for line in self._rows(source)]
+            source = [line.replace(self.separator, delimiter) for line in rows]
         name = "ascii.basic" if delimiter == " " else "ascii.csv"
-        options = {"format": name, "delimiter": delimiter, "comment": self.comment}
+        options = {"format": name, "delimiter": delimiter, "comment": "#"}
         if ruler is not None and isinstance(source, list):
             return _ruled(source, ruler, options)
         return _without_footer(_without_nameless(Table.read(source, **options)))
 
     def _rows(self, lines: list[str]) -> list[str]:
-        """The lines with the header in front, without rulers and bars."""
+        """The lines with the header in front, without comments, rulers and bars."""
+        lines = [line for line in lines if line[:1] not in self.comment or not line]
         if self.rulers:
             lines = [line for line in lines if not (RULER.fullmatch(line) or FOOTER.fullmatch(line.strip()))]
         if self.bars:
             lines = [line.strip().strip("|") for line in lines]
         if not self.header:
             return lines
-        first = next(i for i, line in enumerate(lines) if line.strip() and not line.startswith(self.comment))
+        first = next(i for i, line in enumerate(lines) if line.strip())
         return [*self.header, *lines[first + self.replaced :]]
 
     @property
