@@ -22,7 +22,8 @@ def measure(*, quick):
         f"A line of sigma {SIGMA:g} on a continuum, {tries} samples each",
         f"half of the N events are the continuum, uniform in its box; errors from {ERRORS[0]:g} to {ERRORS[1]:g}; mean "
         "of the fitted sigmas; mean and root mean square of (sigma - truth) / error; percent of the intervals of the "
-        "curvature that hold the true sigma, and the true fraction of the continuum",
+        "curvature that hold the true sigma (s) and the true fraction of the continuum (f); measured: a background of "
+        "measured values",
         [row for N, half in (CELLS[:1] if quick else CELLS) for row in _rows(N, half, tries)],
         markdown=True,
     )
@@ -31,9 +32,9 @@ def measure(*, quick):
 def _rows(n_events, half, tries):
     """One row for each background, all of the same samples."""
     backgrounds = {
-        "measured values": Background(fraction=0.3, of="measured values"),
-        "stated edges": Background(-half, half, fraction=0.3),
-        "fitted edges": Background(fraction=0.3),
+        "measured": Background(fraction=0.3, of="measured values"),
+        "stated": Background(-half, half, fraction=0.3),
+        "fitted": Background(fraction=0.3),
     }
     samples = [
         _sample(np.random.default_rng([SEED, n_events, round(100 * half), i]), n_events, half) for i in range(tries)
@@ -43,7 +44,7 @@ def _rows(n_events, half, tries):
         yield {
             "N": n_events,
             "box": 2 * half,
-            "background": name,
+            "edges": name,
             **_summary([_found(each, settings) for each in samples]),
         }
 
@@ -62,7 +63,7 @@ def _found(observations, settings):
     sigma = uncertainty.propagate(_sigma)
     found = {"sigma": sigma.value, "pull": (sigma.value - SIGMA) / (sigma.high - sigma.value)}
     for label, level in LEVELS.items():
-        for name, function, truth in (("sigma", _sigma, SIGMA), ("fraction", _fraction, FRACTION)):
+        for name, function, truth in (("s", _sigma, SIGMA), ("f", _fraction, FRACTION)):
             estimate = uncertainty.propagate(function, level)
             found[f"{name} {label}"] = not abs(truth - estimate.value) > estimate.high - estimate.value
     return found
@@ -78,10 +79,10 @@ def _fraction(mixture):
 
 def _summary(found):
     pulls = np.array([each["pull"] for each in found])
-    covered = [name for name in found[0] if name not in ("sigma", "pull")]
+    covered = sorted(name for name in found[0] if name not in ("sigma", "pull"))
     return {
         "sigma": f"{np.mean([each['sigma'] for each in found]):.4f}",
-        "mean pull": f"{pulls.mean():.2f}±{1 / np.sqrt(pulls.size):.2f}",
-        "rms pull": f"{np.sqrt((pulls**2).mean()):.2f}",
+        "pull": f"{pulls.mean():.2f}±{1 / np.sqrt(pulls.size):.2f}",
+        "rms": f"{np.sqrt((pulls**2).mean()):.2f}",
         **{name: percent(sum(each[name] for each in found), pulls.size) for name in covered},
     }

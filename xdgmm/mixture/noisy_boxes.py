@@ -472,12 +472,14 @@ def _panels(a: Floats, b: Floats, rho: Floats) -> _Quadrature:
     ends = np.sort(np.clip(places, first, last), axis=1)
     u, weights = _legendre(NODES)
     lengths = np.diff(ends, axis=1)
-    x = (ends[:, :-1, None] + lengths[:, :, None] * u).reshape(len(a), -1)
-    mean = rho * x
-    of_second = log_interval((a[:, 1:] - mean) / sigma, (b[:, 1:] - mean) / sigma)
-    with np.errstate(divide="ignore"):
-        log_lengths = np.log(lengths[:, :, None] * weights).reshape(len(a), -1)
-    return _Quadrature(x[:, :, None], _log_normal(x) + of_second + log_lengths, mean, sigma)
+    x = ends[:, :-1, None] + lengths[:, :, None] * u
+    log_weights = np.full(x.shape, -np.inf)
+    objects, panels = np.nonzero(lengths)  # most panels of most objects are empty
+    inside = x[objects, panels]
+    second = log_interval(*(((edge[objects, 1:] - rho[objects] * inside) / sigma[objects]) for edge in (a, b)))
+    log_weights[objects, panels] = _log_normal(inside) + second + np.log(lengths[objects, panels, None] * weights)
+    x, log_weights = (each.reshape(len(a), -1) for each in (x, log_weights))
+    return _Quadrature(x[:, :, None], log_weights, rho * x, sigma)
 
 
 def _nearest_point(a: Floats, b: Floats, rho: Floats) -> tuple[Floats, Floats]:
