@@ -161,11 +161,16 @@ def test_a_row_of_weight_two_is_the_row_twice_and_one_of_weight_zero_is_left_out
 
 
 def test_a_background_that_is_not_needed_ends_without_objects():
-    rng = np.random.default_rng(14)
+    rng = np.random.default_rng(19)
     e = rng.uniform(0.2, 0.5, 300)
-    model = XDGMM(1, background=Background()).fit(rng.normal(0.0, 1.0, 300) + e * rng.standard_normal(300), Xerr=e)
+    x = rng.normal(0.0, 1.0, 300) + e * rng.standard_normal(300)
+    model = XDGMM(1, background=Background()).fit(x, Xerr=e)
     assert model.converged_
-    assert np.isfinite(np.ravel(model.mixture_.background.box)).all()
+    assert model.background_fraction_ == 0.0
+    assert [edge[0] for edge in model.mixture_.background.box] == [x.min(), x.max()]
+    stated = XDGMM(1, background=Background(x.min(), x.max())).fit(x, Xerr=e)
+    limits = [each.widths(x, Xerr=e).meta["background"]["fraction_limit"] for each in (model, stated)]
+    assert limits[0] == pytest.approx(limits[1], rel=1e-6)
 
 
 def test_other_parts_of_the_model_are_kept():

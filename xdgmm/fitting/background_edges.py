@@ -9,7 +9,7 @@ slope is that with everything else held::
 with r_i the probability that object i belongs to the background and p_i its density there.  The profile is maximised by
 quasi-Newton steps.  Their first matrix is ``sum omega r^2 (d ln p / d edge)^2`` (Berndt, Hall, Hall & Hausman 1974).
 
-Where the background has fewer than two objects, the edges stay where they are.
+Where the background has fewer than two objects, the box is that of the data.
 
 An exact value outside the box has a density of zero.  The box therefore always holds all exact values: where the
 likelihood rises towards a smaller box, an edge ends at the outermost of them.
@@ -21,6 +21,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from xdgmm.mixture.background import box_of
 
 from . import solvers
 from .objective import parameters
@@ -126,6 +128,8 @@ def fit_edges(
             sample.maximise(SAMPLE_TOLERANCE)
             profile.solve(sample.best.background, sample.best.solution.mixture)
         outcome = profile.maximise(profile.tolerance)
+        if profile.best.members < FEWEST:
+            outcome = _from_box_of_data(profile)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
     except Stopped:
@@ -135,6 +139,17 @@ def fit_edges(
     model = replace(problem.model, background=best.background)
     fitted = Problem(problem.observations, problem.n_components, model)
     return fitted, replace(best.solution, outcome=outcome, predicted_gain=gain), best.objective
+
+
+def _from_box_of_data(profile: Profile) -> Outcome:
+    """Begin again from the box of the data, which is also that of a background without objects: the limit is for it."""
+    point = profile.best
+    box = box_of(profile.observations)
+    found = profile.solve(point.background.with_edges(*box), point.solution.mixture)
+    if found is None:
+        return point.solution.outcome
+    profile.best = found
+    return profile.maximise(profile.tolerance)
 
 
 class Profile:

@@ -207,7 +207,7 @@ class Background:
         """
         self.check_no_projections(observations)
         if self.low is None:
-            box = _box_of(observations)
+            box = box_of(observations)
             return self._with(*(_without_noise(box, observations) if self.fitted_edges else box))
         background = self.in_coordinates(observations.names, observations.units)
         if self.of == "true values":
@@ -340,8 +340,14 @@ def _check_box(low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
         )
 
 
-def _box_of(observations: Observations) -> NDArray[np.float64]:
-    """Smallest box around the present values of the objects that count."""
+def box_of(observations: Observations) -> NDArray[np.float64]:
+    """Smallest box (2, D) around the present values of the objects that count.
+
+    Raises
+    ------
+    InputError
+        If the values of some coordinate are all equal.
+    """
     edges = np.empty((2, observations.n_dimensions))
     constant = []
     counts = observations.counts

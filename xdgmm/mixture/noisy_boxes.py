@@ -478,8 +478,8 @@ def _panels(a: Floats, b: Floats, rho: Floats) -> _Quadrature:
     inside = x[objects, panels]
     second = log_interval(*(((edge[objects, 1:] - rho[objects] * inside) / sigma[objects]) for edge in (a, b)))
     log_weights[objects, panels] = _log_normal(inside) + second + np.log(lengths[objects, panels, None] * weights)
-    x, log_weights = (each.reshape(len(a), -1) for each in (x, log_weights))
-    return _Quadrature(x[:, :, None], log_weights, rho * x, sigma)
+    points = np.asarray(x.reshape(len(a), -1))
+    return _Quadrature(points[:, :, None], np.asarray(log_weights.reshape(len(a), -1)), rho * points, sigma)
 
 
 def _nearest_point(a: Floats, b: Floats, rho: Floats) -> tuple[Floats, Floats]:
