@@ -122,14 +122,15 @@ def fit_edges(
     profile = Profile(problem, problem.data, settings, monitor)
     profile.keep(background, solution, objective)
     try:
+        box = box_of(problem.observations)
         if problem.data.n_objects > LARGE:
             sample = Profile(problem, problem.data.subsample(SAMPLE), settings, monitor)
-            sample.solve(background, solution.mixture)
-            sample.maximise(SAMPLE_TOLERANCE)
-            profile.solve(sample.best.background, sample.best.solution.mixture)
-        outcome = profile.maximise(profile.tolerance)
-        if profile.best.members < FEWEST:
-            outcome = _from_box_of_data(profile)
+            if sample.solve(background, solution.mixture) is not None:
+                sample.maximise_from_both(box, SAMPLE_TOLERANCE)
+                profile.solve(sample.best.background, sample.best.solution.mixture)
+            outcome = profile.maximise(profile.tolerance)
+        else:
+            outcome = profile.maximise_from_both(box, profile.tolerance)
     except KeyboardInterrupt:
         outcome = Outcome.INTERRUPTED
     except Stopped:
@@ -139,17 +140,6 @@ def fit_edges(
     model = replace(problem.model, background=best.background)
     fitted = Problem(problem.observations, problem.n_components, model)
     return fitted, replace(best.solution, outcome=outcome, predicted_gain=gain), best.objective
-
-
-def _from_box_of_data(profile: Profile) -> Outcome:
-    """Begin again from the box of the data, which is also that of a background without objects: the limit is for it."""
-    point = profile.best
-    box = box_of(profile.observations)
-    found = profile.solve(point.background.with_edges(*box), point.solution.mixture)
-    if found is None:
-        return point.solution.outcome
-    profile.best = found
-    return profile.maximise(profile.tolerance)
 
 
 class Profile:
@@ -216,6 +206,25 @@ class Profile:
         if not hasattr(self, "best") or point.height >= self.best.height:
             self.best = point
         return point
+
+    def maximise_from_both(self, box: Floats, tolerance: float) -> Outcome:
+        """The higher maximum of two: from the best point, and from another box (2, D), that of the data.
+
+        This box is also that of a background without objects: an upper limit on its fraction is then for this box.
+        """
+        outcome = self.maximise(tolerance)
+        first, gain = self.best, self.predicted_gain
+        try:
+            found = self.solve(first.background.with_edges(*box), first.solution.mixture)
+            if found is not None:
+                self.best = found
+                of_second = self.maximise(tolerance)
+        finally:  # also where the user ends the fit
+            chosen = self.best if first.members < FEWEST else max(self.best, first, key=lambda point: point.height)
+            if chosen is first:
+                self.predicted_gain = gain
+            self.best = chosen
+        return outcome if chosen is first else of_second
 
     def maximise(self, tolerance: float) -> Outcome:
         """Steps from the best point until the predicted gain is below the tolerance."""
