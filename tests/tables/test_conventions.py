@@ -209,6 +209,18 @@ def test_the_truth_behind_skewed_errors_is_found():
     assert report["sigma"][0] == pytest.approx(1.0, abs=3 * report["sigma_error"][0])
 
 
+@pytest.mark.parametrize("columns", [("teff_upper", "teff_lower"), ("E_teff", "e_teff")])
+def test_ends_of_intervals_in_the_place_of_errors_are_warned_of(columns):
+    teff = np.linspace(4000.0, 6000.0, 10)
+    upper, lower = columns
+    table = Table({"teff": teff, upper: teff + 50, lower: teff - 50})
+    with pytest.warns(XdgmmWarning) as caught:
+        observations_from_table(table, "teff", errors=f"pair:{upper}:{lower}")
+    assert any(f"{lower} <= teff <= {upper} in all 10 rows" in str(warning.message) for warning in caught)
+    table[lower], table[upper] = 50.0, 50.0
+    assert observations_from_table(table, "teff", errors=f"pair:{upper}:{lower}").noise[0, 0] == 50.0
+
+
 def test_unequal_pairs_are_warned_about_with_their_number_and_the_worst():
     # 20% of the mean: 1.1 and 0.9 are just not more than that apart, 1.2 and 0.9 are
     table = Table({"m": [1.0] * 4, "E_m": [1.0999, 1.2, 3.0, 1.0], "e_m": [0.9, 0.9, 1.0, 1.0]})

@@ -151,7 +151,7 @@ def _warn_of_exchanged(matches: Sequence[Match], names: Sequence[str]) -> None:
 
 
 def read_errors(
-    table: NamedColumns, name: str, unit: Any, match: Match, present: NDArray[np.bool_], remarks: list[str]
+    table: NamedColumns, name: str, unit: Any, match: Match, values: NDArray[np.float64], remarks: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
     """The 1-sigma errors (N,) of a column, in its unit, and what to add to its values; invalid errors are <= 0 or NaN.
 
@@ -164,15 +164,15 @@ def read_errors(
         Its unit.
     match : Match
         Where its errors are.
-    present : ndarray (N,) of bool
-        Where there is a value.
+    values : ndarray (N,)
+        The values, NaN where missing.
     remarks : list of str
         Gets a sentence where upper and lower errors differ.
 
     Warns
     -----
     XdgmmWarning
-        If upper and lower errors differ by more than 20% of their mean.
+        If upper and lower errors differ by more than 20% of their mean, or look like the ends of intervals.
 
     Notes
     -----
@@ -187,7 +187,7 @@ def read_errors(
     columns = [read_converted(table, column, expected) for column in match.columns]
     if match.kind == "pair":
         upper, lower = columns
-        shift, errors = read_pair(name, match.columns, upper, lower, present, remarks)
+        shift, errors = read_pair(name, match.columns, upper, lower, values, remarks)
         return errors, shift
     return FORMULAS[match.kind](columns[0]), 0.0
 

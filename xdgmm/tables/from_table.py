@@ -178,10 +178,9 @@ def _read_errors(
     matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The values (N, D), moved where upper and lower errors differ, and the 1-sigma errors (N, D)."""
-    present = np.isfinite(values)
-    errors = np.empty(values.shape)
+    present, errors = np.isfinite(values), np.empty(values.shape)
     for i, column in enumerate(zip(matched.names, matched.units, matched.errors, strict=True)):
-        errors[:, i], shift = read_errors(matched.table, *column, present[:, i], remarks)
+        errors[:, i], shift = read_errors(matched.table, *column, values[:, i], remarks)
         if np.any(shift):
             values = values + np.outer(shift, np.arange(values.shape[1]) == i)
         check_squares(errors[:, i], present[:, i], f"the error of '{matched.names[i]}'")

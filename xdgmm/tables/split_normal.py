@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+FEW = 8  # rows, of which fewer may have such errors by chance
 UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
 
 
@@ -48,13 +49,15 @@ def read_pair(
     names: tuple[str, ...],
     upper: NDArray[np.float64],
     lower: NDArray[np.float64],
-    present: NDArray[np.bool_],
+    values: NDArray[np.float64],
     remarks: list[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shift of the values, and 1-sigma errors, for upper and lower errors (N,) each; lower ones may be negative.
 
     An error is zero, negative or NaN, and there is no shift, where one of the two is invalid, or only one is zero.
     """
+    present = np.isfinite(values)
+    _warn_of_intervals(name, names, upper[present], lower[present], values[present])
     lower = -lower if _all_negative(lower[present]) else lower
     smallest = np.minimum(upper, lower)
     shift, sd = split_normal_moments(upper, lower)
@@ -63,6 +66,25 @@ def read_pair(
     _remark_on_shift(name, shift, remarks)
     _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
     return shift, np.where(usable, sd, np.where(smallest < 0, smallest, np.nan))
+
+
+def _warn_of_intervals(
+    name: str,
+    names: Sequence[str],
+    upper: NDArray[np.float64],
+    lower: NDArray[np.float64],
+    values: NDArray[np.float64],
+) -> None:
+    """Warn of percentiles in the place of errors, as Gaia gives them: every value lies between the two."""
+    known = np.isfinite(upper) & np.isfinite(lower)
+    between = (lower <= values) & (values <= upper) & (lower < upper)
+    if known.sum() >= FEW and between[known].all():
+        warnings.warn(
+            f"{names[1]} <= {name} <= {names[0]} in all {known.sum()} rows, as if they were the ends of intervals; "
+            "errors are distances from the value: if these are ends, subtract the value first",
+            XdgmmWarning,
+            stacklevel=2,
+        )
 
 
 def _all_negative(lower: NDArray[np.float64]) -> bool:
