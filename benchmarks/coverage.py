@@ -12,8 +12,10 @@ from scipy.stats import chi2
 from xdgmm import Observations
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import Model, Problem, fit
-from xdgmm.uncertainty import bootstrap, laplace
+from xdgmm.uncertainty import bootstrap, laplace, width_limit
+from xdgmm.uncertainty.function_profile import FunctionProfile, Range
 from xdgmm.uncertainty.profile import WidthProfile
+from xdgmm.uncertainty.simulated import Simulation, mean_roots, width_roots
 
 from .report import Table
 
@@ -23,6 +25,9 @@ WIDE = 3.0  # largest error over smallest
 LEVELS = {"68": 0.6827, "95": 0.95}
 LIMIT = 2.7055  # of the one-sided 95% limit
 SAMPLES, RESAMPLED_SIZES, RESAMPLED_SAMPLES, RESAMPLES = 400, (20, 200), 50, 100
+FEW_SIZES, FEW_RATIOS = (5, 8, 20), (1.0, 3.0)
+PRECISE = np.array([0.3] * 2 + [4.0] * 6)  # errors of eight objects, of which two carry the information on a sigma of 2
+SIMULATED = 4000  # samples behind each answer whether an interval or a limit covers
 SEED = 68_95
 
 
@@ -38,6 +43,19 @@ def measure(*, quick):
         f"errors log-uniform over a factor of {WIDE:g}, with the median e; columns end in the level; at 0: samples "
         "whose width is zero, where information and sandwich have infinite errors, which cover; limit: one-sided, 95%",
         [_row(ratio, N, tries, _covered_cheaply) for ratio, N in cells],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent for few objects, {tries} samples each",
+        "mean and sigma of one Gaussian; info: information, prof: profile with the quantile of chi-squared, sim: "
+        "profile calibrated by simulation; limit: one-sided, 95%; errors as above",
+        [_row_of_few(ratio, N, tries) for ratio in FEW_RATIOS for N in FEW_SIZES],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of the 95% limit where two of eight objects carry the information, {tries} samples",
+        "sigma 2, errors .3, .3 and six of 4; printed: samples whose width is consistent with zero by that rule",
+        [_row_of_precise(tries)],
         markdown=True,
     )
     yield Table(
@@ -92,6 +110,87 @@ def _covered_by_bootstrap(observations, truth, n_resamples):
         samples = bootstrap(fit(observations), observations, n_resamples=n_resamples, rng=0, progress="never")
     ends = {label: samples.propagate(_sigma, level) for label, level in LEVELS.items()}
     return {f"boot {label}": bool(estimate.low <= truth <= estimate.high) for label, estimate in ends.items()}
+
+
+def _row_of_few(ratio, n_objects, tries):
+    """Intervals of mean and sigma."""
+    rng = np.random.default_rng([SEED, n_objects, round(10 * ratio), 1])
+    each = []
+    for _ in range(tries):
+        e = np.exp(rng.uniform(-0.5, 0.5, n_objects) * np.log(WIDE))
+        values = ratio * rng.normal(size=n_objects) + e * rng.normal(size=n_objects)
+        each.append(_covered_for_few(Observations.with_standard_errors(values, e), ratio, rng))
+    counts = {name: sum(one[name] for one in each) for name in each[0]}
+    return {"sigma/e": ratio, "N": n_objects, **{name: percent(count, tries) for name, count in counts.items()}}
+
+
+def _covered_for_few(observations, truth, rng):
+    result = fit(observations)
+    problem = Problem.of(result.mixture, observations, result.model)
+    normal = laplace(result.mixture, observations)
+    simulation = Simulation.of("simulated", 0)
+    of_sigma = WidthProfile(problem, result.mixture, 0, 0)
+    of_mean = FunctionProfile(problem, result.mixture, _mean, Range())
+    sigma = _Quantity("sigma", _sigma, truth, of_sigma, width_roots(of_sigma, simulation), truth / of_sigma.unit)
+    mean = _Quantity("mean", _mean, 0.0, of_mean, mean_roots(of_mean, 0, simulation), 0.0)
+    found = {}
+    for each in (mean, sigma):
+        found |= each.covered(normal, rng)
+    deviance = 2 * (of_sigma.highest()[0] - of_sigma.at(sigma.place))
+    above = result.mixture.sigmas[0, 0] >= truth
+    found["limit"] = above or deviance < LIMIT
+    found["sim limit"] = found["limit"] or sigma.tails[0] >= 0.05
+    return found
+
+
+class _Quantity:
+    """One quantity, its truth, and what knows of its likelihood."""
+
+    def __init__(self, name, function, truth, profile, roots, place):
+        self.name, self.function, self.truth, self.profile = name, function, truth, profile
+        self.roots, self.place, self.tails = roots, place, (1.0, 1.0)
+
+    def covered(self, normal, rng):
+        """Which intervals hold the truth; the simulated ends lie beyond it where its tails are large enough."""
+        deviance = self.roots.observed(self.place) ** 2
+        drawn, observed = self.roots.draw(self.place, SIMULATED, rng), self.roots.observed(self.place)
+        self.tails = (drawn <= observed + 1e-6).mean(), (drawn >= observed - 1e-6).mean()
+        found = {}
+        for label, level in LEVELS.items():
+            estimate = normal.propagate(self.function, level)
+            found[f"{self.name} info {label}"] = not abs(self.truth - estimate.value) > estimate.high - estimate.value
+            within = deviance < chi2.ppf(level, 1)
+            found[f"{self.name} prof {label}"] = within
+            upper = self.tails[0] >= 0.5 * (1 - level) or (within and observed < 0 and self.name == "sigma")
+            found[f"{self.name} sim {label}"] = upper and self.tails[1] >= 0.5 * (1 - level)
+        return found
+
+
+def _row_of_precise(tries):
+    """Limits by both rules."""
+    rng = np.random.default_rng([SEED, 8])
+    rows = []
+    for _ in range(tries):
+        values = 2.0 * rng.normal(size=8) + PRECISE * rng.normal(size=8)
+        observations = Observations.with_standard_errors(values, PRECISE)
+        mixture = fit(observations).mixture
+        each = []
+        for rule in ("likelihood", "simulated"):
+            limit = width_limit(mixture, observations, 0, 0, limit=rule)
+            each += [limit.consistent_with_zero, not limit.upper < 2.0]
+        rows.append(each)
+    rows = np.array(rows)
+    result = {}
+    for name, printed, covered in (("likelihood", *rows.T[:2]), ("simulated", *rows.T[2:])):
+        printed, covered = printed.astype(bool), covered.astype(bool)
+        result |= {f"{name} printed": percent(printed.sum(), tries)}
+        if printed.any():
+            result |= {f"{name} covers where printed": percent(covered[printed].sum(), printed.sum())}
+    return result | {"simulated covers all": percent(rows[:, 3].sum(), tries)}
+
+
+def _mean(mixture):
+    return mixture.means[0, 0]
 
 
 def _sigma(mixture):

@@ -33,12 +33,22 @@ def numbers(found):
     return np.atleast_1d(found).ravel()
 
 
+TWO = fit(STARS, 2).mixture
+
+
+def _slope(mixture):
+    return mixture.covariances[0, 0, 1] / mixture.covariances[0, 0, 0]
+
+
 FUNCTIONS = {
     "uncertainty.width_limit": lambda o: uncertainty.width_limit(MIXTURE, o, 0, 1).deviance,
     "uncertainty.principal_limit": lambda o: uncertainty.principal_limit(MIXTURE, o, 0).upper,
     "uncertainty.conditional_limit": lambda o: uncertainty.conditional_limit(MIXTURE, o, 0, 1).upper,
     "uncertainty.background_limit": lambda o: uncertainty.background_limit(WITH_BACKGROUND.mixture, o),
     "uncertainty.profile_interval": lambda o: uncertainty.profile_interval(MIXTURE, o, 0, 0).high,
+    "uncertainty.mean_interval": lambda o: uncertainty.mean_interval(MIXTURE, o, 0, 1).high,
+    "uncertainty.weight_interval": lambda o: uncertainty.weight_interval(TWO, o, 0).high,
+    "uncertainty.function_interval": lambda o: uncertainty.function_interval(_slope, MIXTURE, o).high,
     "uncertainty.laplace": lambda o: uncertainty.laplace(MIXTURE, o, kind="sandwich").covariance,
     "uncertainty.parameter_errors": lambda o: uncertainty.parameter_errors(MIXTURE, o).covariance,
     "uncertainty.with_errors": lambda o: uncertainty.with_errors(RESULT, o).record.covariance,

@@ -5,9 +5,11 @@ import warnings
 import numpy as np
 import pytest
 from rich.console import Console
+from scipy import stats
 from scipy.optimize import brentq, minimize
 
 from xdgmm import XDGMM, Observations, datasets
+from xdgmm.errors import XdgmmDeprecationWarning
 from xdgmm.uncertainty import conditional_limit
 from xdgmm.widths import relations_table
 
@@ -106,3 +108,28 @@ def test_without_any_width_only_the_scatters_are_defined():
     assert table["is_limit"][scatter].all()
     assert np.ma.getmaskarray(table["value"])[~scatter].all()
     assert any("not defined" in remark for remark in table.meta["remarks"])
+
+
+def test_the_profile_of_a_slope_of_exact_values_is_that_of_linear_regression():
+    rng = np.random.default_rng(40)
+    x = rng.normal(0, 2, 25)
+    xy = np.column_stack([x, 1 + 0.5 * x + rng.normal(0, 0.3, 25)])
+    model = XDGMM().fit(xy)
+    table = model.relations(xy, method="profile", level=0.95)
+    row = table[table["quantity"] == "slope of y given x"][0]
+    line = stats.linregress(xy[:, 0], xy[:, 1])
+    half = line.stderr * np.sqrt(23 * np.expm1(stats.chi2.ppf(0.95, 1) / 25))
+    assert row["value"] == pytest.approx(line.slope, rel=1e-6)
+    assert row["high"] - row["value"] == pytest.approx(half, rel=1e-4)
+    assert row["value"] - row["low"] == pytest.approx(half, rel=1e-4)
+    correlation = table[table["quantity"] == "correlation"][0]
+    assert -1 < correlation["low"] < correlation["value"] < correlation["high"] < 1
+    assert table.meta["method"] == "profile"
+
+
+def test_the_old_name_of_the_method_of_relations_is_still_taken():
+    xy = np.random.default_rng(41).normal(size=(30, 2))
+    model = XDGMM().fit(xy)
+    with pytest.warns(XdgmmDeprecationWarning, match="method="):
+        old = model.relations(xy, kind="sandwich")
+    assert old["error"].tolist() == model.relations(xy, method="sandwich")["error"].tolist()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import QTable
 from rich.console import Console
+from scipy import stats
 from scipy.stats import norm
 
 from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
@@ -68,13 +69,14 @@ def test_units_carry_through(hydrus):
 
 def test_a_width_of_zero_is_a_limit_and_never_zero_plus_minus_something(schools):
     effects, model = schools
-    row = model.widths(effects)[0]
+    report = model.widths(effects, limit="likelihood")
+    row = report[0]
     assert row["is_limit"]
     assert row["sigma"] == 0.0
     assert row["sigma_limit"] == pytest.approx(10.604, abs=5e-4)
     assert row["fwhm_limit"] == pytest.approx(10.604 * 2.3548, rel=1e-4)
     assert np.ma.is_masked(row["sigma_error"])
-    printed = rendered(model.widths(effects))
+    printed = rendered(report)
     assert "<10.6 (95%)" in printed
     assert "0±" not in printed.replace("10±", "")
 
@@ -591,3 +593,53 @@ def test_the_informative_size_of_many_objects_is_found_from_a_part():
     h = 1.0 / (model.covariances_.ravel() + errors**2) ** 2
     found = model.widths(observations)["n_informative"][0]
     assert found == pytest.approx(h.sum() ** 2 / (h**2).sum(), rel=0.03)  # 16,667 of them: h varies by half its mean
+
+
+# --- Limits by simulation --------------------------------------------------------------------------------------------
+
+EIGHT = np.array([2.59, 0.48, 0.38, 7.76, -6.83, -0.34, -6.95, -0.97])
+EIGHT_ERRORS = np.array([6.48, 7.2, 0.12, 2.99, 7.52, 0.56, 2.57, 10.68])
+
+
+def test_limits_of_few_objects_are_simulated_and_the_report_says_so():
+    model = XDGMM().fit(EIGHT, Xerr=EIGHT_ERRORS)
+    automatic, likelihood = (model.widths(EIGHT, Xerr=EIGHT_ERRORS, limit=rule) for rule in ("auto", "likelihood"))
+    assert likelihood["sigma_limit"][0] == pytest.approx(4.034, abs=1e-3)
+    assert automatic["sigma_limit"][0] > 1.5 * likelihood["sigma_limit"][0]
+    assert "simulation" in " ".join(automatic.meta["remarks"])
+    assert "simulation" not in " ".join(likelihood.meta["remarks"])
+    assert automatic["sigma_limit"][0] == model.widths(EIGHT, Xerr=EIGHT_ERRORS)["sigma_limit"][0]
+    assert automatic.meta["limit"] == "auto"
+
+
+def test_simulated_limits_exist_for_resolved_widths_too():
+    x = np.random.default_rng(30).normal(0, 2, (9, 2))
+    model = XDGMM().fit(x, Xerr=np.ones((9, 2)))
+    report = model.widths(x, Xerr=np.ones((9, 2)), limit="simulated")
+    assert np.isfinite(np.asarray(report["sigma_limit"], dtype=float)).all()
+    assert not np.asarray(report["is_limit"]).all()
+    limits, sigmas = np.asarray(report["sigma_limit"]), np.asarray(report["sigma"])
+    assert (limits > sigmas).all()
+    assert limits[2] >= limits[:2].max()
+    assert limits[2] >= limits[3]
+    with pytest.raises(InputError, match="likelihood, simulated"):
+        model.widths(x, Xerr=np.ones((9, 2)), limit="exact")
+
+
+def test_the_profile_method_gives_students_interval_of_a_mean_of_few_exact_values():
+    x = np.random.default_rng(31).normal(0, 2, 6)
+    row = XDGMM().fit(x).widths(x, method="profile")[0]
+    half = stats.t.ppf(0.5 + 0.5 * 0.6827, 5) * x.std(ddof=1) / np.sqrt(6)
+    assert row["mean_high"] - row["mean"] == pytest.approx(half, rel=0.05)
+    assert row["mean"] - row["mean_low"] == pytest.approx(half, rel=0.05)
+
+
+def test_the_profile_method_covers_weights_of_mixtures():
+    rng = np.random.default_rng(32)
+    x = np.concatenate([rng.normal(0, 1, 12), rng.normal(100, 1, 28)])
+    model = XDGMM(2, random_state=0).fit(x, Xerr=0.1)
+    report = model.widths(x, Xerr=0.1, method="profile", level=0.95)
+    row = report[int(np.argmin(np.asarray(report["weight"])))]
+    for p in (row["weight_low"], row["weight_high"]):  # binomial, 12 of 40
+        deviance = 2 * (12 * np.log(0.3 / p) + 28 * np.log(0.7 / (1 - p)))
+        assert deviance == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-4)

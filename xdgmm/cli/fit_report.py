@@ -114,7 +114,7 @@ class FitReport:
 
         samplers: dict[str, Any] = {"bootstrap": uncertainty.bootstrap, "mcmc": uncertainty.sample_posterior}
         options = dict(self.options)
-        rng, method = options.pop("rng", None), options.get("method", "information")
+        rng, method = options.get("rng"), options.get("method", "information")
         if method in samplers:
             options["samples"] = samplers[method](fitted, self.observations, rng=rng, progress=self.printer.progress)
         return options
@@ -132,9 +132,10 @@ def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observa
 
 def _relation_options(options: dict[str, Any]) -> dict[str, Any]:
     """Those options of a report that `xdgmm.widths.relations` has too."""
-    kind = "sandwich" if options.get("method") == "sandwich" else "information"
+    method = options.get("method", "information")
+    method = method if method in ("sandwich", "profile") else "information"
     shared: dict[str, Any] = {name: options[name] for name in ("samples", "level", "limit_level") if name in options}
-    return {"kind": kind, **shared}
+    return {"method": method, **shared}
 
 
 def _cautions(report: QTable, observations: Observations) -> Iterator[str]:

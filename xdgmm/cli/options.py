@@ -35,6 +35,14 @@ class Method(StrEnum):
     MCMC = "mcmc"
 
 
+class Limit(StrEnum):
+    """What limits are based on."""
+
+    AUTO = "auto"
+    LIKELIHOOD = "likelihood"
+    SIMULATED = "simulated"
+
+
 class Convention(StrEnum):
     """Which Doppler formula."""
 
@@ -91,6 +99,9 @@ Readme = Annotated[
     Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")
 ]
 Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
+LimitChoice = Annotated[
+    Limit, typer.Option(help="What limits rest on: the likelihood ratio of many objects, or simulations.")
+]
 Prefix = Annotated[str, typer.Option(help="Prefix of the names of the new columns.")]
 OverwriteColumns = Annotated[
     bool, flag("--overwrite-columns", help="Replace columns of the table that have the names of new ones.")

@@ -138,8 +138,9 @@ def scoring_step(
     slope = np.swapaxes(L, -1, -2) @ (2.0 * statistics.grad_covariance / counts[:, None, None]) @ L
     slope = slope - pulled[:, :, None] * pulled[:, None, :]
     if statistics.squared_information is not None:
-        known = np.where(statistics.squared_information > 0, statistics.squared_information, 1.0) * q
-        slope = slope * (information[:, 0, 0] ** 2 / known)[:, None, None]
+        known = np.where(statistics.squared_information > 0, statistics.squared_information, 1.0)
+        of_mean = information[:, 0, 0]
+        slope = slope * (of_mean / q * (of_mean / known))[:, None, None]  # products of vanishing numbers may be zero
     combined = constraints.type.combined(white + slope, counts)
     changes = statistics.covariance_counts > 0
     covariances = symmetric(L @ positive_part(combined) @ np.swapaxes(L, -1, -2))

@@ -31,12 +31,12 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{min(digits, 16)}g}±{error:.2g}"
 
 
-def with_interval(value: float, error: float, low: float, high: float) -> str:
-    """Value and error; both errors where they differ; nothing where there is no value."""
+def with_interval(value: float, error: float, low: float, high: float, asymmetric: float = ASYMMETRIC) -> str:
+    """Value and error; both errors where they differ by more than a part of their sum; nothing without a value."""
     if not np.isfinite(value):
         return ""
     up, down = high - value, value - low
-    if not np.isfinite(error) or abs(up - down) <= ASYMMETRIC * (up + down):
+    if not np.isfinite(error) or abs(up - down) <= asymmetric * (up + down):
         return with_error(value, error)
     decimals = 1 - int(np.floor(np.log10(max(min(up, down), 0.1 * max(up, down)))))
     if not LEAST_DECIMALS <= decimals <= MOST_DECIMALS or abs(value) >= LARGEST_IN_FULL:

@@ -7,9 +7,11 @@ From a fitted mixture and its observations:
   record of the mixture;
 - samples of mixtures: `bootstrap` refits resampled rows, `sample_posterior` (also called `refine`) samples the
   posterior with emcee (`mcmc`);
-- likelihood ratios: `profile_interval` of one width, and the upper limits `width_limit`, `principal_limit`,
-  `conditional_limit` and `background_limit` of quantities that may be zero.  Each is a `Profile` of
-  `likelihood_ratio`, which maximises the likelihood with one quantity fixed.
+- likelihood ratios: `profile_interval` of one width, `mean_interval`, `weight_interval`, and `function_interval` of
+  any function of the mixture; the upper limits `width_limit`, `principal_limit`, `conditional_limit` and
+  `background_limit` of quantities that may be zero.  Each is a `Profile` of `likelihood_ratio`, which maximises the
+  likelihood with one quantity fixed.  Where few objects carry the information, simulations take the place of the
+  quantiles of chi-squared (`calibration`, `simulated`).
 
 What `laplace`, `bootstrap` and `sample_posterior` return has a method ``propagate(function)``, which gives an
 `Estimate` of any function of the mixture.  To add a way to find errors, write a function of a mixture and its
@@ -20,6 +22,7 @@ from xdgmm.errors import deprecated_names
 
 from .bootstrap import BootstrapSamples, bootstrap
 from .estimates import Estimate, SampledMixtures
+from .function_profile import function_interval
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
 from .likelihood_ratio import WidthLimit
 from .limits import background_limit, conditional_limit, principal_limit, width_limit
@@ -34,7 +37,8 @@ from .mcmc import (
     refine,
     sample_posterior,
 )
-from .profile import profile_interval
+from .profile import mean_interval, profile_interval, weight_interval
+from .simulated import SimulatedLimit
 
 deprecated_names(__name__, {"check_level": "xdgmm.basics.parameters.check_level"})
 
@@ -50,17 +54,21 @@ __all__ = [
     "PosteriorSamples",
     "SampledMixtures",
     "SamplingOutcome",
+    "SimulatedLimit",
     "Uniform",
     "WidthLimit",
     "background_limit",
     "bootstrap",
     "conditional_limit",
+    "function_interval",
     "laplace",
+    "mean_interval",
     "parameter_errors",
     "principal_limit",
     "profile_interval",
     "refine",
     "sample_posterior",
+    "weight_interval",
     "width_limit",
     "with_errors",
 ]

@@ -33,6 +33,7 @@ from .likelihood_ratio import (
     one_sided_quantile,
 )
 from .profile import WidthProfile, warn_of_local_maximum
+from .simulated import SimulatedLimit, Simulation, simulated_limit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,10 @@ def width_limit(
     axis: int,
     level: float = 0.95,
     model: Model | None = None,
+    *,
+    limit: str = "likelihood",
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
 ) -> WidthLimit:
     """Upper limit on one intrinsic sigma of a maximum-likelihood mixture.
 
@@ -71,10 +76,18 @@ def width_limit(
         Between 0.5 and 1.
     model : Model, optional
         What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
+    limit : {"auto", "likelihood", "simulated"}
+        The deviance at the limit: the quantile above, or the one that simulations of such samples give (which exists
+        for resolved widths too).  "auto" simulates where few objects determine a width of the component.
+    rng : numpy Generator, int or None
+        Source of the simulations; None is a fixed seed, so that the limit is the same every time.
+    n_jobs : int
+        Processes that fit simulated samples, where these are fitted one by one; -1 for all processors.
 
     Returns
     -------
     WidthLimit
+        Where it was simulated a `SimulatedLimit`, whose upper limit is one for every width.
 
     Raises
     ------
@@ -84,10 +97,14 @@ def width_limit(
         covariance was fixed.
     """
     check_level(level, least=0.5)
-    profile = WidthProfile(Problem.of(mixture, observations, model), mixture, component, axis)
+    simulation = Simulation.of(limit, rng, n_jobs)
+    problem = Problem.of(mixture, observations, model)
+    profile = WidthProfile(problem, mixture, component, axis)
+    if simulation.applies(problem, mixture, component):
+        return simulated_limit(profile, mixture, level, simulation)
     quantile = one_sided_quantile(level)
     at_zero = profile.down_to_zero()
-    top, highest = max((profile.maximum, profile.value), (at_zero, 0.0))
+    top, highest = profile.highest()
     warn_of_local_maximum(profile)
     deviance = 2 * (top - at_zero)
     if deviance >= quantile:
@@ -104,6 +121,9 @@ def principal_limit(
     model: Model | None = None,
     *,
     axis: int | None = None,
+    limit: str = "likelihood",
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
 ) -> WidthLimit:
     """Is a principal axis of a component consistent with zero width, and how wide may it be?
 
@@ -126,6 +146,14 @@ def principal_limit(
         What was fitted: the `model` of the fit's result.
     axis : int, optional
         From 0, the widest, to D - 1, the narrowest and the default.
+    limit : {"auto", "likelihood", "simulated"}
+        The deviance at the limit: the quantile above, or the largest one of the simulated limits on the sigmas of the
+        component (which exists for resolved widths too).  "auto" simulates where few objects determine a width of the
+        component.
+    rng : numpy Generator, int or None
+        Source of the simulations; None is a fixed seed, so that the limit is the same every time.
+    n_jobs : int
+        Processes that fit simulated samples, where these are fitted one by one; -1 for all processors.
 
     Returns
     -------
@@ -143,7 +171,11 @@ def principal_limit(
     check_component(mixture, axis, "axis", mixture.n_dimensions)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
-    return _limit(PrincipalProfile(problem, mixture, component, axis), level)
+    simulation, profile = Simulation.of(limit, rng, n_jobs), PrincipalProfile(problem, mixture, component, axis)
+    if not simulation.applies(problem, mixture, component):
+        return _limit(profile, level)
+    profiles = [WidthProfile(problem, mixture, component, column) for column in range(mixture.n_dimensions)]
+    return _as_of_columns(profile, [simulated_limit(each, mixture, level, simulation) for each in profiles])
 
 
 def conditional_limit(
@@ -234,6 +266,16 @@ def _limit(profile: PrincipalProfile, level: float) -> WidthLimit:
     if deviance >= quantile:
         return WidthLimit(deviance, consistent_with_zero=False, upper=np.nan)
     return WidthLimit(deviance, consistent_with_zero=True, upper=_upper(profile, quantile, profile.step))
+
+
+def _as_of_columns(profile: PrincipalProfile, columns: list[SimulatedLimit]) -> SimulatedLimit:
+    """The limit at the largest deviance of the simulated limits on columns, so that it is above theirs."""
+    quantile, at_zero = (max(getattr(each, name) for each in columns) for name in ("quantile", "quantile_at_zero"))
+    deviance = 2 * (profile.maximum - profile.flattened())
+    upper = _upper(profile, quantile, profile.step) if np.isfinite(quantile) else np.inf
+    widest = max(columns, key=lambda each: each.upper)
+    error = widest.error / widest.upper * upper if np.isfinite(upper) and np.isfinite(widest.upper) else 0.0
+    return SimulatedLimit(deviance, bool(deviance <= at_zero), upper, error, quantile, at_zero)
 
 
 def _upper(profile: Profile, quantile: float, step: float) -> float:

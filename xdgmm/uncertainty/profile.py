@@ -1,4 +1,4 @@
-"""The profile likelihood of one width: intervals that need not be symmetric, and that respect V >= 0.
+"""The profile likelihood of one width, mean or weight: intervals that need not be symmetric, and respect V >= 0.
 
 With m the maximum of the log-likelihood and p(s) its maximum with one intrinsic sigma held at s, the interval is that
 of all s with ``2 (m - p(s))`` below the quantile of chi-squared with one degree of freedom (Wilks 1938, Ann. Math.
@@ -19,7 +19,9 @@ from xdgmm.fitting import Problem
 from xdgmm.fitting.objective import information_of
 
 from .estimates import ONE_SIGMA, Estimate
+from .function_profile import FunctionProfile, Range, function_interval
 from .likelihood_ratio import ComponentProfile, LostError, check_component, check_has_likelihood_limit, crossings
+from .simulated import Simulation, simulated_mean_interval, simulated_width_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +44,10 @@ def profile_interval(
     axis: int,
     level: float = 0.6827,
     model: Model | None = None,
+    *,
+    calibration: str = "likelihood",
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
 ) -> Estimate:
     """Interval of one intrinsic sigma of a maximum-likelihood mixture from its profile likelihood.
 
@@ -55,6 +61,13 @@ def profile_interval(
         Probability of the interval.
     model : Model, optional
         What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
+    calibration : {"auto", "likelihood", "simulated"}
+        The deviance at the ends: the quantile of chi-squared, which is that of many objects, or the one that
+        simulations of such samples give.  "auto" simulates where few objects determine a width of the component.
+    rng : numpy Generator, int or None
+        Source of the simulations; None is a fixed seed, so that the interval is the same every time.
+    n_jobs : int
+        Processes that fit simulated samples, where these are fitted one by one; -1 for all processors.
 
     Returns
     -------
@@ -64,7 +77,8 @@ def profile_interval(
     Raises
     ------
     InputError
-        If `level` is not between 0 and 1, there is no such sigma, there is a prior, or the covariance was fixed.
+        If `level` is not between 0 and 1, there is no such sigma, there is a prior, the covariance was fixed, or the
+        calibration is unknown.
 
     Warns
     -----
@@ -84,13 +98,132 @@ def profile_interval(
     2.73, from 2.33 to 3.20 km/s
     """
     check_level(level)
-    profile = WidthProfile(Problem.of(mixture, observations, model), mixture, component, axis)
+    simulation = Simulation.of(calibration, rng, n_jobs, "calibration")
+    problem = Problem.of(mixture, observations, model)
+    profile = WidthProfile(problem, mixture, component, axis)
+    if simulation.applies(problem, mixture, component, intervals=True):
+        return _simulated(profile, float(mixture.sigmas[component, axis]), level, simulation)
     ends = _Ends(profile)
     low, high = ends.at(level)
     one = (low, high) if abs(level - ONE_SIGMA) < 1e-4 else ends.at(ONE_SIGMA)
     ends.warn()
     warn_of_local_maximum(profile)
     return Estimate(float(mixture.sigmas[component, axis]), 0.5 * (one[1] - one[0]), low, high)
+
+
+def _simulated(profile: WidthProfile, value: float, level: float, simulation: Simulation) -> Estimate:
+    low, high = simulated_width_interval(profile, level, simulation)
+    same = abs(level - ONE_SIGMA) < 1e-4
+    one = (low, high) if same else simulated_width_interval(profile, ONE_SIGMA, simulation)
+    warn_of_local_maximum(profile)
+    return Estimate(value, 0.5 * (one[1] - one[0]), low, high)
+
+
+def mean_interval(
+    mixture: GaussianMixture,
+    observations: Observations,
+    component: int,
+    axis: int,
+    level: float = 0.6827,
+    model: Model | None = None,
+    *,
+    calibration: str = "likelihood",
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
+) -> Estimate:
+    """Interval of one intrinsic mean of a maximum-likelihood mixture from its profile likelihood.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+    component, axis : int
+        Which mean.
+    level : float
+        Probability of the interval.
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
+    calibration, rng, n_jobs
+        As for `profile_interval`.  For exact values and one component the simulated interval is Student's.
+
+    Returns
+    -------
+    Estimate
+        In the units of the mixture.
+
+    Raises
+    ------
+    InputError
+        If `level` is not between 0 and 1, there is no such mean, there is a prior, the mean was fixed, or the
+        calibration is unknown.
+
+    Warns
+    -----
+    XdgmmWarning
+        If the component exchanges its members with another one before the profile has fallen far enough.
+    """
+    check_component(mixture, component)
+    check_component(mixture, axis, "axis", mixture.n_dimensions)
+    simulation = Simulation.of(calibration, rng, n_jobs, "calibration")
+    problem = Problem.of(mixture, observations, model)
+    if component in problem.model.fixed.means:
+        raise InputError(f"the mean of component {component} was fixed, so it has no interval")
+
+    def mean(of: GaussianMixture) -> float:
+        return float(of.means[component, axis])
+
+    found = function_interval(mean, mixture, observations, level, model, component=component)
+    if not simulation.applies(problem, mixture, component, intervals=True):
+        return found
+    profile = FunctionProfile(problem, mixture, mean, Range(), component)
+    low, high = simulated_mean_interval(profile, axis, (found.low, found.high), level, simulation)
+    one = (low, high)
+    if abs(level - ONE_SIGMA) >= 1e-4:
+        about = found.value - found.error, found.value + found.error
+        one = simulated_mean_interval(profile, axis, about, ONE_SIGMA, simulation)
+    return Estimate(found.value, 0.5 * (one[1] - one[0]), low, high)
+
+
+def weight_interval(
+    mixture: GaussianMixture,
+    observations: Observations,
+    component: int,
+    level: float = 0.6827,
+    model: Model | None = None,
+) -> Estimate:
+    """Interval of one weight of a maximum-likelihood mixture from its profile likelihood.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+    component : int
+        Which weight; K is the fraction of the background.
+    level : float
+        Probability of the interval.
+    model : Model, optional
+        What was fitted: the `model` of the fit's result.  By default what the mixture's record says.
+
+    Returns
+    -------
+    Estimate
+        Without an interval (NaN) where the weight is at an end of its range.
+
+    Raises
+    ------
+    InputError
+        If `level` is not between 0 and 1, there is no such weight, there is a prior, or the weight was fixed.
+    """
+    n_weights = mixture.all_weights.size
+    check_component(mixture, component, size=n_weights)
+    if n_weights == 1 or component in Problem.of(mixture, observations, model).model.fixed.weights:
+        raise InputError(f"the weight of component {component} was not free, so it has no interval")
+    follows = component if component < mixture.n_components else None
+
+    def weight(of: GaussianMixture) -> float:
+        return float(of.all_weights[component])
+
+    return function_interval(weight, mixture, observations, level, model, within=(0.0, 1.0), component=follows)
 
 
 def warn_of_local_maximum(profile: WidthProfile) -> None:
@@ -163,6 +296,16 @@ class WidthProfile(ComponentProfile):
             return -np.inf
         return reached
 
+    def highest(self) -> tuple[float, float]:
+        """The largest log-likelihood known, with its sigma: the fit, or the maximum with no width."""
+        return max((self.maximum, self.value), (self.down_to_zero(), 0.0))
+
+    def outermost(self, quantile: float) -> float:
+        """The largest sigma at which the deviance is this quantile; a multiple of the fit's where there is none."""
+        top, sigma = self.highest()
+        ends, lost = crossings(lambda s: 2 * (top - self.at(s)) - quantile, sigma, self.step, self.span)
+        return ends[-1] if np.isfinite(ends[-1]) and not lost else 2.0 * (self.value + self.step)
+
     def hold(self, value: float) -> Constraints:
         """The sigma keeps this value."""
         return self.problem.constraints.with_fixed_variance(self.component, self.axis, value**2)
@@ -191,7 +334,7 @@ class _Ends:
         self.lost: list[str] = []
         self.pieces: list[NDArray[np.float64]] = []
         self.at_zero = profile.down_to_zero()
-        self.top, self.sigma = max((profile.maximum, profile.value), (self.at_zero, 0.0))
+        self.top, self.sigma = profile.highest()
 
     def at(self, level: float) -> tuple[float, float]:
         """Lower and upper end at a level, in the caller's units."""

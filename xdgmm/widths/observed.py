@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.kernels.reference import component
 from xdgmm.observations import Observations
-
-ENOUGH = 10_000  # objects from which the information is taken
 
 
 class Observed(NamedTuple):
@@ -57,62 +53,6 @@ def observed_along(
     if naive2 == 0:
         naive = 0.0, np.nan
     return Observed(*observed, *_median(np.sqrt(variances), members), *naive)
-
-
-@dataclass(frozen=True, eq=False)
-class Informative:
-    """What objects know of the width of one component: how many equally informative ones would know as much.
-
-    With ``P = R' T^-1 R`` at the fitted covariance, T = R V R' + S, an object of membership r has the information
-    ``h = r (d' P d)^2 / 2`` on the variance along the direction d; weights count as numbers of objects.  The effective
-    number ``(sum h)^2 / sum h^2`` is small where few objects have much smaller errors than the others, however many
-    these are.
-
-    Attributes
-    ----------
-    precisions : ndarray (n, D, D) or None
-        P of some of the objects, up to a factor; None if the component has no width and objects have no errors.
-    memberships, weights : ndarray (n,)
-    per_object : float
-        Number of objects for each of these.
-    """
-
-    precisions: NDArray[np.float64] | None
-    memberships: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    per_object: float
-
-    @classmethod
-    def of(
-        cls,
-        observations: Observations,
-        memberships: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        covariance: NDArray[np.float64],
-    ) -> Self:
-        """Of a component with this mean (D,) and covariance (D, D), and the memberships of the objects that count."""
-        rows = np.flatnonzero(observations.counts)
-        chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))
-        part = observations.select(rows[chosen])
-        try:
-            P = component(part.values, part.noise_covariances, mean, covariance, part.projections)[2]
-        except np.linalg.LinAlgError:
-            P = None
-        return cls(P, memberships[chosen], part.object_weights, rows.size / chosen.size)
-
-    def size_along(self, direction: NDArray[np.float64]) -> float:
-        """Effective number of objects along a direction (D,); NaN where nothing is known of it."""
-        if self.precisions is None:
-            return np.nan
-        precision = np.einsum("i,nij,j->n", direction, self.precisions, direction)
-        largest, heaviest = precision.max(initial=0.0), self.weights.max()
-        if not 0 < largest < np.inf:
-            return np.nan
-        h, weights = self.memberships * (precision / largest) ** 2, self.weights / heaviest
-        if not h.any():
-            return np.nan
-        h = h / h.max()  # memberships may be so small that their squares vanish
-        return float((weights @ h) ** 2 / (weights @ h**2) * heaviest * self.per_object)
 
 
 def _median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ Every method (curvature, sandwich, refits, posterior samples) propagates its unc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,16 @@ from xdgmm.errors import InputError
 from xdgmm.fitting import Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-from xdgmm.uncertainty import Laplace, PosteriorSamples, SampledMixtures, profile_interval
+from xdgmm.uncertainty import (
+    Estimate,
+    Laplace,
+    PosteriorSamples,
+    SampledMixtures,
+    mean_interval,
+    profile_interval,
+    weight_interval,
+)
+from xdgmm.uncertainty.simulated import Simulation
 
 ByName = dict[str, NDArray[np.float64]]
 
@@ -114,17 +124,39 @@ class ParameterEstimates:
         return cls(*_by_name(parameters, middle, low, high), remarks, every)
 
     def with_profiles(
-        self, mixture: GaussianMixture, observations: Observations, given_model: Model | None, level: float
+        self,
+        mixture: GaussianMixture,
+        observations: Observations,
+        given_model: Model | None,
+        level: float,
+        simulation: Simulation,
     ) -> ParameterEstimates:
-        """The same with the intervals of the free sigmas of named columns from their profile likelihoods."""
+        """The same with the intervals of free weights, means and sigmas of columns from their profile likelihoods."""
         model = Problem.of(mixture, observations, given_model).model
         if model.prior is not None:
             raise InputError("with a prior there is no profile of the likelihood; use `method='information'` or 'mcmc'")
-        low, high = ({**of, "sigmas": of["sigmas"].copy()} for of in (self.low, self.high))
+        names = ("weights", "background", "means", "sigmas")
+        low, high = ({**of, **{name: of[name].copy() for name in names}} for of in (self.low, self.high))
+        calibrated: dict[str, Any] = {
+            "calibration": simulation.rule,
+            "rng": simulation.seed,
+            "n_jobs": simulation.n_jobs,
+        }
+        question = mixture, observations
+
+        def keep(name: str, place: int | tuple[int, int], found: Estimate) -> None:
+            low[name][place], high[name][place] = found.low, found.high
+
         for k, axis in np.ndindex(mixture.means.shape):
             if k not in model.fixed.covariances:
-                found = profile_interval(mixture, observations, k, axis, level, given_model)
-                low["sigmas"][k, axis], high["sigmas"][k, axis] = found.low, found.high
+                keep("sigmas", (k, axis), profile_interval(*question, k, axis, level, given_model, **calibrated))
+            if k not in model.fixed.means:
+                keep("means", (k, axis), mean_interval(*question, k, axis, level, given_model, **calibrated))
+        K = mixture.n_components
+        for k in range(mixture.all_weights.size):
+            if mixture.all_weights.size > 1 and k not in model.fixed.weights:
+                name, place = ("weights", k) if k < K else ("background", 0)
+                keep(name, place, weight_interval(*question, k, level, given_model))
         return replace(self, low=low, high=high)
 
     def posterior_limit(self, name: str, place: tuple[int, int], level: float) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.tables.printing import compact, empty_table, plain, upper_limit, with_error, with_interval
+from xdgmm.tables.printing import ASYMMETRIC, compact, empty_table, plain, upper_limit, with_error, with_interval
 
 from .columns import DECLARED
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 LONGEST_UNIT = 14  # a longer one stands below the table
 ONE_SIGMA = 0.6827
-SOURCES = {"profile": "profile likelihood (of the sigmas)", "bootstrap": "bootstrap", "sandwich": "sandwich"}
+CLEARLY_ASYMMETRIC = 0.15  # of weights and means: tables with all errors in full would be too wide
+SOURCES = {
+    "profile": "profile likelihood (of weights, means and sigmas)",
+    "bootstrap": "bootstrap",
+    "sandwich": "sandwich",
+}
 LABELS = ("component", "axis")
 REPORTED = ("n_members", "weight", "mean", "sigma", "fwhm")
 COMPARED = ("instrumental_sigma", "observed_sigma", "naive_sigma", "observed_off", "naive_off")
@@ -131,4 +136,5 @@ def _width(numbers: Mapping[str, float], name: str, limit_level: float) -> str:
 
 
 def _interval(numbers: Mapping[str, float], name: str) -> str:
-    return with_interval(*(numbers[name + ending] for ending in ("", "_error", "_low", "_high")))
+    value, error, low, high = (numbers[name + ending] for ending in ("", "_error", "_low", "_high"))
+    return with_interval(value, error, low, high, CLEARLY_ASYMMETRIC if name in ("weight", "mean") else ASYMMETRIC)

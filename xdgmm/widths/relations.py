@@ -11,12 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdgmm.basics.units import difference_unit
-from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, Problem
+from xdgmm.errors import InputError, deprecated_arguments
+from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.tables.report import Column, build_table, metadata
-from xdgmm.uncertainty import Estimate, SampledMixtures, WidthLimit, conditional_limit, laplace, principal_limit
+from xdgmm.uncertainty import (
+    Estimate,
+    SampledMixtures,
+    WidthLimit,
+    conditional_limit,
+    function_interval,
+    laplace,
+    principal_limit,
+)
 
 from .inputs import check_samples, mixture_and_model
 from .rows import CLEARLY_RESOLVED
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from astropy.units import UnitBase
 
+ENDS = ("error", "low", "high")
 NO_WIDTH = 1e-12  # fraction of a variance that is rounding
 COLUMNS = (
     Column("component", "component of the mixture, from 0; the first of the two of a separation"),
@@ -64,12 +73,13 @@ class Relation(NamedTuple):
     limit: Callable[..., WidthLimit] | None = None
 
 
+@deprecated_arguments(kind="method")
 def relations(
     fitted: FitResult | GaussianMixture,
     observations: Observations,
     *,
     pivot: float = 0.0,
-    kind: str = "information",
+    method: str = "information",
     level: float = 0.6827,
     limit_level: float = 0.95,
     samples: SampledMixtures | None = None,
@@ -82,8 +92,9 @@ def relations(
     observations : Observations
     pivot : float
         The x at which zero points are given, in the unit of x.
-    kind : {"information", "sandwich"}
-        Where the errors come from.
+    method : {"information", "sandwich", "profile"}
+        Where the errors come from: the curvature of the likelihood; the same, robust against a wrong model; the profile
+        likelihood of each quantity, whose intervals stay in its range and need not be symmetric.
     level : float
         Probability that an error bar and the interval from low to high stand for.
     limit_level : float
@@ -100,7 +111,8 @@ def relations(
     Raises
     ------
     InputError
-        If there is nothing to relate: one component in one coordinate.
+        If there is nothing to relate (one component in one coordinate), the method is unknown, or the profile is that
+        of a fit with a prior.
 
     Notes
     -----
@@ -122,13 +134,21 @@ def relations(
     if K == 1 and D == 1:
         raise InputError("one component in one column has nothing to relate; fit several columns or components")
     rows = list(_every_relation(mixture, pivot))
+    kind = "information" if method == "profile" else method
     source = laplace(mixture, observations, kind=kind, model=given_model) if samples is None else samples
     estimate = source.propagate(lambda m: np.array([row.function(m) for row in rows]), level)
+    if method == "profile" and samples is None:
+        estimate = _profiled(rows, estimate, mixture, observations, level, given_model)
     has_limits = samples is None and Problem.of(mixture, observations, given_model).model.prior is None
     question = (mixture, observations, limit_level, given_model) if has_limits else None
-    values = _values(rows, estimate, question)
+    values = _values(rows, estimate, question, in_fisher_z=method != "profile")
     meta = metadata(
-        mixture.record, level=float(level), limit_level=float(limit_level), pivot=float(pivot), meaning=QUANTITIES
+        mixture.record,
+        method=method,
+        level=float(level),
+        limit_level=float(limit_level),
+        pivot=float(pivot),
+        meaning=QUANTITIES,
     )
     meta["remarks"] = list(_remarks(rows, values, mixture))
     return build_table(COLUMNS, values, meta=meta)
@@ -243,13 +263,39 @@ def _separation(i: int, j: int) -> Callable[[GaussianMixture], float]:
     return function
 
 
-def _values(rows: Sequence[Relation], estimate: Estimate, question: tuple[Any, ...] | None) -> dict[str, NDArray[Any]]:
+def _profiled(
+    rows: Sequence[Relation],
+    estimate: Estimate,
+    mixture: GaussianMixture,
+    observations: Observations,
+    level: float,
+    model: Model | None,
+) -> Estimate:
+    """The estimate of all rows with the intervals of their profile likelihoods."""
+    found = [
+        function_interval(
+            row.function, mixture, observations, level, model, within=_range(row.quantity), component=row.component
+        )
+        for row in rows
+    ]
+    return Estimate(estimate.value, *(np.array([getattr(each, name) for each in found]) for name in ENDS))
+
+
+def _range(quantity: str) -> tuple[float, float]:
+    if quantity == "correlation":
+        return -1.0, 1.0
+    return (0.0, np.inf) if quantity.startswith(("scatter", "separation")) else (-np.inf, np.inf)
+
+
+def _values(
+    rows: Sequence[Relation], estimate: Estimate, question: tuple[Any, ...] | None, *, in_fisher_z: bool
+) -> dict[str, NDArray[Any]]:
     """The numbers of each column; `question` is what the functions of limits take, None where there are no limits."""
     result = {name: np.array([getattr(row, name) for row in rows]) for name in ("component", "quantity", "of", "unit")}
     result |= {name: np.array(getattr(estimate, name), dtype=float) for name in ("value", "error", "low", "high")}
     result["limit"] = np.full(len(rows), np.nan)
     for place, row in enumerate(rows):
-        if row.quantity == "correlation":
+        if row.quantity == "correlation" and in_fisher_z:
             _in_fisher_z(result, place)
         elif row.quantity.startswith(("scatter", "separation")):
             result["low"][place] = max(result["low"][place], 0.0)
@@ -258,7 +304,7 @@ def _values(rows: Sequence[Relation], estimate: Estimate, question: tuple[Any, .
             limit = row.limit(*question)
             if limit.consistent_with_zero:
                 result["limit"][place] = limit.upper
-                for name in ("error", "low", "high"):
+                for name in ENDS:
                     result[name][place] = np.nan
     result["is_limit"] = ~np.isnan(result["limit"])
     return result
@@ -268,7 +314,7 @@ def _in_fisher_z(result: dict[str, NDArray[Any]], place: int) -> None:
     """Make the interval of a correlation symmetric in ``artanh r``; a correlation of -1 or 1 has none."""
     r, error = result["value"][place], result["error"][place]
     if 1.0 - abs(r) <= NO_WIDTH:
-        for name in ("error", "low", "high"):
+        for name in ENDS:
             result[name][place] = np.nan
         return
     half = 0.5 * (result["high"][place] - result["low"][place]) / (1.0 - r**2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from xdgmm.uncertainty import (
     parameter_errors,
     sample_posterior,
 )
+from xdgmm.uncertainty.simulated import FEW, Simulation
 
 from .inputs import SAMPLED, check_widths, checked_velocity, mixture_and_model
 from .parameters import ParameterEstimates
@@ -32,7 +33,7 @@ from .table import WidthReport, width_report
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
-FEW = 10.0  # objects that determine a width: with fewer, intervals and limits cover less than they say
+
 NOT_A_MAXIMUM = 0.05  # gradient, per standard error, above which the mixture is not the maximum for these data
 
 
@@ -44,8 +45,10 @@ def widths(
     information: str = "observed",
     level: float = 0.6827,
     limit_level: float = 0.95,
+    limit: str = "auto",
     samples: SampledMixtures | None = None,
     rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
     distance: Quantity | None = None,
     distance_error: Quantity | None = None,
     rest: Quantity | None = None,
@@ -62,20 +65,27 @@ def widths(
         the narrowest covariance type, nothing fixed, no prior.
     observations : Observations
     method : {"information", "sandwich", "profile", "bootstrap", "mcmc"}
-        Where the errors come from: the curvature of the likelihood; the same, robust against a wrong model; for the
-        sigmas of named columns the profile likelihood (the rest as "information"); refits of resampled objects; the
-        posterior, whose medians are then the values, and whose quantiles the limits.
+        Where the errors come from: the curvature of the likelihood; the same, robust against a wrong model; for
+        weights, means and sigmas of named columns the profile likelihood (the rest as "information"); refits of
+        resampled objects; the posterior, whose medians are then the values, and whose quantiles the limits.
     information : {"observed", "expected"}
         Which information matrix; "expected" for one component only.
     level : float
         Probability that an error bar and the interval from low to high stand for.
     limit_level : float
         Level at which a width is called consistent with zero, and of the upper limit given then.
+    limit : {"auto", "likelihood", "simulated"}
+        What limits, and the intervals of "profile", are based on: the quantile of the likelihood ratio for many
+        objects, or simulations of such samples, for all widths of a component.  "auto" simulates for a single
+        component where few objects determine a width: limits with fewer than 10, intervals with up to 20.  "simulated"
+        gives resolved widths a limit too; with several components or a background it takes minutes.
     samples : optional
         What `xdgmm.uncertainty.bootstrap` or `sample_posterior` returned; made here with default settings where it is
         missing.
     rng : numpy Generator, int or None
-        Source of randomness where samples are made here.
+        Source of randomness where samples are made here; simulations have a fixed seed where it is None.
+    n_jobs : int
+        Processes for simulations of several components; -1 for all processors.
     distance, distance_error : Quantity, optional
         Turn proper motions into km/s, with the relative error of the distance in every error.
     rest : Quantity, optional
@@ -128,8 +138,9 @@ def widths(
     _warn_where_no_maximum(errors, model)
     if method in SAMPLED and samples is None:
         samples = _sampled(fitted, observations, method, rng)
-    estimates = _estimates(fitted, observations, method, information, level, samples)
-    make_rows = Rows(mixture, observations, given_model, errors, estimates, limit_level)
+    simulation = Simulation.of(limit, rng, n_jobs)
+    estimates = _estimates(fitted, observations, method, information, level, samples, simulation)
+    make_rows = Rows(mixture, observations, given_model, errors, estimates, limit_level, simulation)
     # principal axes of positions of lines are not those of their velocities
     rows = [*make_rows.named(), *(make_rows.principal() if velocity is None or rest is None else ())]
     background = _background(mixture, observations, given_model, estimates, limit_level)
@@ -138,7 +149,8 @@ def widths(
         *_remarks(model),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
-        *_of_few(rows),
+        *_of_few(rows, make_rows.simulated, method),
+        *_of_simulations(make_rows.simulated, rows, method),
         *_of_weights(observations),
     ]
     meta = metadata(
@@ -147,6 +159,7 @@ def widths(
         information=information,
         level=float(level),
         limit_level=float(limit_level),
+        limit=limit,
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
         weighted=observations.weights is not None,
@@ -166,6 +179,7 @@ def _estimates(
     information: str,
     level: float,
     samples: SampledMixtures | None,
+    simulation: Simulation,
 ) -> ParameterEstimates:
     """Values and intervals of all parameters by one method."""
     if samples is not None:
@@ -174,7 +188,9 @@ def _estimates(
     kind = "sandwich" if method == "sandwich" else "information"
     approximation = laplace(mixture, observations, kind=kind, information=information, model=model)
     estimates = ParameterEstimates.from_laplace(approximation, level)
-    return estimates.with_profiles(mixture, observations, model, level) if method == "profile" else estimates
+    if method != "profile":
+        return estimates
+    return estimates.with_profiles(mixture, observations, model, level, simulation)
 
 
 def _of_weights(observations: Observations) -> Iterator[str]:
@@ -182,14 +198,32 @@ def _of_weights(observations: Observations) -> Iterator[str]:
         yield "weights count as numbers of objects: N is their sum, and all errors scale with them"
 
 
-def _of_few(rows: Iterable[Row]) -> Iterator[str]:
-    """A remark on widths that few objects determine, whose intervals and limits hold less often than they say."""
+def _of_few(rows: Iterable[Row], simulated: Collection[int], method: str) -> Iterator[str]:
+    """A remark on widths that few objects determine, whose intervals hold less often than they say."""
     few = [row for row in rows if row.n_informative < FEW]
-    if few:
-        listed = ", ".join(f"{row.axis} of component {row.component} ({row.n_informative:.1f})" for row in few)
+    if not few:
+        return
+    listed = ", ".join(f"{row.axis} of component {row.component} ({row.n_informative:.1f})" for row in few)
+    sentence = f"few objects determine these widths (their effective number in brackets): {listed}"
+    if not all(row.component in simulated for row in few):
+        sentence += (
+            "; intervals and limits then cover the truth less often than they say, which `limit='simulated'` mends for "
+            "limits, with method 'profile' for intervals too"
+        )
+    elif method != "profile":
+        sentence += "; their intervals then cover the truth less often than they say, which method 'profile' mends"
+    yield sentence
+
+
+def _of_simulations(simulated: Collection[int], rows: Sequence[Row], method: str) -> Iterator[str]:
+    """Which numbers were calibrated by simulation."""
+    limits = {row.component for row in rows if row.component in simulated and not np.isnan(row.sigma_limit)}
+    calibrated = sorted(simulated if method == "profile" else limits)
+    if calibrated:
+        what = "intervals of means and sigmas, and limits," if method == "profile" else "limits"
         yield (
-            "few objects determine these widths (their effective number in brackets), so that intervals "
-            f"and limits cover the truth less often than they say: {listed}"
+            f"{what} of component{'s' if len(calibrated) > 1 else ''} {', '.join(map(str, calibrated))} are calibrated "
+            "by simulation of samples like this one"
         )
 
 

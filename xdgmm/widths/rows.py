@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +12,10 @@ from xdgmm.fitting import Model, Problem, responsibilities
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
+from xdgmm.uncertainty.informative import informative_objects
+from xdgmm.uncertainty.simulated import Simulation
 
-from .observed import Informative, Observed, observed_along
+from .observed import Observed, observed_along
 from .parameters import ParameterEstimates, principal_axes
 
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
@@ -31,7 +32,8 @@ class Interval(NamedTuple):
 class Row(NamedTuple):
     """A component along an axis, in the units of the mixture.
 
-    n_members: sum of weights times memberships; sigma_limit: NaN where sigma is no limit; direction: of the axis (D,).
+    n_members: sum of weights times memberships; direction: of the axis (D,); sigma_limit: NaN where there is none;
+    is_limit: is sigma consistent with zero?
     """
 
     component: int
@@ -42,13 +44,9 @@ class Row(NamedTuple):
     mean: Interval
     sigma: Interval
     sigma_limit: float
+    is_limit: bool
     n_informative: float
     observed: Observed
-
-    @property
-    def is_limit(self) -> bool:
-        """Is sigma consistent with zero?"""
-        return not np.isnan(self.sigma_limit)
 
 
 class Rows:
@@ -64,6 +62,8 @@ class Rows:
     estimates : ParameterEstimates
         What is reported of each parameter.
     limit_level : float
+    simulation : Simulation
+        Which limits are simulated.
     """
 
     def __init__(
@@ -74,21 +74,21 @@ class Rows:
         errors: ParameterErrors,
         estimates: ParameterEstimates,
         limit_level: float,
+        simulation: Simulation,
     ) -> None:
         self.mixture, self.observations, self.given_model, self.errors = mixture, observations, given_model, errors
-        self.estimates, self.limit_level = estimates, limit_level
+        self.estimates, self.limit_level, self.simulation = estimates, limit_level, simulation
         self.axes = principal_axes(mixture)[1]
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         problem = Problem.of(mixture, observations, given_model)
         self.model, self.converted = problem.model, problem.observations
-        self.memberships = responsibilities(problem.standardised(mixture), problem.data)
-        self.members = problem.data.object_weights[:, None] * self.memberships
-
-    @cached_property
-    def informative(self) -> list[Informative]:
-        """What the objects know of the width of each component."""
-        parameters = zip(self.memberships.T, self.mixture.means, self.mixture.covariances, strict=False)
-        return [Informative.of(self.converted, *each) for each in parameters]
+        memberships = responsibilities(problem.standardised(mixture), problem.data)
+        self.members = problem.data.object_weights[:, None] * memberships
+        self.informative = informative_objects(problem, mixture)
+        if estimates.posterior is not None:  # its limits are its quantiles
+            self.simulation = simulation._replace(rule="likelihood")
+        limited = filter(self._may_have_limit, range(mixture.n_components))
+        self.simulated = {k for k in limited if self.simulation.applies(problem, mixture, k)}
 
     def named(self) -> list[Row]:
         """Named columns of all components."""
@@ -102,15 +102,15 @@ class Rows:
 
     def _named(self, k: int, axis: int) -> Row:
         direction = np.eye(self.mixture.n_dimensions)[axis]
-        upper = self._upper("sigmas", (k, axis), self._limit(k, axis))
-        if not np.isnan(upper):
-            self.widest_limit[k] = max(self.widest_limit[k], upper)
+        limit = self._of_posterior("sigmas", (k, axis), self._limit(k, axis))
+        if limit is not None:
+            self.widest_limit[k] = np.fmax(self.widest_limit[k], limit.upper)
         mean = self._interval("means", (k, axis), held=k in self.model.fixed.means)
-        return self._row(k, self.mixture.names[axis], direction, "sigmas", (k, axis), mean, upper)
+        return self._row(k, self.mixture.names[axis], direction, "sigmas", (k, axis), mean, limit)
 
     def _principal(self, k: int, i: int, direction: NDArray[np.float64]) -> Row:
-        upper = self._upper("principal", (k, i), self._principal_limit(k, i))
-        return self._row(k, f"principal {i + 1}", direction, "principal", (k, i), Interval(), upper)
+        limit = self._of_posterior("principal", (k, i), self._principal_limit(k, i))
+        return self._row(k, f"principal {i + 1}", direction, "principal", (k, i), Interval(), limit)
 
     def _row(
         self,
@@ -120,10 +120,12 @@ class Rows:
         name: str,
         place: tuple[int, int],
         mean: Interval,
-        upper: float,
+        limit: WidthLimit | None,
     ) -> Row:
         alone = self.mixture.all_weights.size == 1 or k in self.model.fixed.weights
         held = k in self.model.fixed.covariances
+        is_limit = limit is not None and limit.consistent_with_zero
+        shown = is_limit or self.simulation.rule == "simulated"
         return Row(
             component=k,
             axis=axis,
@@ -131,8 +133,9 @@ class Rows:
             n_members=self.members[:, k].sum(),
             weight=self._interval("weights", k, held=alone),
             mean=mean,
-            sigma=self._interval(name, place, held=held or not np.isnan(upper)),
-            sigma_limit=upper,
+            sigma=self._interval(name, place, held=held or is_limit),
+            sigma_limit=limit.upper if limit is not None and shown else np.nan,
+            is_limit=is_limit,
             observed=observed_along(direction, self.converted, self.members[:, k]),
             n_informative=self.informative[k].size_along(direction),
         )
@@ -144,12 +147,12 @@ class Rows:
             return Interval(value)
         return Interval(value, self.estimates.low[name][place], self.estimates.high[name][place])
 
-    def _upper(self, name: str, place: tuple[int, int], limit: WidthLimit | None) -> float:
-        """Upper limit of a width that is consistent with zero (of a posterior: its quantile); NaN otherwise."""
+    def _of_posterior(self, name: str, place: tuple[int, int], limit: WidthLimit | None) -> WidthLimit | None:
+        """The limit of a width that is consistent with zero, of a posterior its quantile."""
         if limit is None or not limit.consistent_with_zero:
-            return np.nan
-        of_posterior = self.estimates.posterior_limit(name, place, self.limit_level)
-        return limit.upper if of_posterior is None else of_posterior
+            return limit
+        quantile = self.estimates.posterior_limit(name, place, self.limit_level)
+        return limit if quantile is None else replace(limit, upper=quantile)
 
     def _principal_limit(self, k: int, i: int) -> WidthLimit | None:
         """The limit of one principal axis, the i-th widest; None where none is needed, or there can be none.
@@ -159,16 +162,19 @@ class Rows:
         if not self.model.type.rotated:  # the axes are the columns, and have their limits
             limit = self._limit(k, int(np.abs(self.axes[k, i]).argmax()))
             return None if limit is None else replace(limit, upper=max([limit.upper, *self._narrower_limits(k, i)]))
-        if not (self._may_have_zero_width(k, i) and self._may_have_limit(k)):
+        forced = self.simulation.rule == "simulated"
+        if not ((forced or self._may_have_zero_width(k, i)) and self._may_have_limit(k)):
             return None
-        limit = principal_limit(self.mixture, self.observations, k, self.limit_level, self.given_model, axis=i)
+        limit = principal_limit(
+            self.mixture, self.observations, k, self.limit_level, self.given_model, axis=i, **self._options(k)
+        )
         return replace(limit, upper=max(limit.upper, self.widest_limit[k])) if i == 0 else limit
 
     def _narrower_limits(self, k: int, i: int) -> list[float]:
         """Upper limits of the columns that are narrower than the i-th widest."""
         columns = (int(np.abs(axis).argmax()) for axis in self.axes[k, i + 1 :])
         limits = (self._limit(k, column) for column in columns)
-        return [limit.upper for limit in limits if limit is not None and limit.consistent_with_zero]
+        return [limit.upper for limit in limits if limit is not None and not np.isnan(limit.upper)]
 
     def _may_have_zero_width(self, k: int, i: int) -> bool:
         """Is the component singular along this axis, or not clearly resolved?"""
@@ -185,6 +191,14 @@ class Rows:
         if not self._may_have_limit(k):
             return None
         variance, error = self.mixture.sigmas[k, axis] ** 2, self.errors.variances[k, axis]
-        if variance > CLEARLY_RESOLVED * error and np.isfinite(error):
+        resolved = variance > CLEARLY_RESOLVED * error and np.isfinite(error)
+        if resolved and self.simulation.rule != "simulated":
             return None
-        return width_limit(self.mixture, self.observations, k, axis, self.limit_level, self.given_model)
+        return width_limit(
+            self.mixture, self.observations, k, axis, self.limit_level, self.given_model, **self._options(k)
+        )
+
+    def _options(self, k: int) -> dict[str, Any]:
+        """How the limits of one component are found: all by one rule."""
+        rule = "simulated" if k in self.simulated else "likelihood"
+        return {"limit": rule, "rng": self.simulation.seed, "n_jobs": self.simulation.n_jobs}

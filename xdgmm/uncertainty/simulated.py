@@ -1,0 +1,229 @@
+"""Which limits and intervals are calibrated by simulation, and these limits and intervals.
+
+With one component each column is simulated by itself, thousands of samples at a time (`OneColumn`).  Samples of other
+models are fitted again one by one (`RefittedRoots`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.stats import chi2
+
+from xdgmm.basics.parameters import as_generator
+from xdgmm.errors import InputError
+
+from .calibration import CLEAR, End, SignedRoots, calibrated_end, warn_of_error
+from .function_profile import FunctionProfile
+from .informative import informative_objects
+from .likelihood_ratio import WidthLimit, one_sided_quantile
+from .one_column import MeanRoots, OneColumn, WidthRoots
+from .refitted import FunctionOfSample, RefittedRoots, WidthOfSample, in_single_objects
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.fitting import Problem
+    from xdgmm.mixture import GaussianMixture
+
+    from .profile import WidthProfile
+
+    Floats = NDArray[np.float64]
+
+RULES = ("auto", "likelihood", "simulated")
+FEW = 10.0  # objects that determine a width: with fewer, "auto" simulates its limit
+FEW_FOR_INTERVALS = 20.0  # with fewer, or as many, "auto" simulates intervals
+STEP = 0.25  # of the search for an end, in the logarithm of a sigma or of a distance
+SEED = 0  # of the samples where none is given, so that a limit is the same every time
+AT_ZERO = 4000  # samples of width zero
+REFITTED_AT_ZERO = 1000
+
+
+class Simulation(NamedTuple):
+    """How to simulate.
+
+    rule: one of `RULES`; seed: of the samples; n_jobs: processes for fits of samples.
+    """
+
+    rule: str
+    seed: int
+    n_jobs: int = 1
+
+    @classmethod
+    def of(cls, rule: str, rng: np.random.Generator | int | None, n_jobs: int = 1, name: str = "limit") -> Simulation:
+        """From the arguments of a function.
+
+        Raises
+        ------
+        InputError
+            If the rule is none of `RULES`, or `rng` is no source of randomness.
+        """
+        if rule not in RULES:
+            raise InputError(f"`{name}` is {rule!r}, but it must be one of {', '.join(RULES)}")
+        return cls(rule, SEED if rng is None else int(as_generator(rng).integers(2**31)), n_jobs)
+
+    def generator(self, *which: int) -> np.random.Generator:
+        """Source of randomness of one question, the same in whatever order questions are asked."""
+        return np.random.default_rng([self.seed, *which])
+
+    def applies(self, problem: Problem, mixture: GaussianMixture, component: int, *, intervals: bool = False) -> bool:
+        """Are the limits of this component, or its intervals, simulated?  All rows in a report follow one rule.
+
+        "auto" simulates what takes a fraction of a second, and does not where samples are fitted one by one.
+        """
+        if self.rule != "auto" or not stands_alone(problem):
+            return self.rule == "simulated"
+        memo = problem.at(mixture).memo
+        if "informative" not in memo:
+            memo["informative"] = informative_objects(problem, mixture)
+        sizes = [memo["informative"][component].size_along(axis) for axis in np.eye(mixture.n_dimensions)]
+        fewest = np.nanmin([*sizes, np.inf])
+        return bool(fewest < FEW or (intervals and fewest <= FEW_FOR_INTERVALS))
+
+
+@dataclass(frozen=True)
+class SimulatedLimit(WidthLimit):
+    """A limit from simulations.
+
+    Attributes
+    ----------
+    error : float
+        Monte Carlo standard error of the upper limit.
+    quantile : float
+        Deviance of the upper limit: what stands in the place of the quantile of chi-squared.
+    quantile_at_zero : float
+        Deviance of a width of zero that is exceeded with the probability of the tail.
+    """
+
+    error: float
+    quantile: float
+    quantile_at_zero: float
+
+
+def stands_alone(problem: Problem) -> bool:
+    """Do the values of a column follow one Gaussian, of which its mean and its width are all that is free?
+
+    The column alone then tests its width: a correlated column would make the test sharper, but not more correct.
+    """
+    observations, model = problem.observations, problem.model
+    if problem.n_components > 1 or model.background is not None or model.prior is not None or model.fixed.anything:
+        return False
+    if observations.projections is not None:
+        return False
+    return observations.n_dimensions == 1 or model.covariance_type != "spherical"
+
+
+def simulated_limit(
+    profile: WidthProfile, mixture: GaussianMixture, level: float, simulation: Simulation
+) -> SimulatedLimit:
+    """The limit of one sigma, kept with the evaluation of the fit."""
+    memo = profile.problem.at(mixture).memo
+    key = "simulated limit", profile.component, profile.axis, level, simulation.seed
+    if key not in memo:
+        memo[key] = _limit(profile, level, simulation)
+    limit: SimulatedLimit = memo[key]
+    return limit
+
+
+def _limit(profile: WidthProfile, level: float, simulation: Simulation) -> SimulatedLimit:
+    roots = width_roots(profile, simulation)
+    rng = simulation.generator(profile.component, profile.axis)
+    at_zero, quantile_at_zero = roots.observed(0.0) ** 2, 0.0
+    if np.isfinite(at_zero):
+        quantile_at_zero = float(np.quantile(roots.draw(0.0, _n_at_zero(roots), rng) ** 2, level))
+    end = _upper_end(profile, roots, one_sided_quantile(level), 1.0 - level, rng)
+    warn_of_error(f"the limit on the sigma of component {profile.component}", end)
+    upper = float(np.exp(end.place))
+    return SimulatedLimit(
+        deviance=at_zero,
+        consistent_with_zero=bool(at_zero <= quantile_at_zero),
+        upper=upper * profile.unit,
+        error=upper * profile.unit * end.error if np.isfinite(upper) else 0.0,
+        quantile=2.0 * (profile.highest()[0] - profile.at(upper)) if np.isfinite(upper) else np.inf,
+        quantile_at_zero=quantile_at_zero,
+    )
+
+
+def _n_at_zero(roots: SignedRoots) -> int:
+    return REFITTED_AT_ZERO if isinstance(roots, RefittedRoots) else AT_ZERO
+
+
+def simulated_width_interval(profile: WidthProfile, level: float, simulation: Simulation) -> tuple[float, float]:
+    """Ends with equal tails of the interval of one sigma, in the user's units."""
+    roots, tail = width_roots(profile, simulation), 0.5 * (1.0 - level)
+    rng = simulation.generator(profile.component, profile.axis, 1)
+    high = _upper_end(profile, roots, float(chi2.ppf(level, 1)), tail, rng)
+    warn_of_error(f"the interval of the sigma of component {profile.component}", high)
+    low = _lower_width(roots, profile.value, tail, rng)
+    warn_of_error(f"the interval of the sigma of component {profile.component}", low)
+    return float(np.exp(low.place)) * profile.unit, float(np.exp(high.place)) * profile.unit
+
+
+def _upper_end(
+    profile: WidthProfile, roots: SignedRoots, quantile: float, tail: float, rng: np.random.Generator
+) -> End:
+    """The upper end, on the scale of the logarithm, at least that of the quantile of chi-squared.
+
+    Values that scatter less than their errors would exclude every width with the probability of the tail.
+    """
+    least = float(np.log(profile.outermost(quantile)))
+    count, size = roots.tail(float(np.exp(least)), roots.pilot, rng, 1)
+    if count + CLEAR * np.sqrt(count + 1.0) < tail * size:
+        return End(least, 0.0)
+    end = calibrated_end(roots, np.exp, least, STEP, tail, rng)
+    return End(least, 0.0) if end.place < least else end
+
+
+def _lower_width(roots: SignedRoots, value: float, tail: float, rng: np.random.Generator) -> End:
+    """The lower end, on the scale of the logarithm: minus infinity where zero is not excluded."""
+    if value == 0:
+        return End(-np.inf, 0.0)
+    if np.isfinite(roots.observed(0.0)):
+        count, size = roots.tail(0.0, _n_at_zero(roots), rng, -1)
+        if count > tail * size:
+            return End(-np.inf, 0.0)
+    return calibrated_end(roots, np.exp, float(np.log(0.7 * value)), -STEP, tail, rng, upper=False)
+
+
+def simulated_mean_interval(
+    profile: FunctionProfile, axis: int, ends: tuple[float, float], level: float, simulation: Simulation
+) -> tuple[float, float]:
+    """Ends with equal tails of the interval of one mean in the user's units; `ends` are those of its profile."""
+    roots, tail = mean_roots(profile, axis, simulation), 0.5 * (1.0 - level)
+    rng = simulation.generator(profile.component, axis, 2)
+    found = []
+    for sign, end in zip((-1, 1), ends, strict=True):
+        start = abs(end - profile.value) if np.isfinite(end) else 2.0 * profile.error
+
+        def value_at(place: float, sign: int = sign) -> float:
+            return profile.value + sign * float(np.exp(place))
+
+        place = calibrated_end(roots, value_at, float(np.log(start)), STEP, tail, rng, upper=sign > 0)
+        warn_of_error(f"the interval of the mean of component {profile.component}", place)
+        found.append(value_at(place.place))
+    return found[0], found[1]
+
+
+def width_roots(profile: WidthProfile, simulation: Simulation) -> SignedRoots:
+    """What simulates the signed root of a sigma, in the coordinates of the solvers."""
+    if stands_alone(profile.problem):
+        return WidthRoots(_column(profile.problem, profile.axis, scaled=True))
+    return RefittedRoots(profile, WidthOfSample(profile), simulation.n_jobs)
+
+
+def mean_roots(profile: FunctionProfile, axis: int, simulation: Simulation) -> SignedRoots:
+    """What simulates the signed root of a mean, in the user's coordinates."""
+    if stands_alone(profile.problem):
+        return MeanRoots(_column(profile.problem, axis, scaled=False))
+    return RefittedRoots(profile, FunctionOfSample(profile), simulation.n_jobs)
+
+
+def _column(problem: Problem, axis: int, *, scaled: bool) -> OneColumn:
+    observations = in_single_objects(problem.observations)
+    rows = observations.counts & observations.present[:, axis]
+    scale = float(problem.scaling.scale[axis]) if scaled else 1.0
+    values = observations.values[rows, axis] / scale
+    variances = observations.noise_model.variances_of(axis)[rows] / scale**2
+    return OneColumn(values, variances, observations.object_weights[rows])
