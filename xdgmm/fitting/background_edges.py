@@ -101,7 +101,7 @@ def fit_edges(
     Parameters
     ----------
     problem : Problem
-        With a background whose edges are fitted, and start from the box of the problem.
+        With a background whose edges are fitted; they start from its box and from that of the data.
     solution : Solution
         Of that problem, where the fit starts.
     objective : Objective
