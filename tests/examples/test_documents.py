@@ -55,7 +55,7 @@ PAGES = [
     ("lines.md", 5),
     ("intrinsic_widths.md", 7),
     ("migrating.md", 7),
-    ("models.md", 6),
+    ("models.md", 7),
     ("objects.md", 5),
     ("posterior.md", 3),
     ("scikit_learn.md", 3),

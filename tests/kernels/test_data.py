@@ -239,6 +239,19 @@ def test_the_profile_of_one_sigma_is_that_of_its_members(pack, noise):
     assert data.sigma_profile(no_members, *mixture[1:], 2) is None
 
 
+@pytest.mark.parametrize("pack", IMPLEMENTATIONS.values(), ids=IMPLEMENTATIONS)
+@pytest.mark.parametrize("dead", range(K))
+def test_one_component_beside_one_of_weight_zero_has_its_column(pack, dead):
+    given, (weights, means, V) = measurements("standard errors", "complete")
+    data = pack(**given)
+    weights = np.where(np.arange(K) == dead, 0.0, weights)
+    weights /= weights.sum()
+    whole = data.responsibilities(weights, means, V)
+    assert (whole[:, dead] == 0).all()
+    for k in range(K):
+        np.testing.assert_array_equal(data.responsibilities(weights, means, V, k)[:, 0], whole[:, k])
+
+
 @pytest.mark.parametrize("information", [True, False])
 def test_impossible_objects_give_minus_infinity_and_no_nan(pack, information):
     data = pack(np.array([[0.5], [0.5]]), np.array([[0.0], [1.0]]), None)

@@ -14,6 +14,7 @@ from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
 from xdgmm.tables.printing import with_error
 from xdgmm.uncertainty import background_limit, bootstrap, laplace, profile_interval, sample_posterior
+from xdgmm.uncertainty.informative import Informative
 from xdgmm.widths import comparison_table, relations, relations_table, rich_table, widths
 
 
@@ -593,6 +594,24 @@ def test_the_informative_size_of_many_objects_is_found_from_a_part():
     h = 1.0 / (model.covariances_.ravel() + errors**2) ** 2
     found = model.widths(observations)["n_informative"][0]
     assert found == pytest.approx(h.sum() ** 2 / (h**2).sum(), rel=0.03)  # 16,667 of them: h varies by half its mean
+
+
+def test_memberships_that_nearly_vanish_count_relative_to_each_other():
+    errors = np.array([0.5, 1.0, 2.0, 1.0, 0.7])
+    observations = Observations.with_standard_errors(np.arange(5.0), errors)
+    memberships = np.array([1e-200, 3e-200, 1e-200, 0.0, 2e-200])
+    found = Informative.of(observations, memberships, np.array([2.0]), np.array([[1.5]])).size_along(np.ones(1))
+    h = memberships * 1e200 / (1.5 + errors**2) ** 2
+    assert found == pytest.approx(h.sum() ** 2 / (h**2).sum(), rel=1e-12)
+    nobody = Informative.of(observations, np.zeros(5), np.array([2.0]), np.array([[1.5]]))
+    assert np.isnan(nobody.size_along(np.ones(1)))
+
+
+def test_components_that_share_a_width_learn_of_it_from_the_members_of_all():
+    rng = np.random.default_rng(16)
+    x = np.concatenate([rng.normal(0, 1, 12), rng.normal(50, 1, 3)])
+    model = XDGMM(2, covariance_type="tied", means_init=[[0.0], [50.0]]).fit(x, Xerr=0.5)
+    np.testing.assert_allclose(np.asarray(model.widths(x, Xerr=0.5)["n_informative"]), 15.0, rtol=1e-10)
 
 
 # --- Limits by simulation --------------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PRECISION = 0.015  # Monte Carlo standard error of the end of a sigma, relative to it; of a mean, to its distance
+LARGEST_ERROR = 0.02  # of an end, from which there is a warning
 CLEAR = 2.0  # standard errors that separate a tail from the probability sought
 FARTHEST = 40  # steps before an end is called infinite
 LOCAL = 0.5  # probits from the end within which samples take part in the regression
@@ -180,7 +181,7 @@ def _probit_end(x: Floats, k: Floats, n: Floats, z: float) -> End:
 
 def warn_of_error(what: str, end: End) -> None:
     """Tell if the samples allowed did not suffice."""
-    if np.isfinite(end.place) and end.error > PRECISION:
+    if np.isfinite(end.place) and end.error > LARGEST_ERROR:
         warnings.warn(
             f"the simulated end of {what} has a relative Monte Carlo error of {end.error:.2g}, although as many "
             "samples were drawn as are allowed",
