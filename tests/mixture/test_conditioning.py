@@ -76,3 +76,11 @@ def test_beside_its_line_the_density_is_zero_and_nothing_is_nan():
     assert result.log_densities[0] == -np.inf
     assert result.distances[0] == np.inf
     assert np.isfinite(result.means).all()
+
+
+def test_no_variance_is_negative_where_the_covariance_is_negative_by_rounding():
+    covariance = np.array([[72124.39918487, -3233.61252759], [-3233.61252759, 0.0]])
+    covariance[1, 1] = np.nextafter(covariance[0, 1] ** 2 / covariance[0, 0], 0.0)  # eigenvalues -3e-14 and 7e4
+    values, noise = np.array([[-170.0, -317.0]]), np.diag([0.38, 0.0])[None]
+    found = condition_gaussian(np.zeros(2), covariance, values, noise)
+    assert (np.diagonal(found.covariances, axis1=1, axis2=2) >= 0.0).all()

@@ -219,4 +219,6 @@ def _moments_of_whitened(q: Floats, g: Floats, moments: Floats, white: Floats) -
     back = np.swapaxes(white, 1, 2)
     inverse = back @ white
     H = back @ (moments - q[:, None, None] * np.eye(g.shape[1])) @ white
-    return np.einsum("kij,kj->ki", back, g), H, q[:, None, None] * inverse, q * inverse[:, 0, 0] ** 2
+    with np.errstate(over="ignore"):  # of the squares, which only one dimension needs
+        squares = q * inverse[:, 0, 0] ** 2
+    return np.einsum("kij,kj->ki", back, g), H, q[:, None, None] * inverse, squares

@@ -88,6 +88,8 @@ def condition_gaussian(
     G = np.einsum("abn,bin->ian", inverse, RV)
     rest = np.eye(D)[:, :, None] - np.einsum("ian,ajn->ijn", G, R)
     covariances = _congruent(rest, covariance[:, :, None]) + _congruent(G, S)
+    for i in range(D):  # V itself may be negative by rounding, along a direction without width
+        np.maximum(covariances[i, i], 0.0, out=covariances[i, i])
     white = np.einsum("abn,bn->an", inverse, d)
     degenerate = pivots == 0.0
     unexplained = np.abs(d - np.einsum("abn,bn->an", T, white))
