@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 
 import xdgmm
+from xdgmm import GaussianMixture, datasets
 from xdgmm.errors import XdgmmDeprecationWarning, deprecated_names
 
 ROOT = Path(xdgmm.__file__).parent
@@ -164,6 +165,37 @@ print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+SLOW_TO_IMPORT = ("sklearn", "scipy.stats", "matplotlib", "emcee", "pandas", "narwhals", "h5py")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info", "stars.ecsv"],
+        ["fit", "stars.ecsv", "--columns", "v", "--components", "1:2"],
+        ["widths", "model.fits", "stars.ecsv"],
+    ],
+    ids=["info", "fit", "widths"],
+)
+def test_commands_import_no_package_that_they_do_not_need(arguments, tmp_path):
+    """A command ends within a second where its work is small: what takes half a second to import is not imported."""
+    stars = datasets.load("hydrus1")[["v", "e_v"]]
+    stars.write(tmp_path / "stars.ecsv")
+    GaussianMixture([1.0], [[80.0]], [[[9.0]]], names=["v"], units=["km/s"]).write(tmp_path / "model.fits")
+    code = f"""
+import sys
+sys.argv = {["xdgmm", *arguments]!r}
+from xdgmm.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print([name for name in {SLOW_TO_IMPORT} if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def imports_for_type_checkers(path):

@@ -158,14 +158,38 @@ def _with_medians(observations: Observations) -> Floats:
 
 
 def _seeds(observations: Observations, n_components: int, rng: np.random.Generator) -> Floats:
-    from sklearn.cluster import kmeans_plusplus
-
     if n_components == 1:
         return weighted_mean(observations, np.zeros(observations.n_dimensions))[None, :]
-    seed, weights = int(rng.integers(2**31)), observations.object_weights
+    draws = np.random.RandomState(int(rng.integers(2**31)))  # what scikit-learn has, so that its seeds are ours
     points = _with_medians(observations)
-    centres: Floats = kmeans_plusplus(points, n_components, sample_weight=weights, random_state=seed)[0]
-    return centres
+    seeds: Floats = points[kmeans_plusplus(points, observations.object_weights, n_components, draws)]
+    return seeds
+
+
+def kmeans_plusplus(points: Floats, weights: Floats, n_clusters: int, draws: np.random.RandomState) -> NDArray[np.intp]:
+    """Rows (n_clusters,) of the points (N, D) that greedy k-means++ takes as centres.
+
+    Each centre is drawn with a probability proportional to weight times squared distance from the centres before it;
+    of a few such candidates the one is taken that leaves the smallest sum of squares (Arthur & Vassilvitskii 2007, sec.
+    5; the number of candidates is that of their code).
+    """
+    n_candidates = 2 + int(np.log(n_clusters))
+    rows = [int(draws.choice(len(points), p=weights / weights.sum()))]
+    squares = _squared_distances(points, points[rows[0]])
+    for _ in range(1, n_clusters):
+        sums = np.cumsum(weights * squares)
+        drawn = np.searchsorted(sums, draws.uniform(size=n_candidates) * (weights @ squares))
+        candidates = np.minimum(drawn, len(points) - 1)  # the two sums differ by rounding
+        left = [np.minimum(squares, _squared_distances(points, points[row])) for row in candidates]
+        best = int(np.argmin([weights @ each for each in left]))
+        rows.append(int(candidates[best]))
+        squares = left[best]
+    return np.array(rows)
+
+
+def _squared_distances(points: Floats, centre: Floats) -> Floats:
+    differences = points - centre
+    return np.asarray(np.einsum("nd,nd->n", differences, differences))
 
 
 def _scatter(observations: Observations, centre: Floats) -> Floats:

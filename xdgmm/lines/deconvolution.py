@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from xdgmm.basics.arrays import read_only
 from xdgmm.basics.parameters import check_level
+from xdgmm.basics.quantiles import normal_cdf, normal_quantile
 from xdgmm.errors import DeprecatedAlias, InputError, deprecated_arguments
 from xdgmm.widths.columns import FWHM
 from xdgmm.widths.velocity import CONVENTIONS
@@ -289,7 +289,7 @@ class IntrinsicWidths:
     @property
     def resolved_pvalue(self) -> Any:
         """Probability of a width at least as large as observed, if the line had none of its own (one-sided)."""
-        return self._masked(norm.sf(profile_likelihood.signed_root(*self._logarithms)))
+        return self._masked(normal_cdf(-profile_likelihood.signed_root(*self._logarithms)))
 
     @property
     def is_limit(self) -> Any:
@@ -363,7 +363,7 @@ class IntrinsicWidths:
 
     @property
     def _resolved(self) -> NDArray[np.bool_]:
-        return np.asarray(profile_likelihood.signed_root(*self._logarithms) > norm.ppf(LIMIT_LEVEL))
+        return np.asarray(profile_likelihood.signed_root(*self._logarithms) > normal_quantile(LIMIT_LEVEL))
 
     def _shown(self, numbers: Array, power: int = 1) -> Any:
         """Numbers with their unit, masked where the width is missing."""

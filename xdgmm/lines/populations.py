@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from xdgmm.basics.parameters import check_level
+from xdgmm.basics.quantiles import normal_cdf, normal_quantile
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.fitting import FitResult, Fixed, Model, Settings, fit
 from xdgmm.observations import Observations
@@ -244,7 +244,7 @@ class Population:
     @property
     def resolved_pvalue(self) -> float:
         """Probability of widths at least as large as these, if the mean intrinsic variance were zero (one-sided)."""
-        return float(norm.cdf(self._root.at(0.0)))
+        return float(normal_cdf(self._root.at(0.0)))
 
     @property
     def is_limit(self) -> bool:
@@ -288,7 +288,7 @@ class Population:
             If the level is not between 0 and 1.
         """
         found = profile_interval(self.result.mixture, self.observations, 0, 0, level)
-        shift = norm.ppf(0.5 + 0.5 * level) * self.scatter_shift
+        shift = normal_quantile(0.5 + 0.5 * level) * self.scatter_shift
         low = self._scatter - np.hypot(self._scatter - found.low, shift)
         high = self._scatter + np.hypot(found.high - self._scatter, shift)
         return self._with_unit(max(low, 0.0), 2), self._with_unit(high, 2)
@@ -304,7 +304,7 @@ class Population:
         limit = width_limit(self.result.mixture, self.observations, 0, 0, level)
         if not limit.consistent_with_zero:
             return self.scatter_interval(2.0 * level - 1.0)[1]
-        above = np.hypot(limit.upper - self._scatter, norm.ppf(level) * self.scatter_shift)
+        above = np.hypot(limit.upper - self._scatter, normal_quantile(level) * self.scatter_shift)
         return self._with_unit(self._scatter + above, 2)
 
     @property

@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
-from scipy.stats import norm
+
+from xdgmm.basics.quantiles import normal_quantile
 
 HALVINGS = 30  # V is stationary along the ellipse, so that an angle good to 1e-9 is exact
 NODES = np.linspace(-6.0, 6.0, 13)  # errors from the maximum
@@ -32,7 +33,7 @@ def signed_root(log_width: Array, r: Array, log_lsf: Array, f: Array) -> Array:
 
 def interval(log_width: Array, r: Array, log_lsf: Array, f: Array, level: float) -> tuple[Array, Array]:
     """Ends of the profile-likelihood interval of sqrt(V), V >= 0, at a level: both finite, the lower one 0 or more."""
-    radius = _radius(norm.ppf(0.5 + 0.5 * level), signed_root(log_width, r, log_lsf, f))
+    radius = _radius(normal_quantile(0.5 + 0.5 * level), signed_root(log_width, r, log_lsf, f))
     low = _extreme(log_width, r, log_lsf, f, -radius)
     high = _extreme(log_width, r, log_lsf, f, radius)
     return np.sqrt(np.maximum(low, 0.0)), np.sqrt(high)
@@ -40,7 +41,7 @@ def interval(log_width: Array, r: Array, log_lsf: Array, f: Array, level: float)
 
 def upper_limit(log_width: Array, r: Array, log_lsf: Array, f: Array, level: float) -> Array:
     """Where the profile likelihood of sqrt(V) has fallen by ``z(level)^2 / 2`` from its maximum over V >= 0."""
-    radius = _radius(norm.ppf(level), signed_root(log_width, r, log_lsf, f))
+    radius = _radius(normal_quantile(level), signed_root(log_width, r, log_lsf, f))
     return np.sqrt(_extreme(log_width, r, log_lsf, f, radius))
 
 
@@ -98,12 +99,12 @@ class SignedRoot:
     def interval(self, level: float, least: float = -np.inf) -> tuple[float, float]:
         """Where twice the log-likelihood has fallen by the quantile from its maximum over numbers from `least` on."""
         below = self._below(least)
-        radius = np.hypot(norm.ppf(0.5 + 0.5 * level), below)
+        radius = np.hypot(normal_quantile(0.5 + 0.5 * level), below)
         return max(self.where(-radius), least), self.where(radius)
 
     def upper_limit(self, level: float, least: float = -np.inf) -> float:
         """One-sided upper limit by the same rule."""
-        return self.where(np.hypot(norm.ppf(level), self._below(least)))
+        return self.where(np.hypot(normal_quantile(level), self._below(least)))
 
     def _below(self, least: float) -> float:
         return self.at(least) if self.best < least else 0.0

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import log_ndtr
-from scipy.stats import norm
 
+from xdgmm.basics.quantiles import normal_log_density, normal_quantile
 from xdgmm.errors import XdgmmWarning
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class _Outcomes:
     def end(self, probability: float) -> End:
         """Where a probit regression on the places has this probability, and the standard error of that place."""
         x, k, n = (np.array(each, dtype=float) for each in (self.places, self.counts, self.sizes))
-        z = norm.ppf(probability)
-        off = np.abs(norm.ppf((k + 0.5) / (n + 1.0)) - z)
+        z = normal_quantile(probability)
+        off = np.abs(normal_quantile((k + 0.5) / (n + 1.0)) - z)
         used = off <= max(LOCAL, np.sort(off)[min(2, off.size - 1)])
         found = _probit_end(x[used], k[used], n[used], z)
         return End(float(np.clip(found.place, x.min(), x.max())), found.error)
@@ -163,7 +163,7 @@ def _probit_end(x: Floats, k: Floats, n: Floats, z: float) -> End:
     information = np.eye(2)
     for _ in range(50):
         eta = design @ beta
-        log_density = norm.logpdf(eta)
+        log_density = normal_log_density(eta)
         low, high = np.exp(log_density - log_ndtr(eta)), np.exp(log_density - log_ndtr(-eta))
         score = design.T @ (k * low - (n - k) * high)
         information = (design * (n * low * high)[:, None]).T @ design

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import norm
 
 from xdgmm.basics.parameters import check_level
+from xdgmm.basics.quantiles import normal_cdf, normal_quantile
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ONE_SIGMA = float(norm.cdf(1.0) - norm.cdf(-1.0))  # 68.27%
+ONE_SIGMA = float(normal_cdf(1.0) - normal_cdf(-1.0))  # 68.27%
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class Estimate:
     @classmethod
     def symmetric(cls, value: Any, error: Any, level: float) -> Estimate:
         """The normal interval around a value."""
-        half = norm.ppf(0.5 + 0.5 * level) * error
+        half = normal_quantile(0.5 + 0.5 * level) * error
         return cls(value, error, value - half, value + half)
 
     @classmethod

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.stats import chi2
 
 from xdgmm.basics.parameters import check_level
+from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Problem
 from xdgmm.fitting.coordinates import FactorCoordinates
@@ -258,7 +258,7 @@ def _ends(profile: FunctionProfile, level: float) -> tuple[float, float]:
 
 
 def _end(profile: FunctionProfile, level: float, direction: float) -> float:
-    quantile, limits = chi2.ppf(level, 1), profile.limits
+    quantile, limits = chi_squared_quantile(level), profile.limits
     bound = limits.high if direction > 0 else limits.low
     edge = EDGE if np.isfinite(bound) else np.inf
 

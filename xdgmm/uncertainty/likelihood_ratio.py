@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import chi2
 
+from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem, responsibilities, solvers
 
@@ -159,7 +159,7 @@ def one_sided_quantile(level: float) -> float:
 
     Self & Liang 1987, J. Am. Stat. Assoc. 82, 605; 2.7055 at 95%.
     """
-    return float(chi2.ppf(2 * level - 1, 1))
+    return float(chi_squared_quantile(2 * level - 1))
 
 
 def root_between(function: Callable[[float], float], near: float, far: float) -> float:

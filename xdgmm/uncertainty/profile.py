@@ -11,9 +11,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import chi2
 
 from xdgmm.basics.parameters import check_level
+from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import Problem
 from xdgmm.fitting.objective import information_of
@@ -338,7 +338,7 @@ class _Ends:
 
     def at(self, level: float) -> tuple[float, float]:
         """Lower and upper end at a level, in the caller's units."""
-        quantile = chi2.ppf(level, 1)
+        quantile = chi_squared_quantile(level)
 
         def fallen(sigma: float) -> float:
             return float(min(2.0 * (self.top - self.profile.at(sigma)), CAPPED + quantile) - quantile)

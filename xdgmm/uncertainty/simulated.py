@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
 
 from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError
 
 from .calibration import CLEAR, End, SignedRoots, calibrated_end, warn_of_error
@@ -154,7 +154,7 @@ def simulated_width_interval(profile: WidthProfile, level: float, simulation: Si
     """Ends with equal tails of the interval of one sigma, in the user's units."""
     roots, tail = width_roots(profile, simulation), 0.5 * (1.0 - level)
     rng = simulation.generator(profile.component, profile.axis, 1)
-    high = _upper_end(profile, roots, float(chi2.ppf(level, 1)), tail, rng)
+    high = _upper_end(profile, roots, float(chi_squared_quantile(level)), tail, rng)
     warn_of_error(f"the interval of the sigma of component {profile.component}", high)
     low = _lower_width(roots, profile.value, tail, rng)
     warn_of_error(f"the interval of the sigma of component {profile.component}", low)

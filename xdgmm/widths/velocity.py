@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
+from xdgmm.basics.quantiles import normal_quantile
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ToVelocity:
         if unit is None:
             raise InputError("the columns have no unit, so they do not become velocities; give them one")
         self.unit, self.rest, self.convention = unit, rest, convention
-        self.relative_error, self.deviations = 0.0, norm.ppf(0.5 + 0.5 * level)
+        self.relative_error, self.deviations = 0.0, normal_quantile(0.5 + 0.5 * level)
         if distance is not None:
             _check_positive(distance, "distance", "a length", "kpc")
             self.factor = _proper_motion_factor(unit, distance)
