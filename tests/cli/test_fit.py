@@ -47,6 +47,49 @@ def test_a_range_of_components_is_chosen_by_bic(xdgmm, tmp_path):
     assert "chosen: 2" in done.stdout
 
 
+def test_a_number_of_components_at_the_end_of_the_range_is_said(xdgmm, tmp_path):
+    table = datasets.load("neutron_stars")
+    Table({"m": table["m"].value, "e_m": table["e_m"].value}).write(tmp_path / "masses.csv")
+    command = ["fit", "masses.csv", "--columns", "m", "--components"]
+    done = xdgmm(*command, "1:2", cwd=tmp_path)
+    assert "2 components are the most that were tried, and BIC may be lower for more" in done.stdout
+    assert "that were tried" in json.loads(xdgmm(*command, "1:2", "--json", cwd=tmp_path).stdout)["remarks"][1]
+    assert "that were tried" not in xdgmm(*command, "2", cwd=tmp_path).stdout
+
+
+@pytest.fixture
+def many_columns(tmp_path):
+    """Three clouds in five columns."""
+    rng = np.random.default_rng(1)
+    names, centres = [f"c{i}" for i in range(5)], 30.0 * np.eye(3, 5)
+    values = centres[np.repeat(range(3), 100)] + rng.normal(size=(300, 5))
+    Table({**dict(zip(names, values.T, strict=True)), **{f"e_{name}": np.full(300, 0.2) for name in names}}).write(
+        tmp_path / "many.fits"
+    )
+    return ["many.fits", "--columns", ",".join(names), "--components", "3"], tmp_path
+
+
+def test_a_long_report_is_cut_to_a_screen_and_says_what_is_left_out(xdgmm, many_columns):
+    arguments, folder = many_columns
+    short = xdgmm("fit", *arguments, "--report", "short.ecsv", "--output", "m.fits", cwd=folder).stdout
+    assert len(short.splitlines()) <= 55
+    assert "not printed: 9 widths, 24 comparisons, 27 relations; --full prints all rows" in short
+    full = xdgmm("fit", *arguments, "--full", "--report", "full.ecsv", cwd=folder).stdout
+    assert "not printed" not in full
+    assert full.count("principal 5") == 6
+    assert full.count("correlation") == 30
+    assert full.count("separation") == 3
+    for row in short.splitlines():
+        if row.lstrip().startswith(("0 ", "1 ", "2 ")):
+            assert row.split() in [other.split() for other in full.splitlines()]
+    assert len(QTable.read(folder / "short.ecsv")) == len(QTable.read(folder / "full.ecsv")) == 30
+    of_widths = xdgmm("widths", "m.fits", "many.fits", cwd=folder).stdout
+    assert "not printed: 9 widths, 24 comparisons, 27 relations" in of_widths
+    assert "not printed" not in xdgmm("widths", "m.fits", "many.fits", "--full", cwd=folder).stdout
+    found = json.loads(xdgmm("fit", *arguments, "--json", cwd=folder).stdout)
+    assert (len(found["widths"]["rows"]), len(found["relations"]["rows"])) == (30, 33)
+
+
 def test_two_columns_and_no_errors(xdgmm, outputs, tmp_path):
     rng = np.random.default_rng(0)
     Table({"a": rng.normal(size=50), "b": rng.normal(size=50)}).write(tmp_path / "t.ecsv")

@@ -46,6 +46,25 @@ def test_a_number_without_a_maximum_is_left_out_and_named():
     assert selection.degenerate == (10,)
 
 
+@pytest.mark.parametrize(
+    ("candidates", "said"),
+    [([1, 2], "2 components are the most"), ([2, 3], "2 components are the fewest"), ([1, 2, 3], ""), ([2], "")],
+)
+def test_a_choice_at_the_end_of_the_range_is_said(masses, candidates, said):
+    selection = search(masses, candidates, rng=0)
+    assert selection.chosen == 2
+    assert [remark.startswith(said) for remark in selection.remarks] == ([True] if said else [])
+
+
+def test_one_component_has_no_smaller_number_and_all_objects_no_larger_one():
+    hydrus = Observations.from_table(datasets.load("hydrus1"), "v")
+    assert search(hydrus, [1, 2], rng=0).remarks == ()
+    two = Observations.with_standard_errors([0.0, 100.0], 0.1)
+    selection = search(two, [1, 2], rng=0)
+    assert selection.chosen == 2
+    assert selection.remarks == ()
+
+
 def test_no_maximum_at_all_is_an_error():
     with pytest.raises(DegenerateError, match="no maximum; give errors"):
         search(Observations.exact(np.zeros(5)), [1])

@@ -13,6 +13,7 @@ from .options import (
     CorrelationsChoice,
     CovarianceType,
     Errors,
+    Full,
     Hdu,
     Json,
     OnBad,
@@ -59,6 +60,7 @@ def fit(
     mcmc: Annotated[
         bool, flag("--mcmc", help="Find errors from samples of the posterior (emcee), not from the curvature.")
     ] = False,
+    full: Full = False,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -90,6 +92,6 @@ def fit(
     model = Model(covariance_type.value, background=Background() if background else None)
     settings = Settings(model=model, n_init=starts, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    document = FitReport(table.name, observations, files, printer, options).fit(candidates, settings, seed)
+    document = FitReport(table.name, observations, files, printer, options, full=full).fit(candidates, settings, seed)
     printer.print_json(document)
     raise typer.Exit(0 if document["converged"] else 1)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .output_files import FitFiles
     from .printing import Printer
 
+SCREEN = 36  # rows of all tables of a report that is printed in full
+MOST_WIDTHS, FEW = 20, 6  # rows of a longer one: widths along columns; those along principal axes, and other tables
+
 
 @dataclass(frozen=True)
 class FitReport:
@@ -35,6 +38,8 @@ class FitReport:
     printer : Printer
     options : dict
         Options of `xdgmm.widths.widths`, and `rng` for its samples.
+    full : bool
+        Whether every row is printed; otherwise a long report is cut to a screen.
     """
 
     title: str
@@ -42,6 +47,7 @@ class FitReport:
     files: FitFiles
     printer: Printer
     options: dict[str, Any] = field(default_factory=dict)
+    full: bool = False
 
     def print_data(self) -> None:
         """Print how many objects were read, with which errors, and what is missing."""
@@ -59,7 +65,7 @@ class FitReport:
         if len(candidates) > 1:
             self.printer.print(_bic_sentence(selection))
         ended = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
-        document, sampled = self.report(result, (ended, *result.remarks))
+        document, sampled = self.report(result, (ended, *selection.remarks, *result.remarks))
         criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
         return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
 
@@ -83,10 +89,7 @@ class FitReport:
             relations = None
             if sum(mixture.means.shape) > 2:
                 relations = reports.relations(fitted, self.observations, **_relation_options(options))
-        self.printer.print(reports.rich_table(report))
-        self.printer.print(reports.comparison_table(report))
-        if relations is not None:
-            self.printer.print(reports.relations_table(relations))
+        self._print_tables(report, relations, n_columns=mixture.means.size)
         sentences = (*sentences, *_cautions(report, self.observations))
         for sentence in sentences:
             self.printer.print(escaped(sentence))
@@ -107,6 +110,31 @@ class FitReport:
             "written": [str(path) for path in written],
         }
         return document, getattr(options.get("samples"), "converged", True)
+
+    def _print_tables(self, report: QTable, relations: QTable | None, n_columns: int) -> None:
+        """Print the tables; of a long report the first rows, and how many are left out.
+
+        The report begins with `n_columns` rows of widths along columns, which those along principal axes follow.
+        """
+        from xdgmm import widths as reports
+
+        n_relations = 0 if relations is None else len(relations)
+        whole = self.full or 2 * len(report) + n_relations <= SCREEN
+        most, few = (len(report), len(report) + n_relations) if whole else (MOST_WIDTHS, FEW)
+        rows = [*range(min(n_columns, most)), *range(n_columns, min(n_columns + few, len(report)))]
+        compared = rows if whole else range(min(n_columns, few))
+        self.printer.print(reports.rich_table(report[rows]))
+        self.printer.print(reports.comparison_table(report[list(compared)]))
+        if relations is not None:
+            self.printer.print(reports.relations_table(relations[:few]))
+        left_out = {
+            "widths": len(report) - len(rows),
+            "comparisons": len(report) - len(compared),
+            "relations": max(n_relations - few, 0),
+        }
+        if any(left_out.values()):
+            counts = ", ".join(f"{n} {what}" for what, n in left_out.items() if n)
+            self.printer.print(f"not printed: {counts}; --full prints all rows, --json holds them")
 
     def _with_samples(self, fitted: FitResult | GaussianMixture) -> dict[str, Any]:
         """The options of the report, with the samples if its method needs some."""

@@ -107,6 +107,7 @@ OverwriteColumns = Annotated[
     bool, flag("--overwrite-columns", help="Replace columns of the table that have the names of new ones.")
 ]
 Overwrite = Annotated[bool, flag("--overwrite", help="Replace outputs that exist.")]
+Full = Annotated[bool, flag("--full", help="Print every row of a long report, not only what fits a screen.")]
 Json = Annotated[bool, flag("--json", help="Print the results as one JSON object.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and results only as --json.")]
 

@@ -15,6 +15,7 @@ from .options import (
     Correlations,
     CorrelationsChoice,
     Errors,
+    Full,
     Hdu,
     Json,
     Limit,
@@ -69,6 +70,7 @@ def widths(
     report: Report = None,
     seed: Annotated[int, typer.Option(help="Seed of simulations, bootstrap and posterior samples.", min=0)] = 0,
     *,
+    full: Full = False,
     overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -109,7 +111,7 @@ def widths(
         "rest": parse_quantity(rest, "--rest"),
         "convention": convention.value,
     }
-    widths_report = FitReport(f"{model.name}, {table.name}", observations, files, printer, options)
+    widths_report = FitReport(f"{model.name}, {table.name}", observations, files, printer, options, full=full)
     widths_report.print_data()
     fitted = mixture if method.value not in ("bootstrap", "mcmc") else _refitted(mixture, observations)
     document, converged = widths_report.report(fitted, _other_data(mixture, observations))

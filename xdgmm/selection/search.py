@@ -54,6 +54,18 @@ class ModelSelection:
         """The fit with the chosen number of components."""
         return self.results[int(np.argmin(self.bic))]
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence where the chosen number is at an end of the range that was tried: another may be better."""
+        tried, chosen = {*self.n_components, *self.degenerate}, self.chosen
+        if len(tried) > 1 and chosen == max(tried) < self.result.n_objects:
+            most, more = "most", "more"
+        elif len(tried) > 1 and chosen == min(tried) > 1:
+            most, more = "fewest", "fewer"
+        else:
+            return ()
+        return (f"{chosen} components are the {most} that were tried, and BIC may be lower for {more}: try {more}",)
+
 
 def search(
     observations: Observations,
