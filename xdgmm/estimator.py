@@ -34,19 +34,17 @@ from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Literal, Self, TypeAlias
+    from typing import Literal, Self
 
-    from astropy.table import QTable, Table
-    from narwhals.typing import IntoDataFrame
+    from astropy.table import QTable
     from numpy.typing import ArrayLike, NDArray
 
     from xdgmm.fitting import FitResult, Prior, Progress
     from xdgmm.mixture import Background
     from xdgmm.objects import Denoised
     from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Measurements
     from xdgmm.uncertainty import PosteriorSamples
-
-    Measurements: TypeAlias = ArrayLike | Observations | Table | IntoDataFrame
 
 warn_of_foreign_files()
 
@@ -399,6 +397,17 @@ class XDGMM(DensityMixin, BaseEstimator):
     def predict(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.intp]:
         """Most probable component of each object (N,); K stands for the background."""
         return np.asarray(self.predict_proba(X, Xerr=Xerr).argmax(axis=1))
+
+    def fit_predict(
+        self,
+        X: Measurements,
+        y: None = None,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> NDArray[np.intp]:
+        """Fit, and the most probable component of each object (N,): ``fit(X, Xerr=...).predict(X, Xerr=...)``."""
+        return self.fit(X, y, Xerr=Xerr, sample_weight=sample_weight).predict(X, Xerr=Xerr)
 
     def denoise(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> Denoised:
         """True values of each object, missing ones imputed: means, covariances, samples, quantiles.

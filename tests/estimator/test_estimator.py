@@ -144,6 +144,28 @@ def test_labels_and_samples_follow_the_mixture():
     assert np.mean(labels == 0) == pytest.approx(model.weights_[0], abs=4 * 0.5 / np.sqrt(5000))
 
 
+def test_fit_predict_is_fit_and_predict():
+    x, e = two_groups()
+    weights = np.linspace(0.5, 1.5, len(x))
+    model = XDGMM(2, random_state=3)
+    labels = model.fit_predict(x, Xerr=e, sample_weight=weights)
+    expected = XDGMM(2, random_state=3).fit(x, Xerr=e, sample_weight=weights)
+    assert (model.means_ == expected.means_).all()
+    assert labels.dtype.kind == "i"
+    assert (labels == expected.predict(x, Xerr=e)).all()
+    assert (model.fit_predict(Observations.with_standard_errors(x, e, weights)) == labels).all()
+    with pytest.raises(InputError, match="Xerr="):
+        model.fit_predict(x, e)
+
+
+def test_fit_predict_of_exact_values_is_that_of_scikit_learn():
+    x = np.r_[np.random.default_rng(0).normal(0, 1, (60, 2)), np.random.default_rng(1).normal(8, 1, (40, 2))]
+    theirs = SklearnMixture(2, random_state=0).fit_predict(x)
+    ours = XDGMM(2, random_state=0).fit_predict(x)
+    assert len(np.unique(ours)) == 2
+    assert len(np.unique(np.column_stack([ours, theirs]), axis=0)) == 2  # the same groups
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_the_same_maximum():
     x, e = two_groups()
     one, same, other = (XDGMM(2, random_state=seed).fit(x, Xerr=e) for seed in (1, 1, np.random.default_rng(2)))

@@ -2,10 +2,14 @@
 
 import warnings
 
+import astropy.units as u
 import numpy as np
+import pandas as pd
 import pytest
+from astropy.table import QTable
 
 from xdgmm import GaussianMixture, InputError, Observations
+from xdgmm.errors import XdgmmDeprecationWarning
 from xdgmm.plotting import PLOT_SUFFIXES, plot_fit, save
 
 ONE = GaussianMixture([0.4, 0.6], [[0.0], [5.0]], [[[1.0]], [[0.0]]], names=["v"], units=["km/s"])
@@ -25,6 +29,44 @@ def test_one_coordinate_shows_histogram_densities_and_error_bars():
     assert "component 1: width near zero" in labels
     assert bottom.get_xlabel() == "v [km s⁻¹]"
     assert figure.get_suptitle() == "a title"
+
+
+def drawn(figure):
+    """Everything that a picture of one coordinate shows, as numbers."""
+    top, bottom = figure.axes
+    bars = [bar.get_height() for bar in top.patches]
+    lines = [line.get_xydata().ravel() for axes in (top, bottom) for line in axes.lines]
+    return np.concatenate([bars, *lines])
+
+
+def test_whatever_fit_takes_can_be_drawn():
+    rng = np.random.default_rng(0)
+    v, e, weights = rng.normal(size=60), rng.uniform(0.1, 1, 60), rng.uniform(0.5, 1.5, 60)
+    kms = u.km / u.s
+    expected = drawn(plot_fit(ONE, Observations.with_standard_errors(v, e)))
+    extra = {"w": rng.normal(size=60), "e_w": np.ones(60)}
+    frame = pd.DataFrame({"v": v})
+    for X, options in (
+        (v, {"Xerr": e}),
+        (v[:, None], {"Xerr": e[:, None]}),
+        (v * kms, {"Xerr": e * kms}),
+        (v[:, None], {"Xerr": (e**2)[:, None, None]}),
+        (frame, {"Xerr": pd.DataFrame({"v": e})}),
+        (QTable({"v": v * kms, "e_v": e * kms, **extra}), {}),
+    ):
+        np.testing.assert_allclose(drawn(plot_fit(ONE, X, **options)), expected, rtol=1e-12, atol=1e-12)
+    in_metres = drawn(plot_fit(ONE, (1000 * v) * (u.m / u.s), Xerr=e * kms))
+    np.testing.assert_allclose(in_metres, expected, rtol=1e-9, atol=1e-9)
+    weighted = drawn(plot_fit(ONE, v, Xerr=e, sample_weight=weights))
+    assert np.abs(weighted - expected).max() > 1e-3
+    np.testing.assert_array_equal(weighted, drawn(plot_fit(ONE, Observations.with_standard_errors(v, e, weights))))
+
+
+def test_data_of_other_coordinates_are_refused_and_the_old_argument_works():
+    with pytest.raises(InputError, match=r"X has 2 coordinates, but the mixture has 1 \(v\)"):
+        plot_fit(ONE, np.zeros((5, 2)), Xerr=1.0)
+    with pytest.warns(XdgmmDeprecationWarning, match="X="):
+        plot_fit(ONE, observations=observed())
 
 
 def test_the_intrinsic_curve_integrates_to_the_weight_of_what_has_a_width():

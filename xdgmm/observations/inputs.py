@@ -14,12 +14,24 @@ from .observations import Observations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
+    from astropy.table import Table
+    from narwhals.typing import IntoDataFrame
     from numpy.typing import ArrayLike
 
+    Measurements: TypeAlias = ArrayLike | Observations | Table | IntoDataFrame
 
-def as_observations(X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Observations:
+
+def as_observations(
+    X: Any,
+    Xerr: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    columns: Sequence[str] | None = None,
+) -> Observations:
     """`Observations` of values X with errors and weights; Observations and tables hold their own.
+
+    Of a table, every column for which an error column is found, or those in `columns` if it has all of these.
 
     Raises
     ------
@@ -33,7 +45,10 @@ def as_observations(X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayL
                 raise InputError(
                     f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
                 )
-        return X if isinstance(X, Observations) else Observations.from_table(X)
+        if isinstance(X, Observations):
+            return X
+        has_all = columns is not None and set(columns) <= set(X.colnames)
+        return Observations.from_table(X, columns if has_all else None)
     names = frame_names(X)
     _check_order_of_columns(X, Xerr)
     _check_order_of_rows(X, Xerr)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, deprecated_arguments
 from xdgmm.files import atomic_write, check_output
 from xdgmm.kernels import Independent
+from xdgmm.observations.inputs import as_observations
 from xdgmm.text import printable
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Measurements
 
 INTRINSIC, OBSERVED, DATA = "#0b5394", "#d95f02", "#9a9a9a"
 PLOT_SUFFIXES = (".png", ".pdf", ".svg")
@@ -29,15 +31,26 @@ MOST_BARS = 400  # objects whose error bars are drawn
 MOST_NOISES = 2000  # objects over which densities convolved with the noise are averaged
 
 
-def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | None = None) -> Figure:
+@deprecated_arguments(observations="X")
+def plot_fit(
+    mixture: GaussianMixture,
+    X: Measurements,
+    title: str | None = None,
+    *,
+    Xerr: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> Figure:
     """Draw a fitted mixture over its observations.
 
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
-        Drawn in the units of the mixture.
+    X : Observations, Table, data frame, Quantity or array (N,) or (N, D)
+        What was measured, as for `XDGMM.fit`; of a table, the columns that the mixture is named after.  It is drawn in
+        the units of the mixture, in which numbers without a unit are taken to be.
     title : str, optional
+    Xerr, sample_weight : optional
+        Errors and weights, as for `XDGMM.fit`, of an X that holds none.
 
     Returns
     -------
@@ -49,12 +62,27 @@ def plot_fit(mixture: GaussianMixture, observations: Observations, title: str | 
     Raises
     ------
     InputError
-        If there are more than six coordinates, or the units of the observations do not convert to those of the mixture.
+        If X cannot be used or has not the coordinates of the mixture, if these are more than six, or if units do not
+        convert to those of the mixture.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, datasets
+    >>> from xdgmm.plotting import plot_fit
+    >>> stars = datasets.load("hydrus1")
+    >>> model = XDGMM().fit(stars["v"], Xerr=stars["e_v"])
+    >>> figure = plot_fit(model.mixture_, stars["v"], "Hydrus I", Xerr=stars["e_v"])
     """
     from matplotlib.figure import Figure
 
-    observations = observations.select(observations.counts).in_units(mixture.units)
+    observations = as_observations(X, Xerr, sample_weight, mixture.names)
     D = mixture.n_dimensions
+    if observations.n_dimensions != D:
+        raise InputError(
+            f"X has {observations.n_dimensions} coordinates, but the mixture has {D} ({', '.join(mixture.names)}); "
+            "give the data it was fitted to"
+        )
+    observations = observations.select(observations.counts).in_units(mixture.units)
     if D > MOST_COORDINATES:
         raise InputError(f"a picture shows at most {MOST_COORDINATES} coordinates, but there are {D}; choose fewer")
     if D == 1 and observations.projections is None:
