@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from xdgmm import XDGMM, InputError, Observations
+from xdgmm import XDGMM, Background, InputError, Observations
+from xdgmm.uncertainty import function_interval
 from xdgmm.widths import relations, widths
 
 RNG = np.random.default_rng(5)
@@ -17,9 +18,9 @@ def numbers(column):
     return np.ma.filled(np.ma.asarray(column, dtype=float), -1.0)
 
 
-def report(power, dimensions, n_components, method="information"):
-    scale = 2.0**power
-    data = Observations.with_standard_errors(VALUES[:, :dimensions] * scale, ERRORS[:, :dimensions] * scale)
+def report(power, dimensions, n_components, method="information", n_objects=30):
+    scale, values, errors = 2.0**power, VALUES[:n_objects, :dimensions], ERRORS[:n_objects, :dimensions]
+    data = Observations.with_standard_errors(values * scale, errors * scale)
     result = XDGMM(n_components, random_state=0).fit(data).result_
     found = widths(result, data, method=method)
     assert "nan" not in str(found)
@@ -46,8 +47,56 @@ def test_a_power_of_two_changes_nothing_but_the_scale(power, dimensions, n_compo
 
 
 @pytest.mark.parametrize("power", [-490, 490])
-def test_profiles_too(power):
-    np.testing.assert_allclose(report(power, 1, 1, "profile"), report(0, 1, 1, "profile"), rtol=1e-6)
+@pytest.mark.parametrize("n_objects", [7, pytest.param(30, marks=SLOW)])
+def test_profiles_too(power, n_objects):
+    """For few objects they are simulated, with the same random numbers."""
+    expected = report(0, 1, 1, "profile", n_objects)
+    np.testing.assert_allclose(report(power, 1, 1, "profile", n_objects), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [-490, 490])
+def test_intervals_of_functions_too(power):
+    """Around 1e-148 the interval of a covariance had no width: its slopes were squared."""
+
+    def interval(power):
+        scale = 2.0**power
+        data = Observations.with_standard_errors(VALUES * scale, ERRORS * scale)
+        mixture = XDGMM(random_state=0).fit(data).mixture_
+        found = function_interval(lambda of: of.covariances[0, 0, 1], mixture, data)
+        return np.array([found.value, found.error, found.low, found.high]) / scale / scale
+
+    np.testing.assert_allclose(interval(power), interval(0), rtol=1e-6)
+
+
+def beside_a_background(power, dimensions, correlation, of):
+    """A line on a continuum: edges, fraction and width, in units of the scale."""
+    rng, scale, N = np.random.default_rng(3), 2.0**power, 40
+    in_box = rng.random((N, 1)) < 0.5
+    true = np.where(in_box, rng.uniform(-5.0, 5.0, (N, dimensions)), 0.3 * rng.standard_normal((N, dimensions)))
+    e = rng.uniform(0.1, 0.5, (N, dimensions))
+    values = (true + e * rng.standard_normal((N, dimensions))) * scale
+    covariances = (e[:, :, None] * e[:, None]) * np.where(np.eye(dimensions), 1.0, correlation)
+    data = Observations.with_covariances(values, covariances * scale**2)
+    result = XDGMM(background=Background(of=of), random_state=0).fit(data).result_
+    assert result.converged
+    found, box = widths(result, data), np.ravel(result.mixture.background.box)
+    shown = [np.ma.compressed(found[name]) / scale for name in ("mean", "mean_error", "sigma", "sigma_error")]
+    return np.concatenate([box / scale, [result.mixture.background.fraction], *shown])
+
+
+@pytest.mark.parametrize("power", [-490, 490])
+@pytest.mark.parametrize(
+    ("dimensions", "correlation", "of"),
+    [
+        (1, 0.0, "true values"),
+        (1, 0.0, "measured values"),
+        pytest.param(2, 0.5, "true values", marks=SLOW),  # joint integrals
+    ],
+)
+def test_the_edges_of_a_background_too(power, dimensions, correlation, of):
+    """Squares of slopes of around 1e148 are too large for a float: numpy warned, and no step was taken."""
+    expected = beside_a_background(0, dimensions, correlation, of)
+    np.testing.assert_allclose(beside_a_background(power, dimensions, correlation, of), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-152, 1e-200, 1e-300])

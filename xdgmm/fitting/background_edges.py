@@ -11,6 +11,9 @@ quasi-Newton steps.  Their first matrix is ``sum omega r^2 (d ln p / d edge)^2``
 
 Where the background has fewer than two objects, the box is that of the data.
 
+Steps are taken in edges divided by the scale of the solvers' coordinates: squares of slopes and of widths are then of
+order one, whatever the units of the values are.
+
 An exact value outside the box has a density of zero.  The box therefore always holds all exact values: where the
 likelihood rises towards a smaller box, an edge ends at the outermost of them.
 """
@@ -64,6 +67,8 @@ class Point:
     ----------
     background : Background
         In the user's coordinates.
+    edges : ndarray (2 D,)
+        Lower and upper edges, divided by the scale of the solvers' coordinates.
     solution : Solution
     objective : Objective
         With the passes made at these edges.
@@ -76,16 +81,12 @@ class Point:
     """
 
     background: Background
+    edges: Floats
     solution: Solution
     objective: Objective
     gradient: Floats
     information: Floats
     members: float
-
-    @property
-    def edges(self) -> Floats:
-        """Lower and upper edges (2 D,)."""
-        return np.concatenate(self.background.box)
 
     @property
     def height(self) -> float:
@@ -160,21 +161,23 @@ class Profile:
         self.problem, self.data, self.settings, self.monitor = problem, data, settings, monitor
         self.observations = problem.observations.select(data.rows)
         self.tolerance = settings.stopping.tolerance or StoppingRule().tolerance
+        self.scale = np.tile(problem.scaling.scale, 2)  # of the edges; a power of two, so that no digit changes
         self.limits, self.least_widths = self._limits(), self._least_widths()
-        self.ranges = np.subtract(*np.nanpercentile(self.observations.values, [100.0, 0.0], axis=0))
+        ranges = np.subtract(*np.nanpercentile(self.observations.values, [100.0, 0.0], axis=0))
+        self.ranges = ranges / problem.scaling.scale
 
     def _limits(self) -> Floats:
         """Bounds (2 D,): lower edges are at most the first, upper ones at least the last exact value."""
         exact = self.observations.present & (self.observations.variances == 0)
         lowest = np.where(exact, self.observations.values, np.inf).min(axis=0)
         highest = np.where(exact, self.observations.values, -np.inf).max(axis=0)
-        return np.concatenate([lowest, highest])
+        return np.concatenate([lowest, highest]) / self.scale
 
     def _least_widths(self) -> Floats:
         """Least width of the box along each coordinate (D,)."""
         present, variances = self.observations.present, self.observations.variances
         medians = [np.median(v[seen]) if seen.any() else 0.0 for v, seen in zip(variances.T, present.T, strict=True)]
-        return LEAST_WIDTH * np.sqrt(medians)
+        return LEAST_WIDTH * np.sqrt(medians) / self.problem.scaling.scale
 
     def solve(self, background: Background, start: GaussianMixture) -> Point | None:
         """The point at the box of a background, from a starting mixture; None where a component collapses."""
@@ -199,10 +202,11 @@ class Profile:
         mixture = solution.mixture
         r = np.nan_to_num(objective.data.responsibilities(*parameters(mixture), mixture.n_components))  # (n, 1)
         slopes = np.hstack(background.edge_slopes(self.observations.values, self.observations.noise_model))
-        slopes *= r
+        slopes *= r * self.scale
         omega = self.data.object_weights
         sums = omega @ slopes, (slopes.T * omega) @ slopes, float(omega @ r[:, 0])
-        point = Point(background, solution, objective, *sums)
+        edges = np.concatenate(background.box) / self.scale
+        point = Point(background, edges, solution, objective, *sums)
         if not hasattr(self, "best") or point.height >= self.best.height:
             self.best = point
         return point
@@ -261,7 +265,7 @@ class Profile:
         values, vectors = np.linalg.eigh(curvature / size[:, None] / size)
         step = free @ (vectors @ (vectors.T @ (gradient / size) / np.maximum(values, FLATTEST)) / size)
         gain = 0.5 * float(point.gradient @ step)
-        low, high = point.background.box
+        low, high = np.split(point.edges, 2)
         shrinking = (step[: low.size] - step[low.size :]) / (MOST_SHRUNK * (high - low))
         moving = np.abs(step) / np.tile(LONGEST * self.ranges, 2)
         return step / max(1.0, float(shrinking.max()), float(moving.max())), gain
@@ -274,7 +278,7 @@ class Profile:
         D = self.least_widths.size
         outwards = np.repeat([-1.0, 1.0], D)
         held = (outwards * (self.limits - point.edges) >= 0) & (outwards * point.gradient <= 0)
-        low, high = point.background.box
+        low, high = np.split(point.edges, 2)
         narrow = (high - low <= (1.0 + 1e-9) * self.least_widths) & (point.gradient[D:] <= point.gradient[:D])
         directions, edges = [], np.eye(2 * D)
         for j in range(D):
@@ -294,11 +298,12 @@ class Profile:
         return None
 
     def _allowed(self, edges: Floats) -> tuple[Floats, Floats]:
-        """The box with all exact values inside, and at least as wide as it must be."""
+        """The box in the user's coordinates, with all exact values inside and at least as wide as it must be."""
         low, high = np.split(edges, 2)
         missing = np.maximum(self.least_widths - (high - low), 0.0)
         first, last = np.split(self.limits, 2)
-        return np.minimum(low - 0.5 * missing, first), np.maximum(high + 0.5 * missing, last)
+        box = np.minimum(low - 0.5 * missing, first), np.maximum(high + 0.5 * missing, last)
+        return box[0] * self.problem.scaling.scale, box[1] * self.problem.scaling.scale
 
 
 def is_concave(B: Floats, step: Floats, change: Floats) -> bool:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 STEP = 1e-5  # of the differences of the function, in coordinates whose unit is about a standard error
 LIFT = 0.05  # variance, as a fraction of the whole, from which directions without width start
 MET = 1e-6  # standard errors within which the value must be met
+LEAST_SLOPE = 1e-12  # of the function at a start, relative to that at the fit, by which conditions are divided
 ROUNDS = 4  # of the search, each in coordinates around the last point
 GAIN = 1e-7  # nats by which a round must rise for another one
 IMPOSSIBLE = 1e10  # minus the log-likelihood where there is none
@@ -169,7 +170,7 @@ class FunctionProfile(ComponentProfile):
         super().__init__(problem, mixture, limits.scaled(float(function(mixture))), component or 0)
         self.follows = component is not None
         coordinates = FactorCoordinates(self.mixture, self.evaluation.statistics, problem.constraints)
-        self.error = float(np.linalg.norm(self._slope(coordinates, np.zeros(coordinates.size))))
+        self.error = _length(self._slope(coordinates, np.zeros(coordinates.size)))
 
     def hold(self, value: float) -> Constraints:  # noqa: ARG002 - the value is a condition of the search
         """Nothing more is fixed than in the fit."""
@@ -204,7 +205,8 @@ class FunctionProfile(ComponentProfile):
         statistics = self.problem.objective().expect(start)
         coordinates = FactorCoordinates(start, statistics, self.problem.constraints)
         coordinates = self._lifted(coordinates, statistics)
-        error = max(float(np.linalg.norm(self._slope(coordinates, np.zeros(coordinates.size)))), 1e-12)
+        slope = _length(self._slope(coordinates, np.zeros(coordinates.size)))
+        error = max(slope, LEAST_SLOPE * self.error) or 1.0
         meets = {
             "type": "eq",
             "fun": lambda z: (self._at(coordinates, z) - value) / error,
@@ -250,6 +252,12 @@ class FunctionProfile(ComponentProfile):
         return np.array([self._at(coordinates, z + step) - self._at(coordinates, z - step) for step in steps]) / (
             2.0 * STEP
         )
+
+
+def _length(slopes: Floats) -> float:
+    """Their Euclidean length, also where their squares are too large or too small for a float."""
+    largest = float(np.abs(slopes).max(initial=0.0))
+    return largest * float(np.linalg.norm(slopes / largest)) if largest > 0 else 0.0
 
 
 def _ends(profile: FunctionProfile, level: float) -> tuple[float, float]:

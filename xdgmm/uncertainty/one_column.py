@@ -128,16 +128,30 @@ class WidthRoots(_OneColumnRoots):
 
 
 class MeanRoots(_OneColumnRoots):
-    """Signed roots of the mean of one column."""
+    """Signed roots of the mean of one column.
+
+    Parameters
+    ----------
+    column : OneColumn
+        In coordinates of order one, since variances are squares.
+    unit : float
+        Values of the mean are divided by this to be in the units of the column.
+    """
+
+    def __init__(self, column: OneColumn, unit: float = 1.0) -> None:
+        super().__init__(column)
+        self.unit = unit
 
     def draw(self, value: float, n_samples: int, rng: np.random.Generator) -> Floats:
         """Signed roots of samples of this mean, with the sigma that fits the observations best at it."""
-        variance = self.column.maximum(self.column.values[None], value)[0]
-        parts = self.column.simulated(value, float(variance[0]), n_samples, rng)
+        mean = value / self.unit
+        variance = self.column.maximum(self.column.values[None], mean)[0]
+        parts = self.column.simulated(mean, float(variance[0]), n_samples, rng)
         return np.concatenate([self._roots(part, value) for part in parts])
 
     def _roots(self, x: Floats, value: float) -> Floats:
         variance, free = self.column.maximum(x)
         precision = self.column.weights / (variance[:, None] + self.column.variances)
         centre = (precision * x).sum(axis=1) / precision.sum(axis=1)
-        return self._signed(centre - value, free, self.column.maximum(x, value)[1])
+        mean = value / self.unit
+        return self._signed(centre - mean, free, self.column.maximum(x, mean)[1])

@@ -209,21 +209,22 @@ def simulated_mean_interval(
 def width_roots(profile: WidthProfile, simulation: Simulation) -> SignedRoots:
     """What simulates the signed root of a sigma, in the coordinates of the solvers."""
     if stands_alone(profile.problem):
-        return WidthRoots(_column(profile.problem, profile.axis, scaled=True))
+        return WidthRoots(_column(profile.problem, profile.axis))
     return RefittedRoots(profile, WidthOfSample(profile), simulation.n_jobs)
 
 
 def mean_roots(profile: FunctionProfile, axis: int, simulation: Simulation) -> SignedRoots:
     """What simulates the signed root of a mean, in the user's coordinates."""
     if stands_alone(profile.problem):
-        return MeanRoots(_column(profile.problem, axis, scaled=False))
+        return MeanRoots(_column(profile.problem, axis), float(profile.problem.scaling.scale[axis]))
     return RefittedRoots(profile, FunctionOfSample(profile), simulation.n_jobs)
 
 
-def _column(problem: Problem, axis: int, *, scaled: bool) -> OneColumn:
+def _column(problem: Problem, axis: int) -> OneColumn:
+    """One column, divided by the scale of the solvers' coordinates."""
     observations = in_single_objects(problem.observations)
     rows = observations.counts & observations.present[:, axis]
-    scale = float(problem.scaling.scale[axis]) if scaled else 1.0
+    scale = float(problem.scaling.scale[axis])
     values = observations.values[rows, axis] / scale
     variances = observations.noise_model.variances_of(axis)[rows] / scale**2
     return OneColumn(values, variances, observations.object_weights[rows])
