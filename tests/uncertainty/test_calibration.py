@@ -21,6 +21,7 @@ from xdgmm.uncertainty.one_column import MeanRoots, OneColumn, WidthRoots
 from xdgmm.uncertainty.profile import WidthProfile
 from xdgmm.uncertainty.refitted import RefittedRoots, in_single_objects
 from xdgmm.uncertainty.simulated import Simulation, width_roots
+from xdgmm.widths import widths
 
 THREE_ERRORS = 3 * 0.015  # of the Monte Carlo
 
@@ -83,6 +84,56 @@ def test_the_tail_at_a_calibrated_end_is_the_probability_asked_for():
     count, size = roots.tail(float(np.exp(end.place)), 100_000, np.random.default_rng(7), 1)
     slope = 0.05  # of the tail with the logarithm of sigma, about
     assert count / size == pytest.approx(0.05, abs=3 * (slope * end.error + np.sqrt(0.05 / size)))
+
+
+FEW_AND_UNEQUAL = (  # values and standard errors
+    np.array([4.09095956, -0.05611036, 0.81307121, -0.90137802, 2.15246584, -1.0070443, -0.1565741]),
+    np.array([1.01770857, 0.60046889, 0.15734179, 1.98873452, 1.47153677, 0.8101086, 1.14505609]),
+)
+
+
+def test_places_with_few_samples_cannot_turn_the_slope_of_the_tail():
+    """Two such places beside the end, of 20 and 14 samples in the tail, sent the search away from it for good.
+
+    The limit was then that of the likelihood, 2.56, where 14% of samples are in the tail instead of 5%.
+    """
+    unlucky, end = [58, 20, 14, 2, 109, 668], 1.19
+
+    class Unlucky(WidthRoots):
+        """The first counts are those of an observed search, all others have the right distribution."""
+
+        def tail(self, value, n_samples, rng, direction):
+            probability = stats.norm.cdf(stats.norm.ppf(0.05) - 1.9 * direction * (np.log(value) - end))
+            return (unlucky.pop(0) if unlucky else rng.binomial(n_samples, probability)), n_samples
+
+    x, e = FEW_AND_UNEQUAL
+    roots = Unlucky(OneColumn(x, e**2, np.ones(7)))
+    found = calibrated_end(roots, np.exp, 0.94, 0.25, 0.05, np.random.default_rng(1))
+    assert found.place == pytest.approx(end, abs=THREE_ERRORS)
+    assert found.error < 0.015
+
+
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
+def test_simulated_ends_agree_with_other_seeds_and_not_with_the_order_of_rows(seed):
+    x, e = FEW_AND_UNEQUAL
+    found = []
+    for order in (np.arange(7), np.random.default_rng(seed).permutation(7)):
+        observations = Observations.with_standard_errors(x[order], e[order])
+        found.append(width_limit(fit(observations).mixture, observations, 0, 0, limit="simulated", rng=seed).upper)
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+    assert found[0] == pytest.approx(3.32, rel=THREE_ERRORS)  # 40 000 samples: 7.7% in the tail at 3.01, 3.2% at 3.68
+
+
+def test_a_seed_is_the_same_in_a_report_and_in_a_function():
+    x, e = FEW_AND_UNEQUAL
+    observations = Observations.with_standard_errors(x, e)
+    result = fit(observations)
+    for rng in (None, 3):
+        limit = width_limit(result.mixture, observations, 0, 0, limit="simulated", rng=rng).upper
+        assert widths(result, observations, limit="simulated", rng=rng)["sigma_limit"][0] == limit
+    rng = np.random.default_rng(3)
+    limits = [width_limit(result.mixture, observations, 0, 0, limit="simulated", rng=rng).upper for _ in range(2)]
+    assert limits[0] != limits[1]
 
 
 @pytest.mark.slow

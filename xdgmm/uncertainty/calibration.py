@@ -106,10 +106,19 @@ class _Outcomes:
         """Where a probit regression on the places has this probability, and the standard error of that place."""
         x, k, n = (np.array(each, dtype=float) for each in (self.places, self.counts, self.sizes))
         z = normal_quantile(probability)
-        off = np.abs(normal_quantile((k + 0.5) / (n + 1.0)) - z)
-        used = off <= max(LOCAL, np.sort(off)[min(2, off.size - 1)])
+        used = _near(k, n, probability)
         found = _probit_end(x[used], k[used], n[used], z)
         return End(float(np.clip(found.place, x.min(), x.max())), found.error)
+
+
+def _near(k: Floats, n: Floats, probability: float) -> NDArray[np.bool_]:
+    """The places near the end, and the nearest clearly on either side, without which the slope may be that of noise."""
+    off = np.abs(normal_quantile((k + 0.5) / (n + 1.0)) - normal_quantile(probability))
+    near: NDArray[np.bool_] = off <= max(LOCAL, np.sort(off)[min(2, off.size - 1)])
+    margin = CLEAR * np.sqrt(k + 1.0)
+    for clear in (k + margin < probability * n, k - margin > probability * n):
+        near |= clear & (off <= off[clear].min(initial=np.inf))
+    return near
 
 
 def calibrated_end(

@@ -62,7 +62,10 @@ class Simulation(NamedTuple):
         """
         if rule not in RULES:
             raise InputError(f"`{name}` is {rule!r}, but it must be one of {', '.join(RULES)}")
-        return cls(rule, SEED if rng is None else int(as_generator(rng).integers(2**31)), n_jobs)
+        source = as_generator(rng)
+        if isinstance(rng, np.random.Generator):
+            rng = int(source.integers(2**31))
+        return cls(rule, SEED if rng is None else int(rng), n_jobs)
 
     def generator(self, *which: int) -> np.random.Generator:
         """Source of randomness of one question, the same in whatever order questions are asked."""
@@ -173,7 +176,7 @@ def _upper_end(
     if count + CLEAR * np.sqrt(count + 1.0) < tail * size:
         return End(least, 0.0)
     end = calibrated_end(roots, np.exp, least, STEP, tail, rng)
-    return End(least, 0.0) if end.place < least else end
+    return End(max(end.place, least), end.error)
 
 
 def _lower_width(roots: SignedRoots, value: float, tail: float, rng: np.random.Generator) -> End:
@@ -227,4 +230,6 @@ def _column(problem: Problem, axis: int) -> OneColumn:
     scale = float(problem.scaling.scale[axis])
     values = observations.values[rows, axis] / scale
     variances = observations.noise_model.variances_of(axis)[rows] / scale**2
-    return OneColumn(values, variances, observations.object_weights[rows])
+    weights = observations.object_weights[rows]
+    order = np.lexsort((weights, values, variances))  # samples are drawn row by row
+    return OneColumn(values[order], variances[order], weights[order])
