@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.diagnostics import quick_checks
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
@@ -118,7 +119,8 @@ def widths(
     -----
     Full width at half maximum: ``sqrt(8 ln 2) sigma``.  The observed and the naive sigma weight every object with its
     membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
-    inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.
+    inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.  Remarks tell what
+    `xdgmm.diagnostics.quick_checks` finds in the residuals at p < 0.001.
     """
     mixture, given_model = mixture_and_model(fitted)
     check_widths(
@@ -147,6 +149,7 @@ def widths(
     remarks = [
         *([] if background is None else [_background_sentence(background, limit_level)]),
         *_remarks(model),
+        *(finding.sentence for finding in quick_checks(mixture, observations)),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
         *_of_few(rows, make_rows.simulated, method),

@@ -1,0 +1,104 @@
+"""Residuals against numerical integration, and their distribution where the model is right."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.integrate import quad
+
+from xdgmm import Background, GaussianMixture, Observations
+from xdgmm.diagnostics import residuals
+from xdgmm.errors import InputError
+from xdgmm.objects import distances
+from xdgmm.prediction import draw_observations
+
+TWO = GaussianMixture([0.3, 0.7], [[-1.0], [2.0]], [[[0.25]], [[4.0]]])
+PLANE = GaussianMixture([0.4, 0.6], [[0.0, 1.0], [3.0, -1.0]], [[[1.0, 0.6], [0.6, 2.0]], [[0.5, -0.2], [-0.2, 0.3]]])
+
+
+def test_one_column_is_the_integral_of_the_density_with_noise():
+    values, errors = np.array([-3.0, -0.5, 0.7, 6.0]), np.array([0.5, 1.0, 2.0, 0.1])
+    found = residuals(TWO, Observations.with_standard_errors(values, errors))[:, 0]
+    for value, error, z in zip(values, errors, found, strict=True):
+
+        def density(x, error=error):
+            spreads = np.sqrt(TWO.covariances[:, 0, 0] + error**2)
+            return float(TWO.weights @ stats.norm.pdf(x, TWO.means[:, 0], spreads))
+
+        below = quad(density, -60, value, epsabs=1e-13, limit=300, points=[-1.0, min(value, 2.0)])[0]
+        assert stats.norm.cdf(z) == pytest.approx(below, abs=1e-9)
+
+
+@pytest.mark.parametrize("of", ["true values", "measured values"])
+def test_a_background_takes_part(of):
+    mixture = GaussianMixture([0.7], [[0.0]], [[[1.0]]], background=Background([-3.0], [5.0], 0.3, of=of))
+    values, errors = np.array([-2.9, 0.3, 4.8]), np.array([0.7, 0.0, 1.5])
+    found = residuals(mixture, Observations.with_standard_errors(values, errors))[:, 0]
+    for value, error, z in zip(values, errors, found, strict=True):
+        below = 0.7 * stats.norm.cdf(value, 0.0, np.hypot(1.0, error))
+        if of == "measured values" or error == 0:
+            below += 0.3 * (value + 3.0) / 8.0
+        else:
+            below += 0.3 / 8.0 * quad(lambda v, w=value, e=error: stats.norm.cdf(w, v, e), -3, 5, epsabs=1e-12)[0]
+        assert stats.norm.cdf(z) == pytest.approx(below, abs=1e-9)
+
+
+def test_the_second_column_is_its_distribution_given_the_first():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(5, 2)) * 2
+    factors = rng.normal(size=(5, 2, 2))
+    S = factors @ np.swapaxes(factors, 1, 2)
+    found = residuals(PLANE, Observations.with_covariances(values, S))
+    for i, (x, y) in enumerate(values):
+        T = PLANE.covariances + S[i]
+
+        def joint(v, T=T, x=x):
+            return sum(
+                w * stats.multivariate_normal.pdf([x, v], m, t)
+                for w, m, t in zip(PLANE.weights, PLANE.means, T, strict=True)
+            )
+
+        below, whole = (quad(joint, -40, end, epsabs=1e-14, limit=400, points=[-1, 1])[0] for end in (y, 40))
+        assert stats.norm.cdf(found[i, 1]) == pytest.approx(below / whole, abs=1e-7)
+
+
+def test_squares_of_one_component_sum_to_the_distance_whatever_the_gaps():
+    rng = np.random.default_rng(1)
+    mixture = GaussianMixture([1.0], [[1.0, 2.0]], [[[2.0, 0.5], [0.5, 1.0]]])
+    values, errors = rng.normal(size=(20, 2)), rng.uniform(0.1, 2.0, (20, 2))
+    values[3, 0] = values[7, 1] = np.nan
+    observations = Observations.with_standard_errors(values, errors)
+    found = residuals(mixture, observations)
+    assert np.isnan(found[3, 0])
+    assert np.isnan(found[7, 1])
+    np.testing.assert_allclose(np.nansum(found**2, axis=1), distances(mixture, observations) ** 2, rtol=1e-10)
+
+
+@pytest.mark.parametrize("projected", [False, True])
+def test_samples_of_the_model_have_normal_residuals(projected):
+    rng = np.random.default_rng(2)
+    N = 3000
+    values = rng.normal(size=(N, 2))
+    values[rng.random((N, 2)) < 0.2] = np.nan
+    projections = rng.normal(size=(N, 2, 2)) if projected else None
+    template = Observations.with_standard_errors(values, rng.uniform(0.2, 2.0, (N, 2)), projections=projections)
+    drawn = draw_observations(PLANE, template, 1, rng)
+    z = residuals(PLANE, drawn)
+    assert (np.isnan(z) == np.isnan(drawn.values)).all()
+    for column in z.T:
+        assert stats.kstest(column[np.isfinite(column)], "norm").pvalue > 1e-3
+    both = z[np.isfinite(z).all(axis=1)]
+    assert abs(np.corrcoef(both.T)[0, 1]) < 4 / np.sqrt(len(both))
+
+
+def test_values_far_out_keep_finite_and_ordered_residuals():
+    values = np.array([-1e3, -60.0, -39.0, 39.0, 60.0, 1e3])
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    found = residuals(mixture, Observations.exact(values))[:, 0]
+    np.testing.assert_allclose(found, values, rtol=1e-6)
+
+
+def test_residuals_beside_a_background_with_correlated_errors_are_refused():
+    mixture = GaussianMixture([0.9], [[0.0, 0.0]], [np.eye(2)], background=Background([-5.0] * 2, [5.0] * 2, 0.1))
+    observations = Observations.with_covariances(np.zeros((2, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]] * 2))
+    with pytest.raises(InputError, match="without correlations"):
+        residuals(mixture, observations)

@@ -1,0 +1,162 @@
+"""Residuals: each value as the normal score of its probability under the mixture, seen with its own noise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import log_ndtr, ndtr, ndtri
+
+from xdgmm.errors import InputError
+from xdgmm.kernels import Correlated
+from xdgmm.prediction import checked_observations, in_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from xdgmm.mixture import Background, GaussianMixture
+    from xdgmm.observations import Observations
+
+    Floats = NDArray[np.float64]
+
+LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+RIDGE = 1e-14  # of the variance of a column: components without width beside exact values have a density all the same
+
+
+def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
+    """Residuals (N, M): independent and standard normal where the mixture and the errors are right.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+        Converted to the units of the mixture.
+
+    Returns
+    -------
+    ndarray (N, M)
+        One for each measured value, NaN where it is missing.  Signs are those of the values.
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, or there is a background beside errors that are correlated.
+
+    Notes
+    -----
+    In one column ``z = Phi^-1(F(w))``, F being the distribution function of the mixture convolved with the noise of the
+    object; in several, the transform of Rosenblatt (1952, Ann. Math. Stat. 23, 470): each value given the ones in the
+    columns before it.  For one component the sum of the squares is the squared Mahalanobis distance, whatever the order
+    of the columns.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.diagnostics import residuals
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [[[3.0]]])
+    >>> residuals(mixture, Observations.with_standard_errors([2.0, -4.0], [1.0, 1.0])).ravel()
+    array([ 1., -2.])
+    """
+    observations = checked_observations(mixture, observations)
+    if mixture.background is not None and isinstance(observations.noise_model, Correlated):
+        raise InputError(
+            "residuals beside a background need errors without correlations; use the mixture's `gaussians`, or the "
+            "standard errors alone"
+        )
+    result = np.empty(observations.values.shape)
+    for rows, block in in_blocks(observations):
+        result[rows] = _of_block(mixture, block)
+    return result
+
+
+def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
+    scores, steps = _of_components(mixture, observations)
+    log_below, log_above = log_ndtr(scores), log_ndtr(-scores)
+    if mixture.background is not None:
+        of_background = _of_background(mixture.background, observations)
+        joined = zip((log_below, log_above, steps), of_background, strict=True)
+        log_below, log_above, steps = (np.concatenate([own, other[None]]) for own, other in joined)
+    with np.errstate(divide="ignore"):
+        weights = np.log(mixture.all_weights)[:, None, None]
+    before = weights + np.cumsum(steps, axis=2) - steps  # ln of weight times density of the columns before each one
+    result = _normal_scores(_log_mean(log_below, before), _log_mean(log_above, before))
+    return np.where(observations.present, result, np.nan)
+
+
+def _of_components(mixture: GaussianMixture, observations: Observations) -> tuple[Floats, Floats]:
+    """Whitened residuals (K, n, M) of each component, and the log-density that each column adds."""
+    present = observations.present
+    R, M = observations.projections, observations.n_measured
+    both = present[:, :, None] & present[:, None]
+    scores, steps = [], []
+    for mean, covariance in zip(mixture.means, mixture.covariances, strict=True):
+        seen = mean if R is None else R @ mean
+        spread = covariance if R is None else R @ covariance @ np.swapaxes(R, -1, -2)
+        T = np.where(both, spread + observations.noise_covariances, np.eye(M))
+        T = T + RIDGE * np.where(np.eye(M, dtype=bool), T + (T == 0), 0.0)
+        L = np.linalg.cholesky(T)
+        d = np.where(present, observations.values - seen, 0.0)
+        u = np.linalg.solve(L, d[:, :, None])[:, :, 0]
+        scores.append(u)
+        log_width = np.log(np.diagonal(L, axis1=1, axis2=2))
+        steps.append(np.where(present, -0.5 * u**2 - log_width - LOG_ROOT_2PI, 0.0))
+    return np.array(scores), np.array(steps)
+
+
+def _of_background(background: Background, observations: Observations) -> tuple[Floats, Floats, Floats]:
+    """Logarithms of both tails and of the density of each value (n, M), by itself: its noise has no correlations."""
+    low, high = background.box
+    values, length = observations.values, high - low
+    errors = np.sqrt(observations.noise_model.variances)
+    if background.of == "measured values":
+        errors = np.zeros_like(errors)
+    below = np.clip((values - low) / length, 0.0, 1.0)
+    inside = (values >= low) & (values <= high)
+    density = np.where(inside, 1.0 / length, 0.0)
+    noisy = np.isfinite(errors) & (errors > 0)
+    e = np.where(noisy, errors, 1.0)
+    a, b = (values - low) / e, (values - high) / e
+    below = np.where(noisy, e / length * (_ramp(a) - _ramp(b)), below)
+    above = np.where(noisy, e / length * (_ramp(-b) - _ramp(-a)), 1.0 - below)
+    density = np.where(noisy, (ndtr(a) - ndtr(b)) / length, density)
+    with np.errstate(divide="ignore"):
+        tails = np.log(np.maximum(below, 0.0)), np.log(np.maximum(above, 0.0)), np.log(np.maximum(density, 0.0))
+    of_below, of_above, of_density = (np.where(observations.present, each, 0.0) for each in tails)
+    return of_below, of_above, of_density
+
+
+def _ramp(x: Floats) -> Floats:
+    """The integral of Phi up to x."""
+    density = np.exp(-0.5 * x**2 - LOG_ROOT_2PI)
+    result: Floats = x * ndtr(x) + density
+    return result
+
+
+def _log_mean(log_values: Floats, log_weights: Floats) -> Floats:
+    """Logarithm of the weighted mean over components (K, n, M)."""
+    highest = log_weights.max(axis=0)
+    weights = np.exp(log_weights - np.where(np.isfinite(highest), highest, 0.0))
+    weights = np.where(np.isfinite(highest), weights, 1.0)
+    top = log_values.max(axis=0)
+    finite = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(finite + np.log((weights * np.exp(log_values - finite)).sum(axis=0) / weights.sum(axis=0)))
+
+
+def _normal_scores(log_below: Floats, log_above: Floats) -> Floats:
+    """Normal score of a probability, from the smaller of its two tails."""
+    lower = log_below < log_above
+    score = _score_of_tail(np.minimum(log_below, log_above))
+    return np.where(lower, score, -score)
+
+
+def _score_of_tail(log_tail: Floats) -> Floats:
+    """Z with ``ln Phi(z)`` as given: Newton's steps on log_ndtr where the tail underflows."""
+    with np.errstate(under="ignore"):
+        z = ndtri(np.exp(np.maximum(log_tail, -700.0)))
+    far = log_tail < -600.0
+    z = np.where(far, -np.sqrt(-2.0 * np.maximum(log_tail, -1e300)), z)
+    for _ in range(6 if far.any() else 0):
+        slope = np.exp(-0.5 * z**2 - LOG_ROOT_2PI - log_ndtr(z))
+        z = np.where(far & np.isfinite(slope) & (slope > 0), z - (log_ndtr(z) - log_tail) / slope, z)
+    return z
