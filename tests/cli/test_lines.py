@@ -1,6 +1,7 @@
 """`xdgmm lines deconvolve`: a user's table with intrinsic widths appended."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -62,6 +63,32 @@ def test_the_instrument_may_be_a_column_a_quantity_a_fwhm_or_a_resolving_power(x
         tables.append(QTable.read(galaxies / f"{i}.fits")["xd_intrinsic_sigma_high"].unmasked.value)
     for other in tables[1:]:
         assert other == pytest.approx(tables[0], rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "way_out"),
+    [
+        ("fwhm_obs", "--sigma", "(--fwhm)"),
+        ("sigma_obs", "--fwhm", "(--sigma)"),
+        ("fwhm_obs", "--fwhm", None),
+        ("sigma_obs", "--sigma", None),
+    ],
+)
+def test_a_name_that_says_another_width_is_asked_about_with_the_option(xdgmm, tmp_path, name, option, way_out):
+    Table({name: [170.0, 180.0], f"e_{name}": [5.0, 5.0]}).write(tmp_path / "l.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = xdgmm("lines", "deconvolve", "l.csv", option, name, "--lsf", "60", cwd=tmp_path)
+    assert done.returncode == 0
+    warned = f"warning: column '{name}' is given as" in done.stderr
+    assert warned == (way_out is not None)
+    assert not warned or done.stderr.strip().endswith(way_out)
+
+
+def test_messages_of_the_library_name_the_column(xdgmm, refused, tmp_path):
+    Table({"s": [70.0, -60.0], "e_s": [5.0, 5.0]}).write(tmp_path / "l.csv")
+    done = xdgmm("lines", "deconvolve", "l.csv", "--sigma", "s", "--lsf", "60", cwd=tmp_path)
+    refused(done, "column 's' is zero, negative or infinite in row 1")
 
 
 def test_wavelengths_become_velocities(xdgmm, process, tmp_path):

@@ -1,8 +1,12 @@
 """One line at a time: the signed variance, its interval, its limit, and what is refused."""
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 from astropy import units as u
+from astropy.table import Column, QTable, Table
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
@@ -267,6 +271,62 @@ def test_what_cannot_be_used_gets_one_sentence(change, parts):
     assert "\n" not in sentence
     for part in parts:
         assert part in sentence
+
+
+@pytest.mark.parametrize("kind", ["column", "quantity", "frame"])
+def test_messages_name_the_columns_of_the_user(kind):
+    numbers = {"s": [70.0, -65.0], "e_s": [2.0, 2.0], "l": [60.0, 60.0], "f": [0.1, 3.0]}
+    kms = u.km / u.s
+    if kind == "frame":
+        table = pd.DataFrame(numbers)
+    elif kind == "quantity":
+        table = QTable({name: values if name == "f" else values * kms for name, values in numbers.items()})
+    else:
+        table = Table(numbers)
+    with pytest.raises(InputError, match=r"^column 's' is zero, negative or infinite in row 1; "):
+        lines.deconvolve(table["s"], table["e_s"], lsf=table["l"])
+    with pytest.raises(InputError, match=r"^column 's' is zero, .* in row 1; give each width its 1-sigma error"):
+        lines.deconvolve(table["l"], table["s"], lsf=table["l"])
+    with pytest.raises(InputError, match=r"^column 's' is not positive and finite in row 1; give the instrument"):
+        lines.deconvolve(table["l"], table["e_s"], lsf=table["s"])
+    with pytest.raises(InputError, match=r"^column 'f' is not between 0 and 1 in row 1"):
+        lines.deconvolve(table["l"], table["e_s"], lsf=table["l"], lsf_error=table["f"])
+    with pytest.raises(InputError, match=r"^column 's' is zero, negative or infinite in row 1; "):
+        lines.measure_lsf(np.arange(2.0), table["s"], table["e_s"])
+
+
+FULL = ["fwhm", "FWHM_obs", "fwhm_obs", "Ha_FWHM", "fullWidth", "full_width", "W50", "w_50"]
+SIGMAS = ["sigma", "Sigma_Ha", "sig", "sig_v", "std", "stddev", "vdisp", "disp", "velocity_dispersion", "st_dev"]
+NEITHER = ["s", "width", "w", "signal", "fwhm_sigma", "standard", "W500", "snow50", "display", "hwhm", "insignificant"]
+
+
+@pytest.mark.parametrize("name", FULL + SIGMAS + NEITHER)
+@pytest.mark.parametrize("measure", ["sigma", "fwhm"])
+def test_a_name_that_says_another_width_is_asked_about(name, measure):
+    says = "fwhm" if name in FULL else "sigma" if name in SIGMAS else measure
+    scale = {"sigma": 1.0, "fwhm": FWHM}[measure]
+    observed = Column([70.0 * scale, 80.0 * scale], name=name)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        widths = lines.deconvolve(observed, 1.0, lsf=60.0, measure=measure)
+    assert widths.observed_sigma == pytest.approx([70.0, 80.0])  # asked about, not changed
+    if says == measure:
+        assert caught == []
+        return
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert str(warning.message).startswith(f"column '{name}' is given as a ")
+    assert f"give it as `measure='{says}'`" in str(warning.message)
+
+
+def test_the_name_of_the_instruments_width_is_asked_about_too():
+    full, sigma = Column([FWHM * 60.0], name="lsf_fwhm"), Column([60.0], name="sigma_lsf")
+    with pytest.warns(XdgmmWarning, match="column 'lsf_fwhm' is given as a standard deviation.*give it as `fwhm`"):
+        lines.deconvolve([170.0], 1.0, lsf=full)
+    with pytest.warns(XdgmmWarning, match="column 'sigma_lsf' is given as a full width.*give it as `lsf`"):
+        lines.deconvolve([70.0], 1.0, fwhm=sigma)
+    lines.deconvolve([70.0], 1.0, fwhm=full)
+    lines.deconvolve([70.0], 1.0, lsf=sigma)
 
 
 def test_levels_are_checked():

@@ -52,6 +52,24 @@ def test_print_shows_values_with_errors_and_limits_as_limits(widths):
     assert "3%, shared by all lines" in " ".join(text.split())
 
 
+def test_p_values_and_limits_are_explained_where_they_are_printed(widths):
+    text = repr(widths)
+    heading = " ".join(text.split("─")[0].split())
+    assert "p-value of" in heading
+    assert "zero width" in heading
+    text = " ".join(text.split())
+    assert "lines are resolved (p-value of zero intrinsic width below 0.05)" in text
+    assert "< marks upper limits (95%)" in text
+    assert "marks upper limits" not in repr(lines.deconvolve([150.0], 2.0, lsf=60.0))
+    rng = np.random.default_rng(0)
+    observed = rng.normal(100.0, 20.0, 50)
+    together = repr(lines.population(lines.deconvolve(observed, 2.0, lsf=60.0)))
+    assert "zero width p-value < 1e-09: the probability of these widths, had no line one of its own" in " ".join(
+        together.split()
+    )
+    assert ", its 68% interval " in together
+
+
 def test_print_stays_short_for_many_lines():
     text = repr(lines.deconvolve(np.full(100_000, 70.0), 2.0, lsf=60.0))
     assert len(text.splitlines()) < 32

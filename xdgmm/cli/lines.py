@@ -165,15 +165,17 @@ def _check_instrument(options: dict[str, str | None]) -> None:
 
 
 def _measured(table: QTable, name: str, error: str, on_bad: str, on_limit: str) -> tuple[Any, Any, tuple[str, ...]]:
-    """Widths and errors with the unit of their column, and remarks on them."""
+    """Widths, as a column of their name, and errors, both with the unit of the column, and remarks on them."""
     import numpy as np
+    from astropy.table import Column
 
     from xdgmm.observations import Observations
 
     errors = error if error == "auto" else [error]
     observations = Observations.from_table(table, [name], errors=errors, on_bad=on_bad, on_limit=on_limit)
-    unit = 1 if observations.units[0] is None else observations.units[0]
-    return observations.values[:, 0] * unit, np.sqrt(observations.variances[:, 0]) * unit, observations.remarks
+    unit = observations.units[0]
+    widths = Column(observations.values[:, 0], name=name, unit=unit)
+    return widths, np.sqrt(observations.variances[:, 0]) * (1 if unit is None else unit), observations.remarks
 
 
 def _value(table: QTable, text: str | None, option: str) -> Any:

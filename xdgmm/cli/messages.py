@@ -26,7 +26,8 @@ from .printing import error_console, escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Arguments whose option does not have their name, for each command.  All others are found by their names.
+# Arguments whose option does not have their name, for each command, and values that are options of their own.  All
+# others are found by their names.
 OTHER_NAMES = {
     "fit": {"n_components": "components", "n_init": "starts"},
     "apply": {"replace": "overwrite_columns"},
@@ -34,6 +35,9 @@ OTHER_NAMES = {
         "R": "resolving_power",
         "errors": "error",
         "fwhm": "lsf_fwhm",
+        "observed_error": "error",
+        "measure='sigma'": "sigma",
+        "measure='fwhm'": "fwhm",
         "replace": "overwrite_columns",
     },
 }
@@ -99,8 +103,9 @@ def with_options(message: str, command: TyperCommand) -> str:
 
     def extended(found: re.Match[str]) -> str:
         name, value = found.groups()
-        option = options.get(other_names.get(name, name))
-        text = None if option is None else _option_text(option, value)
+        own_option = other_names.get(f"{name}={value}")
+        option = options.get(own_option or other_names.get(name, name))
+        text = None if option is None else _option_text(option, None if own_option else value)
         if text is None or text in shown:
             return found[0]
         shown.add(text)

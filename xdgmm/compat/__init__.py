@@ -7,7 +7,8 @@ Functions and classes with the arguments of other packages, for people who come 
 
 Each takes the arguments and gives the results of the original, with its meanings, and computes with xdgmm.  Where the
 original has a known error, the docstring says what is different.  docs/migrating.md puts more calls beside those of
-xdgmm.  To add a package, write a module with its name; `argument_names.called` makes messages name its arguments.
+xdgmm.  To add a package, write a module with its name; `xdgmm.basics.argument_names.called` makes messages
+name its arguments.
 """
 
 from .bovy import extreme_deconvolution

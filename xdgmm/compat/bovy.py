@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xdgmm.basics.argument_names import called
 from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import Fixed, Model, Problem, Statistics, expect, split_merge
@@ -13,8 +14,6 @@ from xdgmm.fitting.em import step
 from xdgmm.fitting.optimality import collapsed_component
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
-
-from .argument_names import called
 
 SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
 SAMPLE = 10_000  # objects on which candidates of split and merge are ranked

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from xdgmm import fitting, prediction, selection
+from xdgmm.basics.argument_names import called
 from xdgmm.basics.arrays import as_floats
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator, check_names
@@ -23,7 +24,6 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
 from . import tholoien_file
-from .argument_names import called
 from .tholoien_file import TextModel
 
 if TYPE_CHECKING:

@@ -189,7 +189,7 @@ def kmeans_plusplus(points: Floats, weights: Floats, n_clusters: int, draws: np.
 
 def _squared_distances(points: Floats, centre: Floats) -> Floats:
     differences = points - centre
-    return np.asarray(np.einsum("nd,nd->n", differences, differences))
+    return np.asarray(np.sum(differences**2, axis=1))
 
 
 def _scatter(observations: Observations, centre: Floats) -> Floats:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from xdgmm.basics.argument_names import called, columns_called
 from xdgmm.basics.arrays import read_only
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.quantiles import normal_cdf, normal_quantile
@@ -73,7 +74,13 @@ def deconvolve(
     ------
     InputError
         If widths are not positive, errors are missing or zero, units do not convert, or the instrument's width is not
-        given exactly once; the message says where.
+        given exactly once; the message says where, and names columns of tables and data frames by their names.
+
+    Warns
+    -----
+    XdgmmWarning
+        If the name of a column says that it is a full width and it is given as a sigma, or the other way round; if the
+        instrument is wider than every line; or if errors are as large as the widths.
 
     Notes
     -----
@@ -93,17 +100,20 @@ def deconvolve(
         raise InputError(f"`measure` is {measure!r}, but it must be 'sigma' or 'fwhm'")
     if convention not in CONVENTIONS:
         raise InputError(f"`convention` is {convention!r}, but it must be one of {', '.join(CONVENTIONS)}")
-    numbers, unit = inputs.width_numbers(observed, "observed", None)
-    errors, _ = inputs.width_numbers(observed_error, "observed_error", unit)
-    seen = ~np.isnan(numbers)
-    if rest is not None:
-        rest = inputs.checked_rest(rest, unit, fwhm if lsf is None else lsf, seen)
-    instrument = inputs.instrument_numbers(unit, seen, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
-    fraction = inputs.checked_fraction(lsf_error, "lsf_error", seen)
-    scatter = inputs.checked_fraction(lsf_scatter, "lsf_scatter", seen)
-    rest = None if inputs.is_velocity(unit) else rest
-    lines = LineWidths(*_of_one_shape(numbers, errors, instrument, fraction, scatter))
-    inputs.check_widths(lines.observed, lines.observed_error)
+    inputs.warn_of_names(measure, observed, lsf, fwhm)
+    given = {"observed": observed, "observed_error": observed_error, "lsf": lsf, "fwhm": fwhm, "R": R, "rest": rest}
+    with called(**columns_called(**given, lsf_error=lsf_error, lsf_scatter=lsf_scatter)):
+        numbers, unit = inputs.width_numbers(observed, "observed", None)
+        errors, _ = inputs.width_numbers(observed_error, "observed_error", unit)
+        seen = ~np.isnan(numbers)
+        if rest is not None:
+            rest = inputs.checked_rest(rest, unit, fwhm if lsf is None else lsf, seen)
+        instrument = inputs.instrument_numbers(unit, seen, lsf=lsf, fwhm=fwhm, R=R, rest=rest)
+        fraction = inputs.checked_fraction(lsf_error, "lsf_error", seen)
+        scatter = inputs.checked_fraction(lsf_scatter, "lsf_scatter", seen)
+        rest = None if inputs.is_velocity(unit) else rest
+        lines = LineWidths(*_of_one_shape(numbers, errors, instrument, fraction, scatter))
+        inputs.check_widths(lines.observed, lines.observed_error)
     lines = lines.scaled(inputs.MEASURES[measure])
     inputs.warn_if_errors_are_large(lines.observed, lines.observed_error)
     inputs.warn_if_instrument_is_wider(lines.observed, lines.observed_error, lines.lsf, lines.lsf_total_error)

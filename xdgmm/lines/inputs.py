@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.basics.argument_names import column_name
 from xdgmm.basics.arrays import as_dimensionless, as_floats, list_rows
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.widths.columns import FWHM
@@ -21,6 +23,10 @@ Mask = NDArray[np.bool_]
 LIKE_FWHM = (1.8, 2.9)  # instrument over observed width, where one of them is a full width at half maximum
 BELOW = 3.0  # errors by which every width is below the instrument's, before something is taken for wrong
 MEASURES = {"sigma": 1.0, "fwhm": 1.0 / FWHM}
+WORDS = {"sigma": "a standard deviation (sigma)", "fwhm": "a full width at half maximum (FWHM)"}
+# Words in names of columns; "sig" and "std" only by themselves, since others hold these letters (signal, standard).
+FWHM_NAMES = re.compile(r"fwhm|full_?width|(?<![a-z])w_?50(?![0-9])", re.IGNORECASE)
+SIGMA_NAMES = re.compile(r"sigma|std_?dev|st_?dev|dispersion|disp(?![a-z])|(?<![a-z])(sig|std)(?![a-z])", re.IGNORECASE)
 
 
 def width_numbers(width: Any, name: str, unit: UnitBase | None) -> tuple[Array, UnitBase | None]:
@@ -160,6 +166,33 @@ def checked_fraction(fraction: Any, name: str, seen: Mask) -> Array:
     reasons = "not between 0 and 1", "it is a fraction of the instrument's width, as 0.03 for 3%"
     _refuse(bad & seen if bad.shape == seen.shape else bad, name, reasons)
     return numbers
+
+
+def warn_of_names(measure: str, observed: Any, lsf: Any, fwhm: Any) -> None:
+    """Warn of columns whose names say that they are full widths where they are given as sigmas, or the reverse."""
+    other = "fwhm" if measure == "sigma" else "sigma"
+    for values, given, way_out in (
+        (observed, measure, f"`measure='{other}'`"),
+        (lsf, "sigma", "`fwhm`"),
+        (fwhm, "fwhm", "`lsf`"),
+    ):
+        name = column_name(values)
+        named = None if name is None else measure_by_name(name)
+        if named is not None and named != given:
+            warnings.warn(
+                f"column '{name}' is given as {WORDS[given]}, but by its name it holds {WORDS[named]}, and these "
+                f"differ by a factor of {FWHM:.3f}; if the name is right, give it as {way_out}",
+                XdgmmWarning,
+                stacklevel=4,
+            )
+
+
+def measure_by_name(name: str) -> str | None:
+    """What a width is by the name of its column: "sigma", "fwhm", or None where the name says neither or both."""
+    of_fwhm, of_sigma = FWHM_NAMES.search(name), SIGMA_NAMES.search(name)
+    if bool(of_fwhm) == bool(of_sigma):
+        return None
+    return "fwhm" if of_fwhm else "sigma"
 
 
 def warn_if_errors_are_large(widths: Array, errors: Array) -> None:

@@ -11,6 +11,7 @@ from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares, minimize
 
+from xdgmm.basics.argument_names import called, columns_called
 from xdgmm.basics.arrays import as_floats, read_only
 from xdgmm.basics.units import as_floats_in
 from xdgmm.errors import InputError, XdgmmWarning
@@ -79,7 +80,8 @@ def measure_lsf(
     """
     if not isinstance(order, (int, np.integer)) or isinstance(order, bool) or order < 0:
         raise InputError(f"`order` is {order!r}, but it must be a whole number from 0")
-    lines = _Lines.of(positions, widths, width_errors)
+    with called(**columns_called(positions=positions, widths=widths, width_errors=width_errors)):
+        lines = _Lines.of(positions, widths, width_errors)
     needed = int(order) + 4 + SPARE
     if lines.width.size < needed:
         raise InputError(f"{lines.width.size} lines are too few for `order` {order}; {needed} are needed")

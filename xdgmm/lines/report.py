@@ -75,7 +75,7 @@ BESIDE_LINES = (
     Column(
         "resolved_pvalue",
         "probability of a width as large as this from a line without width of its own",
-        heading="resolved?\np",
+        heading="p-value of\nzero width",
     ),
     Column("is_limit", "is the line consistent with no width of its own?"),
 )
@@ -205,7 +205,7 @@ def sentence(widths: IntrinsicWidths) -> str:
 
 def _parts(widths: IntrinsicWidths) -> Iterator[str]:
     seen = widths.seen
-    yield f"{widths.n_resolved} of {seen.sum()} lines are resolved (p < 0.05)"
+    yield f"{widths.n_resolved} of {seen.sum()} lines are resolved (p-value of zero intrinsic width below 0.05)"
     if not seen.all():
         yield f"{(~seen).sum()} without a width"
     error, scatter = np.unique(widths.lsf_error[seen]), np.unique(widths.lsf_scatter[seen])
@@ -230,7 +230,8 @@ def rich_table(widths: IntrinsicWidths) -> Table:
     velocities = [] if widths.rest is None else [f"{heading}\n\\[km/s]" for heading in headings[2:]]
     p_value = BESIDE_LINES[2].heading
     every = ["\nline", *(heading + unit for heading in headings), *velocities, p_value]
-    table = empty_table(every, caption=sentence(widths), caption_justify="left")
+    limits = "; < marks upper limits (95%)" if np.any(widths.is_limit) else ""
+    table = empty_table(every, caption=sentence(widths) + limits, caption_justify="left")
     for row in _rows_shown(len(widths)):
         table.add_row(*(["..."] * len(every) if row is None else _cells(widths, row)))
     return table
@@ -285,7 +286,7 @@ def population_text(population: Population) -> str:
     squared = unit and f" ({unit.strip()})^2"
     fwhm = _intrinsic(FWHM * sigma, FWHM * 0.5 * (high - low), FWHM * limit, is_limit=population.is_limit)
     low, high = (plain(end) for end in population.scatter_interval())
-    scatter = f"{brief(plain(population.scatter))} (68%: {brief(low)} to {brief(high)})"
+    scatter = f"{brief(plain(population.scatter))}, its 68% interval {brief(low)} to {brief(high)}"
     in_sigma = f"{brief(plain(population.intrinsic_sigma_scatter))}{unit}"
     if low == 0:
         scatter = f"<{brief(plain(population.scatter_limit()))} (95%)"
@@ -294,7 +295,8 @@ def population_text(population: Population) -> str:
         f"{len(population)} lines, {widths.n_resolved} of them resolved one by one",
         f"observed sigma      median {np.median(widths.lines.observed[seen]):.4g}{unit}",
         f"instrumental sigma  median {np.median(widths.lines.lsf[seen]):.4g}{unit}",
-        f"intrinsic sigma     {mean}{unit}, FWHM {fwhm}{unit} (of the mean variance; p {p})",
+        f"intrinsic sigma     {mean}{unit}, FWHM {fwhm}{unit} (of the mean variance)",
+        f"zero width          p-value {p}: the probability of these widths, had no line one of its own",
         f"intrinsic scatter   {in_sigma}; of the variances {scatter}{squared}",
     ]
     if population.mean_shift:

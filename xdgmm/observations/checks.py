@@ -16,6 +16,8 @@ from xdgmm.basics.parameters import check_names
 from xdgmm.basics.units import check_units, common_unit, difference_unit
 from xdgmm.errors import InputError
 
+from .spectra import warn_of_spectrum
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -131,6 +133,8 @@ def complete(
     empty = ~present.any(axis=1)
     if weights is not None and not (~empty & (weights > 0)).any():
         raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")
+    if weights is not None and projections is None:
+        warn_of_spectrum(values, weights, names)
     return {
         "values": values,
         "noise_model": noise_model,
