@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from xdgmm import objects, prediction, selection
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
+from xdgmm.diagnostics import check
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
     COVARIANCE_TYPES,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from numpy.typing import ArrayLike, NDArray
 
+    from xdgmm.diagnostics import Check
     from xdgmm.fitting import FitResult, Prior, Progress
     from xdgmm.mixture import Background
     from xdgmm.objects import Denoised
@@ -472,6 +474,22 @@ class XDGMM(DensityMixin, BaseEstimator):
         observations = self._new_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
         return widths(self._fit_result, observations, **options)
+
+    def check(
+        self,
+        X: Measurements,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        **options: Any,
+    ) -> Check:
+        """Does the model fit?  Tests of the residuals, with p-values from samples of the model.
+
+        X, Xerr and sample_weight are the data that were fitted; ``check.passed`` is the verdict, ``check.table`` has
+        the tests, and ``print(check)`` shows both.  Options are those of `xdgmm.diagnostics.check`.
+        """
+        observations = self._new_observations(X, Xerr, sample_weight)
+        return check(self._fit_result, observations, **{"progress": self.progress, **options})
 
     def relations(
         self,

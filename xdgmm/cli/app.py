@@ -10,6 +10,7 @@ from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.files import signals_as_exit
 
 from .apply import apply
+from .check import check
 from .demo import demo
 from .fit import fit
 from .info import info
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (fit, widths, apply, info, demo):
+for command in (fit, widths, check, apply, info, demo):
     app.command(cls=Command)(command)
 app.add_typer(lines, name="lines")
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .json_results import finite, mixture_as_json, record_as_json, table_as_json
+from .options import parse_errors, parse_names
 from .printing import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from astropy.table import QTable
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from xdgmm.observations import Observations
     from xdgmm.selection import ModelSelection
 
+    from .options import Correlations, OnBad, OnLimit
     from .output_files import FitFiles
     from .printing import Printer
 
@@ -146,6 +149,35 @@ class FitReport:
         if method in samplers:
             options["samples"] = samplers[method](fitted, self.observations, rng=rng, progress=self.printer.progress)
         return options
+
+
+def observations_of_model(
+    mixture: GaussianMixture,
+    table: Path,
+    columns: str | None,
+    *,
+    errors: str,
+    correlations: Correlations,
+    weights: str | None,
+    on_bad: OnBad,
+    on_limit: OnLimit,
+    hdu: str | None,
+    readme: Path | None,
+) -> Observations:
+    """The columns of a table that a model has, or those named instead, by the options of the command line."""
+    from xdgmm.observations import Observations
+    from xdgmm.tables import read_table
+
+    observations = Observations.from_table(
+        read_table(table, hdu, readme),
+        list(mixture.names) if columns is None else parse_names(columns),
+        errors=parse_errors(errors),
+        correlations=correlations.value,
+        weights=weights,
+        on_bad=on_bad.value,
+        on_limit=on_limit.value,
+    )
+    return in_units_of(mixture, observations)
 
 
 def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observations:

@@ -9,7 +9,7 @@ import typer
 
 from xdgmm.errors import InputError, OutputError
 
-from .fit_report import FitReport, in_units_of
+from .fit_report import FitReport, observations_of_model
 from .options import (
     Convention,
     Correlations,
@@ -30,8 +30,6 @@ from .options import (
     Readme,
     Report,
     Weights,
-    parse_errors,
-    parse_names,
     parse_quantity,
 )
 from .output_files import FitFiles
@@ -85,21 +83,20 @@ def widths(
     if report is not None and report.resolve() == model.resolve():
         raise OutputError(f"'{model}' is the model; write the report to another file")
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
-    from xdgmm.tables import read_table
 
     mixture = GaussianMixture.read(model)
-    names = list(mixture.names) if columns is None else parse_names(columns)
-    observations = Observations.from_table(
-        read_table(table, hdu, readme),
-        names,
-        errors=parse_errors(errors),
-        correlations=correlations.value,
+    observations = observations_of_model(
+        mixture,
+        table,
+        columns,
+        errors=errors,
+        correlations=correlations,
         weights=weights,
-        on_bad=on_bad.value,
-        on_limit=on_limit.value,
+        on_bad=on_bad,
+        on_limit=on_limit,
+        hdu=hdu,
+        readme=readme,
     )
-    observations = in_units_of(mixture, observations)
     options = {
         "method": method.value,
         "level": level,

@@ -1,0 +1,42 @@
+"""`xdgmm check`: the verdict, its exit code, and the same numbers as in Python."""
+
+import json
+
+import numpy as np
+from astropy.table import Table
+
+from xdgmm import GaussianMixture, Observations
+from xdgmm.diagnostics import check
+
+from .conftest import run
+
+
+def test_a_model_is_checked_against_its_table(tmp_path):
+    rng = np.random.default_rng(0)
+    e = rng.uniform(0.5, 1.5, 150)
+    for name, scatter in (("good", 2.0), ("bad", np.where(rng.random(150) < 0.06, 25.0, 2.0))):
+        table = Table({"v": rng.normal(0.0, scatter, 150) + e * rng.normal(size=150), "v_error": e})
+        table.write(tmp_path / f"{name}.fits")
+        fitted = run("fit", f"{name}.fits", "--columns", "v", "--output", f"{name}_model.fits", cwd=tmp_path)
+        assert fitted.returncode == 0
+        arguments = ("check", f"{name}_model.fits", f"{name}.fits", "--simulations", "59", "--seed", "3")
+        found = run(*arguments, "--json", cwd=tmp_path)
+        document = json.loads(found.stdout)
+        assert found.returncode == (0 if name == "good" else 1)
+        assert document["passed"] is (name == "good")
+        mixture = GaussianMixture.read(tmp_path / f"{name}_model.fits")
+        observations = Observations.from_table(table, "v")
+        expected = check(mixture, observations, n_simulations=59, rng=3, progress="never")
+        assert document["p_value"] == expected.p_value
+        printed = run(*arguments, cwd=tmp_path).stdout
+        assert "kurtosis" in printed
+        assert ("nothing speaks against the model" in printed) is (name == "good")
+
+
+def test_a_table_of_few_rows_is_one_sentence(tmp_path):
+    rng = np.random.default_rng(1)
+    Table({"v": rng.normal(size=9), "v_error": np.ones(9)}).write(tmp_path / "t.fits")
+    run("fit", "t.fits", "--columns", "v", "--output", "m.fits", cwd=tmp_path)
+    found = run("check", "m.fits", "t.fits", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "20 values or more" in found.stderr
