@@ -1,5 +1,7 @@
 """`extreme_deconvolution` with the original's arguments, beside the paper's equations written out object by object."""
 
+import inspect
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
@@ -7,6 +9,7 @@ from scipy.stats import multivariate_normal
 
 from xdgmm import XDGMM, DegenerateError, InputError, datasets
 from xdgmm.compat import extreme_deconvolution
+from xdgmm.errors import OutputError
 
 
 def paper(y, S, amp, mean, covar, R=None, weight=None, fixed=((), (), ()), tol=1e-6, maxiter=10**9, w=0.0):
@@ -119,6 +122,86 @@ def test_likeonly_changes_nothing():
     value = extreme_deconvolution(y, S, *start, likeonly=True)
     assert value == pytest.approx(paper(y, S, *start, maxiter=1)[0], rel=1e-12)
     assert all((array == old).all() for array, old in zip(start, before, strict=True))
+
+
+def blocks(path):
+    """The runs in a log: numbers between empty lines and comments."""
+    text = "\n".join("" if line.startswith("#") else line for line in path.read_text().splitlines())
+    return [[float(line) for line in block.split()] for block in text.split("\n\n") if block.split()]
+
+
+def test_logs_hold_the_likelihood_before_every_step(tmp_path):
+    y, S, start, _ = problem()
+    expected = []
+    for steps in range(1, 7):
+        first = [array.copy() for array in start]
+        expected.append(extreme_deconvolution(y, S, *first, maxiter=steps, tol=0))
+    returned = extreme_deconvolution(y, S, *start, maxiter=6, tol=0, logfile=str(tmp_path / "fit"))
+    lines = (tmp_path / "fit_loglike.log").read_text().split("\n")
+    assert [float(line) for line in lines[:6]] == expected
+    assert lines[6:] == ["", "", ""]  # an empty line after the run, and one at the end, as in the original
+    assert expected[-1] == returned
+    assert blocks(tmp_path / "fit_c.log") == [expected]
+    assert f"# mean {start[1][1].tolist()}" in (tmp_path / "fit_c.log").read_text()
+    extreme_deconvolution(y, S, *start, maxiter=2, tol=0, logfile=tmp_path / "fit")  # its 7th and 8th step
+    assert len(blocks(tmp_path / "fit_loglike.log")[0]) == 2
+    first, second = blocks(tmp_path / "fit_c.log")
+    assert first == expected
+    assert second == blocks(tmp_path / "fit_loglike.log")[0]
+
+
+def test_the_log_of_split_and_merge_says_what_was_kept(tmp_path):
+    rng = np.random.default_rng(3)
+    y = np.concatenate([rng.normal(m, 1.0, (200, 1)) for m in (-3.0, 3.0, 30.0)])
+    start = np.ones(3) / 3, np.array([[0.0], [29.5], [30.5]]), np.array([[[10.0]], [[1.0]], [[1.0]]])
+    returned = extreme_deconvolution(y, np.full(y.shape, 0.2), *start, maxsnm=True, logfile=tmp_path / "snm")
+    kept, every = blocks(tmp_path / "snm_loglike.log"), blocks(tmp_path / "snm_c.log")
+    assert len(every) > len(kept) >= 2
+    assert kept[-1][-1] == returned
+    ends = [run[-1] for run in kept]
+    assert ends == sorted(ends)
+    assert max(run[-1] for run in every) < returned + 0.1 / 600
+    text = (tmp_path / "snm_c.log").read_text()
+    assert text.count("# accepted") == len(kept) - 1
+    assert text.count("# no higher likelihood") == len(every) - len(kept)
+
+
+def test_no_log_is_written_where_only_the_likelihood_is_asked_for_or_nothing_can_be_written(tmp_path):
+    y, S, start, _ = problem()
+    before = [array.copy() for array in start]
+    extreme_deconvolution(y, S, *start, likeonly=True, logfile=tmp_path / "fit")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OutputError, match="folder"):
+        extreme_deconvolution(y, S, *start, logfile=tmp_path / "missing" / "fit")
+    assert all((array == old).all() for array, old in zip(start, before, strict=True))
+
+
+def test_arguments_stand_where_they_stand_in_the_original():
+    names = list(inspect.signature(extreme_deconvolution).parameters)
+    assert names == [
+        "ydata",
+        "ycovar",
+        "xamp",
+        "xmean",
+        "xcovar",
+        "projection",
+        "weight",
+        "fixamp",
+        "fixmean",
+        "fixcovar",
+        "tol",
+        "maxiter",
+        "w",
+        "logfile",
+        "splitnmerge",
+        "maxsnm",
+        "likeonly",
+        "logweight",
+        "assignments",
+    ]
+    y, S, start, _ = problem()
+    with pytest.raises(InputError, match="`assignments` are not available"):
+        extreme_deconvolution(y, S, *start, assignments=np.ones((60, 2)))
 
 
 def test_single_precision_arrays_are_filled_too():

@@ -1,6 +1,7 @@
 """`extreme_deconvolution` as its authors call it: plain EM, which overwrites the arrays it starts from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import PathLike
 from typing import Self
 
 import numpy as np
@@ -14,6 +15,8 @@ from xdgmm.fitting.em import step
 from xdgmm.fitting.optimality import collapsed_component
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
+
+from .bovy_log import Log, described, heading, log_paths
 
 SUM = 1e-6  # how far from 1 the amplitudes may sum, single precision included
 SAMPLE = 10_000  # objects on which candidates of split and merge are ranked
@@ -33,10 +36,12 @@ def extreme_deconvolution(
     tol: float = 1e-6,
     maxiter: float = 1e9,
     w: float = 0.0,
+    logfile: str | PathLike[str] | None = None,
     splitnmerge: int = 0,
     maxsnm: bool = False,  # noqa: FBT001, FBT002 - the signature is the original's
     likeonly: bool = False,  # noqa: FBT001, FBT002
     logweight: bool = False,  # noqa: FBT001, FBT002
+    assignments: None = None,
 ) -> float:
     """Fit a Gaussian mixture to noisy data by plain EM, with the arguments of the `extreme-deconvolution` package.
 
@@ -61,6 +66,9 @@ def extreme_deconvolution(
     w : float
         Regularisation: the covariance of a component with q objects becomes ``(q V + w I) / (q + 1)``, in the units of
         the data squared.
+    logfile : str or path-like, optional
+        Beginning of the names of two files, ``_loglike.log`` with the mean log-likelihood before each step, and
+        ``_c.log`` with all runs and parameters, to which later calls append.  None with `likeonly`.
     splitnmerge : int
         If positive, split and merge looks for a better maximum, with candidates of its own: the number itself does
         not matter.
@@ -70,6 +78,8 @@ def extreme_deconvolution(
         Only compute the mean log-likelihood; change nothing.
     logweight : bool
         Whether `weight` holds logarithms of the weights.
+    assignments : None
+        Components that objects may belong to: not available here, so only None is taken.
 
     Returns
     -------
@@ -79,7 +89,10 @@ def extreme_deconvolution(
     Raises
     ------
     InputError
-        If arguments do not fit together, the three arrays cannot be changed in place, or the start is no mixture.
+        If arguments do not fit together, the three arrays cannot be changed in place, the start is no mixture, or
+        `assignments` are given.
+    OutputError
+        If the log files cannot be written.
     DegenerateError
         If a component collapses on values without noise; the three arrays are then as they were.
 
@@ -90,7 +103,6 @@ def extreme_deconvolution(
     Notes
     -----
     Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657: the steps are their eqs 16-17, w that of their sec. 3.2.
-    `logfile` and `assignments` of newer versions do not exist here.
 
     Examples
     --------
@@ -103,6 +115,11 @@ def extreme_deconvolution(
     >>> xmean.round(4), xcovar.round(4)  # the variance of the values is 38 / 9, less 1 for the noise
     (array([[0.3333]]), array([[[3.2222]]]))
     """
+    if assignments is not None:
+        raise InputError(
+            "`assignments` are not available here; fit the objects of each group by themselves, or leave them out"
+        )
+    logs = None if logfile is None or likeonly else log_paths(logfile)
     observations = _observed(ydata, ycovar, projection, _weights(weight, logarithms=logweight))
     start = _start(xamp, xmean, xcovar, observations)
     problem = Problem(observations, start.n_components, Model(fixed=_fixed(start, fixamp, fixmean, fixcovar)))
@@ -116,12 +133,15 @@ def extreme_deconvolution(
     if improving:
         mixture, log_likelihood = split_merge.improve(mixture, log_likelihood, em.sample, em.run_from, constraints)
     fitted = problem.original(mixture)
+    parts = heading(start.n_components, w) + described("first parameters", start), described("last parameters", fitted)
     for array, new, fixed in (
         (xamp, fitted.weights, constraints.fixed_weights),
         (xmean, fitted.means, constraints.fixed_means),
         (xcovar, fitted.covariances, constraints.fixed_covariances),
     ):
         array[~fixed] = new[~fixed]
+    if logs is not None:
+        em.log.write(logs, len(observations), parts)
     return em.per_row(log_likelihood)
 
 
@@ -133,6 +153,7 @@ class _PlainEM:
     floor: NDArray[np.float64]
     tol: float
     maxiter: float
+    log: Log = field(default_factory=Log)
 
     @classmethod
     def of(cls, problem: Problem, w: float, tol: float, maxiter: float) -> Self:
@@ -146,13 +167,14 @@ class _PlainEM:
 
     def run(self, mixture: GaussianMixture) -> tuple[float, GaussianMixture]:
         """Steps until they gain little: the log-likelihood before the last one, and the mixture after it."""
-        steps, before, rise = 0, -np.inf, np.inf
+        steps, before, rise, path = 0, -np.inf, np.inf, self.log.new_run()
         while rise > self.tol and steps < self.maxiter:
             statistics = expect(mixture, self.problem.data)
             self._refuse_collapse(mixture, statistics)
             mixture = self._step(mixture, statistics)
             rise = (statistics.log_likelihood - before) / len(self.problem.observations)
             before, steps = statistics.log_likelihood, steps + 1
+            path.append(self.per_row(before))
         return before, mixture
 
     def _step(self, mixture: GaussianMixture, statistics: Statistics) -> GaussianMixture:
