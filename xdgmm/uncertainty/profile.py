@@ -112,11 +112,20 @@ def profile_interval(
 
 
 def _simulated(profile: WidthProfile, value: float, level: float, simulation: Simulation) -> Estimate:
-    low, high = simulated_width_interval(profile, level, simulation)
+    low, high = _simulated_ends(profile, value, level, simulation)
     same = abs(level - ONE_SIGMA) < 1e-4
-    one = (low, high) if same else simulated_width_interval(profile, ONE_SIGMA, simulation)
+    one = (low, high) if same else _simulated_ends(profile, value, ONE_SIGMA, simulation)
     warn_of_local_maximum(profile)
     return Estimate(value, 0.5 * (one[1] - one[0]), low, high)
+
+
+def _simulated_ends(profile: WidthProfile, value: float, level: float, simulation: Simulation) -> tuple[float, float]:
+    """Simulated ends; one that lies above the value is that of the likelihood.
+
+    The best sigma of a column alone, which the samples have, can be larger than that of all columns together.
+    """
+    low, high = simulated_width_interval(profile, level, simulation)
+    return (low if low <= value else _Ends(profile).at(level)[0]), high
 
 
 def mean_interval(

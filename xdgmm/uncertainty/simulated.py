@@ -108,14 +108,18 @@ class SimulatedLimit(WidthLimit):
 def stands_alone(problem: Problem) -> bool:
     """Do the values of a column follow one Gaussian, of which its mean and its width are all that is free?
 
-    The column alone then tests its width: a correlated column would make the test sharper, but not more correct.
+    The column alone then tests its width: a correlated column would make the test sharper, but not more correct.  With
+    gaps it would: which values are missing may depend on the other column.
     """
     observations, model = problem.observations, problem.model
     if problem.n_components > 1 or model.background is not None or model.prior is not None or model.fixed.anything:
         return False
     if observations.projections is not None:
         return False
-    return observations.n_dimensions == 1 or model.covariance_type != "spherical"
+    if observations.n_dimensions == 1:
+        return True
+    gaps = not observations.present[observations.counts].all()
+    return model.covariance_type != "spherical" and not (model.type.rotated and gaps)
 
 
 def simulated_limit(
