@@ -90,6 +90,25 @@ def test_a_long_report_is_cut_to_a_screen_and_says_what_is_left_out(xdgmm, many_
     assert (len(found["widths"]["rows"]), len(found["relations"]["rows"])) == (30, 33)
 
 
+def test_fits_files_may_end_in_fit_everywhere(xdgmm, stars):
+    for ending in ("fits", "fit"):
+        (stars / f"table.{ending}").write_bytes((stars / "stars.fits").read_bytes())
+        outputs = ["--output", f"model.{ending}", "--report", f"widths.{ending}"]
+        done = xdgmm("fit", f"table.{ending}", "--columns", "v", *outputs, cwd=stars)
+        assert done.returncode == 0, done.stderr
+        done = xdgmm("apply", f"model.{ending}", f"table.{ending}", "--output", f"new.{ending}", cwd=stars)
+        assert done.returncode == 0, done.stderr
+    for name in ("widths", "new"):
+        assert (stars / f"{name}.fit").read_bytes()[:6] == b"SIMPLE"
+        written, usual = (QTable.read(stars / f"{name}.{ending}", format="fits") for ending in ("fit", "fits"))
+        assert written.colnames == usual.colnames
+        assert all(str(written[column]) == str(usual[column]) for column in usual.colnames)
+    one, other = (GaussianMixture.read(stars / f"model.{ending}") for ending in ("fits", "fit"))
+    assert (one.covariances == other.covariances).all()
+    assert "intrinsic σ" in xdgmm("info", "model.fit", cwd=stars).stdout
+    assert "naive_sigma" in xdgmm("info", "widths.fit", cwd=stars).stdout
+
+
 def test_two_columns_and_no_errors(xdgmm, outputs, tmp_path):
     rng = np.random.default_rng(0)
     Table({"a": rng.normal(size=50), "b": rng.normal(size=50)}).write(tmp_path / "t.ecsv")

@@ -33,10 +33,11 @@ class FitFiles:
 
     def check(self, source: Path | None = None) -> None:
         """Refuse paths that cannot be written, or that would destroy the table that is read."""
+        from xdgmm.mixture.io import MODEL_SUFFIXES
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
 
-        wanted = [(self.model, (".fits", ".ecsv")), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
+        wanted = [(self.model, tuple(MODEL_SUFFIXES)), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
         paths = []
         for path, suffixes in wanted:
             if path is not None:
@@ -132,12 +133,12 @@ class AppendedTable:
 
     def check_names(self, names: Sequence[str], columns: Sequence[Column]) -> None:
         """Refuse columns that the table has, unless they are to be replaced, and names that FITS cannot hold."""
-        from xdgmm.tables import check_fits_names, check_new_names
+        from xdgmm.tables import check_fits_names, check_new_names, is_fits_name
 
         if self.output is None:
             return
         check_new_names(names, columns, replace=self.overwrite_columns)
-        if self.output.suffix.lower() == ".fits":
+        if is_fits_name(self.output):
             check_fits_names([*names, *(column.name for column in columns)])
 
     def write(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 METHODS = ("astroML", "Bovy")
 PASSES = StoppingRule().max_passes
 ROUNDING, SUM = 1e-14, 1e-6  # how far from 1 the weights may sum as they are, and in text with few digits
-OWN_SUFFIXES = (".fits", ".ecsv")
+OWN_SUFFIXES = (".fits", ".ecsv")  # not .fit, which is what text files of the original are called
 
 warn_of_foreign_files()
 

@@ -155,18 +155,21 @@ class Format(NamedTuple):
     signature : bytes
         What such a file begins with.
     suffixes : tuple of str
-        Of names of such files; files are written under the first.
+        Of names of such files.
+    written : tuple of str
+        Those under which files are written.
     read, write : function
     """
 
     description: str
     signature: bytes
     suffixes: tuple[str, ...]
+    written: tuple[str, ...]
     read: Callable[[Path], Contents | None]
     write: Callable[[Contents, Path], None]
 
 
 FORMATS = {
-    "fits": Format("a FITS file", FITS, (".fits", ".fits.gz", ".fit"), read_fits, write_fits),
-    "ascii.ecsv": Format("an ECSV file", b"# %ECSV", (".ecsv", ".ecsv.gz"), read_ecsv, write_ecsv),
+    "fits": Format("a FITS file", FITS, (".fits", ".fits.gz", ".fit"), (".fits", ".fit"), read_fits, write_fits),
+    "ascii.ecsv": Format("an ECSV file", b"# %ECSV", (".ecsv", ".ecsv.gz"), (".ecsv",), read_ecsv, write_ecsv),
 }

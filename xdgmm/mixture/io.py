@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .mixture import GaussianMixture
 
-WRITTEN = {each.suffixes[0]: name for name, each in FORMATS.items()}  # suffixes of files that are written
+MODEL_SUFFIXES = {suffix: name for name, each in FORMATS.items() for suffix in each.written}
 
 
 class MixtureRead(registry.UnifiedReadWrite):
@@ -75,7 +75,7 @@ class MixtureWrite(registry.UnifiedReadWrite):
     ----------
     path : str or path-like
     format : {"fits", "ascii.ecsv"}, optional
-        By default what the name ends in tells: .fits or .ecsv.
+        By default what the name ends in tells: .fits, .fit or .ecsv.
     overwrite : bool
         Whether a file that exists may be replaced.
 
@@ -96,9 +96,9 @@ class MixtureWrite(registry.UnifiedReadWrite):
         overwrite: bool = False,
     ) -> None:
         """Write."""
-        path = Path(check_output(path, overwrite=overwrite, suffixes=tuple(WRITTEN) if format is None else ()))
+        path = Path(check_output(path, overwrite=overwrite, suffixes=tuple(MODEL_SUFFIXES) if format is None else ()))
         if format is None:
-            format = WRITTEN[path.suffix.lower()]  # noqa: A001
+            format = MODEL_SUFFIXES[path.suffix.lower()]  # noqa: A001
         _check_format(format)
         self.registry.write(self._instance, path, format=format, overwrite=overwrite)
 

@@ -14,7 +14,7 @@ from .from_table import observations_from_table
 from .reading import read_blocks, read_table
 from .report import Column
 from .table_types import named_columns
-from .writing import REPORT_SUFFIXES, append_columns, check_fits_names, check_new_names, write_table
+from .writing import REPORT_SUFFIXES, append_columns, check_fits_names, check_new_names, is_fits_name, write_table
 
 __all__ = [
     "MISSING",
@@ -23,6 +23,7 @@ __all__ = [
     "append_columns",
     "check_fits_names",
     "check_new_names",
+    "is_fits_name",
     "named_columns",
     "observations_from_table",
     "read_blocks",

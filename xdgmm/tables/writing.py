@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from astropy.table import QTable, Table
     from numpy.typing import NDArray
 
-FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits"}
+FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits"}
 REPORT_SUFFIXES = tuple(FORMATS)
 
 
 def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a QTable to .ecsv or .fits; an interrupted or failed run leaves no incomplete file.
+    """Write a QTable to .ecsv, .fits or .fit; an interrupted or failed run leaves no incomplete file.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> 
         If the path cannot be written, ends otherwise, or exists and `overwrite` is false.
     """
     path = check_output(path, overwrite=overwrite, suffixes=REPORT_SUFFIXES)
-    if path.suffix.lower() == ".fits":
+    if is_fits_name(path):
         table = _with_comments(table)
     with atomic_write(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about units and metadata that FITS stores in another way or drops
@@ -46,6 +46,11 @@ def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> 
             table.write(temporary, format=FORMATS[path.suffix.lower()], overwrite=True)
         except (ValueError, TypeError) as error:
             raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error
+
+
+def is_fits_name(path: Path) -> bool:
+    """Is a file of this name written as FITS?"""
+    return FORMATS.get(path.suffix.lower()) == "fits"
 
 
 def _with_comments(table: QTable) -> QTable:
@@ -97,7 +102,7 @@ def append_columns(
     Parameters
     ----------
     source, path : Path
-        Any table that `read_table` reads; .fits or .ecsv.
+        Any table that `read_table` reads; .fits, .fit or .ecsv.
     columns : sequence of Column
         A column whose name the table has, in upper or lower case, replaces that column and keeps its spelling.
     blocks : iterable of sequence of ndarray
@@ -114,7 +119,7 @@ def append_columns(
     OutputError
         If the path cannot be written, or its format cannot hold the table.
     """
-    fits = path.suffix.lower() == ".fits"
+    fits = is_fits_name(path)
     if not (fits and is_binary_table(source, hdu)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", XdgmmWarning)  # said when the table was read for these columns
