@@ -59,6 +59,7 @@ __all__ = [
     "deprecated_arguments",
     "deprecated_names",
     "import_late",
+    "reraise_lack_of_memory",
 ]
 
 
@@ -118,6 +119,18 @@ def import_late(module: str) -> ModuleType:
         return import_module(module)
     except AttributeError as error:
         raise ImportError(f"importing {module} failed: {error}") from error
+
+
+def reraise_lack_of_memory(error: BaseException) -> None:
+    """Raise the `MemoryError` behind another exception, if there is one: astropy tells of a `ValueError` instead.
+
+    To be called where an exception of another package is taken to mean that its input is wrong.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError):
+            raise cause from None
+        cause = cause.__cause__ or cause.__context__
 
 
 def deprecated_names(module: str, names: Mapping[str, str]) -> None:

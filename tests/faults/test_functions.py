@@ -1,5 +1,7 @@
 """Every function that writes leaves the old files or the new ones, and one sentence, whichever call fails."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from astropy.table import QTable
@@ -10,14 +12,16 @@ from xdgmm.compat import tholoien
 from xdgmm.errors import OutputError
 from xdgmm.files import atomic_writes
 from xdgmm.tables import Column, append_columns, write_table
+from xdgmm.uncertainty import sample_posterior
 
 # libraries that are interrupted leave it to Python to close a file
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-MODEL = GaussianMixture([0.25, 0.75], [[1.0, 2.0], [3.0, 4.0]], [np.eye(2), 2 * np.eye(2)], ["a", "b"])
-REPORT = QTable({"v": np.arange(3.0), "name": ["a", "b", "c"]}, meta={"remarks": ["one", "two"]})
+N, D = 300, 6  # arrays of some hundred bytes
+MODEL = GaussianMixture([0.25, 0.75], np.arange(2.0 * D).reshape(2, D), [np.eye(D), 2 * np.eye(D)])
+REPORT = QTable({"v": np.arange(float(N)), "name": ["a", "b", "c"] * (N // 3)}, meta={"remarks": ["one", "two"]})
 NEW = [Column("x", "new numbers", Unit("km/s")), Column("k", "new whole numbers", whole=True)]
 
 
@@ -31,7 +35,7 @@ def write_report(path, **options):
 
 def append(path, **options):
     source = path.parent / f"source{path.suffix}"
-    append_columns(source, path, NEW, [[np.arange(3.0), np.arange(3)]], **options)
+    append_columns(source, path, NEW, [[np.arange(float(N)), np.arange(N)]], **options)
 
 
 def save_figure(path, **options):
@@ -39,7 +43,9 @@ def save_figure(path, **options):
 
     from xdgmm.plotting import save
 
-    save(Figure(figsize=(1, 1)), path, **options)
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot(np.arange(N))
+    save(figure, path, **options)
 
 
 def write_two(path, **options):
@@ -60,6 +66,9 @@ WRITERS = {
 }
 
 
+LARGE = 500  # bytes
+
+
 def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -73,6 +82,19 @@ def sentence(error):
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", WRITERS)
 def test_old_or_new(with_every_fault, tmp_path, name, overwrite):
+    calls = old_or_new(with_every_fault, tmp_path, name, overwrite=overwrite)
+    assert {"os.fsync", "os.replace" if overwrite else "os.link"} <= set(calls)
+
+
+@pytest.mark.parametrize("overwrite", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "two.txt"])
+def test_old_or_new_without_memory(with_every_allocation_failing, tmp_path, name, overwrite):
+    calls = old_or_new(partial(with_every_allocation_failing, LARGE), tmp_path, name, overwrite=overwrite)
+    assert calls or name == "report.ecsv"  # which is written row by row
+
+
+def old_or_new(with_every_fault, tmp_path, name, *, overwrite):
+    """A function that writes, with each fault; returns what might have failed."""
     path, write = tmp_path / name, WRITERS[name]
     others = {}
     if write is append:
@@ -93,6 +115,8 @@ def test_old_or_new(with_every_fault, tmp_path, name, overwrite):
         assert contents(tmp_path) in (old, new), where
         if outcome is None:  # the call was not needed, or was made again
             assert contents(tmp_path) == new, where
+        elif isinstance(outcome, MemoryError):
+            assert contents(tmp_path) == old, where
         elif not isinstance(outcome, KeyboardInterrupt | SystemExit):
             assert (name == "two.txt" and isinstance(outcome, OSError | OutputError)) or name in sentence(outcome), (
                 where
@@ -101,7 +125,7 @@ def test_old_or_new(with_every_fault, tmp_path, name, overwrite):
 
     calls = with_every_fault(prepare, lambda: write(path, overwrite=overwrite), check)
     assert contents(tmp_path) == new
-    assert {"os.fsync", "os.replace" if overwrite else "os.link"} <= set(calls)
+    return calls
 
 
 @pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")
@@ -121,14 +145,44 @@ def test_text_files_of_another_package(with_every_fault, tmp_path):
     assert path.read_bytes() == new
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")
-def test_chains(with_every_fault, tmp_path):
-    pytest.importorskip("h5py")
-    from xdgmm.uncertainty.mcmc import sample_posterior
+def test_pictures_of_a_posterior(with_every_fault, tmp_path):
+    pytest.importorskip("corner")
+    result, data = small_fit()
+    samples, path = sample_posterior(result, data, n_steps=20, rng=1), tmp_path / "corner.png"
+    samples.corner(path)
+    new = path.read_bytes()
 
+    def check(outcome, where):
+        assert contents(tmp_path) in ({"corner.png": b"old"}, {"corner.png": new}), where
+        if isinstance(outcome, Exception):
+            assert "corner.png" in sentence(outcome)
+
+    with_every_fault(lambda: path.write_bytes(b"old"), lambda: samples.corner(path, overwrite=True), check)
+    assert path.read_bytes() == new
+
+
+def small_fit():
     rng = np.random.default_rng(1)
     data = Observations.with_standard_errors(rng.normal(80.0, 2.0, 20), 1.0, names="v")
-    result, path = XDGMM(random_state=0).fit(data).result_, tmp_path / "chain.h5"
+    return XDGMM(random_state=0).fit(data).result_, data
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")
+def test_chains_without_memory(with_every_allocation_failing, tmp_path):
+    chain_is_old_or_new(partial(with_every_allocation_failing, 400), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")
+def test_chains(with_every_fault, tmp_path):
+    chain_is_old_or_new(with_every_fault, tmp_path)
+
+
+def chain_is_old_or_new(with_every_fault, tmp_path):
+    pytest.importorskip("h5py")
+    (result, data), path = small_fit(), tmp_path / "chain.h5"
 
     def sample(n_steps=6):
         return sample_posterior(result, data, n_steps=n_steps, backend=path, existing="resume", rng=1)
@@ -140,7 +194,7 @@ def test_chains(with_every_fault, tmp_path):
 
     def check(outcome, where):
         assert contents(tmp_path) in ({"chain.h5": old}, {"chain.h5": new}), where
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, Exception) and not isinstance(outcome, MemoryError):
             assert "chain.h5" in sentence(outcome)
 
     with_every_fault(lambda: path.write_bytes(old), sample, check)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from .fit_report import FitReport
 from .options import Json, Overwrite, Quiet
 from .output_files import FitFiles
 from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def demo(
@@ -30,7 +34,13 @@ def demo(
     Example: xdgmm demo --output my-folder
     """
     folder = _new_folder() if output is None else output
-    _make(folder)
+    with _made(folder):
+        documents = _fit_both(folder, seed, Printer(json, quiet), overwrite=overwrite)
+    raise typer.Exit(0 if all(document["converged"] for document in documents.values()) else 1)
+
+
+def _fit_both(folder: Path, seed: int, printer: Printer, *, overwrite: bool) -> dict[str, Any]:
+    """Fit the tables, write the files and print the reports; returns what is printed as JSON."""
     jobs = {
         "hydrus1": ("v", [1], "Hydrus I: line-of-sight velocities (Koposov et al. 2018)"),
         "neutron_stars": ("m", [1, 2, 3, 4], "Neutron-star masses (Alsing, Silva & Berti 2018)"),
@@ -47,7 +57,6 @@ def demo(
     from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
 
-    printer = Printer(json, quiet)
     settings = Settings(progress=printer.progress)
     documents = {}
     for name, (column, candidates, title) in jobs.items():
@@ -56,7 +65,7 @@ def demo(
         documents[name] = report.fit(candidates, settings, seed)
     printer.print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
     printer.print_json(documents)
-    raise typer.Exit(0 if all(document["converged"] for document in documents.values()) else 1)
+    return documents
 
 
 def _new_folder() -> Path:
@@ -68,8 +77,17 @@ def _new_folder() -> Path:
     return folder
 
 
-def _make(folder: Path) -> None:
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Context with this folder; one that is made for it and stays empty is removed again."""
+    existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder '{folder}': {error.strerror}; choose another") from None
+    try:
+        yield
+    finally:
+        if not existed:
+            with suppress(OSError):  # there are files in it
+                folder.rmdir()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from astropy.io import registry
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, reraise_lack_of_memory
 from xdgmm.files import atomic_write, check_output, read_bytes
 
 from .formats import FORMATS, Format
@@ -119,6 +119,7 @@ def _reader(file_format: Format, cls: type[GaussianMixture]) -> Callable[[str | 
         try:
             contents = file_format.read(path)
         except Exception as error:
+            reraise_lack_of_memory(error)
             reason = " ".join(str(error).split())[:150]
             raise InputError(
                 f"'{path}' cannot be read as {description}: it is damaged, or something else ({reason})"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.units import difference_unit
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, reraise_lack_of_memory
 from xdgmm.kernels import unpack
 
 from .background import Background
@@ -108,6 +108,7 @@ def mixture_of(contents: Contents, path: Path, cls: type[GaussianMixture]) -> Ga
     try:
         return _mixture(contents, version, cls)
     except Exception as error:
+        reraise_lack_of_memory(error)
         raise InputError(f"'{path}' is damaged ({error}); write it again") from error
 
 

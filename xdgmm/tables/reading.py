@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.errors import InputError, XdgmmWarning, reraise_lack_of_memory
 
 from .file_formats import read_any
 from .fits_blocks import fits_blocks
@@ -150,9 +150,8 @@ def _explained(file: Path, path: Path) -> Iterator[list[warnings.WarningMessage]
         if error.strerror:
             raise InputError(f"'{path}' cannot be read: {error.strerror}") from error
         raise InputError(_not_a_table(path, error)) from error
-    except MemoryError:
-        raise
     except Exception as error:
+        reraise_lack_of_memory(error)
         raise InputError(_not_a_table(path, error)) from error
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, reraise_lack_of_memory
 
 from .conventions import names_without_words
 from .fits_nulls import table_of_hdu
@@ -104,6 +104,7 @@ def _of_mapping(columns: Mapping[Any, Any]) -> NamedColumns:
     try:
         return _of_table(QTable(dict(zip(names, columns.values(), strict=True)), copy=False))
     except (ValueError, TypeError) as error:
+        reraise_lack_of_memory(error)
         raise InputError(
             f"`table` is a dict whose columns make no table ({error}); give one entry for each row"
         ) from None

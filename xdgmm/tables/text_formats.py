@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.errors import InputError, XdgmmWarning, reraise_lack_of_memory
 
 from .text_cells import MISSING_WORDS, is_column, with_numbers
 from .text_units import set_unit, unit_of, with_units_of_names, without_row_of_units
@@ -160,7 +160,8 @@ def _of_html(path: Path) -> QTable:
 
     try:
         return QTable.read(path, format="ascii.html")
-    except Exception:  # noqa: BLE001 - of beautifulsoup4 where it is installed, or because it is not
+    except Exception as error:  # noqa: BLE001 - of beautifulsoup4 where it is installed, or because it is not
+        reraise_lack_of_memory(error)
         raise InputError(
             f"'{path}' is a web page (HTML) without a table that can be read; save the table as CSV, VOTable or FITS"
         ) from None

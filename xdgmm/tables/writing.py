@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError, OutputError, XdgmmWarning
+from xdgmm.errors import InputError, OutputError, XdgmmWarning, reraise_lack_of_memory
 from xdgmm.files import atomic_write, check_output
 
 from .fits_append import MISSING, append_to_fits, check_number, is_binary_table
@@ -45,6 +45,7 @@ def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> 
         try:
             table.write(temporary, format=FORMATS[path.suffix.lower()], overwrite=True)
         except (ValueError, TypeError) as error:
+            reraise_lack_of_memory(error)
             raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error
 
 
@@ -124,7 +125,12 @@ def append_columns(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", XdgmmWarning)  # said when the table was read for these columns
             table = read_table(source, hdu, readme)
-        write_table(_with_columns(table, columns, blocks, fits=fits), path, overwrite=overwrite)
+        try:
+            table = _with_columns(table, columns, blocks, fits=fits)
+        except ValueError as error:
+            reraise_lack_of_memory(error)
+            raise
+        write_table(table, path, overwrite=overwrite)
         return
     with atomic_write(path, overwrite=overwrite) as temporary:
         append_to_fits(source, temporary, columns, blocks, hdu)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.errors import InputError, XdgmmWarning, reraise_lack_of_memory
 from xdgmm.files import atomic_write, check_output, write_lock
 from xdgmm.fitting import FitResult
 from xdgmm.observations import Observations
@@ -198,6 +198,7 @@ class ChainFile:
             contents, has_digest = read_contents(self.path)
             contents.check()
         except Exception as error:
+            reraise_lack_of_memory(error)
             reason = " ".join(str(error).split())[:150]
             raise InputError(
                 f"`backend` '{self.path}' is no chain of xdgmm, or it is damaged ({reason}); give another name, or "
