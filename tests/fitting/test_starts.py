@@ -194,3 +194,16 @@ def test_integer_weights_give_the_fit_of_repeated_rows():
     )
     np.testing.assert_allclose(weighted.means_, repeated.means_, rtol=1e-7)
     assert weighted.result_.log_likelihood == pytest.approx(repeated.result_.log_likelihood, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["full", "spherical"])
+def test_one_gaussian_is_at_the_highest_maximum_of_few_objects(kind):
+    """One object is much better measured than the others: a maximum around it, and one around all of them."""
+    X = np.array([[3.9, -0.39], [4.91, 0.38], [-7.72, -2.45], [3.51, 8.27], [np.nan, -4.01]])
+    E = np.array([[0.1, 4.0, 4.0, 4.0, 4.0]] * 2).T
+    sigmas = [(s, t) for s in (1e-3, 0.1, 1.0, 5.0) for t in (1e-3, 0.1, 1.0, 5.0) if kind == "full" or s == t]
+    heights = []
+    for of in sigmas:
+        start = {"means_init": X[:1], "covariances_init": np.diag(of)[None] ** 2}
+        heights.append(XDGMM(1, covariance_type=kind, **start).fit(X, Xerr=E).result_.log_likelihood)
+    assert XDGMM(1, covariance_type=kind).fit(X, Xerr=E).result_.log_likelihood > max(heights) - 1e-6

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Found = tuple[Solution, Objective]
 
 STARTED = 10_000  # objects on which starts are compared
+SEVERAL_MAXIMA = 1000  # objects up to which a single Gaussian may have several
+NARROW = 1e-4  # variance of the narrow start, relative to that of the usual one
 TRIAL_PASSES = 60  # passes over them for each start
 TRIAL_TOLERANCE = 1e-3  # nats
 SINGULAR_NOISE = 1e-12  # smallest eigenvalue of a noise covariance relative to its trace
@@ -99,7 +101,7 @@ class _Runs:
             for _ in range(settings.n_init)
         )
         if problem.n_components == 1:
-            return [next(starts)]
+            return _of_one_component(next(starts), len(problem.observations))
         background = problem.scaling.background(problem.model.background)
         data = pack_beside(sample, background)
 
@@ -169,6 +171,16 @@ class _Runs:
 
 def _height(found: Found) -> float:
     return found[0].statistics.objective
+
+
+def _of_one_component(start: GaussianMixture, n_objects: int) -> list[GaussianMixture]:
+    """Starts of a single Gaussian; of few objects also a narrow one, around those with the smallest errors.
+
+    Where few objects are measured much better than the others, the likelihood can have a maximum for each kind.
+    """
+    if n_objects > SEVERAL_MAXIMA:
+        return [start]
+    return [start, start.with_parameters(start.all_weights, start.means, NARROW * start.covariances)]
 
 
 def _starting_sample(problem: Problem, rng: np.random.Generator) -> Observations:
