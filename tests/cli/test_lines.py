@@ -33,7 +33,8 @@ def test_columns_are_appended_and_the_table_kept(xdgmm, galaxies, ending):
     assert done.returncode == 0, done.stderr
     for part in ("observed", "instrumental", "intrinsic", "none", "1 of 12 values of s missing", f"wrote out.{ending}"):
         assert part in done.stdout
-    assert "11 lines" in done.stdout
+    assert "\n11 lines, " in done.stdout
+    assert "\nobserved sigma " in done.stdout  # a line of its own
     before, after = QTable.read(galaxies / "galaxies.fits"), QTable.read(galaxies / f"out.{ending}")
     assert after.colnames[: len(before.colnames)] == before.colnames
     assert (after["name"] == before["name"]).all()

@@ -141,7 +141,8 @@ def deconvolve(
     printer.print(spectral.rich_table(widths))
     all_lines = spectral.population(widths) if population else None
     if all_lines is not None:
-        printer.print(escaped(repr(all_lines)))
+        for line in repr(all_lines).splitlines():
+            printer.print(escaped(line))
     written = appended.write(new, [[_plain(report[name]) for name in report.colnames]], printer)
     printer.print_json(
         {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,6 +109,8 @@ def all_projections(observations: Observations) -> Floats:
 
 def _from_projections(observations: Observations) -> tuple[Floats, Floats]:
     """Location by least absolute deviations, spreads by non-negative least squares on the squared residuals."""
+    from scipy.optimize import nnls
+
     values, rows, variances = _projected_values(observations)
     units = np.sqrt((rows**2).mean(axis=0))  # of the columns of R, whatever the units of the coordinates
     units = np.where(units > 0, units, 1.0)
