@@ -36,13 +36,14 @@ def interval(log_width: Array, r: Array, log_lsf: Array, f: Array, level: float)
     radius = _radius(normal_quantile(0.5 + 0.5 * level), signed_root(log_width, r, log_lsf, f))
     low = _extreme(log_width, r, log_lsf, f, -radius)
     high = _extreme(log_width, r, log_lsf, f, radius)
-    return np.sqrt(np.maximum(low, 0.0)), np.sqrt(high)
+    return np.sqrt(np.maximum(low, 0.0)), np.sqrt(np.maximum(high, 0.0))  # rounding can make both negative
 
 
 def upper_limit(log_width: Array, r: Array, log_lsf: Array, f: Array, level: float) -> Array:
     """Where the profile likelihood of sqrt(V) has fallen by ``z(level)^2 / 2`` from its maximum over V >= 0."""
     radius = _radius(normal_quantile(level), signed_root(log_width, r, log_lsf, f))
-    return np.sqrt(_extreme(log_width, r, log_lsf, f, radius))
+    # where the instrument is a thousand times wider, rounding can make it negative
+    return np.asarray(np.sqrt(np.maximum(_extreme(log_width, r, log_lsf, f, radius), 0.0)))
 
 
 def _radius(quantile: float, root: Array) -> Array:
