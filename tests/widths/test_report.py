@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
-from xdgmm.tables.printing import with_error
+from xdgmm.tables.printing import brief, with_error
 from xdgmm.uncertainty import background_limit, bootstrap, laplace, profile_interval, sample_posterior
 from xdgmm.uncertainty.informative import Informative
 from xdgmm.widths import comparison_table, relations, relations_table, rich_table, widths
@@ -639,6 +639,7 @@ def test_simulated_limits_exist_for_resolved_widths_too():
     assert not np.asarray(report["is_limit"]).all()
     limits, sigmas = np.asarray(report["sigma_limit"]), np.asarray(report["sigma"])
     assert (limits > sigmas).all()
+    assert all(f"<{brief(limit)} (95%)" in str(report) for limit in limits)
     assert limits[2] >= limits[:2].max()
     assert limits[2] >= limits[3]
     with pytest.raises(InputError, match="likelihood, simulated"):

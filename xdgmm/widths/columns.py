@@ -30,8 +30,13 @@ COLUMNS = (
     *_with_interval("mean", "intrinsic mean", "\nmean", "width"),
     *_with_interval("sigma", "intrinsic standard deviation, errors of measurement taken out", "intrinsic\nσ", "width"),
     *_with_interval("fwhm", "intrinsic full width at half maximum", "intrinsic\nFWHM", "width"),
-    Column("sigma_limit", "upper limit on sigma, where it is consistent with zero", "width"),
-    Column("fwhm_limit", "upper limit on the full width, where it is consistent with zero", "width"),
+    Column(
+        "sigma_limit",
+        "upper limit on sigma, where it is consistent with zero, or limits are simulated",
+        "width",
+        heading="limit\nσ",
+    ),
+    Column("fwhm_limit", "upper limit on the full width, likewise", "width"),
     Column("is_limit", "is sigma consistent with zero?"),
     Column(
         "observed_sigma",

@@ -33,9 +33,11 @@ COMPARED = ("instrumental_sigma", "observed_sigma", "naive_sigma", "observed_off
 def rich_table(report: WidthReport, title: str | None = None) -> Table:
     """A `rich.table.Table` of a width report: value and error side by side, limits as limits, each with its unit.
 
-    Columns: component, axis, number of members, weight, mean, intrinsic sigma and FWHM.
+    Columns: component, axis, number of members, weight, mean, intrinsic sigma and FWHM; the limit on sigma, where
+    resolved widths have one too.
     """
-    table, captions = _table(report, REPORTED, title)
+    limited = np.isfinite([plain(limit) for limit in report["sigma_limit"]]) & ~np.asarray(report["is_limit"], bool)
+    table, captions = _table(report, (*REPORTED, "sigma_limit") if limited.any() else REPORTED, title)
     table.caption = _caption(*captions, *_errors_from(report.meta), *report.meta.get("remarks", ()))
     limit_level = report.meta["limit_level"]
     for row in report:
@@ -47,6 +49,7 @@ def rich_table(report: WidthReport, title: str | None = None) -> Table:
             _interval(numbers, "mean"),
             _width(numbers, "sigma", limit_level),
             _width(numbers, "fwhm", limit_level),
+            *((upper_limit(numbers["sigma_limit"], limit_level),) if limited.any() else ()),
         )
     return table
 
