@@ -207,3 +207,17 @@ def test_one_gaussian_is_at_the_highest_maximum_of_few_objects(kind):
         start = {"means_init": X[:1], "covariances_init": np.diag(of)[None] ** 2}
         heights.append(XDGMM(1, covariance_type=kind, **start).fit(X, Xerr=E).result_.log_likelihood)
     assert XDGMM(1, covariance_type=kind).fit(X, Xerr=E).result_.log_likelihood > max(heights) - 1e-6
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
+def test_one_gaussian_of_few_objects_is_the_highest_of_many_starts(covariance_type):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        N, D = int(rng.integers(3, 12)), int(rng.integers(2, 4))
+        e = 10 ** rng.uniform(-1, 1, (N, 1)) * np.ones((1, D))
+        X = 3 * rng.normal(size=(N, D)) + e * rng.normal(size=(N, D))
+        found = XDGMM(1, covariance_type=covariance_type).fit(X, Xerr=e).result_.log_likelihood
+        for _ in range(4):
+            mean, V = rng.dirichlet(np.ones(N)) @ X, 10 ** rng.uniform(-3, 2) * np.eye(D)
+            model = XDGMM(1, covariance_type=covariance_type, means_init=[mean], covariances_init=[V])
+            assert model.fit(X, Xerr=e).result_.log_likelihood < found + 1e-5

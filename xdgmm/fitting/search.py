@@ -12,6 +12,7 @@ from xdgmm.mixture import pack_beside
 from . import progress, solvers, split_merge
 from .initialisation import StartingPoints
 from .model import with_background
+from .objective import expect, information_of
 from .result import Outcome
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Runs:
             for _ in range(settings.n_init)
         )
         if problem.n_components == 1:
-            return _of_one_component(next(starts), len(problem.observations))
+            return _of_one_component(next(starts), problem)
         background = problem.scaling.background(problem.model.background)
         data = pack_beside(sample, background)
 
@@ -173,14 +174,19 @@ def _height(found: Found) -> float:
     return found[0].statistics.objective
 
 
-def _of_one_component(start: GaussianMixture, n_objects: int) -> list[GaussianMixture]:
-    """Starts of a single Gaussian; of few objects also a narrow one, around those with the smallest errors.
+def _of_one_component(start: GaussianMixture, problem: Problem) -> list[GaussianMixture]:
+    """Starts of a single Gaussian; of few objects also a narrow one, at the mean of those with the smallest errors.
 
     Where few objects are measured much better than the others, the likelihood can have a maximum for each kind.
     """
-    if n_objects > SEVERAL_MAXIMA:
+    if len(problem.observations) > SEVERAL_MAXIMA:
         return [start]
-    return [start, start.with_parameters(start.all_weights, start.means, NARROW * start.covariances)]
+    narrow = start.with_parameters(start.all_weights, start.means, NARROW * start.covariances)
+    if problem.constraints.fixed_means[0]:
+        return [start, narrow]
+    statistics = expect(narrow, problem.data)
+    shift = np.linalg.lstsq(information_of(statistics)[0], statistics.grad_mean[0], rcond=None)[0]
+    return [start, narrow.with_parameters(narrow.all_weights, narrow.means + shift, narrow.covariances)]
 
 
 def _starting_sample(problem: Problem, rng: np.random.Generator) -> Observations:
