@@ -10,6 +10,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from xdgmm import Observations
+from xdgmm.diagnostics import check
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import Model, Problem, fit
 from xdgmm.uncertainty import bootstrap, laplace, width_limit
@@ -56,6 +57,12 @@ def measure(*, quick):
         f"Coverage in percent of the 95% limit where two of eight objects carry the information, {tries} samples",
         "sigma 2, errors .3, .3 and six of 4; printed: samples whose width is consistent with zero by that rule",
         [_row_of_precise(tries)],
+        markdown=True,
+    )
+    yield Table(
+        f"Right models that `check` does not pass, in percent of {tries} samples",
+        "N 60, sigma 2, errors log-uniform over a factor of four, 79 simulations each; 5 are promised",
+        [_row_of_checks(tries)],
         markdown=True,
     )
     yield Table(
@@ -187,6 +194,18 @@ def _row_of_precise(tries):
         if printed.any():
             result |= {f"{name} covers where printed": percent(covered[printed].sum(), printed.sum())}
     return result | {"simulated covers all": percent(rows[:, 3].sum(), tries)}
+
+
+def _row_of_checks(tries):
+    """How often a right model does not pass."""
+    rng = np.random.default_rng([SEED, 60])
+    refused = 0
+    for seed in range(tries):
+        e = np.exp(rng.uniform(-0.5, 0.5, 60) * np.log(4.0))
+        observations = Observations.with_standard_errors(2.0 * rng.normal(size=60) + e * rng.normal(size=60), e)
+        found = check(fit(observations), observations, n_simulations=79, rng=seed, progress="never")
+        refused += not found.passed
+    return {"not passed": percent(refused, tries)}
 
 
 def _mean(mixture):

@@ -210,6 +210,7 @@ SCRIPT = """
 import os, signal, sys, time
 from pathlib import Path
 from xdgmm.files import atomic_write
+signal.signal(getattr(signal, sys.argv[2]), signal.SIG_DFL)  # nohup starts programs with SIGHUP ignored
 with atomic_write(Path(sys.argv[1]), overwrite=True) as temporary:
     temporary.write_text("half of")
     os.kill(os.getpid(), getattr(signal, sys.argv[2]))
