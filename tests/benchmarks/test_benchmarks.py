@@ -39,11 +39,16 @@ def test_the_table_of_optima_is_above_the_truth(tmp_path):
 
 
 def test_the_tables_of_coverage_hold_every_method(tmp_path):
-    cheap, resampled = tables("coverage", tmp_path)
+    cheap, few, precise, checks, resampled = tables("coverage", tmp_path)
     methods = {f"{method} {level}" for method in ("info", "sand", "prof") for level in (68, 95)}
     assert {"at 0", "limit", *methods} <= set(cheap["rows"][0])
     assert {"boot 68", "boot 95"} <= set(resampled["rows"][0])
-    for row in cheap["rows"] + resampled["rows"]:
+    levels = [f"{method} {level}" for method in ("info", "prof", "sim") for level in (68, 95)]
+    of_few = {f"{what} {level}" for what in ("mean", "sigma") for level in levels}
+    assert {"limit", "sim limit", *of_few} <= set(few["rows"][0])
+    assert "simulated covers all" in precise["rows"][0]
+    assert "not passed" in checks["rows"][0]
+    for row in (row for table in (cheap, few, precise, checks, resampled) for row in table["rows"]):
         percents = [int(figure.split("±")[0]) for figure in row.values() if isinstance(figure, str)]
         assert all(0 <= percent <= 100 for percent in percents)
 

@@ -14,7 +14,7 @@ import pytest
 
 ON_PATHS = ("open", "link", "replace", "unlink", "chmod", "mkdir")
 ON_DESCRIPTORS = ("fsync", "close")
-MOST = 400  # calls of one operation
+MOST = 4000  # calls of one operation
 
 
 def full_disk():
@@ -235,7 +235,11 @@ def with_every_fault(kind, tmp_path):
 @pytest.fixture
 def with_every_allocation_failing():
     """`with_every_fault` for allocations of more bytes than a number, the first argument."""
-    return lambda largest, *operation: one_by_one("no memory", lambda n: Allocations(n, largest), *operation)
+
+    def run(largest, *operation, every=1):
+        return one_by_one("no memory", lambda n: Allocations(n, largest), *operation, every)
+
+    return run
 
 
 def one_by_one(kind, faults_at, prepare, operation, check, every=1):

@@ -89,6 +89,6 @@ def test_inputs_that_failed_once(seed):
 
 @pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25)
+@settings(max_examples=4)  # each fits and reports twice, some seconds for several columns
 def test_a_right_answer_or_an_error_of_ours(seed):
     check(seed)

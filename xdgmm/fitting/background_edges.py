@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+LEAST_PASSES = 20  # for one fit at a box, also where passes are short
 MOST_STEPS = 100
 SHORTENINGS, SHORTER = 12, 4.0  # how often a step is shortened, and by which factor
 LONGEST, MOST_SHRUNK = 0.3, 0.8  # longest step of an edge, of the range of the values; loss of width in one step
@@ -159,6 +160,7 @@ class Profile:
 
     def __init__(self, problem: Problem, data: Data, settings: Settings, monitor: Monitor | None = None) -> None:
         self.problem, self.data, self.settings, self.monitor = problem, data, settings, monitor
+        self.passes = 0  # of all fits at boxes, together no more than one fit may make
         self.observations = problem.observations.select(data.rows)
         self.tolerance = settings.stopping.tolerance or StoppingRule().tolerance
         self.scale = np.tile(problem.scaling.scale, 2)  # of the edges; a power of two, so that no digit changes
@@ -182,11 +184,14 @@ class Profile:
     def solve(self, background: Background, start: GaussianMixture) -> Point | None:
         """The point at the box of a background, from a starting mixture; None where a component collapses."""
         data = self.data.with_background(self.problem.scaling.log_densities(background, self.observations))
-        objective = self.problem.objective(self.settings.stopping.max_passes, self.monitor, data=data)
+        left = max(self.settings.stopping.max_passes - self.passes, LEAST_PASSES)
+        objective = self.problem.objective(left, self.monitor, data=data)
         try:
             solution = solvers.run("auto", self._beside_some(start), objective, self.tolerance, near=True)
         except solvers.CollapseError:
             return None
+        finally:
+            self.passes += objective.passes
         return self.keep(background, solution, objective)
 
     def _beside_some(self, mixture: GaussianMixture) -> GaussianMixture:
@@ -235,6 +240,8 @@ class Profile:
         point, B = self.best, self.best.information.copy()
         outcome = Outcome.OUT_OF_PASSES
         for _ in range(MOST_STEPS):
+            if self.passes >= self.settings.stopping.max_passes:
+                break
             step, self.predicted_gain = self._step(point, B)
             if self.predicted_gain < max(tolerance, point.solution.statistics.rounding):
                 outcome = point.solution.outcome
@@ -289,7 +296,7 @@ class Profile:
     def _shortened(self, point: Point, step: Floats) -> Point | None:
         """The point after the step, shortened until the objective does not fall; None if that does not help."""
         lowest = point.height - point.solution.statistics.rounding
-        for _ in range(SHORTENINGS):
+        for _ in range(SHORTENINGS if self.passes < self.settings.stopping.max_passes else 1):
             box = self._allowed(point.edges + step)
             found = self.solve(point.background.with_edges(*box), point.solution.mixture)
             if found is not None and found.height >= lowest:
