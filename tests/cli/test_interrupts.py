@@ -154,8 +154,9 @@ def test_a_process_ends_soon_and_leaves_nothing(big, command, delay, number):
         process.send_signal(number)
         sent = time.monotonic()
         _, err = process.communicate(timeout=30)
-    assert process.returncode in (0, 128 + number)  # it may have been done
-    if process.returncode:
+    # it may have been done; or the signal came while Python itself started or ended, and ended it
+    assert process.returncode in (0, 128 + number, -number)
+    if process.returncode > 0:
         assert "Traceback" not in err
         assert time.monotonic() - sent < 5.0
         assert files(big) == ["big.fits", "m.fits", "t.fits"]
