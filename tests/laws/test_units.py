@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from xdgmm import XDGMM, Background, InputError, Observations, objects, plotting, prediction, uncertainty
+from xdgmm import XDGMM, Background, InputError, Observations, diagnostics, objects, plotting, prediction, uncertainty
 from xdgmm import widths as width_reports
 from xdgmm.fitting import Model, Problem, Settings, fit
 
@@ -53,6 +53,9 @@ FUNCTIONS = {
     "uncertainty.parameter_errors": lambda o: uncertainty.parameter_errors(MIXTURE, o).covariance,
     "uncertainty.with_errors": lambda o: uncertainty.with_errors(RESULT, o).record.covariance,
     "uncertainty.bootstrap": lambda o: uncertainty.bootstrap(RESULT, o, n_resamples=5, rng=1).means,
+    "diagnostics.residuals": lambda o: diagnostics.residuals(MIXTURE, o),
+    "diagnostics.quick_checks": lambda o: [each.effect for each in diagnostics.quick_checks(MIXTURE, o, level=2.0)],
+    "diagnostics.check": lambda o: diagnostics.check(RESULT, o, n_simulations=19, progress="never").table,
     "widths.widths": lambda o: width_reports.widths(RESULT, o),
     "widths.relations": lambda o: width_reports.relations(RESULT, o),
     "prediction.memberships": lambda o: prediction.memberships(WITH_BACKGROUND.mixture, o),
@@ -107,7 +110,7 @@ def test_a_picture_of_observations_in_other_units_is_the_same_picture():
     assert np.allclose(limits(STARS), limits(STARS.in_units(["m/s", "km/s"])), rtol=1e-6)
 
 
-@pytest.mark.parametrize("room", ["uncertainty", "widths", "prediction", "objects", "plotting"])
+@pytest.mark.parametrize("room", ["diagnostics", "uncertainty", "widths", "prediction", "objects", "plotting"])
 def test_no_function_of_a_mixture_and_observations_is_left_out(room):
     module = import_module(f"xdgmm.{room}")
     for name in module.__all__:

@@ -195,11 +195,11 @@ class _Samples:
 
     def __init__(self, mixture: GaussianMixture, observations: Observations, model: Model | None) -> None:
         problem = Problem.of(mixture, observations, model)
-        chosen = in_single_objects(evenly_chosen(problem.observations, MOST))
-        self.model = replace(problem.model, background=mixture.background)
-        self.observations = chosen
+        chosen = evenly_chosen(problem.observations, MOST)
         whole = len(chosen) == np.count_nonzero(problem.observations.counts)
-        self.mixture = mixture if whole or observations.weights is not None else self._refitted(chosen, mixture)
+        self.model = replace(problem.model, background=mixture.background)
+        self.observations = in_single_objects(chosen)
+        self.mixture = mixture if whole else self._refitted(self.observations, mixture)
 
     def of_observations(self) -> tuple[Floats, list[Measure]]:
         """Statistics of the observations, and their measures."""

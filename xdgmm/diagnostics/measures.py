@@ -86,6 +86,7 @@ def measure(mixture: GaussianMixture, observations: Observations) -> tuple[Float
     InputError
         If there are no residuals.
     """
+    observations = observations.in_units(mixture.units)
     scores = residuals(mixture, observations)
     weights = np.broadcast_to(observations.object_weights[:, None], scores.shape)
     used = np.isfinite(scores) & (weights > 0)

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.errors import InputError
-
 from .measures import CLEAR, measure
+from .residuals import has_residuals
 
 if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
@@ -67,10 +66,9 @@ def quick_checks(mixture: GaussianMixture, observations: Observations, level: fl
     >>> [finding.name for finding in quick_checks(XDGMM(1).fit(measured).mixture_, measured)]
     ['kurtosis']
     """
-    try:
-        measures = measure(mixture, evenly_chosen(observations, MOST))[2]
-    except InputError:  # residuals do not exist beside a background with correlated errors
+    if not has_residuals(mixture, observations):
         return []
+    measures = measure(mixture, evenly_chosen(observations, MOST))[2]
     return [
         Finding(*each, each.sentence(each.p_value))
         for each in measures

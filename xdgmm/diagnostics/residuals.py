@@ -58,7 +58,7 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     array([ 1., -2.])
     """
     observations = checked_observations(mixture, observations)
-    if mixture.background is not None and isinstance(observations.noise_model, Correlated):
+    if not has_residuals(mixture, observations):
         raise InputError(
             "residuals beside a background need errors without correlations; use the mixture's `gaussians`, or the "
             "standard errors alone"
@@ -67,6 +67,11 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     for rows, block in in_blocks(observations):
         result[rows] = _of_block(mixture, block)
     return result
+
+
+def has_residuals(mixture: GaussianMixture, observations: Observations) -> bool:
+    """Are there residuals: no background beside errors that are correlated?"""
+    return mixture.background is None or not isinstance(observations.noise_model, Correlated)
 
 
 def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
