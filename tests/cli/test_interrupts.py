@@ -155,8 +155,56 @@ def test_a_process_ends_soon_and_leaves_nothing(big, command, delay, number):
         sent = time.monotonic()
         _, err = process.communicate(timeout=30)
     # it may have been done; or the signal came while Python itself started or ended, and ended it
-    assert process.returncode in (0, 128 + number, -number)
+    assert process.returncode in (0, 128 + number, -number), err
     if process.returncode > 0:
         assert "Traceback" not in err
         assert time.monotonic() - sent < 5.0
         assert files(big) == ["big.fits", "m.fits", "t.fits"]
+
+
+@posix
+@pytest.mark.usefixtures("_python_handles_interrupts")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_drops_is_sent_again(here, big, monkeypatch, capfd, number):
+    import xdgmm.objects.columns as columns
+
+    class Dropping:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    calls, original = [], columns.posteriors
+
+    def posteriors(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            Dropping()
+            time.sleep(5.0)  # ended by the second signal
+        return original(*arguments)
+
+    monkeypatch.setattr(columns, "posteriors", posteriors)
+    start = time.monotonic()
+    code, _, err = here(*APPLY)
+    assert code == 128 + number
+    assert len(calls) == 3
+    assert "no file was written" in err
+    assert "Exception ignored" not in err + capfd.readouterr().err
+    assert time.monotonic() - start < 4.0
+    assert files(big) == ["m.fits", "t.fits"]
+
+
+@posix
+@pytest.mark.usefixtures("_python_handles_interrupts", "big")
+@pytest.mark.parametrize("made_of_it", [ImportError, SystemError, ValueError])
+def test_a_signal_is_a_signal_whatever_another_package_makes_of_it(here, monkeypatch, made_of_it):
+    import xdgmm.objects.columns as columns
+
+    def posteriors(*_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as end:
+            raise made_of_it("cannot import name") from end
+
+    monkeypatch.setattr(columns, "posteriors", posteriors)
+    code, _, err = here(*APPLY)
+    assert code == 143
+    assert "ended by a signal: no file was written" in err

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from xdgmm.basics.installation import warn_of_foreign_files
-from xdgmm.files import signals_as_exit
 
 from .apply import apply
 from .check import check
@@ -55,5 +54,4 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no Greek gets question marks, not a failure
-    with signals_as_exit():
-        app(prog_name="xdgmm")  # also when started in another way, so that completion uses the name of the command
+    app(prog_name="xdgmm")  # also when started in another way, so that completion uses the name of the command

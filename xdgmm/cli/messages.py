@@ -41,7 +41,7 @@ OTHER_NAMES = {
         "replace": "overwrite_columns",
     },
 }
-INTERRUPTED = 130  # exit code of shells for a program that Ctrl-C has ended
+WRONG_INPUT = 2  # exit code
 # `name` or `name=value`.
 ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
 
@@ -59,12 +59,14 @@ class Group(TyperGroup):
         with interrupts.noted(), _printable_usage_errors():
             try:
                 return super().invoke(ctx)
-            except KeyboardInterrupt:
-                _print_sentence("[red]interrupted:[/red]", interrupts.sentence())
-                raise Exit(INTERRUPTED) from None
-            except SystemExit as ended:
-                _print_sentence("[red]ended by a signal:[/red]", interrupts.sentence())
-                raise Exit(int(ended.code or 0)) from None
+            except Exit as end:
+                if interrupts.received is None or end.exit_code != WRONG_INPUT:
+                    raise
+            except BaseException as error:  # also what an import or another package has made of the signal
+                if interrupts.received is None and not isinstance(error, KeyboardInterrupt | SystemExit):
+                    raise
+            _print_sentence(f"[red]{interrupts.kind}:[/red]", interrupts.sentence())
+            raise Exit(interrupts.exit_code)
 
 
 @contextmanager
@@ -89,10 +91,10 @@ class Command(TyperCommand):
             raise  # the reader of standard output has closed it; typer ends the program
         except (XdgmmError, OSError) as error:
             _print_sentence("[red]error:[/red]", with_options(str(error), self))
-            raise Exit(2) from None
+            raise Exit(WRONG_INPUT) from None
         except MemoryError as error:
             _print_sentence("[red]error:[/red]", f"the memory is not enough ({str(error) or 'no details'})")
-            raise Exit(2) from None
+            raise Exit(WRONG_INPUT) from None
 
 
 def with_options(message: str, command: TyperCommand) -> str:

@@ -10,7 +10,15 @@ a program leave nothing temporary.
 from .checks import check_output
 from .locks import write_lock
 from .reading import read_bytes
-from .signals import signals_as_exit
+from .signals import ENDING_SIGNALS, signals_as_exit
 from .writing import atomic_write, atomic_writes
 
-__all__ = ["atomic_write", "atomic_writes", "check_output", "read_bytes", "signals_as_exit", "write_lock"]
+__all__ = [
+    "ENDING_SIGNALS",
+    "atomic_write",
+    "atomic_writes",
+    "check_output",
+    "read_bytes",
+    "signals_as_exit",
+    "write_lock",
+]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def signals_as_exit() -> Iterator[None]:
     """
     changed = []
     if threading.current_thread() is threading.main_thread():
-        changed = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
+        changed = [number for number in ENDING_SIGNALS if signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in changed:
             signal.signal(number, _exit)
