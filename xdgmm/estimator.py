@@ -14,6 +14,7 @@ from xdgmm import objects, prediction, selection
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
 from xdgmm.diagnostics import check
+from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
     COVARIANCE_TYPES,
@@ -481,15 +482,22 @@ class XDGMM(DensityMixin, BaseEstimator):
         *,
         Xerr: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        against: Any = None,
+        object_names: Any = None,
         **options: Any,
     ) -> Check:
         """Does the model fit?  Tests of the residuals, with p-values from samples of the model.
 
         X, Xerr and sample_weight are the data that were fitted; ``check.passed`` is the verdict, ``check.table`` has
-        the tests, and ``print(check)`` shows both.  Options are those of `xdgmm.diagnostics.check`.
+        the tests, and ``print(check)`` shows both.  `against` are further columns along which residuals may change:
+        names of columns of the table X, a dict of arrays (N,) by their names, or an array; `object_names` a column of X
+        with names of the objects, or the names, by default a column that is called name, source_id and the like.
+        Further options are those of `xdgmm.diagnostics.check`.
         """
         observations = self._new_observations(X, Xerr, sample_weight)
-        return check(self._fit_result, observations, **{"progress": self.progress, **options})
+        columns, names = columns_of_table(against, X), names_of_objects(object_names, X)
+        options = {"progress": self.progress, "against": columns, "object_names": names, **options}
+        return check(self._fit_result, observations, **options)
 
     def relations(
         self,

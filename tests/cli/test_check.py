@@ -1,6 +1,7 @@
 """`xdgmm check`: the verdict, its exit code, and the same numbers as in Python."""
 
 import json
+import re
 
 import numpy as np
 from astropy.table import Table
@@ -40,3 +41,25 @@ def test_a_table_of_few_rows_is_one_sentence(tmp_path):
     found = run("check", "m.fits", "t.fits", cwd=tmp_path)
     assert found.returncode == 2
     assert "20 values or more" in found.stderr
+
+
+def test_columns_and_names_of_the_table_are_used_and_a_report_is_written(tmp_path):
+    rng = np.random.default_rng(2)
+    e, mag = rng.uniform(0.5, 1.5, 120), rng.uniform(14.0, 20.0, 120)
+    v = rng.normal(0.0, 2.0, 120) + (mag - 17.0) + e * rng.normal(size=120)
+    Table({"star": [f"[{i}]" for i in range(120)], "v": v, "v_error": e, "mag": mag}).write(tmp_path / "t.fits")
+    run("fit", "t.fits", "--columns", "v", "--output", "m.fits", cwd=tmp_path)
+    arguments = ("check", "m.fits", "t.fits", "--simulations", "39", "--against", "mag", "--report", "check.html")
+    found = run(*arguments, cwd=tmp_path)
+    assert found.returncode == 1
+    assert "trend of v with mag" in found.stdout
+    for text in (found.stdout, (tmp_path / "check.html").read_text(encoding="utf-8")):
+        assert re.search(r"\[\d+\]", text)
+    assert run(*arguments, cwd=tmp_path).stderr.startswith("error: cannot write 'check.html'")
+    document = json.loads(run(*arguments, "--overwrite", "--json", cwd=tmp_path).stdout)
+    assert document["unusual"]["rows"][0]["name"].startswith("[")
+    assert document["written"] == ["check.html"]
+    refused = run("check", "m.fits", "t.fits", "--against", "magnitude", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "no column 'magnitude'; did you mean 'mag'?" in refused.stderr
+    assert "is the table" in run("check", "m.fits", "t.fits", "--report", "t.fits", "--overwrite", cwd=tmp_path).stderr

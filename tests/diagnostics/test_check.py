@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from astropy.table import QTable, Table
 from scipy import stats
 
 from xdgmm import XDGMM, Background, Observations
 from xdgmm.diagnostics import check, residuals
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, OutputError
 
 from .test_quick import MISLEADING, contaminated
 
@@ -81,6 +82,124 @@ def test_few_values_cannot_be_checked():
     observations = Observations.exact(np.random.default_rng(8).normal(size=12))
     with pytest.raises(InputError, match="20 values or more"):
         check(XDGMM().fit(observations).result_, observations)
+
+
+def along_a_magnitude(rng, *, trend=0.0, growth=0.0):
+    magnitude, e = rng.uniform(14.0, 20.0, 200), rng.uniform(0.5, 1.5, 200)
+    about = magnitude - 17.0
+    return magnitude, trend * about + (2.0 + growth * about) * rng.normal(size=200) + e * rng.normal(size=200), e
+
+
+@pytest.mark.parametrize(("what", "found"), [({"trend": 0.8}, "trend"), ({"growth": 0.6}, "scatter"), ({}, "")])
+def test_residuals_that_change_along_a_column_are_found(what, found):
+    magnitude, v, e = along_a_magnitude(np.random.default_rng(10), **what)
+    table = Table({"v": v, "v_error": e, "mag": magnitude})
+    verdict = XDGMM().fit(table).check(table, against="mag", n_simulations=99, progress="never")
+    failed = set(verdict.table["name"][verdict.table["sentence"] != "as expected"])
+    assert {name for name in failed if "with mag" in name} == ({f"{found} of v with mag"} if found else set())
+    assert verdict.passed is (found == "")
+
+
+def test_correlations_along_a_column_are_those_of_scipy():
+    magnitude, v, e = along_a_magnitude(np.random.default_rng(11))
+    magnitude[3] = np.nan
+    observations = Observations.with_standard_errors(v, e, names="v")
+    result = XDGMM().fit(observations).result_
+    options = {"n_simulations": 19, "progress": "never"}
+    table = check(result, observations, against={"mag": magnitude}, **options).table
+    by_name = {row["name"]: row["effect"] for row in table}
+    z, known = residuals(result.mixture, observations)[:, 0], np.isfinite(magnitude)
+    for name, each in (("trend", z), ("scatter", z**2)):
+        expected = stats.spearmanr(each[known], magnitude[known]).statistic
+        assert by_name[f"{name} of v with mag"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_columns_beside_rows_of_weights_are_repeated_with_them():
+    magnitude, v, e = along_a_magnitude(np.random.default_rng(12), trend=0.3)
+    times = np.random.default_rng(13).integers(1, 4, 200)
+    tables = []
+    for rows, weights in ((np.arange(200), times), (np.repeat(np.arange(200), times), None)):
+        observations = Observations.with_standard_errors(v[rows], e[rows], weights)
+        result = XDGMM().fit(observations).result_
+        found = check(result, observations, against={"m": magnitude[rows]}, n_simulations=19, progress="never")
+        tables.append(found.table)
+    np.testing.assert_allclose(tables[0]["effect"], tables[1]["effect"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("against", "message"),
+    [
+        ("magg", "did you mean 'mag'"),
+        ({"m": np.zeros(200)}, "same number in every row"),
+        ({"m": np.zeros(3)}, r"\(200,\) is needed"),
+        ({"m": np.full(200, np.nan)}, "no number"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(against, message):
+    magnitude, v, e = along_a_magnitude(np.random.default_rng(14))
+    table = Table({"v": v, "v_error": e, "mag": magnitude})
+    model = XDGMM().fit(table)
+    with pytest.raises(InputError, match=message):
+        model.check(table, against=against, n_simulations=19)
+    with pytest.raises(InputError, match="X is no table"):
+        model.check(v, Xerr=e, against="mag", n_simulations=19)
+
+
+def test_the_component_that_is_wrong_is_named():
+    rng = np.random.default_rng(15)
+    tails = np.where(rng.random(200) < 0.08, 12.0, 2.0)
+    values = np.concatenate([rng.normal(0.0, 2.0, 200), rng.normal(60.0, tails)])
+    observations = Observations.with_standard_errors(values + 0.5 * rng.normal(size=400), 0.5)
+    result = XDGMM(2, init=np.repeat([0, 1], 200)).fit(observations).result_
+    table = check(result, observations, n_simulations=99, progress="never").table
+    sentences = {row["name"]: row["sentence"] for row in table}
+    assert "component 1" in sentences["kurtosis of component 1"]
+    assert sentences["kurtosis of component 0"] == "as expected"
+
+
+def test_chi_squared_of_objects_sees_columns_that_belong_together():
+    rng = np.random.default_rng(16)
+    common = np.sqrt(5.0 / rng.chisquare(5.0, 400))[:, None]
+    observations = Observations.with_standard_errors(common * rng.normal(size=(400, 2)), 0.2)
+    table = check(XDGMM().fit(observations).result_, observations, n_simulations=99, progress="never").table
+    assert "chi-squared of the objects" in " ".join(table["sentence"])
+
+
+def test_quantiles_hold_those_of_the_residuals_within_those_of_samples():
+    rng = np.random.default_rng(17)
+    observations = Observations.with_standard_errors(rng.normal(size=60), rng.uniform(0.2, 1.0, 60))
+    result = XDGMM().fit(observations).result_
+    found = check(result, observations, n_simulations=99, progress="never")
+    np.testing.assert_allclose(found.quantiles["residual"], np.sort(residuals(result.mixture, observations)[:, 0]))
+    np.testing.assert_allclose(found.quantiles["expected"], stats.norm.ppf((np.arange(60) + 0.5) / 60))
+    inside = (found.quantiles["low"] < found.quantiles["residual"]) & (
+        found.quantiles["residual"] < found.quantiles["high"]
+    )
+    assert inside.mean() > 0.7
+    assert found.simulated.shape == (99, len(found.table))
+
+
+def test_a_check_is_written_and_shown_as_html(tmp_path):
+    values, errors, _ = contaminated(np.random.default_rng(18), clean=False)
+    table = Table({"<b>v": values[:100], "<b>v_error": errors[:100], "name": [f"star {i}" for i in range(100)]})
+    found = XDGMM().fit(table).check(table, n_simulations=19, progress="never")
+    found.write(tmp_path / "check.ecsv")
+    read = QTable.read(tmp_path / "check.ecsv")
+    assert list(read["sentence"]) == list(found.table["sentence"])
+    assert read.meta["passed"] is found.passed
+    found.write(tmp_path / "check.fits")
+    found.write(tmp_path / "check.html")
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    shown = found._repr_html_()
+    assert shown in page
+    assert "<td" in shown
+    assert "star " in shown
+    assert "<b>v" not in shown
+    assert "&lt;b&gt;v" in shown
+    with pytest.raises(OutputError, match="exists"):
+        found.write(tmp_path / "check.html")
+    with pytest.raises(OutputError, match="html"):
+        found.write(tmp_path / "check.txt")
 
 
 @pytest.mark.slow

@@ -6,10 +6,11 @@ from scipy import stats
 from scipy.integrate import quad
 
 from xdgmm import Background, GaussianMixture, Observations
-from xdgmm.diagnostics import residuals
+from xdgmm.diagnostics import chi_squared, residuals
+from xdgmm.diagnostics.residuals import component_residuals
 from xdgmm.errors import InputError
 from xdgmm.objects import distances
-from xdgmm.prediction import draw_observations
+from xdgmm.prediction import draw_observations, memberships
 
 TWO = GaussianMixture([0.3, 0.7], [[-1.0], [2.0]], [[[0.25]], [[4.0]]])
 PLANE = GaussianMixture([0.4, 0.6], [[0.0, 1.0], [3.0, -1.0]], [[[1.0, 0.6], [0.6, 2.0]], [[0.5, -0.2], [-0.2, 0.3]]])
@@ -102,3 +103,41 @@ def test_residuals_beside_a_background_with_correlated_errors_are_refused():
     observations = Observations.with_covariances(np.zeros((2, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]] * 2))
     with pytest.raises(InputError, match="without correlations"):
         residuals(mixture, observations)
+
+
+def test_chi_squared_of_one_component_is_the_squared_distance_with_its_textbook_p_value():
+    rng = np.random.default_rng(3)
+    mixture = GaussianMixture([1.0], [[1.0, 2.0]], [[[2.0, 0.5], [0.5, 1.0]]])
+    values, errors = rng.normal(size=(20, 2)), rng.uniform(0.1, 2.0, (20, 2))
+    values[4, 1] = np.nan
+    values[5] = np.nan
+    observations = Observations.with_standard_errors(values, errors)
+    found, p = chi_squared(mixture, observations)
+    for i in range(20):
+        seen = np.isfinite(values[i])
+        d = (values[i] - mixture.means[0])[seen]
+        T = (mixture.covariances[0] + np.diag(errors[i] ** 2))[np.ix_(seen, seen)]
+        expected = d @ np.linalg.solve(T, d) if seen.any() else 0.0
+        assert found[i] == pytest.approx(expected, rel=1e-9)
+        assert p[i] == pytest.approx(stats.chi2.sf(expected, seen.sum()) if seen.any() else 1.0, rel=1e-9)
+
+
+def test_chi_squared_of_samples_of_a_mixture_has_its_distribution():
+    rng = np.random.default_rng(4)
+    template = Observations.with_standard_errors(np.zeros((2000, 2)), rng.uniform(0.2, 2.0, (2000, 2)))
+    p = chi_squared(PLANE, draw_observations(PLANE, template, 1, rng))[1]
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_residuals_of_components_are_normal_with_the_memberships_as_weights():
+    rng = np.random.default_rng(5)
+    N = 40_000
+    template = Observations.with_standard_errors(np.zeros((N, 2)), rng.uniform(0.2, 2.0, (N, 2)))
+    drawn = draw_observations(PLANE, template, 1, rng)
+    members = memberships(PLANE, drawn)
+    for k, u in enumerate(component_residuals(PLANE, drawn)):
+        w = members[:, k]
+        effective = w.sum() ** 2 / (w**2).sum()
+        for power, moment in ((1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0)):
+            spread = np.sqrt((105.0, 96.0, 15.0, 3.0)[4 - power])  # of z^4, z^3, z^2, z, or a little more
+            assert np.average(u[:, 0] ** power, weights=w) == pytest.approx(moment, abs=5 * spread / np.sqrt(effective))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .fit_report import observations_of_model
+from xdgmm.errors import OutputError
+
+from .fit_report import observations_and_table
+from .interrupts import interrupts
 from .json_results import finite, table_as_json
 from .options import (
     Correlations,
@@ -19,11 +22,16 @@ from .options import (
     OnBadChoice,
     OnLimit,
     OnLimitChoice,
+    Overwrite,
     Quiet,
     Readme,
     Weights,
+    parse_names,
 )
 from .printing import Printer, escaped
+
+if TYPE_CHECKING:
+    from xdgmm.diagnostics import Check
 
 
 def check(
@@ -42,7 +50,18 @@ def check(
     readme: Readme = None,
     simulations: Annotated[int, typer.Option(help="Samples of the model that are drawn and fitted.", min=19)] = 199,
     seed: Annotated[int, typer.Option(help="Seed of the samples.", min=0)] = 0,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Columns along which residuals may change, such as a magnitude.", metavar="NAME[,NAME...]"),
+    ] = None,
+    object_names: Annotated[
+        str | None, typer.Option(help="Column of the names of the objects.", metavar="NAME")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the check here: .html, or the table of the tests, .ecsv or .fits.")
+    ] = None,
     *,
+    overwrite: Overwrite = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -52,10 +71,12 @@ def check(
     """
     printer = Printer(json, quiet)
     from xdgmm import diagnostics
+    from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
     from xdgmm.mixture import GaussianMixture
 
+    _check_output(report, (model, "the model"), (table, "the table"), overwrite=overwrite)
     mixture = GaussianMixture.read(model)
-    observations = observations_of_model(
+    observations, contents = observations_and_table(
         mixture,
         table,
         columns,
@@ -67,15 +88,48 @@ def check(
         hdu=hdu,
         readme=readme,
     )
-    found = diagnostics.check(mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress)
-    printer.print(found.rich_table())
-    printer.print(escaped(found.verdict))
-    printer.print_json(
-        {
-            "passed": found.passed,
-            "p_value": found.p_value,
-            "n_simulations": found.n_simulations,
-            "tests": {**table_as_json(found.table), "meta": finite(dict(found.table.meta))},
-        }
+    options = {
+        "against": columns_of_table(None if against is None else parse_names(against), contents),
+        "object_names": names_of_objects(object_names, contents),
+    }
+    del contents
+    found = diagnostics.check(
+        mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
     )
+    for part in found.report():
+        printer.print(escaped(part) if isinstance(part, str) else part)
+    if report is not None:
+        found.write(report, overwrite=overwrite)
+        interrupts.written.append(report)
+        printer.print(f"wrote {escaped(report)}")
+    printer.print_json(_as_json(found, report))
     raise typer.Exit(0 if found.passed else 1)
+
+
+def _check_output(report: Path | None, *read: tuple[Path, str], overwrite: bool) -> None:
+    """Refuse a path that cannot be written, or is read."""
+    if report is None:
+        return
+    from xdgmm.diagnostics.verdict import CHECK_SUFFIXES
+    from xdgmm.files import check_output
+
+    check_output(report, overwrite=overwrite, suffixes=CHECK_SUFFIXES)
+    for path, what in read:
+        if report.resolve() == path.resolve():
+            raise OutputError(f"'{path}' is {what} that is read; write to another file")
+
+
+def _as_json(found: Check, report: Path | None) -> dict[str, Any]:
+    """All tables of a check."""
+    tables = {"tests": found.table, "unusual": found.unusual, "influence": found.influence, "remedies": found.remedies}
+    return {
+        "passed": found.passed,
+        "p_value": found.p_value,
+        "n_simulations": found.n_simulations,
+        "verdict": found.verdict.splitlines(),
+        **{
+            name: None if table is None else {**table_as_json(table), "meta": finite(dict(table.meta))}
+            for name, table in tables.items()
+        },
+        "written": [] if report is None else [str(report)],
+    }

@@ -165,11 +165,40 @@ def observations_of_model(
     readme: Path | None,
 ) -> Observations:
     """The columns of a table that a model has, or those named instead, by the options of the command line."""
+    return observations_and_table(
+        mixture,
+        table,
+        columns,
+        errors=errors,
+        correlations=correlations,
+        weights=weights,
+        on_bad=on_bad,
+        on_limit=on_limit,
+        hdu=hdu,
+        readme=readme,
+    )[0]
+
+
+def observations_and_table(
+    mixture: GaussianMixture,
+    table: Path,
+    columns: str | None,
+    *,
+    errors: str,
+    correlations: Correlations,
+    weights: str | None,
+    on_bad: OnBad,
+    on_limit: OnLimit,
+    hdu: str | None,
+    readme: Path | None,
+) -> tuple[Observations, QTable]:
+    """`observations_of_model`, and the table that they came from."""
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
+    contents = read_table(table, hdu, readme)
     observations = Observations.from_table(
-        read_table(table, hdu, readme),
+        contents,
         list(mixture.names) if columns is None else parse_names(columns),
         errors=parse_errors(errors),
         correlations=correlations.value,
@@ -177,7 +206,7 @@ def observations_of_model(
         on_bad=on_bad.value,
         on_limit=on_limit.value,
     )
-    return in_units_of(mixture, observations)
+    return in_units_of(mixture, observations), contents
 
 
 def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observations:

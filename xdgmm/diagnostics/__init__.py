@@ -1,13 +1,16 @@
 """Does the model fit?  Residuals that are normal when it does, quick checks of them, and a test of the whole.
 
-`residuals` has one number for each measured value, standard normal where the mixture and the errors are right.
-`quick_checks` looks for what makes widths wrong without a sign in the fit itself: tails, several clumps in one
-component, errors that are too small or too large, errors that follow the values.  Width reports show what these find.
-`check` compares the same numbers, and the distribution of the residuals, with samples of the fitted model.
+`residuals` has one number for each measured value, standard normal where the mixture and the errors are right,
+`chi_squared` one for each object.  `quick_checks` looks for what makes widths wrong without a sign in the fit itself:
+tails, several clumps in one component, errors that are too small or too large, errors that follow the values.  Width
+reports show what these find.  `check` compares the same numbers, and the distribution of the residuals, with samples of
+the fitted model, and lists the objects that fit worst (`unusual_objects`).
 """
 
-from .check import Check, check
+from .check import check
 from .quick import Finding, quick_checks
-from .residuals import residuals
+from .residuals import chi_squared, residuals
+from .unusual import unusual_objects
+from .verdict import Check
 
-__all__ = ["Check", "Finding", "check", "quick_checks", "residuals"]
+__all__ = ["Check", "Finding", "check", "chi_squared", "quick_checks", "residuals", "unusual_objects"]

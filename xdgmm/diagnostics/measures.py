@@ -1,4 +1,4 @@
-"""What residuals and errors are measured by: shape, size of errors, values beside errors; and what each means."""
+"""What residuals and errors are measured by: shape, size of errors, values beside errors, trends along columns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from scipy.special import ndtr
 
 from xdgmm.prediction import memberships
 
-from .residuals import residuals
+from .residuals import component_residuals, residuals
+from .sentences import sentence_of
 from .weighted_tests import effective_size, kurtosis_p_value, rank_correlation, skewness_p_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -29,57 +30,42 @@ CLEAR = {"kurtosis": 0.2, "skewness": 0.2, "error size": 0.1, "values and errors
 class Measure(NamedTuple):
     """One number of a fit that is about zero where model and errors are right.
 
-    name: a key of `CLEAR`; column: its name, empty for all of them; effect: excess kurtosis, skewness or correlation;
-    p_value: two-sided, times the number of columns, for many values.
+    kind: "kurtosis", "skewness", "error size", "values and errors", "trend" or "scatter"; column: the name of the
+    measured column, empty for all of them; effect: excess kurtosis, skewness or correlation; p_value: two-sided, times
+    the number of columns, for many values; component: whose residuals these are, None for all; against: name of the
+    column beside which the residuals are laid.
     """
 
-    name: str
+    kind: str
     column: str
     effect: float
     p_value: float
+    component: int | None = None
+    against: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the test."""
+        of = self.column if self.component is None else f"component {self.component}"
+        beside = f" with {self.against}" if self.against else ""
+        return (f"{self.kind} of {of}" if of else self.kind) + beside
 
     def sentence(self, p_value: float) -> str:
         """What it does to the widths, and what to try."""
-        measured = f"{NAMES[self.name]} {self.effect:.2g}, {shown(p_value)}"
-        if self.name == "kurtosis" and self.effect > 0:
-            return (
-                f"residuals ({measured}) have heavier tails than the model: outliers make components too wide; try "
-                "`background=Background()`, or more components"
-            )
-        if self.name == "kurtosis":
-            return (
-                f"residuals ({measured}) are too evenly spread: one component may stand for several clumps; try more "
-                "components"
-            )
-        if self.name == "skewness":
-            return f"residuals are lopsided ({measured}): try more components, or a background"
-        if self.name == "error size":
-            change, size, width = ("grow", "small", "large") if self.effect > 0 else ("shrink", "large", "small")
-            return (
-                f"residuals {change} with the errors of {self.column} ({measured}): these may be too {size}, and its "
-                f"width too {width}"
-            )
-        return (
-            f"the errors of {self.column} follow its values ({measured}): means and widths are biased where errors "
-            "depend on the measured value"
-        )
+        return sentence_of(self.kind, self.effect, p_value, self.column, self.component, self.against)
 
 
-NAMES = {
-    "kurtosis": "excess kurtosis",
-    "skewness": "skewness",
-    "error size": "correlation",
-    "values and errors": "rank correlation",
-}
+class Measured(NamedTuple):
+    """Residuals (N, M), NaN where missing; those that exist (n,), their weights (n,), and the measures of a fit."""
+
+    residuals: Floats
+    scores: Floats
+    weights: Floats
+    measures: list[Measure]
 
 
-def shown(p_value: float) -> str:
-    """A p-value with one digit."""
-    return f"p = {p_value:.1g}" if p_value >= 1e-9 else "p < 1e-9"
-
-
-def measure(mixture: GaussianMixture, observations: Observations) -> tuple[Floats, Floats, list[Measure]]:
-    """Residuals that exist (n,), their weights (n,), and all measures, of observations that count.
+def measure(mixture: GaussianMixture, observations: Observations) -> Measured:
+    """Residuals and the measures of `quick_checks`, of observations that count.
 
     Raises
     ------
@@ -90,18 +76,55 @@ def measure(mixture: GaussianMixture, observations: Observations) -> tuple[Float
     scores = residuals(mixture, observations)
     weights = np.broadcast_to(observations.object_weights[:, None], scores.shape)
     used = np.isfinite(scores) & (weights > 0)
-    found = [*_of_shape(scores[used], weights[used]), *_of_errors(scores, weights, mixture, observations)]
-    return scores[used], weights[used], found
+    found = [*of_shape(scores[used], weights[used]), *_of_errors(scores, weights, mixture, observations)]
+    return Measured(scores, scores[used], weights[used], found)
 
 
-def _of_shape(z: Floats, weights: Floats) -> Iterator[Measure]:
+def of_shape(z: Floats, weights: Floats, component: int | None = None) -> Iterator[Measure]:
+    """Excess kurtosis and skewness of residuals (n,) with weights (n,); none of few or equal ones."""
     if z.size == 0 or (n := effective_size(weights)) < FEWEST or np.ptp(z) == 0:
         return
     z = z - weights @ z / weights.sum()
     second, third, fourth = (float(weights @ z**power / weights.sum()) for power in (2, 3, 4))
+    if not second > 0:
+        return
     skewness, excess = third / second**1.5, fourth / second**2 - 3.0
-    yield Measure("kurtosis", "", excess, kurtosis_p_value(excess + 3.0, n))
-    yield Measure("skewness", "", skewness, skewness_p_value(skewness, n))
+    yield Measure("kurtosis", "", excess, kurtosis_p_value(excess + 3.0, n), component)
+    yield Measure("skewness", "", skewness, skewness_p_value(skewness, n), component)
+
+
+def of_components(mixture: GaussianMixture, observations: Observations) -> Iterator[Measure]:
+    """Shape of the whitened residuals of each of several components, weighted with the memberships."""
+    if mixture.n_components < 2:
+        return
+    observations = observations.in_units(mixture.units)
+    members = memberships(mixture, observations) * observations.object_weights[:, None]
+    for k, scores in enumerate(component_residuals(mixture, observations)):
+        weights = np.broadcast_to(members[:, k, None], scores.shape)
+        used = np.isfinite(scores) & (weights > 0)
+        yield from of_shape(scores[used], weights[used], k)
+
+
+def of_columns(
+    scores: Floats, weights: Floats, names: tuple[str, ...], against: Mapping[str, Floats]
+) -> Iterator[Measure]:
+    """Rank correlations of residuals (N, M), and of their squares, with further columns (N,), NaN where missing."""
+    names = column_names(names, scores.shape[1])
+    n_tests = scores.shape[1] * len(against)
+    for label, values in against.items():
+        for j, name in enumerate(names):
+            used = np.isfinite(scores[:, j]) & np.isfinite(values) & (weights > 0)
+            z, x, w = scores[used, j], values[used], weights[used]
+            if z.size == 0 or effective_size(w) < FEWEST or np.ptp(x) == 0:
+                continue
+            for kind, of_residual in (("trend", z), ("scatter", z**2)):
+                rho, p = rank_correlation(of_residual, x, w)
+                yield Measure(kind, name, rho, min(p * n_tests, 1.0), against=label)
+
+
+def column_names(names: tuple[str, ...], n_measured: int) -> tuple[str, ...]:
+    """Names of the M measured columns: those of the coordinates, if these were measured themselves."""
+    return names if len(names) == n_measured else tuple(f"value {j + 1}" for j in range(n_measured))
 
 
 def _of_errors(
@@ -110,8 +133,7 @@ def _of_errors(
     variances = observations.noise_model.variances
     shares = _noise_shares(mixture, observations)
     M = scores.shape[1]
-    names = observations.names if len(observations.names) == M else tuple(f"value {j + 1}" for j in range(M))
-    for j, name in enumerate(names):
+    for j, name in enumerate(column_names(observations.names, M)):
         used = np.isfinite(scores[:, j]) & np.isfinite(variances[:, j]) & (weights[:, j] > 0)
         e, w = variances[used, j], weights[used, j]
         if e.size == 0 or np.ptp(e) == 0 or effective_size(w) < FEWEST:

@@ -10,6 +10,8 @@ from .measures import CLEAR, measure
 from .residuals import has_residuals
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
@@ -68,15 +70,15 @@ def quick_checks(mixture: GaussianMixture, observations: Observations, level: fl
     """
     if not has_residuals(mixture, observations):
         return []
-    measures = measure(mixture, evenly_chosen(observations, MOST))[2]
+    measures = measure(mixture, observations.select(chosen_rows(observations, MOST))).measures
     return [
-        Finding(*each, each.sentence(each.p_value))
+        Finding(each.kind, each.column, each.effect, each.p_value, each.sentence(each.p_value))
         for each in measures
-        if each.p_value < level and abs(each.effect) > CLEAR[each.name]
+        if each.p_value < level and abs(each.effect) > CLEAR[each.kind]
     ]
 
 
-def evenly_chosen(observations: Observations, most: int) -> Observations:
-    """The observations that count, or so many of them, evenly over the rows."""
+def chosen_rows(observations: Observations, most: int) -> NDArray[np.intp]:
+    """The rows that count, or so many of them, evenly spread."""
     rows = np.flatnonzero(observations.counts)
-    return observations.select(rows[:: -(-rows.size // most)])
+    return rows[:: max(-(-rows.size // most), 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import chdtrc, log_ndtr, ndtr, ndtri
 
 from xdgmm.errors import InputError
 from xdgmm.kernels import Correlated
@@ -66,6 +66,65 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     result = np.empty(observations.values.shape)
     for rows, block in in_blocks(observations):
         result[rows] = _of_block(mixture, block)
+    return result
+
+
+def chi_squared(mixture: GaussianMixture, observations: Observations) -> tuple[Floats, Floats]:
+    """Chi-squared of each object and its p-value, both (N,): the sum of the squares of its residuals.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+        Converted to the units of the mixture.
+
+    Returns
+    -------
+    chi_squared : ndarray (N,)
+        0 for a row without any value.
+    p_value : ndarray (N,)
+        Probability of a greater one, for as many degrees of freedom as the object has values; 1 without any.
+
+    Raises
+    ------
+    InputError
+        As `residuals`.
+
+    Notes
+    -----
+    For one component without a background it is the squared Mahalanobis distance ``d' T^-1 d``, T = R V R' + S.  For
+    several it has the same distribution, chi-squared with M degrees of freedom, if the model is right.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.diagnostics import chi_squared
+    >>> mixture = GaussianMixture([1.0], [[0.0]], [[[3.0]]])
+    >>> found = chi_squared(mixture, Observations.with_standard_errors([2.0, -4.0], [1.0, 1.0]))
+    >>> found[0].round(6), found[1].round(4)
+    (array([1., 4.]), array([0.3173, 0.0455]))
+    """
+    return chi_squared_of(residuals(mixture, observations))
+
+
+def chi_squared_of(scores: Floats) -> tuple[Floats, Floats]:
+    """Sums of squares of residuals (N, M), NaN where missing, and their p-values (N,)."""
+    present = np.isfinite(scores)
+    freedom = present.sum(axis=1)
+    squares = np.where(present, scores, 0.0) ** 2
+    total = squares.sum(axis=1)
+    return total, np.where(freedom > 0, chdtrc(np.maximum(freedom, 1), total), 1.0)
+
+
+def component_residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
+    """Whitened residuals (K, N, M) of each object under each component, its noise taken into account; NaN if missing.
+
+    Weighted with the memberships, those of a component are standard normal where the mixture is right.
+    """
+    observations = checked_observations(mixture, observations)
+    result = np.empty((mixture.n_components, *observations.values.shape))
+    for rows, block in in_blocks(observations):
+        result[:, rows] = np.where(block.present, _of_components(mixture, block)[0], np.nan)
     return result
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TEXT_WIDTH = 120
 LEAST_DECIMALS, MOST_DECIMALS = -5, 6  # between which numbers are printed without powers of ten
 LARGEST_IN_FULL = 1e6
+STYLE = "body { font-family: sans-serif } td, th { padding: 0.1em 0.6em } table { border-collapse: collapse }"
 ASYMMETRIC = 0.02  # difference of the two errors, relative to their sum, from which both are printed
 
 
@@ -93,3 +94,48 @@ def as_text(*tables: RenderableType) -> str:
     console = Console(file=stream, width=TEXT_WIDTH, highlight=False, emoji=False, color_system=None)
     console.print(*tables)
     return "\n".join(printable(line.rstrip()) for line in stream.getvalue().rstrip().split("\n"))
+
+
+def as_html(*parts: Table | str) -> str:
+    """Tables of rich as tables of HTML, without colours, and sentences, which are no markup, as paragraphs."""
+    from html import escape
+
+    return "\n".join(
+        f"<p>{_lines(escape(part))}</p>" if isinstance(part, str) else _table_as_html(part) for part in parts
+    )
+
+
+def html_page(title: str, *parts: Table | str) -> str:
+    """A document of HTML that needs no other file."""
+    from html import escape
+
+    head = f'<meta charset="utf-8"><title>{escape(printable(title))}</title><style>{STYLE}</style>'
+    return f"<!DOCTYPE html>\n<html><head>{head}</head>\n<body>\n{as_html(*parts)}\n</body></html>\n"
+
+
+def _table_as_html(table: Table) -> str:
+    aligned = [f' style="text-align: {column.justify}"' for column in table.columns]
+
+    def cells(kind: str, texts: Iterable[Any]) -> str:
+        row = zip(aligned, texts, strict=True)
+        return "<tr>" + "".join(f"<{kind}{style}>{_plain_html(text)}</{kind}>" for style, text in row) + "</tr>"
+
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    body = "\n".join(cells("td", row) for row in rows)
+    title = f"<p><b>{_plain_html(table.title)}</b></p>\n" if table.title else ""
+    caption = f"\n<p>{_plain_html(table.caption)}</p>" if table.caption else ""
+    head = cells("th", (column.header for column in table.columns))
+    return f"{title}<table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n</table>{caption}"
+
+
+def _plain_html(text: Any) -> str:
+    """A cell of rich, with its markup, as HTML without markup."""
+    from html import escape
+
+    from rich.text import Text
+
+    return _lines(escape((text if isinstance(text, Text) else Text.from_markup(str(text))).plain))
+
+
+def _lines(text: str) -> str:
+    return "<br>".join(printable(line) for line in text.split("\n"))

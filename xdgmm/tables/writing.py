@@ -41,10 +41,12 @@ def write_table(table: QTable, path: str | Path, *, overwrite: bool = False) -> 
     if is_fits_name(path):
         table = _with_comments(table)
     with atomic_write(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        from astropy.io.fits.verify import VerifyError
+
         warnings.simplefilter("ignore")  # about units and metadata that FITS stores in another way or drops
         try:
             table.write(temporary, format=FORMATS[path.suffix.lower()], overwrite=True)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, VerifyError) as error:
             reraise_lack_of_memory(error)
             raise OutputError(f"cannot write '{path}' ({error}); .ecsv holds any table") from error
 

@@ -42,9 +42,21 @@ def in_single_objects(observations: Observations) -> Observations:
     InputError
         If these are more than a million.
     """
+    rows, weights = single_objects(observations)
+    return observations if rows is None else replace(observations.select(rows), weights=weights)
+
+
+def single_objects(observations: Observations) -> tuple[NDArray[np.intp] | None, Floats]:
+    """Row and weight of each of the objects of `in_single_objects`; no rows where they are those of the observations.
+
+    Raises
+    ------
+    InputError
+        As `in_single_objects`.
+    """
     weights = observations.object_weights
     if observations.weights is None or (weights <= 1).all():
-        return observations
+        return None, weights
     whole = np.floor(weights)
     times = np.where(weights > whole, whole + 1, whole)
     if times.sum() > MOST_ROWS:
@@ -57,7 +69,7 @@ def in_single_objects(observations: Observations) -> Observations:
     last = np.cumsum(times[times > 0]).astype(int) - 1
     part = (weights - whole)[times > 0]
     each[last] = np.where(part > 0, part, 1.0)
-    return replace(observations.select(rows), weights=each)
+    return rows, each
 
 
 @dataclass(frozen=True, eq=False)

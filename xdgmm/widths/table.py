@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.units import difference_unit
 from xdgmm.mixture import GaussianMixture
-from xdgmm.tables.printing import as_text
+from xdgmm.tables.printing import as_html, as_text
 from xdgmm.tables.report import Column, build_table
 
 from .columns import COLUMNS, DECLARED, FWHM
@@ -36,9 +36,7 @@ class WidthReport(QTable):  # type: ignore[misc]
         """The same for notebooks."""
         if not set(DECLARED) <= set(self.colnames):
             return str(super()._repr_html_())
-        from html import escape
-
-        return f"<pre>{escape(self._text())}</pre>"
+        return as_html(rich_table(self), comparison_table(self))
 
     def _text(self) -> str:
         return as_text(rich_table(self), comparison_table(self))

@@ -1,0 +1,94 @@
+"""The least probable objects: their p-values against integrals, and how small these are by chance."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from xdgmm import XDGMM, Background, GaussianMixture, Observations
+from xdgmm.diagnostics import residuals, unusual_objects
+from xdgmm.errors import InputError
+from xdgmm.prediction import draw_observations
+
+TWO = GaussianMixture([0.5, 0.5], [[-6.0], [6.0]], [[[1.0]], [[1.0]]])
+
+
+def test_p_values_of_one_component_are_those_of_chi_squared():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(50, 2))
+    values[3] = np.nan
+    values[5] = 9.0, -8.0
+    values[7, 0] = np.nan
+    observations = Observations.with_standard_errors(values, 0.5)
+    found = unusual_objects(GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)]), observations)
+    assert found["row"][0] == 5
+    assert (np.diff(found["p_value"]) >= 0).all()
+    for row in found:
+        seen = np.isfinite(values[row["row"]])
+        chi_squared = (values[row["row"]][seen] ** 2).sum() / 1.25
+        assert row["n_values"] == seen.sum()
+        assert row["chi_squared"] == pytest.approx(chi_squared, rel=1e-9)
+        assert row["p_value"] == pytest.approx(stats.chi2.sf(chi_squared, seen.sum()), rel=1e-9)
+    np.testing.assert_allclose(found["expected"], np.arange(1, 11) / 50)  # of 49 objects with values
+
+
+def test_an_object_between_two_components_is_unusual_although_its_residual_is_not():
+    """Its p-value is an integral over the density that is lower: between the clumps, and beyond them."""
+    values = np.concatenate([np.linspace(-8.0, -4.0, 20), np.linspace(4.0, 8.0, 20), [2.0]])
+    errors = np.full(41, 0.5)
+    found = unusual_objects(TWO, Observations.with_standard_errors(values, errors))
+    assert found["row"][0] == 40
+    scale = np.hypot(1.0, 0.5)
+
+    def density(x):
+        return 0.5 * stats.norm.pdf(x, -6.0, scale) + 0.5 * stats.norm.pdf(x, 6.0, scale)
+
+    end = brentq(lambda x: density(x) - density(2.0), 6.0, 30.0)
+    likely = 2.0 * quad(density, 2.0, end, epsabs=1e-13)[0]
+    assert found["p_value"][0] == pytest.approx(1.0 - likely, rel=5 / np.sqrt(40_000 * (1.0 - likely)))
+    assert abs(residuals(TWO, Observations.with_standard_errors([2.0], 0.5))[0, 0]) < 1.0
+
+
+def test_far_out_p_values_go_on_below_the_draws():
+    found = unusual_objects(TWO, Observations.exact(np.r_[np.linspace(5.0, 7.0, 30), 16.0, 14.0]))
+    assert found["row"][:2].tolist() == [30, 31]
+    np.testing.assert_allclose(found["p_value"][:2], stats.chi2.sf([100.0, 64.0], 1), rtol=1e-9)
+
+
+def test_smallest_p_values_of_samples_are_as_expected():
+    rng = np.random.default_rng(1)
+    template = Observations.with_standard_errors(np.zeros(60), rng.uniform(0.2, 1.0, 60))
+    ranks = []
+    for seed in range(30):
+        drawn = draw_observations(TWO, template, 1, rng)
+        smallest = unusual_objects(TWO, drawn, n_largest=1, rng=seed)["p_value"][0]
+        ranks.append(1.0 - (1.0 - smallest) ** 60)
+    assert stats.kstest(ranks, "uniform").pvalue > 1e-3
+
+
+def test_objects_of_a_background_are_not_unusual():
+    mixture = GaussianMixture([0.9], [[0.0]], [[[1.0]]], background=Background([-50.0], [50.0], 0.1))
+    values = np.r_[np.linspace(-2.0, 2.0, 90), np.linspace(-45.0, 45.0, 10)]
+    found = unusual_objects(mixture, Observations.with_standard_errors(values, 0.5))
+    assert found["p_value"][0] > 0.005
+    assert found["component"][0] == 1
+
+
+def test_names_come_from_the_table_or_are_given():
+    rng = np.random.default_rng(2)
+    e = rng.uniform(0.5, 1.0, 40)
+    table = Table({"Star": [f"S{i}" for i in range(40)], "v": rng.normal(size=40), "v_error": e})
+    model = XDGMM().fit(table)
+    options = {"n_simulations": 19, "progress": "never"}
+    for names, expected in ((None, "S{}"), ("Star", "S{}"), ([f"n{i}" for i in range(40)], "n{}")):
+        unusual = model.check(table, object_names=names, **options).unusual
+        assert list(unusual["name"]) == [expected.format(row) for row in unusual["row"]]
+    bare = model.check(Observations.from_table(table), **options)
+    assert "name" not in bare.unusual.colnames
+    assert "row" in str(bare)
+    with pytest.raises(InputError, match="one name for each of 40 rows"):
+        model.check(table, object_names=["a"], **options)
+    with pytest.raises(InputError, match="did you mean 'Star'"):
+        model.check(table, object_names="Starr", **options)

@@ -1,0 +1,117 @@
+"""Further columns and names of objects, from arrays, or from the table that the observations came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.basics.arrays import as_floats
+from xdgmm.errors import InputError
+from xdgmm.tables.columns import find_column, read_column
+from xdgmm.tables.identifiers import identifiers
+from xdgmm.tables.table_types import NamedColumns, named_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def further_columns(against: Mapping[str, Any] | None, n_rows: int) -> dict[str, Floats]:
+    """Arrays (N,) by their names, NaN where missing.
+
+    Raises
+    ------
+    InputError
+        If there are no names, or an array has the wrong shape, holds no numbers, or only one of them.
+    """
+    if against is None:
+        return {}
+    if not isinstance(against, Mapping):
+        raise InputError(f"`against` is a {type(against).__name__}, but it must hold columns by their names, as a dict")
+    result = {}
+    for name, column in against.items():
+        values, _ = as_floats(column, f"column '{name}' of `against`")
+        if values.shape != (n_rows,):
+            raise InputError(
+                f"column '{name}' of `against` has shape {values.shape}, but ({n_rows},) is needed: one number for "
+                "each row"
+            )
+        known = values[~np.isnan(values)]
+        if known.size == 0 or known.min() == known.max():
+            what = "no number" if known.size == 0 else "the same number in every row"
+            raise InputError(f"column '{name}' of `against` holds {what}, so that nothing can change along it")
+        result[str(name)] = values
+    return result
+
+
+def columns_of_table(against: Any, X: Any) -> dict[str, Any] | None:
+    """What `against` names in the table X, or holds itself: columns by their names.
+
+    Raises
+    ------
+    InputError
+        If X has no such column, or is no table.
+    """
+    if against is None or isinstance(against, Mapping):
+        return None if against is None else dict(against)
+    if isinstance(against, str):
+        return _named([against], X)
+    if isinstance(against, (list, tuple)) and against and all(isinstance(each, str) for each in against):
+        return _named(against, X)
+    arrays = list(against) if isinstance(against, (list, tuple)) and np.ndim(against[0]) == 1 else [against]
+    names = [getattr(each, "name", None) for each in arrays]
+    if len(arrays) == 1:
+        return {str(names[0] or "the column"): arrays[0]}
+    return {str(name or f"column {i + 1}"): each for i, (name, each) in enumerate(zip(names, arrays, strict=True))}
+
+
+def _named(names: Iterable[str], X: Any) -> dict[str, Any]:
+    if not _is_table(X):
+        raise InputError(
+            "`against` names a column, but X is no table that has it; give the numbers: against={'magnitude': m}"
+        )
+    table = named_columns(X)
+    found = [find_column(table, name) for name in names]
+    return {name: read_column(table, name)[0] for name in found}
+
+
+def check_object_names(names: Sequence[Any] | None, n_rows: int) -> None:
+    """Refuse names that are not one for each row.
+
+    Raises
+    ------
+    InputError
+        If they are not.
+    """
+    if names is None:
+        return
+    if isinstance(names, str) or not hasattr(names, "__len__") or len(names) != n_rows:
+        shown = repr(names) if isinstance(names, str) else f"{len(names)} long" if hasattr(names, "__len__") else names
+        raise InputError(f"`object_names` is {shown}, but one name for each of {n_rows} rows is needed")
+
+
+def names_of_objects(names: Any, X: Any) -> Any:
+    """Names of the objects: a column of the table X, arrays as they are, or (None) a column that holds names.
+
+    Raises
+    ------
+    InputError
+        If X has no such column, or is no table.
+    """
+    if names is None:
+        return identifiers(named_columns(X)) if _is_table(X) else None
+    if not isinstance(names, str):
+        return names
+    if not _is_table(X):
+        raise InputError("`object_names` names a column, but X is no table; give the names themselves")
+    table: NamedColumns = named_columns(X)
+    return identifiers(table, find_column(table, names))
+
+
+def _is_table(X: Any) -> bool:
+    return hasattr(X, "columns") and (hasattr(X, "colnames") or hasattr(X, "to_numpy"))

@@ -1,0 +1,140 @@
+"""`unusual_objects`: which objects does the model explain worst, and would so many be expected among so many?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import chdtrc
+
+from xdgmm.basics.parameters import as_generator
+from xdgmm.prediction import checked_observations, has_exact_outlyingness, memberships, outlyingness
+from xdgmm.prediction.posteriors import component_distances
+from xdgmm.tables.report import Column, build_table
+
+from .measures import column_names
+from .residuals import chi_squared_of, residuals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.table import QTable
+    from numpy.typing import NDArray
+
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
+    Floats = NDArray[np.float64]
+    Indices = NDArray[np.intp]
+
+CANDIDATES = 5000  # objects that draws are compared with
+ROUNDS = ((100, 20), (2000, 20), (40_000, 1))  # draws for each, and by how much fewer objects take part in the next
+SEED = 0
+COLUMNS = (
+    Column("row", "row of the table, from 0"),
+    Column("name", "name of the object"),
+    Column("p_value", "probability that an object with this noise is no more likely", format=".3g"),
+    Column("expected", "what the smallest, second smallest, ... of so many p-values is on average", format=".3g"),
+    Column("chi_squared", "sum of the squares of the residuals", format=".3g"),
+    Column("n_values", "number of values it has"),
+    Column("component", "most probable component"),
+    Column("membership", "probability of that component", format=".3g"),
+)
+
+
+def unusual_objects(
+    mixture: GaussianMixture,
+    observations: Observations,
+    *,
+    n_largest: int = 10,
+    names: Sequence[Any] | None = None,
+    rng: np.random.Generator | int | None = None,
+) -> QTable:
+    """The objects that are least probable under a mixture, with their own noise, least probable first.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+    n_largest : int
+        How many.
+    names : sequence (N,), optional
+        A name for each row.
+    rng : numpy Generator, int or None
+        Source of the draws where there is no exact answer; None is a fixed seed.
+
+    Returns
+    -------
+    QTable
+        row, name (where names are given), p_value, expected, chi_squared, n_values, component (K: the background),
+        membership, and ``residual_X`` for each measured column X.  `p_value` is `xdgmm.objects.outlyingness`;
+        `expected` is ``j / (N + 1)`` for the j-th smallest of N uniform numbers: an object whose p-value is much
+        smaller does not belong to the model.
+
+    Raises
+    ------
+    InputError
+        As `residuals`.
+
+    Notes
+    -----
+    With one component and no background p-values are exact.  Otherwise draws are made for each object, 40,000 for the
+    most unusual ones.  Where none of them is as unlikely and there is no background, the p-value is at most the one of
+    chi-squared of the distance from the nearest component.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.diagnostics import unusual_objects
+    >>> observations = Observations.exact(np.r_[np.linspace(-1.5, 1.5, 97), 5.0])
+    >>> found = unusual_objects(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), observations, n_largest=1)
+    >>> print(f"row {found['row'][0]}: p = {found['p_value'][0]:.2g}, where {found['expected'][0]:.2g} is expected")
+    row 97: p = 5.7e-07, where 0.01 is expected
+    """
+    rows = np.flatnonzero(observations.counts)
+    checked = checked_observations(mixture, observations)
+    rng = as_generator(SEED if rng is None else rng)
+    found, p_values = _least_probable(mixture, checked.select(rows), n_largest, rng)
+    chosen = rows[found]
+    few = checked.select(chosen)
+    scores, members = residuals(mixture, few), memberships(mixture, few)
+    component = members.argmax(axis=1)
+    values: dict[str, Any] = {
+        "row": chosen,
+        "p_value": p_values,
+        "expected": np.arange(1.0, chosen.size + 1.0) / (rows.size + 1.0),
+        "chi_squared": chi_squared_of(scores)[0],
+        "n_values": few.present.sum(axis=1),
+        "component": component,
+        "membership": members[np.arange(chosen.size), component],
+    }
+    if names is not None:
+        values["name"] = np.array([str(names[row]) for row in chosen], dtype=str)
+    columns = [column for column in COLUMNS if column.name in values]
+    for name, of_column in zip(column_names(mixture.names, scores.shape[1]), scores.T, strict=True):
+        columns.append(Column(f"residual_{name}", f"residual of {name}, standard normal in the model", format=".3g"))
+        values[f"residual_{name}"] = of_column
+    return build_table(columns, values, meta={"n_objects": int(rows.size)})
+
+
+def _least_probable(
+    mixture: GaussianMixture, observations: Observations, n_largest: int, rng: np.random.Generator
+) -> tuple[Indices, Floats]:
+    """Rows of the least probable objects, and their p-values."""
+    p_values = chi_squared_of(residuals(mixture, observations))[1]
+    if has_exact_outlyingness(mixture):
+        order = np.lexsort((np.arange(p_values.size), p_values))[:n_largest]
+        return order, p_values[order]
+    # an object from a component is at least as near to the nearest one as to its own
+    nearest = component_distances(mixture, observations).min(axis=1)
+    bound = chdtrc(np.maximum(observations.present.sum(axis=1), 1), nearest**2)
+    rows = np.argsort(np.minimum(p_values, bound), kind="stable")[:CANDIDATES]
+    for n_draws, fewer in ROUNDS:
+        p = outlyingness(mixture, observations.select(rows), n_samples=n_draws, rng=rng, progress="never")
+        order = np.lexsort((bound[rows], p))[: max(5 * n_largest, rows.size // fewer)]
+        rows, p = rows[order], p[order]
+    if mixture.background is None:
+        p = np.where(p * (1.0 + n_draws) < 1.5, np.minimum(p, bound[rows]), p)
+    order = np.argsort(p, kind="stable")[:n_largest]
+    return rows[order], p[order]
