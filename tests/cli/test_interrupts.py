@@ -126,6 +126,15 @@ def test_an_interrupted_chain_is_reported_with_its_steps(here, monkeypatch):
     assert "wrote m.fits" in out
 
 
+@posix
+@pytest.mark.usefixtures("_python_handles_interrupts")
+def test_a_signal_of_one_run_is_not_one_of_the_next():
+    runs = Interrupts()
+    with contextlib.suppress(SystemExit), runs.noted():
+        signal.raise_signal(signal.SIGTERM)
+    runs.check()
+
+
 def test_the_handler_of_python_comes_back():
     before = signal.getsignal(signal.SIGINT)
     with Interrupts().noted():

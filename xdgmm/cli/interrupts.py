@@ -56,7 +56,7 @@ class Interrupts:
         finally:
             for number in changed:
                 signal.signal(number, PYTHONS_OWN[number])
-            sys.unraisablehook = hook
+            sys.unraisablehook, self.received = hook, None
 
     def _note(self, number: int, _frame: object) -> None:
         self.received = number
