@@ -13,8 +13,9 @@ from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 from xdgmm import objects, prediction, selection
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
-from xdgmm.diagnostics import check
+from xdgmm.diagnostics import check, simulate
 from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
+from xdgmm.diagnostics.simulate import simulated_like
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
     COVARIANCE_TYPES,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from xdgmm.objects import Denoised
     from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
-    from xdgmm.uncertainty import PosteriorSamples
+    from xdgmm.uncertainty import PosteriorSamples, SampledMixtures
 
 warn_of_foreign_files()
 
@@ -498,6 +499,29 @@ class XDGMM(DensityMixin, BaseEstimator):
         columns, names = columns_of_table(against, X), names_of_objects(object_names, X)
         options = {"progress": self.progress, "against": columns, "object_names": names, **options}
         return check(self._fit_result, observations, **options)
+
+    def simulate(
+        self,
+        X: Measurements,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        n: int = 1,
+        parameters: Literal["normal", "fixed"] | SampledMixtures = "normal",
+        rng: np.random.Generator | int | None = None,
+    ) -> list[Any]:
+        """Catalogues like X that the model might have given: a list of n, each of the kind of X.
+
+        X, Xerr and sample_weight are the data that were fitted.  Of a table or a data frame each is a copy with other
+        values in the columns that were fitted; errors, weights, missing values and all other columns are the same.
+        Parameters are drawn from their errors ("normal"), held at the fit ("fixed"), or taken from posterior samples or
+        resamples: see `xdgmm.diagnostics.simulate`.  The seed is `random_state` where `rng` is not given.
+        """
+        observations = self._new_observations(X, Xerr, sample_weight)
+        rng = self._generator() if rng is None else rng
+        mixture, model = self._fitted_mixture, self._fit_result.model
+        drawn = simulate(mixture, observations, n, rng, parameters=parameters, model=model)
+        return simulated_like(X, observations, drawn)
 
     def relations(
         self,

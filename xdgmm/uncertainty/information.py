@@ -219,6 +219,11 @@ class Laplace:
         estimate = Estimate.symmetric(value[()], error, level)
         return estimate if unit is None else Estimate(*(part * unit for part in vars(estimate).values()))
 
+    def mixtures(self, n: int, rng: np.random.Generator) -> Iterator[GaussianMixture]:
+        """Draw mixtures: n normal steps from the fit in the coordinates of the solvers."""
+        for steps in rng.normal(size=(n, self.deviations.shape[1])):
+            yield self._at(self.deviations @ steps)
+
     def _at(self, z: Floats) -> GaussianMixture:
         """The mixture at coordinates z, in the user's units; its background keeps its box to the last bit."""
         moved = self.scaling.original(self.iterate.coordinates.at(z), self.mixture.names, self.mixture.units)
