@@ -4,15 +4,28 @@
 `chi_squared` one for each object.  `quick_checks` looks for what makes widths wrong without a sign in the fit itself:
 tails, several clumps in one component, errors that are too small or too large, errors that follow the values.  Width
 reports show what these find.  `check` compares the same numbers, and the distribution of the residuals, with samples of
-the fitted model, and lists the objects that fit worst (`unusual_objects`).  `simulate` makes such samples for other
+the fitted model, and lists the objects that fit worst (`unusual_objects`)
+and those that move widths most (`influence`).  `simulate` makes such samples for other
 tests.
 """
 
 from .check import check
+from .influence import influence, leave_one_out_residuals
 from .quick import Finding, quick_checks
 from .residuals import chi_squared, residuals
 from .simulate import simulate
 from .unusual import unusual_objects
 from .verdict import Check
 
-__all__ = ["Check", "Finding", "check", "chi_squared", "quick_checks", "residuals", "simulate", "unusual_objects"]
+__all__ = [
+    "Check",
+    "Finding",
+    "check",
+    "chi_squared",
+    "influence",
+    "leave_one_out_residuals",
+    "quick_checks",
+    "residuals",
+    "simulate",
+    "unusual_objects",
+]

@@ -13,6 +13,7 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
 from xdgmm.fitting import FitResult
 
+from .influence import Deletions, influence_table_of
 from .inputs import check_object_names, further_columns
 from .samples import Samples, Statistics
 from .unusual import unusual_objects
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 FEWEST_SIMULATIONS = 19
 SEED = 0
+LISTED = 10  # objects that move a width most
 
 
 def check(
@@ -114,7 +116,9 @@ def check(
             "components, or give a prior on the covariances"
         )
     found = verdict_on(observed, simulated, samples.probabilities)
-    return replace(found, unusual=unusual_objects(mixture, observations, names=object_names))
+    deletions = Deletions.of(mixture, observations, model)
+    unusual = unusual_objects(mixture, observations, names=object_names, left_out=deletions.refits)
+    return replace(found, unusual=unusual, influence=influence_table_of(deletions, LISTED, object_names))
 
 
 def _check_count(n_simulations: int) -> None:

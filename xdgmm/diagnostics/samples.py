@@ -15,6 +15,7 @@ from xdgmm.uncertainty.refitted import single_objects
 
 from .measures import Measure, measure, of_columns, of_components
 from .quick import MOST, chosen_rows
+from .refitting import refitted
 from .residuals import chi_squared_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-TOLERANCE, PASSES = 1e-6, 2000  # of each fit
 MOST_QUANTILES = 400
 FARTHEST = 37.0  # a normal score beyond has a tail that underflows
 
@@ -87,7 +87,7 @@ class Samples:
         self.against = {name: values[rows] for name, values in (against or {}).items()}
         self.model = replace(problem.model, background=mixture.background)
         self.observations = chosen
-        self.mixture = mixture if whole else self.fitted(self.observations, mixture)
+        self.mixture = mixture if whole else refitted(self.model, self.observations, mixture)
         n = min(int(chosen.present.sum()), MOST_QUANTILES)
         self.probabilities = (np.arange(n) + 0.5) / max(n, 1)
 
@@ -108,15 +108,9 @@ class Samples:
         """Statistics of one sample; None if its likelihood has no maximum."""
         drawn = draw_observations(self.mixture, self.observations, 1, np.random.default_rng(seed))
         try:
-            return self._statistics(self.fitted(drawn, self.mixture), drawn)
+            return self._statistics(refitted(self.model, drawn, self.mixture), drawn)
         except solvers.CollapseError:
             return None
-
-    def fitted(self, observations: Observations, start: GaussianMixture) -> GaussianMixture:
-        """The maximum of the model for other observations, from a start."""
-        problem = Problem(observations, start.n_components, self.model)
-        first = problem.constraints.impose_type(problem.standardised(start))
-        return problem.original(problem.maximise(first, TOLERANCE, PASSES).mixture)
 
     def _statistics(self, mixture: GaussianMixture, observations: Observations) -> Statistics:
         scores, z, weights, measures = measure(mixture, observations)

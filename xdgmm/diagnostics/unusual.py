@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import chdtrc
@@ -16,7 +16,7 @@ from .measures import column_names
 from .residuals import chi_squared_of, residuals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from astropy.table import QTable
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ COLUMNS = (
     Column("n_values", "number of values it has"),
     Column("component", "most probable component"),
     Column("membership", "probability of that component", format=".3g"),
+    Column("left_out", "whether the mixture was fitted without it"),
 )
 
 
@@ -48,6 +49,7 @@ def unusual_objects(
     *,
     n_largest: int = 10,
     names: Sequence[Any] | None = None,
+    left_out: Mapping[int, GaussianMixture] | None = None,
     rng: np.random.Generator | int | None = None,
 ) -> QTable:
     """The objects that are least probable under a mixture, with their own noise, least probable first.
@@ -60,6 +62,8 @@ def unusual_objects(
         How many.
     names : sequence (N,), optional
         A name for each row.
+    left_out : mapping, optional
+        By row, mixtures that were fitted without it: such an object is compared with this mixture.
     rng : numpy Generator, int or None
         Source of the draws where there is no exact answer; None is a fixed seed.
 
@@ -67,7 +71,7 @@ def unusual_objects(
     -------
     QTable
         row, name (where names are given), p_value, expected, chi_squared, n_values, component (K: the background),
-        membership, and ``residual_X`` for each measured column X.  `p_value` is `xdgmm.objects.outlyingness`;
+        membership, left_out, and ``residual_X`` for each measured column X.  `p_value` is `xdgmm.objects.outlyingness`;
         `expected` is ``j / (N + 1)`` for the j-th smallest of N uniform numbers: an object whose p-value is much
         smaller does not belong to the model.
 
@@ -92,30 +96,57 @@ def unusual_objects(
     >>> print(f"row {found['row'][0]}: p = {found['p_value'][0]:.2g}, where {found['expected'][0]:.2g} is expected")
     row 97: p = 5.7e-07, where 0.01 is expected
     """
-    rows = np.flatnonzero(observations.counts)
-    checked = checked_observations(mixture, observations)
     rng = as_generator(SEED if rng is None else rng)
-    found, p_values = _least_probable(mixture, checked.select(rows), n_largest, rng)
-    chosen = rows[found]
-    few = checked.select(chosen)
-    scores, members = residuals(mixture, few), memberships(mixture, few)
-    component = members.argmax(axis=1)
-    values: dict[str, Any] = {
-        "row": chosen,
-        "p_value": p_values,
-        "expected": np.arange(1.0, chosen.size + 1.0) / (rows.size + 1.0),
-        "chi_squared": chi_squared_of(scores)[0],
-        "n_values": few.present.sum(axis=1),
-        "component": component,
-        "membership": members[np.arange(chosen.size), component],
+    counted = np.flatnonzero(observations.counts)
+    checked = checked_observations(mixture, observations)
+    left_out = dict(left_out or {})
+    rows = np.setdiff1d(counted, list(left_out))
+    found = []
+    if rows.size:
+        first, p = _least_probable(mixture, checked.select(rows), n_largest, rng)
+        found += [_Described.of(mixture, checked, int(rows[i]), p_value) for i, p_value in zip(first, p, strict=True)]
+    for row, without in left_out.items():
+        p_value = float(_least_probable(without, checked.select([row]), 1, rng)[1][0])
+        found.append(_Described.of(without, checked, row, p_value))
+    found = sorted(found, key=lambda each: (each.p_value, each.row))[:n_largest]
+    values: dict[str, Any] = {name: np.array([getattr(each, name) for each in found]) for name in DESCRIBED}
+    values |= {
+        "expected": np.arange(1.0, len(found) + 1.0) / (counted.size + 1.0),
+        "left_out": np.isin(values["row"], list(left_out)),
     }
     if names is not None:
-        values["name"] = np.array([str(names[row]) for row in chosen], dtype=str)
+        values["name"] = np.array([str(names[row]) for row in values["row"]], dtype=str)
     columns = [column for column in COLUMNS if column.name in values]
-    for name, of_column in zip(column_names(mixture.names, scores.shape[1]), scores.T, strict=True):
+    names_of_columns = column_names(mixture.names, observations.n_measured)
+    scores = np.array([each.residuals for each in found]).reshape(len(found), observations.n_measured)
+    for name, of_column in zip(names_of_columns, scores.T, strict=True):
         columns.append(Column(f"residual_{name}", f"residual of {name}, standard normal in the model", format=".3g"))
         values[f"residual_{name}"] = of_column
-    return build_table(columns, values, meta={"n_objects": int(rows.size)})
+    return build_table(columns, values, meta={"n_objects": int(counted.size)})
+
+
+class _Described(NamedTuple):
+    """One object under a mixture."""
+
+    row: int
+    p_value: float
+    chi_squared: float
+    n_values: int
+    component: int
+    membership: float
+    residuals: Floats
+
+    @classmethod
+    def of(cls, mixture: GaussianMixture, observations: Observations, row: int, p_value: float) -> _Described:
+        """The object in a row."""
+        one = observations.select([row])
+        scores, members = residuals(mixture, one), memberships(mixture, one)[0]
+        component = int(members.argmax())
+        total = float(chi_squared_of(scores)[0][0])
+        return cls(row, float(p_value), total, int(one.present.sum()), component, float(members[component]), scores[0])
+
+
+DESCRIBED = ("row", "p_value", "chi_squared", "n_values", "component", "membership")
 
 
 def _least_probable(
