@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xdgmm import XDGMM, Observations
+from xdgmm import XDGMM, GaussianMixture, Observations
 from xdgmm.diagnostics import quick_checks
+from xdgmm.diagnostics.measures import measure
 from xdgmm.diagnostics.weighted_tests import kurtosis_p_value, rank_correlation, skewness_p_value
+from xdgmm.prediction import draw_observations
 
 N = 400
 
@@ -106,3 +108,16 @@ def test_rank_correlations_are_those_of_scipy():
     y = x + rng.normal(0, 5, 50)
     expected = stats.spearmanr(x, y)
     assert rank_correlation(x, y, np.ones(50)) == pytest.approx((expected.statistic, expected.pvalue), rel=1e-9)
+
+
+def test_errors_of_overlapping_wide_and_narrow_components_are_not_accused():
+    """p-values are as small as they say at most, although large residuals and small shares of noise go together."""
+    rng = np.random.default_rng(9)
+    mixture = GaussianMixture([0.9, 0.1], [[0.0], [0.0]], [[[4.0]], [[400.0]]])
+    template = Observations.with_standard_errors(np.zeros(300), errors_of(rng)[:300])
+    p = []
+    for _ in range(200):
+        measures = measure(mixture, draw_observations(mixture, template, 1, rng)).measures
+        p += [each.p_value for each in measures if each.kind == "error size"]
+    assert np.sum(np.array(p) < 0.05) <= stats.binom.ppf(0.999, 200, 0.05)
+    assert np.min(p) > 1e-4

@@ -43,6 +43,19 @@ def test_a_background_takes_part(of):
         assert stats.norm.cdf(z) == pytest.approx(below, abs=1e-9)
 
 
+@pytest.mark.parametrize("error", [0.0, 0.1])
+def test_values_far_outside_the_box_of_a_background_are_those_of_the_gaussians(error):
+    box = Background([-3.0] * 2, [5.0] * 2, 0.3)
+    mixture = GaussianMixture([0.7], [[0.0, 0.0]], [np.eye(2)], background=box)
+    alone = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
+    observations = Observations.with_standard_errors([[-20.0, 1.0], [30.0, -30.0]], error)
+    found, gaussian = residuals(mixture, observations), residuals(alone, observations)
+    np.testing.assert_allclose(found[:, 1], gaussian[:, 1], rtol=1e-9)
+    tails = np.log(0.7) + stats.norm.logsf(np.abs(gaussian[:, 0]))
+    np.testing.assert_allclose(stats.norm.logsf(np.abs(found[:, 0])), tails, rtol=1e-6)
+    assert (np.sign(found[:, 0]) == [-1, 1]).all()
+
+
 def test_the_second_column_is_its_distribution_given_the_first():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(5, 2)) * 2

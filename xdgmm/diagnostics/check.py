@@ -15,6 +15,7 @@ from xdgmm.fitting import FitResult
 
 from .influence import Deletions, influence_table_of
 from .inputs import check_object_names, further_columns
+from .remedies import try_remedies
 from .samples import Samples, Statistics
 from .unusual import unusual_objects
 from .verdict import Check, verdict_on
@@ -22,6 +23,7 @@ from .verdict import Check, verdict_on
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from astropy.table import QTable
     from numpy.typing import ArrayLike
 
     from xdgmm.fitting import Model
@@ -118,7 +120,19 @@ def check(
     found = verdict_on(observed, simulated, samples.probabilities)
     deletions = Deletions.of(mixture, observations, model)
     unusual = unusual_objects(mixture, observations, names=object_names, left_out=deletions.refits)
-    return replace(found, unusual=unusual, influence=influence_table_of(deletions, LISTED, object_names))
+    influential = influence_table_of(deletions, LISTED, object_names)
+    remedies = None if found.passed else _remedies(samples, observed, found)
+    return replace(found, unusual=unusual, influence=influential, remedies=remedies)
+
+
+def _remedies(samples: Samples, observed: Statistics, found: Check) -> QTable:
+    """What the failed tests suggest, fitted."""
+    failed = set(found.failed["name"])
+    wrong = [each for each in observed.measures if each.name in failed]
+    shape = bool(failed & set(observed.distances))
+    return try_remedies(
+        samples.mixture, samples.observations, samples.model, wrong, shape=shape, against=samples.against
+    )
 
 
 def _check_count(n_simulations: int) -> None:

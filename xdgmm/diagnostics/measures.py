@@ -132,43 +132,46 @@ def _of_errors(
 ) -> Iterator[Measure]:
     variances = observations.noise_model.variances
     shares = _noise_shares(mixture, observations)
+    members = memberships(mixture, observations)[:, : mixture.n_components].T
+    of_components = scores[None] if members.min() == 1.0 else component_residuals(mixture, observations)
     M = scores.shape[1]
     for j, name in enumerate(column_names(observations.names, M)):
         used = np.isfinite(scores[:, j]) & np.isfinite(variances[:, j]) & (weights[:, j] > 0)
         e, w = variances[used, j], weights[used, j]
         if e.size == 0 or np.ptp(e) == 0 or effective_size(w) < FEWEST:
             continue
-        effect, p = _of_size(scores[used, j], shares[used, j], w)
+        effect, p = _of_size(of_components[:, used, j], shares[:, used, j], members[:, used] * w)
         yield Measure("error size", name, effect, min(p * M, 1.0))
         rho, p = rank_correlation(observations.values[used, j], e, w)
         yield Measure("values and errors", name, rho, min(p * M, 1.0))
 
 
-def _of_size(z: Floats, shares: Floats, weights: Floats) -> tuple[float, float]:
-    """Do the squares of residuals change with the share of the noise in the scatter expected of each value?
+def _of_size(u: Floats, shares: Floats, weights: Floats) -> tuple[float, float]:
+    """Do the squares of residuals (K, n) change with the share of the noise in the scatter expected of each value?
 
-    The score of a common factor on the noise variances, less what the fitted width takes up of it.
+    The score of a common factor on the noise variances, less what the fitted widths take up of it.  Residuals are those
+    under each component, weighted with the memberships: these have a variance of one whatever the shares, which the
+    residuals under the mixture, laid beside its mean shares, do not have where wide and narrow components overlap.
     """
     of_width = 1.0 - shares
-    taken = weights @ (shares * of_width) / max(float(weights @ of_width**2), 1e-300)
-    score = shares - taken * of_width
-    excess = z**2 - 1.0
-    scale = float(np.sqrt((weights @ score**2) * (weights @ excess**2)))
+    taken = (weights * shares * of_width).sum(axis=1) / np.maximum((weights * of_width**2).sum(axis=1), 1e-300)
+    score = shares - taken[:, None] * of_width
+    excess = u**2 - 1.0
+    information = float((weights * score**2).sum())
+    scale = float(np.sqrt(information * (weights * excess**2).sum()))
     if not scale > 0:
         return 0.0, 1.0
-    error = np.sqrt(2.0 * (weights @ score**2))  # of squares of normal residuals
-    total = float(weights @ (score * excess))
+    error = np.sqrt(2.0 * information)  # of squares of normal residuals; less where memberships are uncertain
+    total = float((weights * score * excess).sum())
     return total / scale, float(2.0 * ndtr(-abs(total) / error))
 
 
 def _noise_shares(mixture: GaussianMixture, observations: Observations) -> Floats:
-    """Part of the noise in the variance that the mixture expects of each value (N, M), by its memberships."""
+    """Part of the noise in the variance that each component expects of each value (K, N, M)."""
     R = observations.projections
     spread = mixture.covariances if R is None else (R[..., None, :, :] @ mixture.covariances @ R[..., None, :, :].mT)
     intrinsic = np.diagonal(spread, axis1=-2, axis2=-1)  # (K, M) or (N, K, M)
-    members = memberships(mixture, observations)[:, : mixture.n_components]
-    members = members / np.maximum(members.sum(axis=1, keepdims=True), 1e-300)
-    expected = np.einsum("nk,km->nm" if intrinsic.ndim == 2 else "nk,nkm->nm", members, intrinsic)
+    expected = intrinsic[:, None] if intrinsic.ndim == 2 else np.swapaxes(intrinsic, 0, 1)
     noise = observations.noise_model.variances
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.where(noise > 0, noise / (noise + expected), 0.0))

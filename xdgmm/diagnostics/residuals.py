@@ -142,7 +142,8 @@ def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
         log_below, log_above, steps = (np.concatenate([own, other[None]]) for own, other in joined)
     with np.errstate(divide="ignore"):
         weights = np.log(mixture.all_weights)[:, None, None]
-    before = weights + np.cumsum(steps, axis=2) - steps  # ln of weight times density of the columns before each one
+    before = np.zeros_like(steps) + weights  # ln of weight times density of the columns before each one
+    before[:, :, 1:] += np.cumsum(steps[:, :, :-1], axis=2)
     result = _normal_scores(_log_mean(log_below, before), _log_mean(log_above, before))
     return np.where(observations.present, result, np.nan)
 

@@ -66,6 +66,10 @@ class Samples:
         Those that are measured: of many objects so many, evenly over the rows, and of weights above one as many.
     mixture : GaussianMixture
         The maximum for these.
+    against : dict
+        Further columns at these.
+    model : Model
+        With the box of the background.
     probabilities : ndarray (q,)
         At which quantiles are taken.
     """

@@ -99,8 +99,13 @@ class Check:
         if self.passed:
             return f"nothing speaks against the model (p = {self.p_value:.2g}, {self.n_simulations} samples of it)"
         found = [str(row["sentence"]) for row in self.table if row["sentence"] != AS_EXPECTED]
-        tried = [] if self.remedies is None else self.remedies.meta["sentences"]
+        tried = [] if self.remedies is None else [f"with {each}" for each in self.remedies.meta["sentences"]]
         return "\n".join([f"the model does not fit ({shown(self.p_value)}, all tests together):", *found, *tried])
+
+    @property
+    def failed(self) -> QTable:
+        """The tests that do not pass."""
+        return self.table[np.asarray(self.table["sentence"]) != AS_EXPECTED]
 
     def rich_table(self) -> Table:
         """The tests as a `rich.table.Table`."""
