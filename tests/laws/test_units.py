@@ -54,6 +54,13 @@ FUNCTIONS = {
     "uncertainty.with_errors": lambda o: uncertainty.with_errors(RESULT, o).record.covariance,
     "uncertainty.bootstrap": lambda o: uncertainty.bootstrap(RESULT, o, n_resamples=5, rng=1).means,
     "diagnostics.residuals": lambda o: diagnostics.residuals(MIXTURE, o),
+    "diagnostics.chi_squared": lambda o: diagnostics.chi_squared(MIXTURE, o),
+    "diagnostics.unusual_objects": lambda o: diagnostics.unusual_objects(MIXTURE, o),
+    "diagnostics.influence": lambda o: diagnostics.influence(RESULT, o),
+    "diagnostics.leave_one_out_residuals": lambda o: diagnostics.leave_one_out_residuals(RESULT, o),
+    "diagnostics.simulate": lambda o: (
+        diagnostics.simulate(MIXTURE, o, parameters="fixed", rng=1)[0].in_units(STARS.units).values
+    ),
     "diagnostics.quick_checks": lambda o: [each.effect for each in diagnostics.quick_checks(MIXTURE, o, level=2.0)],
     "diagnostics.check": lambda o: diagnostics.check(RESULT, o, n_simulations=19, progress="never").table,
     "widths.widths": lambda o: width_reports.widths(RESULT, o),

@@ -28,6 +28,14 @@ def list_rows(rows: ArrayLike) -> str:
     return f"rows {shown}" + (f", ... ({rows.size} in all)" if rows.size > FIRST else "")
 
 
+def in_any_column(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows (N,) in which a column of flags (N, M) is set; column by column, because rows are short and many."""
+    result = np.zeros(len(flags), bool)
+    for column in flags.T:
+        result |= column
+    return result
+
+
 def label(name: str) -> str:
     """The name of an array in messages: an argument in backquotes, a phrase such as "column 'v'" unchanged."""
     return f"`{name}`" if name.isidentifier() else name

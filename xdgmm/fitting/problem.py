@@ -222,7 +222,8 @@ class Problem:
 def _check_identified(observations: Observations, model: Model, constraints: Constraints) -> None:
     """Every coordinate must be measured by some object, unless a prior or fixed parameters determine it."""
     if observations.projections is None:
-        check_columns_present(observations.values[observations.counts], observations.names)
+        values, counts = observations.values, observations.counts
+        check_columns_present(values if counts.all() else values[counts], observations.names)
         return
     prior = model.prior
     by_prior = prior is not None and prior.means is not None and prior.covariances is not None

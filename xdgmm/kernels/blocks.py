@@ -17,14 +17,14 @@ identity.  One R for all objects has no rows: it is `Blocks.projection`, and the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.arrays import read_only
+from xdgmm.basics.arrays import in_any_column, read_only
 
 from .compiled import (
     COMMON,
@@ -40,6 +40,7 @@ from .compiled import (
     weight_row,
 )
 from .noise import as_noise
+from .threads import run_in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,18 +160,22 @@ class Blocks:
         layout = measurements.layout(common, complete=complete)
         data = _empty_blocks(n_objects, layout)
         presence = None if complete or layout.missing else np.empty((n_objects, values.shape[1]), bool)
-        total_weight = n_values = 0.0
-        for part, own in zip(parts, rows, strict=True):
-            present = np.isfinite(values[own])
-            omega = np.ones(len(present)) if weights is None else weights[own]
-            total_weight += omega.sum()
-            n_values += omega @ present.sum(axis=1)
-            columns = measurements.columns(own, present, omega, layout)
-            _fill(data[part.start // LANES : -(-part.stop // LANES)], columns, len(present))
-            if presence is not None:
-                presence[part] = present
-        totals = float(total_weight), float(n_values)
-        return cls(data, layout, common, kept, n_objects, *totals, (len(data), 1), presence=presence)
+        totals = np.zeros((len(parts), 2))
+
+        def task(first: int, last: int) -> None:
+            for i in range(first, last):
+                part, own = parts[i], rows[i]
+                present = np.isfinite(values[own])
+                omega = np.ones(len(present)) if weights is None else weights[own]
+                totals[i] = omega.sum(), omega @ present.sum(axis=1)
+                columns = measurements.columns(own, present, omega, layout)
+                _fill(data[part.start // LANES : -(-part.stop // LANES)], columns, len(present))
+                if presence is not None:
+                    presence[part] = present
+
+        run_in_threads(task, len(parts), 2.0 * data.size)
+        total_weight, n_values = totals.sum(axis=0).tolist()
+        return cls(data, layout, common, kept, n_objects, total_weight, n_values, (len(data), 1), presence=presence)
 
     @property
     def n_dimensions(self) -> int:
@@ -229,11 +234,34 @@ class Blocks:
             return self
         n_blocks = -(-(self.n_blocks - 1) // every)  # the last block may be padded: never taken
         members = (every * LANES * np.arange(n_blocks)[:, None] + np.arange(LANES)).ravel()
-        rows, presence = self.rows[members], None if self.presence is None else self.presence[members]
+        rows = members if self.kept is None else self.kept[members]
+        presence = None if self.presence is None else self.presence[members]
         taken = n_blocks, every * self.taken[1]
         sample = replace(self, taken=taken, kept=rows, presence=presence, n_objects=rows.size)
         weights = sample.object_weights
         return replace(sample, total_weight=float(weights.sum()), n_values=float(weights @ sample.n_present))
+
+    def parts(self, n_objects: int) -> Iterator[Self]:
+        """The same objects in parts of about so many, for passes over each; the totals of a part are not computed."""
+        (n_blocks, every), size = self.taken, max(n_objects // LANES, 1)
+        for first in range(0, n_blocks, size):
+            own = slice(first * LANES, min((first + size) * LANES, self.n_objects))
+            yield replace(
+                self,
+                data=self.data[first * every :],
+                taken=(min(size, n_blocks - first), every),
+                kept=None,
+                presence=None if self.presence is None else self.presence[own],
+                n_objects=own.stop - own.start,
+                total_weight=math.nan,
+                n_values=math.nan,
+            )
+
+    @property
+    def weights_in_blocks(self) -> Floats:
+        """Frequency weight of each object (n_blocks, LANES); zero in the padding of the last block."""
+        n_blocks, every = self.taken
+        return self.data[: n_blocks * every : every, weight_row(self.layout)]
 
     def with_background(self, log_densities: Floats) -> Self:
         """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
@@ -301,7 +329,7 @@ class Blocks:
 
 def aligned(shape: tuple[int, ...]) -> Floats:
     """An array of zeros that starts at a cache line: vectors across two lines are slow to load."""
-    count = prod(shape)
+    count = math.prod(shape)
     memory = np.zeros(count + LANES)
     first = (-memory.ctypes.data // memory.itemsize) % LANES
     return memory[first : first + count].reshape(shape)
@@ -392,7 +420,7 @@ def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Float
 def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]:
     """Rows with a value and a weight (None where all have both); and whether none of their values is missing."""
     present = np.isfinite(values)
-    counts = present.any(axis=1)
+    counts = in_any_column(present)
     if weights is not None:
         counts &= weights > 0
     if counts.all():

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ENOUGH = 20_000  # objects from which a median error is taken
+AT_ONCE = 100_000  # objects whose responsibilities are held at once where only sums of them are wanted
+SMALLEST_SQUARES = 1e-250  # sums of smaller squares have lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +51,19 @@ class PackedData(Blocks):
 
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
-        columns = (self._members(weights, means, covariances, k) for k in range(len(means)))
-        return np.array([_effective_size(members) for members in columns])
+        unit = max(float(self.object_weights.max(initial=0.0)), 1e-300)  # so that no square overflows
+        sums = np.zeros((2, len(means)))
+        for part in self.parts(AT_ONCE):
+            r = np.nan_to_num(passes.responsibilities_in_blocks(part, weights, means, covariances), copy=False)
+            members = r[:, : len(means)] * (part.weights_in_blocks / unit)[:, None]
+            sums[0] += members.sum(axis=(0, 2))
+            sums[1] += np.square(members, out=members).sum(axis=(0, 2))
+        sizes = np.where(sums[1] > SMALLEST_SQUARES, sums[0] ** 2 / np.maximum(sums[1], SMALLEST_SQUARES), 0.0)
+        for k in np.flatnonzero((sums[0] > 0) & (sizes == 0)):
+            members = self._members(weights, means, covariances, int(k))
+            members /= members.max()
+            sizes[k] = members.sum() ** 2 / (members**2).sum()
+        return np.asarray(sizes)
 
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
@@ -98,11 +111,6 @@ class MemberValues:
 
 
 pack = PackedData.pack
-
-
-def _effective_size(members: Floats) -> float:
-    members = members / max(members.max(initial=0.0), 1e-300)  # whatever the unit of the weights, no square overflows
-    return float(members.sum() ** 2 / max((members**2).sum(), 1.0)) if members.any() else 0.0
 
 
 def _weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:

@@ -105,6 +105,14 @@ def responsibilities(
     With a background its own column is the last.  Not a number for an object where all components have density zero; a
     component that is singular for an object is left out there.
     """
+    out = responsibilities_in_blocks(blocks, weights, means, covariances, component)
+    return out.transpose(0, 2, 1).reshape(-1, out.shape[1])[: blocks.n_objects]
+
+
+def responsibilities_in_blocks(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
+) -> Floats:
+    """The same as they are computed (n_blocks, K, LANES); the last block is padded."""
     amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
     arguments = blocks.chunk_size, amplitude, theta, blocks.layout
     first_component, n_out = (0, len(weights)) if component is None else (component, 1)
@@ -115,7 +123,7 @@ def responsibilities(
         compiled.responsibilities(blocks.data, blocks.taken, first, last, *arguments, work, first_component, out)
 
     _run(task, blocks, len(weights))
-    return out.transpose(0, 2, 1).reshape(-1, n_out)[: blocks.n_objects]
+    return out
 
 
 def total_log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:

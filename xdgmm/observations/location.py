@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 GAUSSIAN_MAD = 1.482602218505602  # standard deviation over median absolute deviation
 ROUNDED = 1e-9  # of the largest error: values closer together than this differ by rounding
+MANY = 1_000_000  # objects from which on a tenth of this number determines location and spread
+ENOUGH = 20_000  # values in this sample
 SAMPLE_SIZE = 20_000  # objects from which location and spread are determined with projections
 LEAST_PER_COORDINATE = 1000  # objects in the sample that measure a coordinate, if so many do
 REWEIGHTINGS = 8  # iterations towards least absolute deviations
@@ -31,14 +33,31 @@ def location_and_spread(observations: Observations) -> tuple[Floats, Floats]:
 
 
 def _location_and_spread(observations: Observations, i: int) -> tuple[float, float]:
-    """Of one column at a time, so that no array of the size of the data is made."""
-    counts, weights = np.isfinite(observations.values[:, i]), None
-    if observations.weights is not None:
-        counts &= observations.weights > 0
-        weights = observations.weights[counts]
-    values = observations.values[counts, i]
+    """Of one column at a time, so that no array of the size of the data is made; of many objects from a sample."""
+    rows = _sampled_rows(observations, i)
+    weights = None if observations.weights is None else observations.weights[rows]
+    values = observations.values[rows, i]
     location = _median(values, weights)[1]
-    return location, _spread(values - location, observations.variances_of(i)[counts], weights)
+    return location, _spread(values - location, observations.variances_of(i)[rows], weights)
+
+
+def _sampled_rows(observations: Observations, i: int) -> NDArray[Any]:
+    """Rows with a value in column i: a random sample of the objects, or all of them if they are few or seldom have one.
+
+    Random because rows of catalogues can alternate between kinds.
+    """
+    N = len(observations)
+    if N > MANY:
+        rows = np.sort(np.random.default_rng(0).integers(N, size=MANY // 10))
+        rows = rows[_have_value(observations, rows, i)]
+        if rows.size >= ENOUGH:
+            return rows
+    return _have_value(observations, slice(None), i)
+
+
+def _have_value(observations: Observations, rows: Any, i: int) -> NDArray[np.bool_]:
+    has_value = np.isfinite(observations.values[rows, i])
+    return np.asarray(has_value if observations.weights is None else has_value & (observations.weights[rows] > 0))
 
 
 def _spread(centred: Floats, variances: Floats, weights: Floats | None = None) -> float:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
 from xdgmm import kernels
-from xdgmm.basics.arrays import read_only
+from xdgmm.basics.arrays import in_any_column, read_only
 from xdgmm.basics.units import check_units, list_columns, unit_factors
 from xdgmm.errors import DeprecatedAlias, InputError, KindError
 from xdgmm.kernels import Correlated, Exact, Independent, Noise
@@ -107,8 +108,8 @@ class Observations:
                 object.__setattr__(self, name, read_only(array))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but the memo."""
-        return {**vars(self), "memo": {}}
+        """The fields, without what was computed from them."""
+        return {each.name: {} if each.name == "memo" else getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def exact(
@@ -253,20 +254,23 @@ class Observations:
         """Frequency weight of each row (N,): ones where none were given."""
         return np.ones(len(self)) if self.weights is None else self.weights
 
-    @property
+    @cached_property
     def counts(self) -> Bools:
         """Which rows are used in a fit: at least one value, weight above zero; boolean (N,)."""
-        return np.asarray(self.present.any(axis=1) & (self.object_weights > 0))
+        counts = in_any_column(self.present)
+        if self.weights is not None:
+            counts &= self.weights > 0
+        return read_only(counts)
 
-    @property
+    @cached_property
     def n_objects(self) -> int:
         """Number of rows that are used in a fit."""
-        return int(self.counts.sum())
+        return int(np.count_nonzero(self.counts))
 
-    @property
+    @cached_property
     def total_weight(self) -> float:
         """Sum of the weights of the rows that are used in a fit: their number where no weights were given."""
-        return float(self.object_weights[self.counts].sum())
+        return float(self.n_objects if self.weights is None else self.weights[self.counts].sum())
 
     @property
     def variances(self) -> Floats:
