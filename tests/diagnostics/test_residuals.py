@@ -8,7 +8,6 @@ from scipy.integrate import quad
 from xdgmm import Background, GaussianMixture, Observations
 from xdgmm.diagnostics import chi_squared, residuals
 from xdgmm.diagnostics.residuals import component_residuals
-from xdgmm.errors import InputError
 from xdgmm.objects import distances
 from xdgmm.prediction import draw_observations, memberships
 
@@ -111,11 +110,52 @@ def test_values_far_out_keep_finite_and_ordered_residuals():
     np.testing.assert_allclose(found, values, rtol=1e-6)
 
 
-def test_residuals_beside_a_background_with_correlated_errors_are_refused():
-    mixture = GaussianMixture([0.9], [[0.0, 0.0]], [np.eye(2)], background=Background([-5.0] * 2, [5.0] * 2, 0.1))
-    observations = Observations.with_covariances(np.zeros((2, 2)), np.array([[[1.0, 0.5], [0.5, 1.0]]] * 2))
-    with pytest.raises(InputError, match="without correlations"):
-        residuals(mixture, observations)
+def test_the_second_column_of_a_background_is_given_the_first_although_errors_are_correlated():
+    """At the edges, where the first true value must lie inside, and so shifts the second one."""
+    low, high = np.array([-3.0, -1.0]), np.array([2.0, 4.0])
+    mixture = GaussianMixture([1e-9], [[0.0, 0.0]], [np.eye(2)], background=Background(low, high, 1 - 1e-9))
+    S = np.array([[1.0, 0.7], [0.7, 0.8]])
+    values = np.array([[-4.5, -0.5], [-3.0, 4.2], [0.0, 1.0], [2.5, -1.5], [4.0, 3.0]])
+    found = residuals(mixture, Observations.with_covariances(values, np.tile(S, (5, 1, 1))))
+    slope, left = S[0, 1] / S[0, 0], np.sqrt(S[1, 1] - S[0, 1] ** 2 / S[0, 0])
+    for (x, y), z in zip(values, found[:, 1], strict=True):
+
+        def of_first(v, y, x=x):
+            inner = quad(lambda t: stats.norm.cdf((y - t - slope * (x - v)) / left), low[1], high[1], epsabs=1e-13)[0]
+            return stats.norm.pdf(x, v, np.sqrt(S[0, 0])) * inner
+
+        below, whole = (quad(of_first, low[0], high[0], args=(end,), epsabs=1e-13)[0] for end in (y, 60.0))
+        assert stats.norm.cdf(z) == pytest.approx(below / whole, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("D", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_samples_of_a_background_with_correlated_errors_have_normal_residuals(D):
+    rng = np.random.default_rng(6)
+    N = 2000 if D == 2 else 1000
+    box = Background([-2.0] * D, [2.0] * D, 0.6)  # narrow for the errors, so that many objects lie near its edges
+    mixture = GaussianMixture([0.4], [[0.5] * D], [0.2 * np.eye(D)], background=box)
+    factors = rng.normal(size=(N, D, D)) * 0.7
+    values = np.zeros((N, D))
+    values[rng.random((N, D)) < 0.1] = np.nan
+    values[np.isnan(values).all(axis=1), 0] = 0.0
+    drawn = draw_observations(
+        mixture, Observations.with_covariances(values, factors @ np.swapaxes(factors, 1, 2)), 1, rng
+    )
+    z = residuals(mixture, drawn)
+    for column in z.T:
+        assert stats.kstest(column[np.isfinite(column)], "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(z[np.isfinite(z).all(axis=1)].T)[0, 1]) < 4 / np.sqrt(N)
+    p = chi_squared(mixture, drawn)[1]
+    assert stats.kstest(p, "uniform").pvalue > 1e-3
+
+
+def test_correlations_of_zero_change_no_residual_beside_a_background():
+    rng = np.random.default_rng(7)
+    mixture = GaussianMixture([0.4], [[0.5] * 2], [0.2 * np.eye(2)], background=Background([-2.0] * 2, [2.0] * 2, 0.6))
+    values, errors = 2.0 * rng.normal(size=(50, 2)), rng.uniform(0.1, 1.0, (50, 2))
+    independent = residuals(mixture, Observations.with_standard_errors(values, errors))
+    diagonal = Observations.with_covariances(values, errors[:, :, None] ** 2 * np.eye(2))
+    np.testing.assert_allclose(residuals(mixture, diagonal), independent, rtol=1e-9, atol=1e-12)
 
 
 def test_chi_squared_of_one_component_is_the_squared_distance_with_its_textbook_p_value():

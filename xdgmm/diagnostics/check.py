@@ -76,8 +76,7 @@ def check(
     Raises
     ------
     InputError
-        If there are fewer than 20 values, a number is not possible, or there are no residuals (a background beside
-        errors that are correlated).
+        If there are fewer than 20 values, or a number or a column is not possible.
 
     Notes
     -----

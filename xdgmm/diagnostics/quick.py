@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xdgmm.kernels import Correlated
+
 from .measures import CLEAR, measure
-from .residuals import has_residuals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from xdgmm.observations import Observations
 
 MOST = 20_000  # objects that are looked at, evenly over the rows
+MOST_INTEGRATED = 2000  # of them, where a background has three columns or more with correlated errors
 SPOKEN = 1e-3  # a finding has a smaller p-value
 
 
@@ -68,14 +70,18 @@ def quick_checks(mixture: GaussianMixture, observations: Observations, level: fl
     >>> [finding.name for finding in quick_checks(XDGMM(1).fit(measured).mixture_, measured)]
     ['kurtosis']
     """
-    if not has_residuals(mixture, observations):
-        return []
-    measures = measure(mixture, observations.select(chosen_rows(observations, MOST))).measures
+    measures = measure(mixture, observations.select(chosen_rows(observations, _most(mixture, observations)))).measures
     return [
         Finding(each.kind, each.column, each.effect, each.p_value, each.sentence(each.p_value))
         for each in measures
         if each.p_value < level and abs(each.effect) > CLEAR[each.kind]
     ]
+
+
+def _most(mixture: GaussianMixture, observations: Observations) -> int:
+    """How many objects are looked at: fewer where each needs an integral over the box of a background."""
+    integrated = mixture.background is not None and isinstance(observations.noise_model, Correlated)
+    return MOST_INTEGRATED if integrated and observations.n_measured > 2 else MOST
 
 
 def chosen_rows(observations: Observations, most: int) -> NDArray[np.intp]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import chdtrc, log_ndtr, ndtr, ndtri
+from scipy.special import chdtrc, log_ndtr, ndtri
 
-from xdgmm.errors import InputError
-from xdgmm.kernels import Correlated
+from xdgmm.kernels import Exact
+from xdgmm.mixture.measured_in_boxes import measured_distributions
 from xdgmm.prediction import checked_observations, in_blocks
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     Raises
     ------
     InputError
-        If mixture and observations do not fit, or there is a background beside errors that are correlated.
+        If mixture and observations do not fit, or there is a background beside projections.
 
     Notes
     -----
@@ -58,11 +58,6 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     array([ 1., -2.])
     """
     observations = checked_observations(mixture, observations)
-    if not has_residuals(mixture, observations):
-        raise InputError(
-            "residuals beside a background need errors without correlations; use the mixture's `gaussians`, or the "
-            "standard errors alone"
-        )
     result = np.empty(observations.values.shape)
     for rows, block in in_blocks(observations):
         result[rows] = _of_block(mixture, block)
@@ -128,11 +123,6 @@ def component_residuals(mixture: GaussianMixture, observations: Observations) ->
     return result
 
 
-def has_residuals(mixture: GaussianMixture, observations: Observations) -> bool:
-    """Are there residuals: no background beside errors that are correlated?"""
-    return mixture.background is None or not isinstance(observations.noise_model, Correlated)
-
-
 def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
     scores, steps = _of_components(mixture, observations)
     log_below, log_above = log_ndtr(scores), log_ndtr(-scores)
@@ -169,32 +159,11 @@ def _of_components(mixture: GaussianMixture, observations: Observations) -> tupl
 
 
 def _of_background(background: Background, observations: Observations) -> tuple[Floats, Floats, Floats]:
-    """Logarithms of both tails and of the density of each value (n, M), by itself: its noise has no correlations."""
-    low, high = background.box
-    values, length = observations.values, high - low
-    errors = np.sqrt(observations.noise_model.variances)
+    """Logarithms of both tails and of the density of each value (n, M), given the columns before."""
+    values, noise = observations.values, observations.noise_model
     if background.of == "measured values":
-        errors = np.zeros_like(errors)
-    below = np.clip((values - low) / length, 0.0, 1.0)
-    inside = (values >= low) & (values <= high)
-    density = np.where(inside, 1.0 / length, 0.0)
-    noisy = np.isfinite(errors) & (errors > 0)
-    e = np.where(noisy, errors, 1.0)
-    a, b = (values - low) / e, (values - high) / e
-    below = np.where(noisy, e / length * (_ramp(a) - _ramp(b)), below)
-    above = np.where(noisy, e / length * (_ramp(-b) - _ramp(-a)), 1.0 - below)
-    density = np.where(noisy, (ndtr(a) - ndtr(b)) / length, density)
-    with np.errstate(divide="ignore"):
-        tails = np.log(np.maximum(below, 0.0)), np.log(np.maximum(above, 0.0)), np.log(np.maximum(density, 0.0))
-    of_below, of_above, of_density = (np.where(observations.present, each, 0.0) for each in tails)
-    return of_below, of_above, of_density
-
-
-def _ramp(x: Floats) -> Floats:
-    """The integral of Phi up to x."""
-    density = np.exp(-0.5 * x**2 - LOG_ROOT_2PI)
-    result: Floats = x * ndtr(x) + density
-    return result
+        noise = Exact(values.shape)
+    return measured_distributions(values, noise, *background.box)
 
 
 def _log_mean(log_values: Floats, log_weights: Floats) -> Floats:

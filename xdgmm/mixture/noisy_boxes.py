@@ -122,15 +122,15 @@ def draw(values: Floats, noise: Noise, low: Floats, high: Floats, n_samples: int
     return result
 
 
-def _parts(values: Floats, noise: Noise, low: Floats, high: Floats) -> Iterator[tuple[slice, _Part]]:
+def _parts(values: Floats, noise: Noise, low: Floats, high: Floats) -> Iterator[tuple[slice, Part]]:
     """Objects that are computed at once."""
     low, high = np.broadcast_to(low, values.shape), np.broadcast_to(high, values.shape)
     for start in range(0, len(values), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
-        yield rows, _Part(values[rows], noise.select(rows), low[rows], high[rows])
+        yield rows, Part(values[rows], noise.select(rows), low[rows], high[rows])
 
 
-class _Part:
+class Part:
     """Some objects with their box, in units of their standard errors.
 
     Attributes
@@ -169,8 +169,8 @@ class _Part:
     def _of_linked(self) -> Floats:
         """``ln P`` of the columns that are integrated together (n,)."""
         result = np.zeros(len(self.values))
-        for rows, columns in _groups(self.linked):
-            result[rows] = _joint(*self._standardised(rows, columns))
+        for rows, columns in groups(self.linked):
+            result[rows] = _joint(*self.standardised(rows, columns))
         return result
 
     @property
@@ -189,7 +189,7 @@ class _Part:
         """Noise covariances of some columns of some objects."""
         return np.asarray(self.noise.select(rows).covariances()[:, columns[:, None], columns])
 
-    def _standardised(self, rows: Indices, columns: Indices) -> tuple[Floats, Floats, Floats]:
+    def standardised(self, rows: Indices, columns: Indices) -> tuple[Floats, Floats, Floats]:
         """Edges in standard errors, and correlations, of some columns of some objects."""
         each = rows[:, None], columns
         sigmas = self.sigmas[each]
@@ -205,8 +205,8 @@ class _Part:
         interval = _Interval.of(a, b)
         for side, (edge, sign) in enumerate(((a, -1.0), (b, 1.0))):
             result[side][single] = sign * interval.density_at(edge) / sigmas
-        for rows, columns in _groups(linked):
-            joint = _joint_slopes(*self._standardised(rows, columns))
+        for rows, columns in groups(linked):
+            joint = _joint_slopes(*self.standardised(rows, columns))
             each = rows[:, None], columns
             result[:, each[0], each[1]] = joint / self.sigmas[each]
         return result
@@ -219,7 +219,7 @@ class _Part:
         uniform = np.eye(width.shape[1]) * (width**2 / 12.0 * ~present)[:, :, None]
         covariances = np.where(both, self.noise.covariances(), uniform)
         linked = self.linked
-        for rows, columns in _groups(self.cut):
+        for rows, columns in groups(self.cut):
             mean, covariance = self._in_box(rows, columns, linked[rows][:, columns])
             S = np.where(both[rows], self.noise.select(rows).covariances(), 0.0)
             B = _regression(S, columns)
@@ -233,10 +233,10 @@ class _Part:
 
     def _in_box(self, rows: Indices, columns: Indices, linked: Bools) -> tuple[Floats, Floats]:
         """Mean and covariance in the box of the columns that are cut."""
-        a, b, R = self._standardised(rows, columns)
+        a, b, R = self.standardised(rows, columns)
         mean, variance = interval_moments(a, b)
         covariance = variance[:, :, None] * np.eye(columns.size)
-        for some, together in _groups(linked):
+        for some, together in groups(linked):
             block = some[:, None, None], together[:, None], together
             of_linked = a[some[:, None], together], b[some[:, None], together], R[block]
             mean[some[:, None], together], covariance[block] = _joint_moments(*of_linked)
@@ -250,11 +250,11 @@ class _Part:
         noise = np.where(self.present[:, None], self.noise.draw(n_samples, self.present, rng), 0.0)
         result = np.where(self.present, self.values, 0.0)[:, None] + noise
         linked = self.linked
-        for rows, columns in _groups(self.cut):
-            a, b, R = self._standardised(rows, columns)
+        for rows, columns in groups(self.cut):
+            a, b, R = self.standardised(rows, columns)
             together = linked[rows][:, columns]
-            z = _truncated(rng.random((n_samples, *a.shape)), a, b).swapaxes(0, 1)
-            for some, which in _groups(together):
+            z = truncated(rng.random((n_samples, *a.shape)), a, b).swapaxes(0, 1)
+            for some, which in groups(together):
                 z[some[:, None, None], np.arange(n_samples)[:, None], which] = _joint_draws(
                     a[some[:, None], which], b[some[:, None], which], R[some[:, None, None], which[:, None], which],
                     n_samples, rng,
@@ -281,7 +281,7 @@ def _cut_columns(a: Floats, b: Floats, *, correlated: bool) -> Bools:
     return np.asarray((a > -reach) | (b < reach))
 
 
-def _groups(marked: Bools) -> Iterator[tuple[Indices, Indices]]:
+def groups(marked: Bools) -> Iterator[tuple[Indices, Indices]]:
     """Rows (n,) that have the same columns (d,) marked, some at a time; rows without any are left out."""
     some = np.flatnonzero(marked.any(axis=1))
     if not some.size:
@@ -358,7 +358,7 @@ def log_interval(a: Floats, b: Floats) -> Floats:
 
 
 @cache
-def _legendre(n: int) -> tuple[Floats, Floats]:
+def legendre(n: int) -> tuple[Floats, Floats]:
     """Nodes and weights of Gauss and Legendre's rule on (0, 1)."""
     x, w = np.polynomial.legendre.leggauss(n)
     return 0.5 * (x + 1.0), 0.5 * w
@@ -388,7 +388,7 @@ def _moments_by_quadrature(a: Floats, b: Floats, mode: Floats) -> tuple[Floats, 
     """One panel of Gauss and Legendre's rule: its terms are positive, so that no digits cancel far out."""
     reach = np.sqrt(mode**2 + LOWEST)
     first, last = np.maximum(a, -reach), np.minimum(b, reach)
-    u, weights = _legendre(MOMENT_NODES)
+    u, weights = legendre(MOMENT_NODES)
     offset = (first - mode)[..., None] + (last - first)[..., None] * u  # from the mode
     density = weights * np.exp(-0.5 * offset * (offset + 2.0 * mode[..., None]))
     total = density.sum(axis=-1)
@@ -397,7 +397,7 @@ def _moments_by_quadrature(a: Floats, b: Floats, mode: Floats) -> tuple[Floats, 
     return mode + mean, variance
 
 
-def _truncated(u: Floats, a: Floats, b: Floats) -> Floats:
+def truncated(u: Floats, a: Floats, b: Floats) -> Floats:
     """Quantiles at u of a standard normal between a and b."""
     from scipy.special import log_ndtr, ndtri_exp
 
@@ -470,7 +470,7 @@ def _panels(a: Floats, b: Floats, rho: Floats) -> _Quadrature:
     first, last = np.maximum(a[:, :1], mode - SUPPORT), np.minimum(b[:, :1], mode + SUPPORT)
     places = np.nan_to_num(np.column_stack([first, last, *about_mode, *about_crossings]), nan=0.0)
     ends = np.sort(np.clip(places, first, last), axis=1)
-    u, weights = _legendre(NODES)
+    u, weights = legendre(NODES)
     lengths = np.diff(ends, axis=1)
     x = ends[:, :-1, None] + lengths[:, :, None] * u
     log_weights = np.full(x.shape, -np.inf)
@@ -493,7 +493,7 @@ def _nearest_point(a: Floats, b: Floats, rho: Floats) -> tuple[Floats, Floats]:
 
 
 @cache
-def _lattice_points(n_dimensions: int) -> Floats:
+def lattice_points(n_dimensions: int) -> Floats:
     """Points (q, d) of a rank-1 lattice in the unit cube, folded, so that smooth integrands become periodic.
 
     Its generator is built coordinate by coordinate, each with the least worst-case error for periodic functions with
@@ -516,21 +516,21 @@ def _lattice_points(n_dimensions: int) -> Floats:
 def _lattice(a: Floats, b: Floats, R: Floats) -> _Quadrature:
     """Any number of coordinates, one after the other given those before (Genz 1992, J. Comput. Graph. Stat. 1, 141)."""
     n, d = a.shape
-    L = _factors(R)
+    L = factors(R)
     z, points, log_weights = np.empty((n, LATTICE, d - 1)), np.empty((n, LATTICE, d - 1)), np.zeros((n, LATTICE))
-    u = _lattice_points(d - 1)
+    u = lattice_points(d - 1)
     for i in range(d):
         mean = np.einsum("nqj,nj->nq", z[:, :, :i], L[:, i, :i])
         pivot = L[:, i, i, None]
         lower, upper = (a[:, i, None] - mean) / pivot, (b[:, i, None] - mean) / pivot
         log_weights += log_interval(lower, upper)
         if i < d - 1:
-            z[:, :, i] = _truncated(u[:, i], lower, upper)
+            z[:, :, i] = truncated(u[:, i], lower, upper)
             points[:, :, i] = mean + pivot * z[:, :, i]
     return _Quadrature(points, log_weights - np.log(LATTICE), mean, pivot)
 
 
-def _factors(R: Floats) -> Floats:
+def factors(R: Floats) -> Floats:
     """Cholesky factors (n, d, d) of correlations, with pivots of at least `RESOLVED`."""
     L = np.zeros_like(R)
     for i in range(R.shape[1]):
@@ -580,7 +580,7 @@ def _joint_moments(a: Floats, b: Floats, R: Floats) -> tuple[Floats, Floats]:
 def _joint_draws(a: Floats, b: Floats, R: Floats, n_samples: int, rng: np.random.Generator) -> Floats:
     """Draws (n, n_samples, d): by rejection, and where too few are kept by Gibbs' sampler from the last ones."""
     n, d = a.shape
-    lower, upper, L = (np.repeat(x, n_samples, axis=0) for x in (a, b, _factors(R)))
+    lower, upper, L = (np.repeat(x, n_samples, axis=0) for x in (a, b, factors(R)))
     result, left = np.empty((n * n_samples, d)), np.arange(n * n_samples)
     for _ in range(TRIES):
         points, log_accepted = _one_after_the_other(lower[left], upper[left], L[left], rng)
@@ -605,7 +605,7 @@ def _one_after_the_other(a: Floats, b: Floats, L: Floats, rng: np.random.Generat
         lower, upper = (a[:, i] - mean) / pivot, (b[:, i] - mean) / pivot
         if i > 0:
             log_accepted += log_interval(lower, upper)
-        z[:, i] = _truncated(rng.random(len(a)), lower, upper)
+        z[:, i] = truncated(rng.random(len(a)), lower, upper)
     return np.einsum("nij,nj->ni", L, z), log_accepted
 
 
@@ -616,5 +616,5 @@ def _gibbs(points: Floats, a: Floats, b: Floats, precision: Floats, rng: np.rand
             sigma = 1.0 / np.sqrt(precision[:, i, i])
             mean = points[:, i] - sigma**2 * (precision[:, i] * points).sum(axis=1)
             u = rng.random(len(points))
-            points[:, i] = mean + sigma * _truncated(u, (a[:, i] - mean) / sigma, (b[:, i] - mean) / sigma)
+            points[:, i] = mean + sigma * truncated(u, (a[:, i] - mean) / sigma, (b[:, i] - mean) / sigma)
     return points
