@@ -179,6 +179,43 @@ def test_many_mixtures_are_each_of_them(pack, case):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_posteriors_are_those_of_the_joint_gaussian(pack, case):
+    # true and measured values are jointly Gaussian under each component
+    given, mixture = case
+    data, (joint, kept) = pack(**given), by_definition(given, mixture)
+    r = np.exp(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
+    found = data.posteriors(*mixture, of_each=True)
+    np.testing.assert_allclose(found.log_likelihoods, np.logaddexp.reduce(joint, axis=1), rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found.responsibilities, r, rtol=0, atol=1e-11)
+    means, covariances, distances = np.empty((kept.size, K, D)), np.empty((kept.size, K, D, D)), np.empty(r.shape)
+    for row, k in product(range(kept.size), range(K)):
+        R, S, seen = projected_noise(given, kept[row])
+        m, V, w = mixture[1][k], mixture[2][k], given["values"][kept[row], seen]
+        T = R @ V @ R.T + S
+        means[row, k] = m + V @ R.T @ np.linalg.solve(T, w - R @ m)
+        covariances[row, k] = V - V @ R.T @ np.linalg.solve(T, R @ V)
+        distances[row, k] = np.sqrt((w - R @ m) @ np.linalg.solve(T, w - R @ m))
+    np.testing.assert_allclose(found.means_of_each, means, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.covariances_of_each, covariances, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.distances, distances[np.arange(kept.size), r[:, :K].argmax(axis=1)], rtol=1e-10)
+    among = r[:, :K] / r[:, :K].sum(axis=1, keepdims=True)
+    mean = np.einsum("nk,nki->ni", among, means)
+    squares = np.einsum("nk,nkij->nij", among, covariances + means[..., :, None] * means[..., None, :])
+    np.testing.assert_allclose(found.means, mean, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.covariances, squares - mean[:, :, None] * mean[:, None], rtol=0, atol=1e-10)
+    alone = data.posteriors(*mixture)
+    assert alone.means_of_each is None
+    np.testing.assert_allclose(alone.covariances, found.covariances, rtol=0, atol=1e-14)
+
+
+def projected_noise(given, i):
+    """R and S of the values that an object has, and which these are."""
+    seen = np.isfinite(given["values"][i])
+    S = kernels.as_noise(given["noise"], given["values"].shape).covariances()[i]
+    R = np.broadcast_to(given.get("projections", np.eye(D)), (N, len(S), D))[i]
+    return R[seen], S[np.ix_(seen, seen)], seen
+
+
 def test_a_subsample_is_some_of_the_objects_always_the_same(pack, case):
     given, mixture = case
     data = pack(**given)

@@ -1,26 +1,36 @@
 """How is it computed fast?
 
 Only this room imports numba.  `pack` arranges measurements once, as `PackedData`.  Each of its passes reads them once
-for a whole mixture, and returns `Statistics` (the log-likelihood and its derivatives), a number for each object, or one
-for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else of the measurements.
-`reference` computes the same in plain NumPy, and `reference.component` density and derivatives of one Gaussian for each
-object.  Measurements can be projections of the coordinates of the mixture, and the last component can be a
-background, of which each object's density is given.
+for a whole mixture, and returns `Statistics` (the log-likelihood and its derivatives), `Posteriors` or a number for
+each object, or a number for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else
+of the measurements.  `reference` computes the same in plain NumPy, `reference.component` density and derivatives of one
+Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
+the mixture, and the last component can be a background, of which each object's density is given.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
 or a source of data, write a class with the methods of `Data` (`data.py`).
 """
 
 from .blocks import Blocks, triangle, unpack
+from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
 from .noise import Correlated, Exact, Independent, Noise, as_noise
 from .packed import MemberValues, PackedData, pack
-from .passes import accumulate, accumulate_with_information, log_likelihoods, responsibilities, total_log_likelihoods
+from .passes import (
+    accumulate,
+    accumulate_with_information,
+    log_likelihoods,
+    posteriors,
+    responsibilities,
+    total_log_likelihoods,
+)
+from .posteriors import Posteriors
 from .statistics import Statistics
 from .threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Blocks",
+    "ConditionedGaussian",
     "Correlated",
     "Data",
     "Exact",
@@ -28,14 +38,17 @@ __all__ = [
     "MemberValues",
     "Noise",
     "PackedData",
+    "Posteriors",
     "SigmaProfile",
     "Statistics",
     "accumulate",
     "accumulate_with_information",
     "as_noise",
+    "condition_gaussian",
     "get_num_threads",
     "log_likelihoods",
     "pack",
+    "posteriors",
     "responsibilities",
     "set_num_threads",
     "total_log_likelihoods",

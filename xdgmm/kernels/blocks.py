@@ -203,6 +203,11 @@ class Blocks:
         return self._column(weight_row(self.layout))
 
     @property
+    def incomplete(self) -> bool:
+        """Are some of the values missing?"""
+        return self.presence is not None or bool(self.layout.missing)
+
+    @property
     def n_present(self) -> NDArray[np.int_]:
         """Number of values present of each object (n_objects,)."""
         if self.presence is not None:
@@ -257,12 +262,6 @@ class Blocks:
                 n_values=math.nan,
             )
 
-    @property
-    def weights_in_blocks(self) -> Floats:
-        """Frequency weight of each object (n_blocks, LANES); zero in the padding of the last block."""
-        n_blocks, every = self.taken
-        return self.data[: n_blocks * every : every, weight_row(self.layout)]
-
     def with_background(self, log_densities: Floats) -> Self:
         """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
         n_blocks, every = self.taken
@@ -272,6 +271,33 @@ class Blocks:
         row[: self.n_objects] = _log2_densities(log_densities, self.n_present)
         data[:, background_row(self.layout)] = row.reshape(n_blocks, LANES)
         return replace(self, data=data, taken=(n_blocks, 1))
+
+    def with_own_projections(self) -> Self:
+        """The same objects, each with an R of its own, if there is one R for all; these blocks themselves otherwise."""
+        R = self.projection
+        if R is None:
+            return self
+        M, D = R.shape
+        n_blocks, every = self.taken
+        layout = Layout.of(D, PROJECTED, 0, M, 0)
+        data, old = aligned((n_blocks, background_row(layout), LANES)), self.data[: n_blocks * every : every]
+        first, weight = value_row(self.layout), weight_row(self.layout)
+        seen = [old[:, weight + 1 + a] if self.layout.missing else np.ones(LANES) for a in range(M)]
+        held = {pair: row for row, pair in enumerate(_noise_rows(self.layout))}
+        for row, (a, b) in enumerate(_noise_rows(layout)):
+            if self.common is not None:
+                data[:, row] = self.common[a, b]
+            elif (a, b) in held:
+                data[:, row] = old[:, held[a, b]]
+            if a == b:
+                data[:, row] += 1.0 - seen[a]
+        for a in range(M):
+            for i in range(D):
+                data[:, element(M, 0) + a * D + i] = R[a, i] * seen[a]
+        data[:, value_row(layout) :] = old[:, first : weight + 1]
+        present = np.stack([self.present(a) > 0 for a in range(M)], axis=1) if self.layout.missing else None
+        moved = replace(self, data=data, layout=layout, common=None, taken=(n_blocks, 1))
+        return replace(moved, projection=None, presence=present)
 
     def values(self, i: int) -> Floats:
         """Values of measured column i (n_objects,); 0 where missing."""

@@ -44,11 +44,14 @@ if TYPE_CHECKING:
 
 LANES = 8
 UNROLLED = 10  # up to this many dimensions loops over coordinates are unrolled: 20 to 50% faster, slow to compile
+FEW = 6  # the same for functions with loops over three coordinates
 SMALLEST_PIVOT = 1e-300  # the reciprocal of a smaller one overflows
 LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
 LOG2_ZERO = -1e300  # stands for log2 of a density of zero; finite, so that no difference of two logarithms is NaN
 HALF_LOG2E = 0.7213475204444817
 TILE = 8  # blocks
+ROUNDING = 1e-13  # of a variance: a pivot below it is zero, where posteriors are concerned
+BESIDE = 1e-6  # sigmas that a value may lie beside a covariance without width: the root of ROUNDING, with room
 
 
 # --- A vector of eight numbers, as a numba type ----------------------------------------------------------------------
@@ -326,6 +329,19 @@ def _write(_typing, to, _row, _vector):
     return types.none(to, types.intp, VECTOR), generate
 
 
+@intrinsic
+def scatter(_typing, to, _stride, _vector):
+    """Write the eight numbers to memory, each so many places after the one before: scatter(numbers(...), stride, x)."""
+
+    def generate(context, builder, _signature, arguments):
+        for lane in range(LANES):
+            place = builder.gep(arguments[0], [builder.mul(arguments[1], ir.Constant(_INT, lane))])
+            builder.store(builder.extract_element(arguments[2], ir.Constant(_INDEX, lane)), place)
+        return context.get_dummy_value()
+
+    return types.none(to, types.intp, VECTOR), generate
+
+
 @overload(operator.getitem)
 def _get(of, row):  # noqa: ARG001
     return (lambda of, row: _read(of, row)) if of == ROWS else None  # noqa: PLW0108 - numba needs a function
@@ -377,6 +393,29 @@ def latent_scratch(_typing, t, layout):
         return _allocate(builder, element(D, D)) if _is_projected(of) else arguments[0]
 
     return ROWS(t, layout), generate
+
+
+def _memory(count):
+    """Make a function of the layout that returns memory for so many vectors, on the stack of the calling function."""
+
+    @intrinsic
+    def memory(_typing, layout):
+        def generate(_context, builder, signature, _arguments):
+            return _allocate(builder, count(_layout(signature.args[0])))
+
+        return ROWS(layout), generate
+
+    return memory
+
+
+moments_memory = _memory(lambda of: element(len(of.dimensions), len(of.dimensions)))
+
+
+@_memory
+def gain_memory(layout):
+    """Memory for G (D M rows), 1 - G R (D D rows), and a row of a product of matrices."""
+    D, M = len(layout.dimensions), len(layout.measured)
+    return D * M + D * D + max(D, M)
 
 
 def _allocate(builder, count):
@@ -447,13 +486,14 @@ def _always(layout):  # noqa: ARG001
     return True
 
 
-def of_rows(returns=0, where=_always):
+def of_rows(returns=0, where=_always, unrolled_to=UNROLLED):
     """Make a function of rows (layout last) that returns so many vectors callable by kernels.
 
-    For few dimensions it runs while a kernel is compiled and generates instructions without loops or indices, whose
-    values the compiler can hold in registers; for many it is compiled with its loops.  The layout decides between the
-    two, so even functions that do not use it otherwise take one.  Functions of rows can call each other.  One that
-    returns nothing does nothing for layouts to which it does not apply (`where`), and takes no time to compile there.
+    For few dimensions (`unrolled_to`) it runs while a kernel is compiled and generates instructions without loops or
+    indices, whose values the compiler can hold in registers; for many it is compiled with its loops.  The layout
+    decides between the two, so even functions that do not use it otherwise take one.  Functions of rows can call each
+    other.  One that returns nothing does nothing for layouts to which it does not apply (`where`), and takes no time to
+    compile there.
     """
     result = {0: types.none, 1: VECTOR}.get(returns) or types.UniTuple(VECTOR, returns)
 
@@ -484,7 +524,7 @@ def of_rows(returns=0, where=_always):
             layout = _layout(arguments[-1])
             if not where(layout):
                 return lambda *arguments: None  # noqa: ARG005
-            if max(len(layout.dimensions), len(layout.measured)) <= UNROLLED:
+            if max(len(layout.dimensions), len(layout.measured)) <= unrolled_to:
                 return lambda *arguments: unrolled(arguments)
             return lambda *arguments: looped(*arguments)  # noqa: PLW0108
 
@@ -928,8 +968,8 @@ def accumulate(
 def mixture_density(t, block, amplitude, theta, first, K, work, layout):
     """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-M/2)).
 
-    Writes power and scale of each component to work (2 K, LANES); p is 0 where all are singular.  Returns p, highest
-    and the lowest pivot.
+    Writes to work (2 K, LANES) for each component its power and, in the row below, its part of p; p is 0 where all are
+    singular.  Returns p, highest and the lowest pivot.
     """
     powers = rows(work, 0)
     highest, lowest = -1e300, 1e300
@@ -946,7 +986,8 @@ def mixture_density(t, block, amplitude, theta, first, K, work, layout):
     p = 0.0
     for k in range(K):
         if amplitude[first + k, 0] > 0.0:
-            p = p + powers[2 * k + 1] * exp2(powers[2 * k] - highest, layout)
+            powers[2 * k + 1] = powers[2 * k + 1] * exp2(powers[2 * k] - highest, layout)
+            p = p + powers[2 * k + 1]
     return p, highest, lowest
 
 
@@ -964,7 +1005,7 @@ def responsibilities(
     component: int,
     out: Floats,
 ) -> None:
-    """Responsibilities of the components from `component` on, to out (n_blocks, components, LANES).
+    """Responsibilities of the components from `component` on, to out (n_blocks LANES, components).
 
     They are ratios of densities relative to the highest one, so that they do not underflow however far an object is
     from all components.  Work space: work (2 K, LANES).
@@ -973,13 +1014,12 @@ def responsibilities(
     t, powers = scratch(layout), rows(work, 0)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
-        target = rows(out, b * n_out)
+        p, _, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
         for k in range(n_out):
             r = 0.0
             if amplitude[component + k, 0] > 0.0:
-                r = powers[2 * (component + k) + 1] * exp2(powers[2 * (component + k)] - highest, layout) / p
-            target[k] = where_above(p, 0.0, r, math.nan)
+                r = powers[2 * (component + k) + 1] / p
+            scatter(numbers(out, b * LANES * n_out + k), n_out, where_above(p, 0.0, r, math.nan))
 
 
 @kernel
@@ -1046,6 +1086,262 @@ def total_log_likelihoods(
         for w in range(W):
             likelihoods[chunk, w, 0] = total(accumulated[2 * w])
             likelihoods[chunk, w, 1] = total(accumulated[2 * w + 1])
+
+
+# --- Posteriors of true values ---------------------------------------------------------------------------------------
+#
+# One Gaussian given what was measured, as in `conditioning.py`: with the gain G = V R' T^-1 the mean m + G d and the
+# covariance (1 - G R) V (1 - G R)' + G S G', a sum of squares.  Moments are D rows of the mean and then the packed
+# triangle of the covariance.  prior holds the packed triangle of V and then -m, as theta does; where noise is COMMON,
+# the gain and the covariance are those of all objects, and it holds what `recall` reads.
+
+
+@of_rows(returns=1)
+def eliminate_widths(t, widths, block, layout):
+    """As `eliminate`, without directions in which T has no width: the inverse of such a pivot is zero.
+
+    Returns ``Q = d' T^-1 d`` of the other directions, infinite where d does not vanish in those without width.
+    """
+    M = len(layout.measured)
+    first, beside = value_row(layout), -1.0
+    for p in range(M):
+        widths[p] = t[element(p, p)]
+    for p in range(M):
+        pivot, d, w = t[element(p, p)], t[element(M, p)], block[first + p]
+        tolerance = square_root(widths[p]) * BESIDE + larger(w, 0.0 - w) * ROUNDING
+        lowest = widths[p] * ROUNDING
+        beside = where_above(pivot, lowest, beside, larger(larger(d, 0.0 - d) - tolerance, beside))
+        inverse = where_above(pivot, lowest, 1.0 / pivot, 0.0)
+        t[element(p, p)] = inverse
+        for i in range(p + 1, M + 1):
+            factor = t[element(i, p)] * inverse
+            for j in range(p + 1, i + 1):
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(j, p)]
+    return where_above(beside, 0.0, math.inf, 0.0 - t[element(M, M)])
+
+
+@of_rows(where=_measures_coordinates, unrolled_to=FEW)
+def find_gain(g, t, prior, layout):
+    """After `finish`: G = V T^-1, and 1 - G."""
+    D = len(layout.dimensions)
+    for i in range(D):
+        for a in range(D):
+            negative = prior[element(i, 0)] * t[element(a, 0)]
+            for j in range(1, D):
+                negative = negative + prior[element(max(i, j), min(i, j))] * t[element(max(a, j), min(a, j))]
+            g[i * D + a] = 0.0 - negative
+            g[D * D + i * D + a] = (1.0 if i == a else 0.0) + negative
+
+
+@of_rows(where=_is_projected, unrolled_to=FEW)
+def find_gain_of_projections(g, t, latent, prior, layout):
+    """After `pull_back`: ``G = V R' T^-1``, and ``1 - G R = 1 - V P``.
+
+    ``T^-1 R = L'^-1 E^-1 Z`` by substitution from the last row to the first, in the place of Z.
+    """
+    D, M = len(layout.dimensions), len(layout.measured)
+    first = element(M, M) + 1
+    for p in range(M - 1, -1, -1):
+        for i in range(D):
+            solved = t[first + p * D + i]
+            for q in range(p + 1, M):
+                solved = solved - t[element(q, p)] * t[first + q * D + i]
+            t[first + p * D + i] = solved * t[element(p, p)]
+    for i in range(D):
+        for a in range(M):
+            gain = prior[element(i, 0)] * t[first + a * D]
+            for j in range(1, D):
+                gain = gain + prior[element(max(i, j), min(i, j))] * t[first + a * D + j]
+            g[i * M + a] = gain
+        for j in range(D):
+            remainder = 1.0 if i == j else 0.0
+            for k in range(D):
+                remainder = remainder + prior[element(max(i, k), min(i, k))] * latent[element(max(j, k), min(j, k))]
+            g[D * M + i * D + j] = remainder
+
+
+@of_rows(where=_is_eliminated, unrolled_to=FEW)
+def find_moments(moments, g, latent, block, prior, layout):
+    """Posterior mean ``m + V u`` and covariance of one Gaussian."""
+    D, M = len(layout.dimensions), len(layout.measured)
+    rest, product = D * M, D * M + D * D
+    for i in range(D):
+        moments[i] = 0.0 - prior[element(D, i)]
+        for j in range(D):
+            moments[i] = moments[i] + prior[element(max(i, j), min(i, j))] * latent[element(D, j)]
+        for k in range(D):
+            g[product + k] = g[rest + i * D] * prior[element(k, 0)]
+            for j in range(1, D):
+                g[product + k] = g[product + k] + g[rest + i * D + j] * prior[element(max(j, k), min(j, k))]
+        for j in range(i + 1):
+            row = D + element(i, j)
+            moments[row] = g[product] * g[rest + j * D]
+            for k in range(1, D):
+                moments[row] = moments[row] + g[product + k] * g[rest + j * D + k]
+        for b in range(M):
+            if len(layout.noise) == DIAGONAL:
+                g[product + b] = g[i * M + b] * block[b]
+            else:
+                g[product + b] = g[i * M] * block[element(b, 0)]
+                for a in range(1, M):
+                    g[product + b] = g[product + b] + g[i * M + a] * block[element(max(a, b), min(a, b))]
+        for j in range(i + 1):
+            row = D + element(i, j)
+            for b in range(M):
+                moments[row] = moments[row] + g[product + b] * g[j * M + b]
+        variance = moments[D + element(i, i)]
+        moments[D + element(i, i)] = larger(variance, 0.0)  # V may be negative by rounding where it has no width
+
+
+@of_rows(returns=1, unrolled_to=FEW)
+def recall(moments, t, block, prior, layout):
+    """Posterior of one Gaussian where noise is COMMON, and Q as `eliminate_widths` returns it.
+
+    prior holds the covariance (D (D + 1) / 2) and then -m, G (D D), the packed triangle of ``T^-1``, ``1 - T T^-1``
+    (D D), and the tolerance in each direction without width, infinite in the others (D).
+    """
+    D = len(layout.dimensions)
+    gain = element(D, D)
+    inverse = gain + D * D
+    outside = inverse + element(D, 0)
+    tolerance = outside + D * D
+    quadratic, beside = 0.0, -1.0
+    for i in range(D):
+        t[i] = block[i] + prior[element(D, i)]
+    for i in range(D):
+        mean, solved, left = 0.0 - prior[element(D, i)], 0.0, 0.0
+        for j in range(D):
+            mean = mean + prior[gain + i * D + j] * t[j]
+            solved = solved + prior[inverse + element(max(i, j), min(i, j))] * t[j]
+            left = left + prior[outside + i * D + j] * t[j]
+        quadratic = quadratic + solved * t[i]
+        w = block[i]
+        allowed = larger(w, 0.0 - w) * ROUNDING + prior[tolerance + i]
+        beside = larger(larger(left, 0.0 - left) - allowed, beside)
+        moments[i] = mean
+        for j in range(i + 1):
+            moments[D + element(i, j)] = prior[element(i, j)]
+    return where_above(beside, 0.0, math.inf, quadratic)
+
+
+@of_rows()
+def add_weighted(sums, moments, r, layout):
+    """Add r times the moments of a component to those of the mixture."""
+    D = len(layout.dimensions)
+    for row in range(element(D, D)):
+        sums[row] = sums[row] + r * moments[row]
+
+
+@of_rows()
+def add_spread(sums, mean, r, layout):
+    """Add what the mean of a component adds to the covariance of the mixture, whose mean is known."""
+    D = len(layout.dimensions)
+    for i in range(D):
+        weighted = r * (mean[i] - sums[i])
+        for j in range(i + 1):
+            sums[D + element(i, j)] = sums[D + element(i, j)] + weighted * (mean[j] - sums[j])
+
+
+@inlined
+def condition(moments, t, latent, g, block, prior, layout):
+    """Write the posterior moments of one Gaussian; returns Q, the square of the distance in sigmas."""
+    if len(layout.noise) == COMMON:
+        return recall(moments, t, block, prior, layout)
+    load_diagonal(t, block, prior, layout)
+    load_full(t, block, prior, layout)
+    load_projected(t, block, prior, layout)
+    mask(t, block, layout)
+    squares = eliminate_widths(t, g, block, layout)
+    finish(t, layout)
+    clear_missing(t, block, layout)
+    pull_back(latent, t, block, layout)
+    find_gain(g, t, prior, layout)
+    find_gain_of_projections(g, t, latent, prior, layout)
+    find_moments(moments, g, latent, block, prior, layout)
+    return squares
+
+
+@inlined
+def scatter_moments(means, covariances, place, moments, layout):
+    """Write moments to row (place + lane stride) ... of means (n, D) and covariances (n, D, D)."""
+    D, first, stride = len(layout.dimensions), place[0], place[1]
+    for i in range(D):
+        scatter(numbers(means, first * D + i), stride * D, moments[i])
+        for j in range(i + 1):
+            covariance = moments[D + element(i, j)]
+            scatter(numbers(covariances, first * D * D + i * D + j), stride * D * D, covariance)
+            if i > j:
+                scatter(numbers(covariances, first * D * D + j * D + i), stride * D * D, covariance)
+
+
+@kernel
+def posteriors(
+    data: Floats,
+    taken: tuple[int, int],
+    first: int,
+    last: int,
+    size: int,
+    amplitude: Floats,
+    theta: Floats,
+    layout: Layout,
+    weights: Floats,
+    prior: Floats,
+    work: Floats,
+    centres: Floats,
+    log_likelihoods: Floats,
+    responsibilities: Floats,
+    distances: Floats,
+    means: Floats,
+    covariances: Floats,
+    means_of_each: Floats,
+    covariances_of_each: Floats,
+) -> None:
+    """What is known of every object, in one pass.
+
+    The log2 of its density (n_blocks LANES); responsibilities (n_blocks LANES, K), which are the weights where every
+    component has density zero; the distance in sigmas from the most probable Gaussian; mean (n_blocks LANES, D) and
+    covariance (n_blocks LANES, D, D) of its true value if it belongs to one of the G Gaussians; and those of each of
+    these, (n_blocks LANES, G, D) and (n_blocks LANES, G, D, D), or nothing where these have no rows.  weights (K, 2)
+    are those of the mixture, and those relative to all Gaussians.  Work space: work (2 K, LANES) and centres (G D,
+    LANES).
+    """
+    D, K, n_prior = len(layout.dimensions), amplitude.shape[0], prior.shape[1]
+    n_gaussians = K - len(layout.background)
+    t, moments, sums, powers = scratch(layout), moments_memory(layout), moments_memory(layout), rows(work, 0)
+    latent, g = latent_scratch(t, layout), gain_memory(layout)
+    for b in range(first * size, min(last * size, taken[0])):
+        block = rows(data, b * taken[1] * data.shape[1])
+        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
+        scatter(numbers(log_likelihoods, b * LANES), 1, where_above(p, 0.0, log2(p, layout) + highest, -math.inf))
+        of_gaussians = 0.0
+        for k in range(K):
+            part = 0.0
+            if amplitude[k, 0] > 0.0:
+                part = powers[2 * k + 1]
+            powers[2 * k + 1] = part
+            if k < n_gaussians:
+                of_gaussians = of_gaussians + part
+            r = where_above(p, 0.0, part / p, weights[k, 0])
+            scatter(numbers(responsibilities, b * LANES * K + k), K, r)
+        for row in range(element(D, D)):
+            sums[row] = 0.0
+        squares, highest_r = 0.0, -1.0
+        for k in range(n_gaussians):
+            r = where_above(of_gaussians, 0.0, powers[2 * k + 1] / of_gaussians, weights[k, 1])
+            own = condition(moments, t, latent, g, block, numbers(prior, k * n_prior), layout)
+            squares = where_above(r, highest_r, own, squares)
+            highest_r = larger(r, highest_r)
+            powers[2 * k + 1] = r
+            add_weighted(sums, moments, r, layout)
+            for i in range(D):
+                rows(centres, k * D)[i] = moments[i]
+            if means_of_each.shape[0] > 0:
+                place = b * LANES * n_gaussians + k, n_gaussians
+                scatter_moments(means_of_each, covariances_of_each, place, moments, layout)
+        for k in range(n_gaussians):
+            add_spread(sums, rows(centres, k * D), powers[2 * k + 1], layout)
+        scatter(numbers(distances, b * LANES), 1, square_root(larger(squares, 0.0)))
+        scatter_moments(means, covariances, (b * LANES, 1), sums, layout)
 
 
 @reduction

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .posteriors import Posteriors
     from .statistics import Statistics
 
     Floats = NDArray[np.float64]
@@ -113,6 +114,9 @@ class Data(Protocol):
 
     def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Log-likelihood of all objects under each of W mixtures, whose arrays have one axis more in front (W,)."""
+
+    def posteriors(self, weights: Floats, means: Floats, covariances: Floats, *, of_each: bool = False) -> Posteriors:
+        """What is known of each object: `Posteriors`; `of_each`: under each Gaussian too."""
 
     def subsample(self, n_objects: int) -> Data:
         """About so many of the objects, always the same ones; the data themselves if they hold no more objects."""

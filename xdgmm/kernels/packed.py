@@ -14,6 +14,7 @@ from .compiled import implicit_profile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .posteriors import Posteriors
     from .statistics import Statistics
 
     Floats = NDArray[np.float64]
@@ -49,15 +50,18 @@ class PackedData(Blocks):
         """Log-likelihood under each of W mixtures (W,)."""
         return passes.total_log_likelihoods(self, weights, means, covariances)
 
+    def posteriors(self, weights: Floats, means: Floats, covariances: Floats, *, of_each: bool = False) -> Posteriors:
+        """What is known of each object; `of_each`: under each Gaussian too."""
+        return passes.posteriors(self, weights, means, covariances, of_each=of_each)
+
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
         unit = max(float(self.object_weights.max(initial=0.0)), 1e-300)  # so that no square overflows
         sums = np.zeros((2, len(means)))
         for part in self.parts(AT_ONCE):
-            r = np.nan_to_num(passes.responsibilities_in_blocks(part, weights, means, covariances), copy=False)
-            members = r[:, : len(means)] * (part.weights_in_blocks / unit)[:, None]
-            sums[0] += members.sum(axis=(0, 2))
-            sums[1] += np.square(members, out=members).sum(axis=(0, 2))
+            r = np.nan_to_num(passes.responsibilities(part, weights, means, covariances)[:, : len(means)], copy=False)
+            relative = part.object_weights / unit
+            sums += relative @ r, relative**2 @ r**2
         sizes = np.where(sums[1] > SMALLEST_SQUARES, sums[0] ** 2 / np.maximum(sums[1], SMALLEST_SQUARES), 0.0)
         for k in np.flatnonzero((sums[0] > 0) & (sizes == 0)):
             members = self._members(weights, means, covariances, int(k))

@@ -10,8 +10,10 @@ from xdgmm.basics.linalg import symmetric
 
 from . import compiled
 from .blocks import LN2, LOG_2PI, aligned, triangle, unpack
-from .compiled import LANES, PROJECTED, SMALLEST_PIVOT, element
+from .compiled import BESIDE, LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
+from .conditioning import congruent, invert
+from .posteriors import Posteriors
 from .statistics import Statistics
 from .threads import run_in_threads
 
@@ -91,10 +93,14 @@ def log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances:
         compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *arguments, work, out)
 
     _run(task, blocks, len(weights))
-    out *= LN2
-    result = out.reshape(-1)[: blocks.n_objects]
-    result -= 0.5 * LOG_2PI * blocks.n_present
-    return result
+    return _natural_logarithms(out.reshape(-1)[: blocks.n_objects], blocks)
+
+
+def _natural_logarithms(log2_densities: Floats, blocks: Blocks) -> Floats:
+    """``ln p`` in the place of ``log2 p`` without the (2 pi)^(-1/2) of each value."""
+    log2_densities *= LN2
+    log2_densities -= 0.5 * LOG_2PI * (blocks.n_present if blocks.incomplete else blocks.n_measured)
+    return log2_densities
 
 
 def responsibilities(
@@ -105,25 +111,64 @@ def responsibilities(
     With a background its own column is the last.  Not a number for an object where all components have density zero; a
     component that is singular for an object is left out there.
     """
-    out = responsibilities_in_blocks(blocks, weights, means, covariances, component)
-    return out.transpose(0, 2, 1).reshape(-1, out.shape[1])[: blocks.n_objects]
-
-
-def responsibilities_in_blocks(
-    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
-) -> Floats:
-    """The same as they are computed (n_blocks, K, LANES); the last block is padded."""
     amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
     arguments = blocks.chunk_size, amplitude, theta, blocks.layout
     first_component, n_out = (0, len(weights)) if component is None else (component, 1)
-    out = np.empty((blocks.n_blocks, n_out, LANES))
+    out = np.empty((blocks.n_blocks * LANES, n_out))
 
     def task(first: int, last: int) -> None:
         work = aligned((2 * len(weights), LANES))
         compiled.responsibilities(blocks.data, blocks.taken, first, last, *arguments, work, first_component, out)
 
     _run(task, blocks, len(weights))
-    return out
+    return out[: blocks.n_objects]
+
+
+def posteriors(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, *, of_each: bool = False
+) -> Posteriors:
+    """What is known of every packed object: `Posteriors`; `of_each`: under each Gaussian too.
+
+    A component that is singular for an object has responsibility zero there; its own posterior leaves out the
+    directions in which it has no width.
+    """
+    blocks = blocks.with_own_projections()
+    (K, D), n = means.shape, blocks.n_blocks * LANES
+    amplitude, theta, _ = _kernel_parameters(blocks, weights, means, covariances)
+    prior = _priors(means, covariances, blocks.common)
+    whole = weights[:K].sum()
+    among_gaussians = np.append(weights[:K] / whole if whole > 0.0 else np.full(K, 1.0 / K), np.zeros(weights.size - K))
+    fallback = np.column_stack([weights, among_gaussians])
+    each = (n, K) if of_each else (0, 0)
+    shapes = (n,), (n, weights.size), (n,), (n, D), (n, D, D), (*each, D), (*each, D, D)
+    out = [np.empty(shape) for shape in shapes]
+
+    def task(first: int, last: int) -> None:
+        work, centres = aligned((2 * weights.size, LANES)), aligned((K * D, LANES))
+        arguments = amplitude, theta, blocks.layout, fallback, prior, work, centres
+        compiled.posteriors(blocks.data, blocks.taken, first, last, blocks.chunk_size, *arguments, *out)
+
+    _run(task, blocks, 2 * weights.size)
+    log_likelihoods, *others = (array[: blocks.n_objects] for array in out)
+    log_likelihoods = _natural_logarithms(log_likelihoods, blocks)
+    return Posteriors(log_likelihoods, *others) if of_each else Posteriors(log_likelihoods, *others[:4])
+
+
+def _priors(means: Floats, covariances: Floats, common: Floats | None) -> Floats:
+    """What `compiled.posteriors` reads of each Gaussian (K, n)."""
+    i, j = triangle(means.shape[1])
+    if common is None:
+        return np.hstack([covariances[:, i, j], -means])
+    V = np.moveaxis(covariances, 0, -1)
+    T, identity = V + common[:, :, None], np.eye(means.shape[1])[:, :, None]
+    inverse, pivots = invert(T)
+    gain, outside = (np.einsum("ijk,jlk->ilk", each, inverse) for each in (V, T))
+    posterior = congruent(identity - gain, V) + congruent(gain, common[:, :, None])
+    diagonal = np.einsum("iik->ik", posterior)
+    np.maximum(diagonal, 0.0, out=diagonal)
+    tolerances = np.where(pivots == 0.0, BESIDE * np.sqrt(np.einsum("iik->ik", T)), np.inf)
+    parts = posterior[i, j], -means.T, gain, inverse[i, j], identity - outside, tolerances
+    return np.ascontiguousarray(np.concatenate([part.reshape(-1, len(means)) for part in parts]).T)
 
 
 def total_log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .blocks import LOG_2PI
+from .conditioning import condition_gaussian
 from .noise import as_noise
 from .packed import MemberValues
+from .posteriors import Posteriors
 from .statistics import Statistics
 
 if TYPE_CHECKING:
@@ -215,6 +217,29 @@ class ReferenceData:
         """Log-likelihood under each of W mixtures (W,)."""
         mixtures = zip(weights, means, covariances, strict=True)
         return np.array([self.object_weights @ self.log_likelihoods(*mixture) for mixture in mixtures])
+
+    def posteriors(self, weights: Floats, means: Floats, covariances: Floats, *, of_each: bool = False) -> Posteriors:
+        """What is known of each object; `of_each`: under each Gaussian too."""
+        K = len(means)
+        log_joint = self._log_joint(weights, means, covariances)
+        impossible = (log_joint == -np.inf).all(axis=0)
+        r = self.responsibilities(weights, means, covariances)
+        r[impossible] = weights
+        with np.errstate(invalid="ignore"):
+            among = np.exp(log_joint[:K] - np.logaddexp.reduce(log_joint[:K], axis=0)).T
+        among[(log_joint[:K] == -np.inf).all(axis=0)] = weights[:K] / weights[:K].sum()
+        parts = [
+            condition_gaussian(m, V, self.values, self.noise, self.projections)
+            for m, V in zip(means, covariances, strict=True)
+        ]
+        m, V = (np.stack(each, axis=1) for each in ([p.means for p in parts], [p.covariances for p in parts]))
+        mean = np.einsum("nk,nki->ni", among, m)
+        offsets = m - mean[:, None]
+        covariance = np.einsum("nk,nkij->nij", among, V + offsets[..., :, None] * offsets[..., None, :])
+        distances = np.stack([part.distances for part in parts], axis=1)
+        nearest = distances[np.arange(self.n_objects), among.argmax(axis=1)]
+        log_likelihoods = np.asarray(np.logaddexp.reduce(log_joint, axis=0))
+        return Posteriors(log_likelihoods, r, nearest, mean, covariance, *((m, V) if of_each else ()))
 
     def subsample(self, n_objects: int) -> ReferenceData:
         """About so many of the objects: one of every few."""

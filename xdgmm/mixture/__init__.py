@@ -9,9 +9,9 @@ unified reading and writing.
 """
 
 from xdgmm.errors import deprecated_names
+from xdgmm.kernels import ConditionedGaussian, condition_gaussian
 
 from .background import Background, pack_beside
-from .conditioning import ConditionedGaussian, condition_gaussian
 from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
 from .record import FitRecord
