@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from xdgmm import Observations
 from xdgmm.diagnostics import check
 from xdgmm.errors import XdgmmWarning
-from xdgmm.fitting import Model, Problem, fit
+from xdgmm.fitting import Model, Problem, Settings, fit
 from xdgmm.uncertainty import bootstrap, laplace, width_limit
 from xdgmm.uncertainty.function_profile import FunctionProfile, Range
 from xdgmm.uncertainty.profile import WidthProfile
@@ -61,8 +61,10 @@ def measure(*, quick):
     )
     yield Table(
         f"Right models that `check` does not pass, in percent of {tries} samples",
-        "N 60, sigma 2, errors log-uniform over a factor of four, 79 simulations each; 5 are promised",
-        [_row_of_checks(tries)],
+        "one Gaussian: N 60, sigma 2, errors log-uniform over a factor of four; two in two columns: N 150, four sigma "
+        "apart, errors of half a sigma and more, residuals also tested along a further column; 79 simulations each; "
+        "5 are promised",
+        [_row_of_checks(tries), _row_of_checks_of_two(tries)],
         markdown=True,
     )
     yield Table(
@@ -205,7 +207,25 @@ def _row_of_checks(tries):
         observations = Observations.with_standard_errors(2.0 * rng.normal(size=60) + e * rng.normal(size=60), e)
         found = check(fit(observations), observations, n_simulations=79, rng=seed, progress="never")
         refused += not found.passed
-    return {"not passed": percent(refused, tries)}
+    return {"K": 1, "D": 1, "N": 60, "not passed": percent(refused, tries)}
+
+
+def _row_of_checks_of_two(tries):
+    """The same with two components in two columns, and residuals along a further column."""
+    rng = np.random.default_rng([SEED, 61])
+    model = Settings(n_init=3)
+    refused = 0
+    for seed in range(tries):
+        e = 0.5 * np.exp(rng.uniform(0.0, 1.0, (150, 2)))
+        centres = np.where(rng.random(150) < 0.4, 4.0, 0.0)[:, None]
+        observations = Observations.with_standard_errors(
+            centres + rng.normal(size=(150, 2)) + e * rng.normal(size=e.shape), e
+        )
+        further = {"further": rng.normal(size=150)}
+        result = fit(observations, 2, model, seed)
+        found = check(result, observations, against=further, n_simulations=79, rng=seed, progress="never")
+        refused += not found.passed
+    return {"K": 2, "D": 2, "N": 150, "not passed": percent(refused, tries)}
 
 
 def _mean(mixture):

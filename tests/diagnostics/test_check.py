@@ -133,6 +133,7 @@ def test_columns_beside_rows_of_weights_are_repeated_with_them():
         ({"m": np.zeros(200)}, "same number in every row"),
         ({"m": np.zeros(3)}, r"\(200,\) is needed"),
         ({"m": np.full(200, np.nan)}, "no number"),
+        ("v", "values that were fitted"),
     ],
 )
 def test_columns_that_cannot_be_used_are_refused(against, message):
@@ -181,7 +182,8 @@ def test_quantiles_hold_those_of_the_residuals_within_those_of_samples():
 
 def test_a_check_is_written_and_shown_as_html(tmp_path):
     values, errors, _ = contaminated(np.random.default_rng(18), clean=False)
-    table = Table({"<b>v": values[:100], "<b>v_error": errors[:100], "name": [f"star {i}" for i in range(100)]})
+    v, names = "<b>v[red]", [f"star {i}" for i in range(100)]
+    table = Table({v: values[:100], f"{v}_error": errors[:100], "name": names})
     found = XDGMM().fit(table).check(table, n_simulations=19, progress="never")
     found.write(tmp_path / "check.ecsv")
     read = QTable.read(tmp_path / "check.ecsv")
@@ -195,7 +197,8 @@ def test_a_check_is_written_and_shown_as_html(tmp_path):
     assert "<td" in shown
     assert "star " in shown
     assert "<b>v" not in shown
-    assert "&lt;b&gt;v" in shown
+    assert "&lt;b&gt;v[red]" in shown
+    assert "values and errors of <b>v[red]" in str(found)
     with pytest.raises(OutputError, match="exists"):
         found.write(tmp_path / "check.html")
     with pytest.raises(OutputError, match="html"):

@@ -99,7 +99,7 @@ def check(
     """
     _check_count(n_simulations)
     mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, model)
-    columns = further_columns(against, len(observations))
+    columns = further_columns(against, observations)
     check_object_names(object_names, len(observations))
     samples = Samples(mixture, observations, model, columns)
     observed = samples.of_observations()

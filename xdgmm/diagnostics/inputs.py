@@ -18,17 +18,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from xdgmm.observations import Observations
+
     Floats = NDArray[np.float64]
 
 
-def further_columns(against: Mapping[str, Any] | None, n_rows: int) -> dict[str, Floats]:
+def further_columns(against: Mapping[str, Any] | None, observations: Observations) -> dict[str, Floats]:
     """Arrays (N,) by their names, NaN where missing.
 
     Raises
     ------
     InputError
-        If there are no names, or an array has the wrong shape, holds no numbers, or only one of them.
+        If there are no names, an array has the wrong shape, holds no numbers, or only one of them, or it is a column of
+        the observations themselves, of which the residuals are made.
     """
+    n_rows = len(observations)
     if against is None:
         return {}
     if not isinstance(against, Mapping):
@@ -45,6 +49,11 @@ def further_columns(against: Mapping[str, Any] | None, n_rows: int) -> dict[str,
         if known.size == 0 or known.min() == known.max():
             what = "no number" if known.size == 0 else "the same number in every row"
             raise InputError(f"column '{name}' of `against` holds {what}, so that nothing can change along it")
+        if any(np.array_equal(values, measured, equal_nan=True) for measured in observations.values.T):
+            raise InputError(
+                f"column '{name}' of `against` holds values that were fitted, with which their residuals rise in any "
+                "model; name other columns"
+            )
         result[str(name)] = values
     return result
 
@@ -59,6 +68,8 @@ def columns_of_table(against: Any, X: Any) -> dict[str, Any] | None:
     """
     if against is None or isinstance(against, Mapping):
         return None if against is None else dict(against)
+    if isinstance(against, (list, tuple)) and not against:
+        return None
     if isinstance(against, str):
         return _named([against], X)
     if isinstance(against, (list, tuple)) and against and all(isinstance(each, str) for each in against):

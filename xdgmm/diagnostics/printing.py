@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from astropy.table import QTable
     from rich.table import Table
 
+LARGE, FEWEST = 0.2, 3  # changes in errors of the influence that is printed, and rows at least
 FAR = 0.05  # fraction of the expected p-value below which an object is marked
 
 
@@ -30,7 +31,7 @@ def unusual_table(unusual: QTable) -> Table:
     residuals = [name for name in unusual.colnames if name.startswith("residual_")]
     several = bool((np.asarray(unusual["membership"]) < 1).any())
     headings = ["row", *named, "p", "expected", "chi²", "residuals", *(["component", "membership"] * several), ""]
-    table = empty_table(headings, left=("name", ""), title="least probable objects", title_justify="left")
+    table = empty_table(headings, left=("name", ""))
     for row in unusual:
         p, expected = float(row["p_value"]), float(row["expected"])
         scores = [plain(row[name]) for name in residuals]
@@ -48,11 +49,12 @@ def unusual_table(unusual: QTable) -> Table:
 
 
 def influence_table(influence: QTable) -> Table:
-    """The objects that move a width most."""
+    """The objects that move a width by more than a fifth of its error; at least the first three."""
     named = ["name"] if "name" in influence.colnames else []
     headings = ["row", *named, "comp.", "axis", "sigma", "without it", "change/error", ""]
-    table = empty_table(headings, left=("name", "axis", ""), title="widths without one object", title_justify="left")
-    for row in influence:
+    table = empty_table(headings, left=("name", "axis", ""))
+    large = int((np.abs(influence["change_in_errors"]) > LARGE).sum())
+    for row in influence[: max(large, FEWEST)]:
         table.add_row(
             str(row["row"]),
             *(_text(row[name]) for name in named),

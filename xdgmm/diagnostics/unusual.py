@@ -163,7 +163,7 @@ def _least_probable(
     rows = np.argsort(np.minimum(p_values, bound), kind="stable")[:CANDIDATES]
     for n_draws, fewer in ROUNDS:
         p = outlyingness(mixture, observations.select(rows), n_samples=n_draws, rng=rng, progress="never")
-        order = np.lexsort((bound[rows], p))[: max(5 * n_largest, rows.size // fewer)]
+        order = np.lexsort((bound[rows], p))[: max(2 * n_largest, rows.size // fewer)]
         rows, p = rows[order], p[order]
     if mixture.background is None:
         p = np.where(p * (1.0 + n_draws) < 1.5, np.minimum(p, bound[rows]), p)

@@ -85,7 +85,9 @@ class Check:
 
     def __str__(self) -> str:
         """The verdict, and the tests as a table."""
-        return as_text(*self.report())
+        from rich.markup import escape
+
+        return as_text(*(escape(part) if isinstance(part, str) else part for part in self.report()))
 
     __repr__ = __str__
 
@@ -115,9 +117,11 @@ class Check:
         """Tables and sentences in their order, as they are printed."""
         parts: list[Table | str] = [self.rich_table(), self.verdict]
         if self.unusual is not None and len(self.unusual):
-            parts += [unusual_table(self.unusual)]
+            n = self.unusual.meta["n_objects"]
+            unusual = f"The least probable of {n} objects, beside the p-values expected of these (!: far below):"
+            parts = [self.rich_table(), f"{self.verdict}\n\n{unusual}", unusual_table(self.unusual)]
         if self.influence is not None and len(self.influence):
-            parts += [influence_table(self.influence)]
+            parts += ["Widths without one object:", influence_table(self.influence)]
         return parts
 
     def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
