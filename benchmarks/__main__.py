@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import backgrounds, calibration, coverage, lines, optimum, passes, peers
+from . import backgrounds, calibration, coverage, lines, optimum, passes, peers, selection
 from .report import write
 
 WHAT = {
@@ -16,6 +16,7 @@ WHAT = {
     "lines": (lines.measure, "intrinsic widths of simulated spectral lines: bias of averages, coverage of intervals"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
+    "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),
     "coverage": (
         coverage.measure,
         "how often intervals of sigma hold the truth, by method, noise and number of objects",

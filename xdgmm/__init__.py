@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, XdgmmError
-    from xdgmm.estimator import XDGMM
+    from xdgmm.estimator import XDGMM, select
     from xdgmm.fitting import Dirichlet, Fixed, InverseWishart, Normal, Prior
     from xdgmm.kernels import get_num_threads, set_num_threads
     from xdgmm.mixture import Background, GaussianMixture
@@ -31,6 +31,7 @@ _HOME = {
     "XDGMM": "xdgmm.estimator",
     "XdgmmError": "xdgmm.errors",
     "get_num_threads": "xdgmm.kernels",
+    "select": "xdgmm.estimator",
     "set_num_threads": "xdgmm.kernels",
 }
 
@@ -49,6 +50,7 @@ __all__ = [
     "Prior",
     "XdgmmError",
     "get_num_threads",
+    "select",
     "set_num_threads",
 ]
 

@@ -161,15 +161,19 @@ class DeprecatedAlias:
     Parameters
     ----------
     new : str
-        The new name, in the same class.
+        The new name, in the same class; or an expression that gives the same.
+    value : callable, optional
+        Takes the instance and gives the value, where `new` is an expression.
     """
 
-    def __init__(self, new: str) -> None:
-        self.new = new
+    def __init__(self, new: str, value: Callable[[Any], Any] | None = None) -> None:
+        self.new, self.value = new, value
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         old = next(name for each in owner.__mro__ for name, value in vars(each).items() if value is self)
         _warn_renamed(f"{owner.__name__}.{old}", f"{owner.__name__}.{self.new}")
+        if self.value is not None and instance is not None:
+            return self.value(instance)
         return getattr(owner if instance is None else instance, self.new)
 
 

@@ -1,9 +1,9 @@
-"""`XDGMM`: the estimator in scikit-learn's style.  No mathematics here."""
+"""`XDGMM`, the estimator in scikit-learn's style, and `select` among several.  No mathematics here."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Literal, Self
 
     from astropy.table import QTable
@@ -240,18 +240,17 @@ class XDGMM(DensityMixin, BaseEstimator):
             result = fit(observations, self.n_components, settings, self._generator())
         except DegenerateError as error:
             result = _fit_shrunk(observations, self.n_components, settings, error)
-        if not (result.converged or result.outcome is Outcome.ALL_PASSES):
-            warnings.warn(
-                f"{result.outcome.value} (at least {result.predicted_gain:.2g} nats are predicted to remain)",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        _warn_unless_converged(result)
+        self._keep(result, X, observations)
+        return self
+
+    def _keep(self, result: FitResult, X: Measurements, observations: Observations) -> None:
+        """Become fitted: by this result, to these data."""
         self.result_ = result
         self.mixture_ = result.mixture
         self.n_features_in_ = observations.n_dimensions
         self._remember_names(column_names(X, observations))
         self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
-        return self
 
     def _settings(self, observations: Observations) -> Settings:
         """The parameters of this estimator as those of a fit."""
@@ -554,6 +553,121 @@ class XDGMM(DensityMixin, BaseEstimator):
         return sample_posterior(self._fit_result, observations, **options)
 
     refine = sample_posterior  # its other name
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class EstimatorSelection(selection.ModelSelection):
+    """What `xdgmm.select` returns: a `ModelSelection` with a fitted estimator.
+
+    Attributes
+    ----------
+    estimator : XDGMM
+        Fitted: the chosen candidate.
+    """
+
+    estimator: XDGMM
+
+
+def select(
+    X: Measurements,
+    *,
+    Xerr: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    n_components: int | Iterable[int] = range(1, 11),
+    covariance_types: str | Sequence[str] = ("full",),
+    criterion: Literal["bic", "aic", "aicc", "icl", "cv", "bootstrap"] = "bic",
+    n_folds: int = 5,
+    n_simulations: int = 99,
+    n_jobs: int = 1,
+    n_init: int | None = None,
+    random_state: int | np.random.Generator | np.random.RandomState | None = None,
+    **parameters: Any,
+) -> EstimatorSelection:
+    """How many components?  Fit several numbers of them, and covariance types, and choose among these candidates.
+
+    Parameters
+    ----------
+    X, Xerr, sample_weight
+        As for `XDGMM.fit`.
+    n_components : int or iterable of int
+        The numbers to try.
+    covariance_types : str or sequence of str
+        The types to try with each number: "full", "tied", "diag", "spherical".
+    criterion : {"bic", "aic", "aicc", "icl", "cv", "bootstrap"}
+        An information criterion, whose lowest value is chosen; "cv": the simplest candidate whose log-likelihood of
+        held-out objects is within one standard error of the highest; "bootstrap": from the smallest number upwards, the
+        first that the next larger one does not improve at p < .05.
+    n_folds : int
+        Into which the objects are divided for "cv".
+    n_simulations : int
+        Samples for each p-value of "bootstrap".
+    n_jobs : int
+        Processes (joblib), -1 for all processors; the result does not depend on it.
+    n_init : int, optional
+        Random starts of each candidate; by default 3 where there are several, which improve each other.
+    random_state : int, Generator, RandomState or None
+        Seed of starts, folds and simulations.
+    **parameters
+        Of `XDGMM`: prior, background, tol, max_iter, progress, ...
+
+    Returns
+    -------
+    EstimatorSelection
+        ``.n_components``, ``.estimator`` (the chosen candidate, a fitted `XDGMM`), ``.table``, ``.decisiveness`` and
+        ``.remarks``; it prints itself.
+
+    Raises
+    ------
+    InputError
+        If the data, a candidate or an option cannot be used.
+    DegenerateError
+        If the likelihood has no maximum for any candidate.
+
+    See Also
+    --------
+    xdgmm.selection.select : the same for `Observations`, with notes on criteria and fits.
+
+    Examples
+    --------
+    >>> from xdgmm import datasets, select
+    >>> found = select(datasets.load("neutron_stars")["m", "e_m"], n_components=range(1, 4), random_state=0)
+    >>> found.n_components, found.estimator.means_.round(2).tolist()
+    (2, [[1.35], [1.78]])
+    >>> print(found.decisiveness)
+    2 components: BIC lower by 8.1 than with 1 (strong)
+    """
+    if "covariance_type" in parameters:
+        raise InputError("`covariance_type` belongs to one model; give `covariance_types`, one or several")
+    numbers = [n_components] if isinstance(n_components, (int, np.integer)) else list(n_components)
+    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    several = len(set(numbers)) * len(set(types)) > 1
+    n_init = (selection.N_INIT if several else 10) if n_init is None else n_init
+    model = XDGMM(numbers[0] if len(numbers) == 1 else 1, n_init=n_init, random_state=random_state, **parameters)
+    observations = as_observations(X, Xerr, sample_weight)
+    chosen = selection.select(
+        observations,
+        numbers,
+        model._settings(observations),  # noqa: SLF001 - of this module
+        model._generator(),  # noqa: SLF001
+        covariance_types=types,
+        criterion=criterion,
+        n_folds=n_folds,
+        n_simulations=n_simulations,
+        n_jobs=n_jobs,
+    )
+    _warn_unless_converged(chosen.result)
+    model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
+    model._keep(chosen.result, X, observations)  # noqa: SLF001
+    return EstimatorSelection(**vars(chosen), estimator=model)
+
+
+def _warn_unless_converged(result: FitResult) -> None:
+    if not (result.converged or result.outcome is Outcome.ALL_PASSES):
+        warnings.warn(
+            f"{result.outcome.value} (at least {result.predicted_gain:.2g} nats are predicted to remain)",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:

@@ -75,3 +75,12 @@ def test_all_engines_walk_the_same_path_from_the_same_start(tmp_path):
     assert all(abs(row["difference"]) < 1e-12 for row in same)  # five iterations, log-likelihoods of a few nats
     gaps = {row["engine"]: row["gap"] for row in to_the_end["rows"]}
     assert min(gaps["xdgmm"], gaps["xdgmm, own"]) == 0.0
+
+
+def test_the_tables_of_selection_are_complete(tmp_path):
+    found, heights, cost = tables("selection", tmp_path)
+    assert [row["D"] for row in found["rows"]] == [1, 2, 5]
+    assert {"bic", "cv"} <= set(found["rows"][0])
+    assert len(heights["rows"]) == 2
+    assert [row["errors"] for row in cost["rows"]] == ["mild", "noisy"]
+    assert all(row["ratio"] > 0 for row in cost["rows"])

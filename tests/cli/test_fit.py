@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 
 from xdgmm import GaussianMixture, datasets
+from xdgmm.selection import table_of
 
 OUTPUTS = ("model.fits", "widths.ecsv", "fit.png")
 
@@ -44,7 +45,43 @@ def test_a_range_of_components_is_chosen_by_bic(xdgmm, tmp_path):
     Table({"m": table["m"].value, "e_m": table["e_m"].value}).write(tmp_path / "masses.csv")
     done = xdgmm("fit", "masses.csv", "--columns", "m", "--components", "1:3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "chosen: 2" in done.stdout
+    assert "2 components: BIC lower by 8." in done.stdout
+
+
+def test_candidates_are_compared_and_written(xdgmm, tmp_path):
+    table = datasets.load("neutron_stars")
+    Table({"m": table["m"].value, "e_m": table["e_m"].value}).write(tmp_path / "masses.csv")
+    command = ["fit", "masses.csv", "--columns", "m", "--components", "1:2", "--criterion", "cv"]
+    types = ["--covariance-type", "full", "--covariance-type", "tied"]
+    outputs = ["--table", "candidates.ecsv", "--output", "model.fits", "--report", "widths.ecsv"]
+    done = xdgmm(*command, *types, *outputs, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "wrote candidates.ecsv" in done.stdout
+    written = QTable.read(tmp_path / "candidates.ecsv")
+    assert written["covariance_type"].tolist() == ["full", "tied"] * 2
+    assert np.isfinite(written["cv"]).all()
+    kept = table_of(GaussianMixture.read(tmp_path / "model.fits"))
+    assert kept["cv"].tolist() == written["cv"].tolist()
+    assert QTable.read(tmp_path / "widths.ecsv").meta["selection"]["criterion"] == "cv"
+    shown = xdgmm("info", "model.fits", cwd=tmp_path).stdout
+    assert f"chosen by cv among 4 candidates: {written.meta['sentence']}" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--table", "candidates.ecsv"], "--table holds several candidates"),
+        (["--components", "1:2", "--table", "candidates.txt"], "candidates.txt"),
+        (["--components", "1:2", "--table", "same.ecsv", "--report", "same.ecsv"], "two outputs have the same name"),
+        (["--components", "1:2", "--jobs", "0"], "`n_jobs` (--jobs) is 0"),
+        (["--components", "1:2", "--criterion", "bics"], "bics"),
+    ],
+)
+def test_candidates_that_cannot_be_are_refused(xdgmm, stars, options, said):
+    done = xdgmm("fit", "stars.fits", "--columns", "v", *options, cwd=stars)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (stars / "candidates.ecsv").exists()
 
 
 def test_a_number_of_components_at_the_end_of_the_range_is_said(xdgmm, tmp_path):

@@ -59,6 +59,7 @@ PAGES = [
     ("objects.md", 5),
     ("posterior.md", 3),
     ("scikit_learn.md", 3),
+    ("selection.md", 2),
     ("tables.md", 7),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 from xdgmm import XDGMM, GaussianMixture, InputError, InverseWishart, Observations, Prior
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import FitResult, Outcome
-from xdgmm.selection import ModelSelection, search
+from xdgmm.selection import ModelSelection, select
 
 
 def exact(seed, D=2):
@@ -43,9 +43,9 @@ def test_errors_and_priors_keep_components_from_following_chance():
 
 def test_a_selection_that_follows_chance_says_so():
     observations = Observations.exact(exact(1))
-    assert isinstance(search(observations, [1], rng=0), ModelSelection)  # without a warning
+    assert isinstance(select(observations, [1], rng=0), ModelSelection)  # without a warning
     with pytest.warns(XdgmmWarning, match="chance"):
-        found = search(observations, [5], rng=0)
+        found = select(observations, [5], rng=0)
     assert isinstance(found.result, FitResult)
 
 

@@ -34,7 +34,7 @@ FUNCTIONS = {
     "weight_interval": lambda fit, data: uncertainty.weight_interval(fit.mixture, data, 0),
     "bootstrap": lambda fit, data: uncertainty.bootstrap(fit, data, n_resamples=4, rng=0),
     "sample_posterior": lambda fit, data: uncertainty.sample_posterior(fit, data, n_steps=4, rng=0),
-    "search": lambda _, data: selection.search(data, range(1, 3)),
+    "select": lambda _, data: selection.select(data, range(1, 3)),
     "condition": lambda fit, _: fit.mixture.condition({0: 0.0}),
     "relations": lambda fit, data: as_text(relations_table(relations(fit, data, method="profile"))),
 }

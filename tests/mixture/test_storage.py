@@ -184,7 +184,7 @@ def test_parameters_are_named_in_the_file(tmp_path):
 
 
 def test_every_part_of_a_record_has_a_place_in_the_file():
-    assert {field.name for field in dataclasses.fields(FitRecord)} == {*RECORD_CARDS, "covariance"}
+    assert {field.name for field in dataclasses.fields(FitRecord)} == {*RECORD_CARDS, "covariance", "selection"}
 
 
 def test_what_is_made_from_a_mixture_has_no_record():
@@ -473,9 +473,9 @@ def damaged(tmp_path, change, model=MODEL):
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
     def change(hdu):
-        hdu.header["XDGMMFMT"] = 5
+        hdu.header["XDGMMFMT"] = 6
 
-    with pytest.raises(InputError, match=r"format 5, .*upgrade"):
+    with pytest.raises(InputError, match=r"format 6, .*upgrade"):
         GaussianMixture.read(damaged(tmp_path, change))
 
 

@@ -349,6 +349,12 @@ def test_remarks_of_a_report_are_comments_of_its_fits_file(tmp_path):
     assert report.meta["comments"] == ["zero"]
 
 
+def test_signs_that_fits_cannot_hold_are_written_in_ascii(tmp_path):
+    report = QTable({"sigma": [1.0]}, meta={"remarks": ["a fraction of 4.3±0.7%", "Åström"]})
+    write_table(report, tmp_path / "r.fits")
+    assert QTable.read(tmp_path / "r.fits").meta["comments"] == ["a fraction of 4.3+-0.7%", "\\xc5str\\xf6m"]
+
+
 def test_other_formats_of_reports_are_refused(tmp_path):
     with pytest.raises(InputError, match="end in"):
         write_table(QTable({"a": [1]}), tmp_path / "t.xlsx")

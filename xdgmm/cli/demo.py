@@ -56,13 +56,14 @@ def _fit_both(folder: Path, seed: int, printer: Printer, *, overwrite: bool) -> 
     from xdgmm import datasets
     from xdgmm.fitting import Settings
     from xdgmm.observations import Observations
+    from xdgmm.selection import N_INIT
 
-    settings = Settings(progress=printer.progress)
     documents = {}
     for name, (column, candidates, title) in jobs.items():
         observations = Observations.from_table(datasets.load(name), column)
         report = FitReport(title, observations, every[name], printer)
-        documents[name] = report.fit(candidates, settings, seed)
+        n_init = N_INIT if len(candidates) > 1 else 1
+        documents[name] = report.fit(candidates, Settings(n_init=n_init, progress=printer.progress), seed)
     printer.print(f"models, reports and pictures are in [b]{escaped(folder)}[/b]")
     printer.print_json(documents)
     return documents

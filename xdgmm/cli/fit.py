@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from xdgmm.errors import InputError
+
 from .fit_report import FitReport
 from .options import (
     Correlations,
     CorrelationsChoice,
     CovarianceType,
+    Criterion,
     Errors,
     Full,
     Hdu,
@@ -40,10 +43,21 @@ def fit(
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
-    components: Annotated[str, typer.Option(help="How many: 2, or 1:4 to let BIC choose.", metavar="K|K:K")] = "1",
+    components: Annotated[
+        str, typer.Option(help="How many: 2, or 1:4 to let the criterion choose.", metavar="K|K:K")
+    ] = "1",
     covariance_type: Annotated[
-        CovarianceType, typer.Option(help="Covariances: one for each component, one for all, diagonal, or spherical.")
-    ] = CovarianceType.FULL,
+        list[CovarianceType],
+        typer.Option(
+            help="Covariances: one for each component, one for all, diagonal, or spherical; several times to choose."
+        ),
+    ] = [CovarianceType.FULL],  # noqa: B006 - typer copies it
+    criterion: Annotated[
+        Criterion,
+        typer.Option(
+            help="What chooses: an information criterion, held-out objects ([b]cv[/b]), or a test of K against K + 1."
+        ),
+    ] = Criterion.BIC,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
     hdu: Hdu = None,
@@ -51,8 +65,15 @@ def fit(
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
     report: Report = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture here (.png, .pdf, .svg).")] = None,
-    starts: Annotated[int, typer.Option(help="Number of random starts that are compared.", min=1)] = 10,
+    candidates: Annotated[
+        Path | None, typer.Option("--table", help="Write the candidates with all criteria here (.ecsv or .fits).")
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(help="Random starts that are compared: 10, or 3 of each of several candidates.", min=1),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes that fit candidates; -1 for all processors.")] = 1,
     *,
     background: Annotated[
         bool, flag("--background", help="Add a uniform component for outliers, over a box whose edges are fitted.")
@@ -70,12 +91,16 @@ def fit(
     Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
     """
     printer = Printer(json, quiet)
-    files = FitFiles(output, report, plot, overwrite=overwrite)
+    files = FitFiles(output, report, plot, candidates, overwrite=overwrite)
     files.check(table)
-    candidates = parse_components(components)
+    numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
+    several = len(numbers) * len(types) > 1
+    if candidates is not None and not several:
+        raise InputError("--table holds several candidates, but there is one; give a range, as --components 1:4")
     from xdgmm.fitting import Model, Settings
     from xdgmm.mixture import Background
     from xdgmm.observations import Observations
+    from xdgmm.selection import N_INIT
     from xdgmm.tables import read_table
 
     names = parse_names(columns)
@@ -89,9 +114,12 @@ def fit(
         on_limit=on_limit.value,
     )
     files.check_dimensions(observations)
-    model = Model(covariance_type.value, background=Background() if background else None)
-    settings = Settings(model=model, n_init=starts, progress=printer.progress)
+    model = Model(types[0], background=Background() if background else None)
+    n_init = starts or (N_INIT if several else Settings().n_init)
+    settings = Settings(model=model, n_init=n_init, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    document = FitReport(table.name, observations, files, printer, options, full=full).fit(candidates, settings, seed)
+    report_of_fit = FitReport(table.name, observations, files, printer, options, full=full)
+    chosen_by = {"covariance_types": types, "criterion": criterion.value, "n_jobs": jobs}
+    document = report_of_fit.fit(numbers, settings, seed, **chosen_by)
     printer.print_json(document)
     raise typer.Exit(0 if document["converged"] else 1)

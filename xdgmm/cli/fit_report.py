@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from xdgmm.fitting import FitResult, Settings
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
-    from xdgmm.selection import ModelSelection
 
     from .options import Correlations, OnBad, OnLimit
     from .output_files import FitFiles
@@ -58,19 +57,22 @@ class FitReport:
         self.printer.print(f"[b]{escaped(self.title)}[/b]")
         self.printer.print("; ".join([f"{n_objects} object{'' if n_objects == 1 else 's'}", *remarks]))
 
-    def fit(self, candidates: Sequence[int], settings: Settings, seed: int) -> dict[str, Any]:
-        """Fit, print and write; returns what to print as JSON."""
-        from xdgmm.selection import search
+    def fit(self, n_components: Sequence[int], settings: Settings, seed: int, **options: Any) -> dict[str, Any]:
+        """Fit by `xdgmm.selection.select`, which has the options; print and write; returns what to print as JSON."""
+        from xdgmm.selection import select
 
         self.print_data()
-        selection = search(self.observations, candidates, settings, seed)
-        result = selection.result
-        if len(candidates) > 1:
-            self.printer.print(_bic_sentence(selection))
+        selection = select(self.observations, n_components, settings, seed, **options)
+        result, table = selection.result, selection.table
+        several = len(table) > 1
+        if several:
+            self.printer.print(selection.rich_table())
+            self.printer.print(escaped(selection.decisiveness))
+            self.files.candidates = table
         ended = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
         document, sampled = self.report(result, (ended, *selection.remarks, *result.remarks))
-        criteria = zip(selection.n_components, selection.bic.tolist(), strict=True)
-        return {**document, "bic": finite(dict(criteria)), "converged": result.converged and sampled}
+        document["candidates"] = {**table_as_json(table), "meta": finite(dict(table.meta))} if several else None
+        return {**document, "converged": result.converged and sampled}
 
     def report(self, fitted: FitResult | GaussianMixture, sentences: Sequence[str]) -> tuple[dict[str, Any], bool]:
         """Print and write widths and relations, and the sentences.
@@ -237,12 +239,3 @@ def _cautions(report: QTable, observations: Observations) -> Iterator[str]:
                     f"component {component} has no intrinsic width in {directions} direction{plural} across the "
                     "columns: the errors explain all the scatter there"
                 )
-
-
-def _bic_sentence(selection: ModelSelection) -> str:
-    rows = zip(selection.n_components, selection.bic, strict=True)
-    values = ", ".join(f"{k}: {value:.2f}" for k, value in rows)
-    sentence = f"BIC by number of components: {values}; chosen: {selection.chosen}"
-    if selection.degenerate:
-        sentence += f" (no maximum exists for {', '.join(map(str, selection.degenerate))})"
-    return sentence

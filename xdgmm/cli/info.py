@@ -71,7 +71,18 @@ def _show_model(mixture: GaussianMixture, title: str, printer: Printer) -> dict[
         printer.print(escaped(_background(mixture, mixture.background)))
     for sentence in _history(mixture.record):
         printer.print(escaped(sentence))
+    _show_candidates(mixture, printer)
     return {"kind": "model", "model": mixture_as_json(mixture), "record": record_as_json(mixture.record)}
+
+
+def _show_candidates(mixture: GaussianMixture, printer: Printer) -> None:
+    """Print the candidates from which the model was chosen, where it was."""
+    if mixture.record is not None and mixture.record.selection is not None:
+        from xdgmm.selection import rich_candidates, table_of
+
+        table = table_of(mixture)
+        if table is not None:
+            printer.print(rich_candidates(table))
 
 
 def _components(mixture: GaussianMixture) -> Table:
@@ -159,6 +170,9 @@ def _history(record: FitRecord | None) -> Iterator[str]:
     plural = "" if record.n_parameters == 1 else "s"
     yield f"log-likelihood {record.log_likelihood:.6f} nats with {record.n_parameters} free parameter{plural}"
     yield record.outcome
+    if record.selection is not None:
+        n = len(record.selection["columns"]["status"])
+        yield f"chosen by {record.selection['criterion']} among {n} candidates: {record.selection['sentence']}"
     yield f"data hash {record.data_hash}"
 
 

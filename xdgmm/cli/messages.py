@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 # Arguments whose option does not have their name, for each command, and values that are options of their own.  All
 # others are found by their names.
 OTHER_NAMES = {
-    "fit": {"n_components": "components", "n_init": "starts"},
+    "fit": {
+        "n_components": "components",
+        "n_init": "starts",
+        "n_jobs": "jobs",
+        "covariance_types": "covariance_type",
+    },
     "apply": {"replace": "overwrite_columns"},
     "deconvolve": {
         "R": "resolving_power",

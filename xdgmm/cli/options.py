@@ -25,6 +25,17 @@ class CovarianceType(StrEnum):
     SPHERICAL = "spherical"
 
 
+class Criterion(StrEnum):
+    """How the number of components is chosen."""
+
+    BIC = "bic"
+    AIC = "aic"
+    AICC = "aicc"
+    ICL = "icl"
+    CV = "cv"
+    BOOTSTRAP = "bootstrap"
+
+
 class Method(StrEnum):
     """How the errors of a report are found."""
 

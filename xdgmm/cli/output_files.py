@@ -26,10 +26,26 @@ T = TypeVar("T")
 
 
 class FitFiles:
-    """The model, the report and the picture of a fit; a path is None if the file is not wanted."""
+    """The model, report, picture and table of candidates of a fit; a path is None if the file is not wanted.
 
-    def __init__(self, model: Path | None, report: Path | None, plot: Path | None, *, overwrite: bool) -> None:
-        self.model, self.report, self.plot, self.overwrite = model, report, plot, overwrite
+    Attributes
+    ----------
+    candidates : QTable or None
+        The candidates among which the fit was chosen.
+    """
+
+    candidates: QTable | None = None
+
+    def __init__(
+        self,
+        model: Path | None,
+        report: Path | None,
+        plot: Path | None,
+        table: Path | None = None,
+        *,
+        overwrite: bool,
+    ) -> None:
+        self.model, self.report, self.plot, self.table, self.overwrite = model, report, plot, table, overwrite
 
     def check(self, source: Path | None = None) -> None:
         """Refuse paths that cannot be written, or that would destroy the table that is read."""
@@ -37,7 +53,12 @@ class FitFiles:
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
 
-        wanted = [(self.model, tuple(MODEL_SUFFIXES)), (self.report, REPORT_SUFFIXES), (self.plot, PLOT_SUFFIXES)]
+        wanted = [
+            (self.model, tuple(MODEL_SUFFIXES)),
+            (self.report, REPORT_SUFFIXES),
+            (self.plot, PLOT_SUFFIXES),
+            (self.table, REPORT_SUFFIXES),
+        ]
         paths = []
         for path, suffixes in wanted:
             if path is not None:
@@ -76,6 +97,9 @@ class FitFiles:
             (self.report, lambda path: write_table(table, path, overwrite=True)),
             (self.plot, lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True)),
         ]
+        candidates = self.candidates
+        if candidates is not None:
+            writers.append((self.table, lambda path: write_table(candidates, path, overwrite=True)))
         wanted = [(path, write) for path, write in writers if path is not None]
         paths = [path for path, _ in wanted]
         with atomic_writes(paths, overwrite=self.overwrite) as temporaries:

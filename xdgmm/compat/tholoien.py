@@ -417,13 +417,14 @@ class XDGMM(BaseEstimator):
     ) -> tuple[NDArray[np.float64], int, float]:
         self._take_labels(X)
         observations, numbers = self._observed(X, Xerr), tuple(param_range)
-        found = _with_advice(selection.search, observations, numbers, self._settings(), _generator(self.random_state))
-        _warn_unless_converged(found.results, stacklevel=4)
+        found = _with_advice(selection.select, observations, numbers, self._settings(), _generator(self.random_state))
+        results = [result for result in found.results if result is not None]
+        _warn_unless_converged(results, stacklevel=4)
         judged = Observations.exact(observations.values) if exact else observations
-        values = {result.mixture.n_components: criterion(result.mixture, judged) for result in found.results}
+        values = {result.mixture.n_components: criterion(result.mixture, judged) for result in results}
         best = min(values, key=values.__getitem__)
         self.n_components = best
-        self._keep(next(result for result in found.results if result.mixture.n_components == best))
+        self._keep(next(result for result in results if result.mixture.n_components == best))
         return np.array([values.get(number, np.inf) for number in numbers]), best, values[best]
 
     def _keep(self, result: FitResult) -> Self:

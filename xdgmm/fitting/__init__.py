@@ -19,7 +19,7 @@ covariance type, a class in `covariance_types`.
 from xdgmm.kernels import Statistics
 
 from .covariance_types import COVARIANCE_TYPES
-from .fit import fit
+from .fit import fit, fit_above, fit_from
 from .initialisation import STARTS
 from .model import Fixed, Model, shrinkage_prior
 from .objective import expect, log_likelihoods, responsibilities
@@ -49,6 +49,8 @@ __all__ = [
     "StoppingRule",
     "expect",
     "fit",
+    "fit_above",
+    "fit_from",
     "label_start",
     "log_likelihoods",
     "model_of",

@@ -28,9 +28,12 @@ class CovarianceType(ABC):
     ----------
     rotated : bool
         May factors be rotated to the principal axes?
+    special_cases : tuple of str
+        The types all of whose covariances are of this type too.
     """
 
     rotated: ClassVar[bool]
+    special_cases: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def parameter_indices(self, n_components: int, rows: Indices, columns: Indices) -> Indices:
@@ -66,6 +69,7 @@ class Full(CovarianceType):
     """Every component has a covariance of its own: (K, D, D)."""
 
     rotated = True
+    special_cases = "tied", "diag", "spherical"
 
     def parameter_indices(self, n_components: int, rows: Indices, columns: Indices) -> Indices:
         """See `CovarianceType.parameter_indices`."""
@@ -121,6 +125,7 @@ class Diag(CovarianceType):
     """No correlations: (K, D) variances."""
 
     rotated = False
+    special_cases = ("spherical",)
 
     def parameter_indices(self, n_components: int, rows: Indices, columns: Indices) -> Indices:
         """See `CovarianceType.parameter_indices`."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
+from xdgmm.errors import DegenerateError
 from xdgmm.observations import unmeasured_pairs
 
 from .background_edges import fit_edges
@@ -18,17 +19,21 @@ from .problem import Problem
 from .progress import Monitor
 from .record import with_record
 from .result import FitResult, Outcome
-from .search import search
+from .search import search, search_from, solve_all_objects
 from .settings import Settings, check_n_components
+from .split_merge import duplicate
 from .starts import check_fixed, given_start
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
+    from .model import Model
     from .objective import Objective
     from .solvers import Solution
 
@@ -72,13 +77,121 @@ def fit(
     rng = as_generator(rng)
     with progress_bar(settings.progress) as bar:
         monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
-        solution, objective = search(problem, start, settings, rng, monitor)
-        if _fits_edges(problem, solution):
-            problem, solution, objective = fit_edges(problem, solution, objective, settings, monitor)
-    solution = _without_empty_background(solution, problem)
+        found = search(problem, start, settings, rng, monitor)
+        problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
-    return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), observations)
+    return _finished(problem, solution, objective, n_starts, keep_order=keep_order)
+
+
+def fit_from(
+    observations: Observations,
+    n_components: int,
+    sources: Sequence[GaussianMixture],
+    settings: Settings,
+    rng: np.random.Generator | int | None = None,
+    *,
+    incumbent: FitResult | None = None,
+) -> FitResult | None:
+    """Fit from starts that are made of other fits of the same observations: of other numbers of components, or types.
+
+    Of a mixture with fewer components those that are farthest from Gaussian are split, of one with more those that
+    overlap most are merged.  The starts are compared on at most 10,000 objects, and the best goes on.
+
+    Parameters
+    ----------
+    observations : Observations
+    n_components : int
+        K.
+    sources : sequence of GaussianMixture
+    settings : Settings
+        Without a start.
+    rng : numpy Generator, int or None
+        Chooses the objects on which starts are compared.
+    incumbent : FitResult, optional
+        The best fit known, of the same model.
+
+    Returns
+    -------
+    FitResult or None
+        None where no start leads higher than the incumbent, or a component collapses from all.
+    """
+    first = _beside_its_background(settings.model, sources[0])
+    problem = Problem(observations, n_components, first)
+    monitor = Monitor(settings.callback, None, problem.log_jacobian / observations.total_weight)
+    standard = [_standardised(problem, source) for source in sources]
+    known = None if incumbent is None else _standardised(problem, incumbent.mixture)
+    found = search_from(problem, standard, settings, as_generator(rng), monitor, known)
+    if found is None:
+        return None
+    problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
+    result = _finished(problem, solution, objective, 1, keep_order=problem.constraints.keeps_order)
+    return result if incumbent is None or result.log_posterior > incumbent.log_posterior else None
+
+
+def fit_above(
+    observations: Observations, n_components: int, mixture: GaussianMixture, settings: Settings
+) -> FitResult | None:
+    """Fit from a mixture of the same density: one with fewer components has its heaviest one divided into equal parts.
+
+    Without a prior the likelihood ends no lower than that of the mixture.
+
+    Parameters
+    ----------
+    observations : Observations
+    n_components : int
+        K.
+    mixture : GaussianMixture
+        Of a model that is a special case of this one.
+    settings : Settings
+        Without a start.
+
+    Returns
+    -------
+    FitResult or None
+        None where a component collapses.
+    """
+    problem = Problem(observations, n_components, _beside_its_background(settings.model, mixture))
+    monitor = Monitor(settings.callback, None, problem.log_jacobian / observations.total_weight)
+    start = _standardised(problem, mixture)
+    while start.n_components < n_components:
+        start = duplicate(start, int(np.argmax(start.weights)))
+    try:
+        found = solve_all_objects(problem, problem.constraints.impose_type(start), settings, monitor)
+    except DegenerateError:
+        return None
+    problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
+    return _finished(problem, solution, objective, 1, keep_order=problem.constraints.keeps_order)
+
+
+def _beside_its_background(model: Model, mixture: GaussianMixture) -> Model:
+    """The model with the box that the mixture has, from which fitted edges start."""
+    return replace(model, background=mixture.background)
+
+
+def _standardised(problem: Problem, mixture: GaussianMixture) -> GaussianMixture:
+    """A mixture of the user's coordinates in the solvers', with its own fraction of the problem's background."""
+    background = problem.model.background
+    if background is not None and mixture.background is not None:
+        background = background.with_fraction(mixture.background.fraction)
+    return problem.standardised(replace(mixture, background=background))
+
+
+def _with_fitted_edges(
+    problem: Problem, solution: Solution, objective: Objective, settings: Settings, monitor: Monitor
+) -> tuple[Problem, Solution, Objective]:
+    """The solution with the edges of a background fitted, where they are."""
+    if not _fits_edges(problem, solution):
+        return problem, solution, objective
+    return fit_edges(problem, solution, objective, settings, monitor)
+
+
+def _finished(
+    problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
+) -> FitResult:
+    """The result of a solution, with its record."""
+    solution = _without_empty_background(solution, problem)
+    return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), problem.observations)
 
 
 def _fits_edges(problem: Problem, solution: Solution) -> bool:

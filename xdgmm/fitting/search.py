@@ -16,6 +16,8 @@ from .objective import expect, information_of
 from .result import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .settings import Settings
     from .solvers import Solution
+    from .split_merge import Trial
 
     Found = tuple[Solution, Objective]
 
@@ -85,6 +88,65 @@ def search(
     raise _degenerate_error(collapsed, problem.observations)
 
 
+def search_from(
+    problem: Problem,
+    sources: Sequence[GaussianMixture],
+    settings: Settings,
+    rng: np.random.Generator,
+    monitor: progress.Monitor,
+    incumbent: GaussianMixture | None = None,
+) -> Found | None:
+    """The best solution from starts that are made of the solutions of other numbers of components or types.
+
+    Parameters
+    ----------
+    problem : Problem
+    sources : sequence of GaussianMixture
+        Standardised.  Of one with fewer components some are split, of one with more some are merged.
+    settings : Settings
+    rng : numpy Generator
+    monitor : Monitor
+    incumbent : GaussianMixture, optional
+        The best solution known, standardised.
+
+    Returns
+    -------
+    solution, objective
+        None where no start is better than the incumbent on few objects, or all collapse.
+    """
+    runs = _Runs(problem, settings, monitor)
+    sample = _starting_sample(problem, rng)
+    solve = runs.trials_on(sample)
+    starts = (
+        problem.constraints.impose_type(start)
+        for source in sources
+        for start in split_merge.starts_from(source, problem.n_components, sample)
+    )
+    trials = [trial for trial in map(solve, starts) if trial is not None]
+    if not trials:
+        return None
+    height, best = max(trials, key=lambda trial: trial[0])
+    known = None if incumbent is None else solve(incumbent)
+    if known is not None and height <= known[0] + split_merge.SMALLEST_RISE:
+        return None
+    try:
+        return max(runs.from_starts([best]), key=_height)
+    except DegenerateError:
+        return None
+
+
+def solve_all_objects(problem: Problem, start: GaussianMixture, settings: Settings, monitor: progress.Monitor) -> Found:
+    """The solution from a start, standardised, on all objects at once: it ends no lower than the start.
+
+    Raises
+    ------
+    DegenerateError
+        If a component collapses.
+    """
+    runs = _Runs(problem, settings, monitor)
+    return runs.solve_all([start], problem.data, settings.stopping.tolerance, near=False)[0]
+
+
 class _Runs:
     """Runs of the solver from many starts."""
 
@@ -103,21 +165,31 @@ class _Runs:
         )
         if problem.n_components == 1:
             return _of_one_component(next(starts), problem)
-        background = problem.scaling.background(problem.model.background)
-        data = pack_beside(sample, background)
-
-        def solve(start: GaussianMixture) -> tuple[float, GaussianMixture] | None:
-            solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)
-            return None if solution is None else (solution.statistics.objective, solution.mixture)
-
+        solve = self.trials_on(sample)
         trials = [trial for trial in map(solve, starts) if trial is not None]
         ranked = sorted(trials, key=lambda trial: -trial[0])[:BEST_STARTS]
         if not ranked:
             raise _degenerate_error(self.collapsed, problem.observations)
+        if settings.quick:
+            return [ranked[0][1]]
         best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
         if reached > ranked[0][0]:
             ranked = [(reached, best), *ranked]
         return [mixture for _, mixture in ranked[:BEST_STARTS]]
+
+    def trials_on(self, sample: Observations) -> Callable[[GaussianMixture], Trial | None]:
+        """A function that solves a start for some passes on standardised objects: the objective reached, the mixture.
+
+        It returns None where a component collapses.
+        """
+        problem = self.problem
+        data = pack_beside(sample, problem.scaling.background(problem.model.background))
+
+        def solve(start: GaussianMixture) -> Trial | None:
+            solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)
+            return None if solution is None else (solution.statistics.objective, solution.mixture)
+
+        return solve
 
     def from_given_start(self, start: GaussianMixture) -> Found:
         """The best solution from the user's start.
@@ -128,7 +200,7 @@ class _Runs:
         found = self.from_starts([start])
         data = self.problem.data
         if _sample_sizes(self.settings, data) and data.n_objects <= DIRECT:
-            found += self._solve_all([start], data, self.settings.stopping.tolerance, near=False)
+            found += self.solve_all([start], data, self.settings.stopping.tolerance, near=False)
         return max(found, key=_height)
 
     def from_starts(self, starts: list[GaussianMixture]) -> list[Found]:
@@ -139,12 +211,12 @@ class _Runs:
         data, near = self.problem.data, False
         for n_objects in _sample_sizes(self.settings, data):
             self.monitor.begin("sample")
-            found = self._solve_all(starts, data.subsample(n_objects), SAMPLE_TOLERANCE, near=near)
+            found = self.solve_all(starts, data.subsample(n_objects), SAMPLE_TOLERANCE, near=near)
             starts, near = [solution.mixture for solution, _ in found[: (len(found) + 1) // 2]], True
         self.monitor.begin("all objects")
-        return self._solve_all(starts, data, self.settings.stopping.tolerance, near=near)
+        return self.solve_all(starts, data, self.settings.stopping.tolerance, near=near)
 
-    def _solve_all(self, starts: list[GaussianMixture], data: Data, tolerance: float, *, near: bool) -> list[Found]:
+    def solve_all(self, starts: list[GaussianMixture], data: Data, tolerance: float, *, near: bool) -> list[Found]:
         """Solutions and their objectives from every start, best first."""
         found = []
         for start in starts:

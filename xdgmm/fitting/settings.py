@@ -60,6 +60,9 @@ class Settings:
         Is called after every pass with a `Progress`; ends the fit by returning a true value.
     model : Model
         What is fitted: covariance type, fixed parameters, prior, background.
+    quick : bool
+        Whether only the best of the random starts is solved on all objects, without split and merge: for fits that are
+        compared with others, and improved by `fit_from`.
     """
 
     solver: str = "auto"
@@ -70,6 +73,7 @@ class Settings:
     progress: str = "never"
     callback: Callable[[Progress], Any] | None = None
     model: Model = field(default_factory=Model)
+    quick: bool = False
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be used."""

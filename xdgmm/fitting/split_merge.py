@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from xdgmm.observations import Observations
 
     Floats = NDArray[np.float64]
+    Component = tuple[float, Floats, Floats]
     Trial = tuple[float, GaussianMixture]
 
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
+MERGES = 2  # pairs that are tried where one component is to go
 ROUNDS = 10
 SMALLEST_RISE = 0.1  # nats: a smaller rise is the same maximum
 
@@ -92,6 +94,45 @@ def _candidates(mixture: GaussianMixture, sample: Observations, free: NDArray[np
                 yield split_and_merge(mixture, i, j, k, directions[k], scores[k])
 
 
+def starts_from(mixture: GaussianMixture, n_components: int, sample: Observations) -> Iterator[GaussianMixture]:
+    """Mixtures of K components made from one with fewer, by splits, or with more, by merges; or itself.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+        On standardised coordinates.
+    n_components : int
+        K.
+    sample : Observations
+        Objects by which the candidates are ranked; all must count.
+    """
+    K = mixture.n_components
+    if n_components == K:
+        yield mixture
+        return
+    change, most = (split_one, min(SPLITS, K)) if n_components > K else (merge_two, min(MERGES, K - 1))
+    examination = examine(mixture, sample)
+    for rank in range(most):
+        start = change(mixture, examination, rank)
+        while start.n_components != n_components:
+            start = change(start, examine(start, sample))
+        yield start
+
+
+def merge_two(mixture: GaussianMixture, examination: Examination, rank: int = 0) -> GaussianMixture:
+    """The mixture (K - 1) after a merge of the two components that overlap most, or of the pair of this rank."""
+    overlaps = examination.overlaps
+    pairs = sorted(((overlaps[i, j], i, j) for i in range(len(overlaps)) for j in range(i)), reverse=True)
+    _, i, j = pairs[min(rank, len(pairs) - 1)]
+    return merge(mixture, i, j)
+
+
+def split_one(mixture: GaussianMixture, examination: Examination, rank: int = 0) -> GaussianMixture:
+    """The mixture (K + 1) after a split of the component that is farthest from Gaussian, or of that of this rank."""
+    k = int(np.argsort(-np.abs(examination.scores))[rank])
+    return split(mixture, k, examination.directions[k], examination.scores[k])
+
+
 class Examination(NamedTuple):
     """The properties of components by which those to merge and to split are chosen.
 
@@ -143,20 +184,62 @@ def split_and_merge(
     mixture: GaussianMixture, i: int, j: int, k: int, direction: Floats, score: float
 ) -> GaussianMixture:
     """The mixture with i and j merged into i, and k split into k and j."""
-    weights, means, covariances = mixture.all_weights.copy(), mixture.means.copy(), mixture.covariances.copy()
-    pair = weights[[i, j]] / max(weights[[i, j]].sum(), 1e-300)
-    between = means[i] - means[j]
-    means[i] = pair @ means[[i, j]]
-    covariances[i] = np.einsum("k,kij->ij", pair, covariances[[i, j]]) + pair.prod() * np.outer(between, between)
-    weights[i] += weights[j]
-    weights[[k, j]] = 0.5 * weights[k]
-    centre, V = means[k].copy(), covariances[k].copy()
-    along = (
-        V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))
-    )  # V - along along' has no negative eigenvalue
-    if score < 0:
-        means[k], means[j] = centre + 0.6 * along, centre - 0.6 * along
-        covariances[k] = covariances[j] = V - 0.36 * np.outer(along, along)
-    else:
-        means[j], covariances[k], covariances[j] = centre, 0.25 * V, 2.0 * V
+    weights, means, covariances = _copied(mixture)
+    parts = _merged(mixture, i, j), *_halves(mixture, k, direction, score)
+    for place, one in zip((i, k, j), parts, strict=True):
+        weights[place], means[place], covariances[place] = one
     return mixture.with_parameters(weights, means, covariances)
+
+
+def split(mixture: GaussianMixture, k: int, direction: Floats, score: float) -> GaussianMixture:
+    """The mixture (K + 1) with k split into k and one more, which comes last."""
+    return _with_two(mixture, k, *_halves(mixture, k, direction, score))
+
+
+def duplicate(mixture: GaussianMixture, k: int) -> GaussianMixture:
+    """The mixture (K + 1) of the same density, with k as two equal components of half its weight."""
+    half = 0.5 * mixture.weights[k], mixture.means[k], mixture.covariances[k]
+    return _with_two(mixture, k, half, half)
+
+
+def merge(mixture: GaussianMixture, i: int, j: int) -> GaussianMixture:
+    """The mixture (K - 1) with i and j merged."""
+    weights, means, covariances = _copied(mixture)
+    weights[i], means[i], covariances[i] = _merged(mixture, i, j)
+    weights, means, covariances = (np.delete(each, j, axis=0) for each in (weights, means, covariances))
+    return mixture.with_parameters(weights, means, covariances)
+
+
+def _copied(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
+    return mixture.weights.copy(), mixture.means.copy(), mixture.covariances.copy()
+
+
+def _with_two(mixture: GaussianMixture, k: int, first: Component, second: Component) -> GaussianMixture:
+    """The mixture (K + 1) with the first component at the place of k, and the second as the last."""
+    weights, means, covariances = _copied(mixture)
+    weights[k], means[k], covariances[k] = first
+    return mixture.with_parameters(
+        np.append(weights, second[0]),
+        np.concatenate([means, second[1][None]]),
+        np.concatenate([covariances, second[2][None]]),
+    )
+
+
+def _merged(mixture: GaussianMixture, i: int, j: int) -> Component:
+    """Weight, mean and covariance of two components together."""
+    weights, means, covariances = (each[[i, j]] for each in (mixture.weights, mixture.means, mixture.covariances))
+    pair = weights / max(weights.sum(), 1e-300)
+    between = means[0] - means[1]
+    covariance = np.einsum("k,kij->ij", pair, covariances) + pair.prod() * np.outer(between, between)
+    return weights.sum(), pair @ means, covariance
+
+
+def _halves(mixture: GaussianMixture, k: int, direction: Floats, score: float) -> tuple[Component, Component]:
+    """Two components in the place of k: side by side for a negative score, one in the other for a positive one."""
+    weight, centre, V = 0.5 * mixture.weights[k], mixture.means[k], mixture.covariances[k]
+    if score >= 0:
+        return (weight, centre, 0.25 * V), (weight, centre, 2.0 * V)
+    # V - along along' has no negative eigenvalue
+    along = V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))
+    narrower = V - 0.36 * np.outer(along, along)
+    return (weight, centre + 0.6 * along, narrower), (weight, centre - 0.6 * along, narrower)

@@ -49,6 +49,8 @@ class FitRecord:
     covariance : ndarray (P, P) or None
         Of the parameters, where it was computed (`xdgmm.uncertainty.with_errors`): weights, the background's fraction
         if there is one, means, packed lower triangles of the covariances.
+    selection : dict or None
+        The candidates from which the fit was chosen, if it was (`xdgmm.selection.table_of` makes a table of them).
     """
 
     model: dict[str, Any]
@@ -64,6 +66,7 @@ class FitRecord:
     version: str
     date: str
     covariance: NDArray[np.float64] | None = field(default=None, repr=False)
+    selection: dict[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Make the remarks a tuple and the covariance read-only."""

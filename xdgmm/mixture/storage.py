@@ -9,8 +9,9 @@ hash of everything that is read back, so that a truncated or edited file is refu
 where it is known, is a separate matrix.
 
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
-(``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  All others have format 3.  Formats 1
-and 2 (2 with a background), written before version 0.1, have neither record nor digest.
+(``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
+has format 5, with their table (``SELECTED``).  All others have format 3.  Formats 1 and 2 (2 with a background),
+written before version 0.1, have neither record nor digest.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
 
     from .mixture import GaussianMixture
 
-FORMAT, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD = 4, 3, 1, 2
+FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD = 5, 4, 3, 1, 2
+COMPLETE = (FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES)
+SELECTED = "SELECTED"  # the card of the candidates
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
 RECORD_CARDS = {
     "model": "MODEL",
@@ -79,14 +82,15 @@ class Contents:
 
 def contents_of(mixture: GaussianMixture) -> Contents:
     """The `Contents` of a file for this mixture."""
-    of_background = _background_cards(mixture.background)
+    of_background, of_record = _background_cards(mixture.background), _record_cards(mixture.record)
+    of_true_values = OF_TRUE_VALUES if "BGOF" in of_background else OF_MEASURED_VALUES
     cards = {
-        "XDGMMFMT": FORMAT if "BGOF" in of_background else OF_MEASURED_VALUES,
+        "XDGMMFMT": FORMAT if SELECTED in of_record else of_true_values,
         "NDIM": mixture.n_dimensions,
         "NAMES": json.dumps(mixture.names),
         "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
         **of_background,
-        **_record_cards(mixture.record),
+        **of_record,
     }
     labels, units, columns = zip(*_columns(mixture), strict=True)
     covariance = None if mixture.record is None else mixture.record.covariance
@@ -114,11 +118,11 @@ def mixture_of(contents: Contents, path: Path, cls: type[GaussianMixture]) -> Ga
 
 def _mixture(contents: Contents, version: object, cls: type[GaussianMixture]) -> GaussianMixture:
     cards, rows = contents.cards, contents.rows
-    if version not in (FORMAT, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD):
+    if version not in (*COMPLETE, WITHOUT_BACKGROUND, WITHOUT_RECORD):
         raise ValueError(f"format {version!r} does not exist")
     D = int(cards["NDIM"])
     triangle = D * (D + 1) // 2
-    complete = version in (FORMAT, OF_MEASURED_VALUES)
+    complete = version in COMPLETE
     if rows.shape[1] != 1 + D + triangle + (triangle if complete else 0):
         raise ValueError(f"{rows.shape[1]} columns do not fit {D} coordinates")
     if complete and cards["DIGEST"] != _digest(contents):
@@ -205,11 +209,13 @@ def _background(cards: dict[str, Any]) -> Background:
 def _record_cards(record: FitRecord | None) -> dict[str, str]:
     if record is None:
         return {}
-    return {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
+    cards = {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
+    return cards if record.selection is None else {**cards, SELECTED: json.dumps(record.selection)}
 
 
 def _record(cards: dict[str, Any], covariance: NDArray[np.float64] | None) -> FitRecord:
-    return FitRecord(**{name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}, covariance=covariance)
+    values = {name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}
+    return FitRecord(**values, covariance=covariance, selection=json.loads(cards.get(SELECTED, "null")))
 
 
 def _digest(contents: Contents) -> str:
@@ -235,5 +241,6 @@ CARDS = {
     "BGOF",
     "BGFITTED",
     "DIGEST",
+    SELECTED,
     *RECORD_CARDS.values(),
 }

@@ -38,6 +38,8 @@ class Column:
         In a catalogue: whole numbers (int16), negative where masked; otherwise float64, NaN where masked.
     keeps_infinity : bool
         Missing numbers (NaN) are masked in every column; so are infinite ones, unless they mean something.
+    keeps_nan : bool
+        Of a column without unit: missing numbers stay NaN, and no cell is masked.
     heading : str
         What stands above the column where a report is printed.
     format : str, optional
@@ -49,6 +51,7 @@ class Column:
     unit: UnitBase | str | None = None
     whole: bool = False
     keeps_infinity: bool = False
+    keeps_nan: bool = False
     heading: str = ""
     format: str | None = None
 
@@ -64,6 +67,8 @@ class Column:
         if np.asanyarray(values).dtype.kind != "f":
             return _as_column(np.ma.getdata(values), np.ma.getmaskarray(values))
         numbers, _ = as_floats(values, self.name, self.unit)
+        if self.keeps_nan:
+            return _as_column(numbers, np.zeros(numbers.shape, bool))
         mask = np.isnan(numbers) if self.keeps_infinity else ~np.isfinite(numbers)
         numbers = np.where(mask, 0.0, numbers) if mask.any() else numbers
         if self.unit is None:
@@ -127,5 +132,10 @@ def metadata(record: FitRecord | None, **options: Any) -> dict[str, Any]:
     meta = {name: value for name, value in options.items() if value is not None}
     if record is None:
         return meta
-    fit = {"log_likelihood": record.log_likelihood, "log_priors": dict(record.log_priors), "outcome": record.outcome}
+    fit = {
+        "log_likelihood": record.log_likelihood,
+        "log_priors": dict(record.log_priors),
+        "outcome": record.outcome,
+        "selection": record.selection or {},
+    }
     return meta | {name: value for name, value in fit.items() if value != {}}

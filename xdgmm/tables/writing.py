@@ -19,13 +19,14 @@ from .reading import read_table
 from .report import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from astropy.table import QTable, Table
     from numpy.typing import NDArray
 
 FORMATS = {".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits"}
+SIGNS = {"±": "+-", "σ": "sigma"}  # in sentences, and how they are written in ASCII
 REPORT_SUFFIXES = tuple(FORMATS)
 
 
@@ -57,13 +58,31 @@ def is_fits_name(path: Path) -> bool:
 
 
 def _with_comments(table: QTable) -> QTable:
-    """The table with its remarks as comments, in which FITS keeps sentences."""
+    """The table with its remarks, and the candidates of its fit, as comments, in which FITS keeps sentences."""
     remarks = table.meta.get("remarks")
-    if not remarks or not isinstance(remarks, list):
+    sentences = [*(remarks if isinstance(remarks, list) else ()), *_of_candidates(table.meta.get("selection"))]
+    if not sentences:
         return table
     table = table.copy(copy_data=False)
-    table.meta["comments"] = [*table.meta.get("comments", ()), *remarks]
+    table.meta["comments"] = [*table.meta.get("comments", ()), *map(_in_ascii, sentences)]
     return table
+
+
+def _in_ascii(sentence: str) -> str:
+    """A sentence in the characters that a FITS header can hold: astropy drops others without a word."""
+    for sign, word in SIGNS.items():
+        sentence = sentence.replace(sign, word)
+    return sentence.encode("ascii", "backslashreplace").decode()
+
+
+def _of_candidates(selection: Any) -> Iterator[str]:
+    """One sentence on the choice of a fit, and one on each candidate."""
+    if not isinstance(selection, dict):
+        return
+    yield f"chosen by {selection['criterion']}: {selection['sentence']}"
+    columns = selection["columns"]
+    for row in zip(*columns.values(), strict=True):
+        yield ", ".join(f"{name} {cell}" for name, cell in zip(columns, row, strict=True) if cell is not None)
 
 
 def check_new_names(names: Iterable[str], columns: Sequence[Column], *, replace: bool = False) -> None:
