@@ -8,8 +8,13 @@ import numpy as np
 from scipy.special import chdtrc
 
 from xdgmm.basics.parameters import as_generator
-from xdgmm.prediction import checked_observations, has_exact_outlyingness, memberships, outlyingness
-from xdgmm.prediction.posteriors import component_distances
+from xdgmm.prediction import (
+    checked_observations,
+    component_distances,
+    has_exact_outlyingness,
+    memberships,
+    outlyingness,
+)
 from xdgmm.tables.report import Column, build_table
 
 from .measures import column_names

@@ -113,9 +113,9 @@ def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
     (an exact value beside components without width) gets the weights.
     """
     result = data.responsibilities(*parameters(mixture))
-    impossible = np.isnan(result).any(axis=1)
-    result[impossible] = mixture.all_weights
-    result /= result.sum(axis=1, keepdims=True)
+    impossible = np.isnan(result[:, 0])
+    if impossible.any():
+        result[impossible] = mixture.all_weights
     return result
 
 

@@ -26,7 +26,7 @@ from .passes import (
 )
 from .posteriors import Posteriors
 from .statistics import Statistics
-from .threads import get_num_threads, set_num_threads
+from .threads import get_num_threads, run_in_threads, set_num_threads
 
 __all__ = [
     "Blocks",
@@ -50,6 +50,7 @@ __all__ = [
     "pack",
     "posteriors",
     "responsibilities",
+    "run_in_threads",
     "set_num_threads",
     "total_log_likelihoods",
     "triangle",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from itertools import pairwise
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -46,6 +48,7 @@ class _Threads:
 
 
 _threads = _Threads()
+_current = threading.local()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.forget)
 
@@ -106,7 +109,14 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
     n_chunks : int
     nanoseconds : float
         About how long all chunks take on one thread.
+
+    Notes
+    -----
+    A task that calls it again runs all that in its own thread: tasks that wait for others could wait for ever.
     """
+    if getattr(_current, "is_busy", False):
+        task(0, n_chunks)
+        return
     wanted = min(int(nanoseconds / LEAST_WORK), n_chunks)
     n_tasks = min(wanted, get_num_threads()) if wanted > 1 else 1
     if n_tasks == 1:
@@ -114,7 +124,7 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
         return
     bounds = [n_chunks * i // n_tasks for i in range(n_tasks + 1)]
     pool = _threads.of_size(get_num_threads())
-    running = [pool.submit(task, *ends) for ends in pairwise(bounds)]
+    running = [pool.submit(partial(_run_alone, task), *ends) for ends in pairwise(bounds)]
     try:
         for each in running:
             each.result()
@@ -122,3 +132,12 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
         for each in running:
             each.cancel()
         wait(running)
+
+
+def _run_alone(task: Callable[[int, int], object], first: int, last: int) -> None:
+    """The task in this thread of the pool, which starts no others meanwhile."""
+    _current.is_busy = True
+    try:
+        task(first, last)
+    finally:
+        _current.is_busy = False

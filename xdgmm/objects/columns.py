@@ -17,12 +17,11 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.prediction import (
     checked_observations,
-    distances,
+    exact_outlyingness,
     has_exact_outlyingness,
     in_blocks,
-    log_likelihoods,
+    known,
     outlyingness,
-    posteriors,
 )
 from xdgmm.tables import MISSING, Column
 
@@ -116,12 +115,14 @@ class ObjectColumns:
                     bar.update(len(block))
 
     def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray[Any]]:
-        of_block = posteriors(self.mixture, block)
-        component = of_block.weights.argmax(axis=1)
-        values = [*of_block.weights.T, component, log_likelihoods(self.mixture, block), distances(self.mixture, block)]
-        if self._with_outlyingness:
+        found = known(self.mixture, block)
+        component = found.responsibilities.argmax(axis=1)
+        values = [*found.responsibilities.T, component, found.log_likelihoods, found.distances]
+        if has_exact_outlyingness(self.mixture):
+            values.append(exact_outlyingness(found.distances, block))
+        elif self.n_samples is not None:
             values.append(outlyingness(self.mixture, block, n_samples=self.n_samples, rng=rng, progress="never"))
-        mean, covariance = of_block.mean, of_block.covariance
+        mean, covariance = found.means, found.covariances
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))
         values.extend(_correlation(covariance, *pair) for pair in combinations(range(mean.shape[1]), 2))

@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from xdgmm.basics.arrays import read_only
 from xdgmm.basics.parameters import as_generator, check_count
-from xdgmm.basics.progress import progress_bar
 from xdgmm.mixture import ConditionalMixtures, GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
-from xdgmm.prediction import checked_observations, in_blocks, posteriors
+from xdgmm.prediction import checked_observations, in_blocks, known, posteriors, run_in_blocks
 from xdgmm.text import printable
 
 if TYPE_CHECKING:
@@ -155,10 +154,10 @@ def denoise(mixture: GaussianMixture, observations: Observations, *, progress: s
     observations = checked_observations(mixture, observations)
     N, D = len(observations), mixture.n_dimensions
     means, covariances = np.empty((N, D)), np.empty((N, D, D))
-    with progress_bar(progress, "objects", N) as bar:
-        for rows, block in in_blocks(observations):
-            of_block = posteriors(mixture, block)
-            means[rows], covariances[rows] = of_block.mean, of_block.covariance
-            if bar is not None:
-                bar.update(len(block))
+
+    def task(rows: slice, block: Observations) -> None:
+        found = known(mixture, block)
+        means[rows], covariances[rows] = found.means, found.covariances
+
+    run_in_blocks(task, observations, mixture.all_weights.size, progress)
     return Denoised(means, covariances, mixture, observations)

@@ -1,24 +1,35 @@
 """What does a mixture predict for an object, measured with its own noise?
 
 `memberships` and `log_likelihoods` of single objects, `posteriors` of their true values, `distances` and
-`outlyingness`, and `draw_observations`: what the mixture, seen with the noise and the gaps of these objects, might have
-given instead.  `xdgmm.objects` has the functions for users.
+`outlyingness`, all that is `known` of them in one pass, and `draw_observations`: what the mixture, seen with the noise
+and the gaps of these objects, might have given instead.  `xdgmm.objects` has the functions for users.
 """
 
 from .draws import draw_observations
-from .memberships import checked_observations, in_blocks, log_likelihoods, memberships, total_log_likelihood
-from .outlyingness import distances, has_exact_outlyingness, outlyingness
-from .posteriors import posteriors
+from .memberships import (
+    checked_observations,
+    in_blocks,
+    log_likelihoods,
+    memberships,
+    run_in_blocks,
+    total_log_likelihood,
+)
+from .outlyingness import component_distances, distances, exact_outlyingness, has_exact_outlyingness, outlyingness
+from .posteriors import known, posteriors
 
 __all__ = [
     "checked_observations",
+    "component_distances",
     "distances",
     "draw_observations",
+    "exact_outlyingness",
     "has_exact_outlyingness",
     "in_blocks",
+    "known",
     "log_likelihoods",
     "memberships",
     "outlyingness",
     "posteriors",
+    "run_in_blocks",
     "total_log_likelihood",
 ]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xdgmm import fitting
+from xdgmm.basics.arrays import in_any_column
+from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
-from xdgmm.mixture import GaussianMixture, pack_beside
+from xdgmm.kernels import Data, run_in_threads
+from xdgmm.mixture import Background, GaussianMixture, pack_beside
 from xdgmm.observations import Observations
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
+BETWEEN_UPDATES = 64  # blocks between two updates of a progress bar
+NANOSECONDS = 10.0  # or so, for each object and component
 
 
 def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
@@ -26,8 +33,7 @@ def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray
     InputError
         If mixture and observations do not fit, in number or units of their coordinates.
     """
-    unknown = np.tile(mixture.all_weights, (len(observations), 1))
-    return _with_measured_rows(unknown, fitting.responsibilities, mixture, observations)
+    return _row_for_row(fitting.responsibilities, mixture.all_weights, mixture, observations)
 
 
 def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
@@ -38,7 +44,7 @@ def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDA
     InputError
         If mixture and observations do not fit, in number or units of their coordinates.
     """
-    return _with_measured_rows(np.zeros(len(observations)), fitting.log_likelihoods, mixture, observations)
+    return _row_for_row(fitting.log_likelihoods, np.zeros(()), mixture, observations)
 
 
 def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -> float:
@@ -55,18 +61,34 @@ def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -
     return float(observations.object_weights[counted] @ log_likelihoods(mixture, observations)[counted])
 
 
-def _with_measured_rows(
-    result: NDArray[np.float64],
-    function: Callable[..., NDArray[np.float64]],
+def _row_for_row(
+    function: Callable[[GaussianMixture, Data], NDArray[np.float64]],
+    unknown: NDArray[np.float64],
     mixture: GaussianMixture,
     observations: Observations,
 ) -> NDArray[np.float64]:
-    """The result (N, ...) in which the rows with at least one value have what the function gives for them."""
+    """What a function gives for each object (N, ...); for a row without any value what is `unknown` (...)."""
     observations = checked_observations(mixture, observations)
-    if observations.present.any():
-        data = pack_beside(observations, mixture.background)
-        result[data.rows] = function(mixture, data)
+    result = np.empty((len(observations), *unknown.shape))
+
+    def task(rows: slice, block: Observations) -> None:
+        for own, data in packed_rows(block, mixture.background):
+            result[rows][own] = unknown if data is None else function(mixture, data)
+
+    run_in_blocks(task, observations, mixture.all_weights.size)
     return result
+
+
+def packed_rows(observations: Observations, background: Background | None) -> Iterator[tuple[Any, Data | None]]:
+    """Rows of some observations (a slice, or indices) and their `Data`; None for rows without any value."""
+    measured = in_any_column(observations.present)
+    if measured.all():
+        yield slice(None), pack_beside(observations, background)
+        return
+    yield np.flatnonzero(~measured), None
+    if measured.any():
+        data = pack_beside(observations, background)
+        yield data.rows, data
 
 
 def checked_observations(mixture: GaussianMixture, observations: Observations) -> Observations:
@@ -92,3 +114,30 @@ def in_blocks(observations: Observations) -> Iterator[tuple[slice, Observations]
     for start in range(0, len(observations), AT_ONCE):
         rows = slice(start, min(start + AT_ONCE, len(observations)))
         yield rows, observations.select(rows)
+
+
+def run_in_blocks(
+    task: Callable[[slice, Observations], None],
+    observations: Observations,
+    n_components: int,
+    progress: str = "never",
+) -> None:
+    """Call ``task(rows, block)`` for blocks that make up all observations, in threads.
+
+    Each block is converted, packed and evaluated while it is in the cache, so that little memory is needed besides the
+    results.
+    """
+    N, starts = len(observations), range(0, len(observations), AT_ONCE)
+
+    def some(starts: range, first: int, last: int) -> None:
+        for start in starts[first:last]:
+            rows = slice(start, min(start + AT_ONCE, N))
+            task(rows, observations.select(rows))
+
+    with progress_bar(progress, "objects", N) as bar:
+        at_once = len(starts) if bar is None else BETWEEN_UPDATES
+        for first in range(0, len(starts), max(at_once, 1)):
+            own = starts[first : first + at_once]
+            run_in_threads(partial(some, own), len(own), len(own) * AT_ONCE * n_components * NANOSECONDS)
+            if bar is not None:
+                bar.update(min(len(own) * AT_ONCE, N - own.start))

@@ -12,8 +12,8 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
 from .draws import draw_observations
-from .memberships import checked_observations, in_blocks, log_likelihoods, memberships
-from .posteriors import component_distances
+from .memberships import checked_observations, log_likelihoods, run_in_blocks
+from .posteriors import known_of_gaussians
 
 DRAWS_AT_ONCE = 200_000
 
@@ -43,11 +43,19 @@ def distances(mixture: GaussianMixture, observations: Observations) -> NDArray[n
     """
     observations = checked_observations(mixture, observations)
     result = np.empty(len(observations))
-    for rows, block in in_blocks(observations):
-        probable = memberships(mixture, block)[:, : mixture.n_components].argmax(axis=1)
-        from_each = component_distances(mixture, block)
-        result[rows] = from_each[np.arange(len(block)), probable]
+
+    def task(rows: slice, block: Observations) -> None:
+        result[rows] = known_of_gaussians(mixture, block).distances
+
+    run_in_blocks(task, observations, mixture.all_weights.size)
     return result
+
+
+def component_distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """Mahalanobis distance of each object from each Gaussian, its noise taken into account (N, K)."""
+    parameters = zip(mixture.means, mixture.covariances, strict=True)
+    alone = (GaussianMixture(np.ones(1), m[None], V[None], mixture.names, mixture.units) for m, V in parameters)
+    return np.stack([distances(one, observations) for one in alone], axis=1)
 
 
 def outlyingness(
@@ -117,10 +125,15 @@ def has_exact_outlyingness(mixture: GaussianMixture) -> bool:
 
 
 def _exact(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    return exact_outlyingness(distances(mixture, observations), observations)
+
+
+def exact_outlyingness(distances: NDArray[np.float64], observations: Observations) -> NDArray[np.float64]:
+    """Outlyingness under one Gaussian (N,), at these distances from it (N,)."""
     from scipy.special import chdtrc
 
     n_present = observations.present.sum(axis=1)
-    return np.where(n_present > 0, chdtrc(np.maximum(n_present, 1), distances(mixture, observations) ** 2), 1.0)
+    return np.where(n_present > 0, chdtrc(np.maximum(n_present, 1), distances**2), 1.0)
 
 
 def _monte_carlo(

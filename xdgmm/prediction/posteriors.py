@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.mixture import (
-    Background,
-    ConditionalMixtures,
-    ConditionedGaussian,
-    GaussianMixture,
-    TruncatedNormals,
-    condition_gaussian,
-)
+from xdgmm.kernels import Data, Posteriors
+from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
 
-from .memberships import memberships
+from .memberships import packed_rows, run_in_blocks
 
 
 def posteriors(mixture: GaussianMixture, observations: Observations) -> ConditionalMixtures:
@@ -25,22 +19,23 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
     with its noise, cut at the edges of the box (not for a background of measured values), and uniform over the box
     along coordinates that are missing.
     """
-    parts = _conditioned_components(mixture, observations)
-    means, covariances = [part.means for part in parts], [part.covariances for part in parts]
-    background, truncated = mixture.background, None
+    (N, D), K, background = (len(observations), mixture.n_dimensions), mixture.n_components, mixture.background
+    weights, means = np.empty((N, mixture.all_weights.size)), np.empty((N, mixture.all_weights.size, D))
+    covariances = np.empty((*means.shape, D))
+
+    def task(rows: slice, block: Observations) -> None:
+        found = known_of_gaussians(mixture, block, of_each=True)
+        weights[rows], means[rows, :K], covariances[rows, :K] = found.responsibilities, *found[5:]
+
+    run_in_blocks(task, observations, mixture.all_weights.size)
+    truncated = None
     if background is not None:
-        if background.of == "true values":
-            truncated = TruncatedNormals(observations.values, observations.noise_model, *background.box)
-            mean, covariance = truncated.moments
-        else:
-            mean, covariance = _given_measured_background(background, observations)
-        means.append(mean)
-        covariances.append(covariance)
-    stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
+        truncated = _truncated(background, observations)
+        means[:, K], covariances[:, K] = _given_background(background, observations)
     return ConditionalMixtures(
-        memberships(mixture, observations),
-        np.stack(means, axis=1),
-        np.broadcast_to(stacked, (len(observations), *stacked.shape[1:])),
+        weights,
+        means,
+        covariances,
         mixture.names,
         mixture.units,
         None if background is None else ~observations.present,
@@ -48,18 +43,65 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
     )
 
 
-def component_distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
-    """Mahalanobis distance of each object from each component, its noise taken into account (N, K)."""
-    return np.stack([part.distances for part in _conditioned_components(mixture, observations)], axis=1)
+def known(mixture: GaussianMixture, observations: Observations) -> Posteriors:
+    """What is known of each object, row for row: `Posteriors`, whose moments are those of all components together.
+
+    Observations are those of `checked_observations`, one block of them.  A row without any value has the weights, the
+    mean and the covariance of the mixture.
+    """
+    found, background = known_of_gaussians(mixture, observations), mixture.background
+    if background is None:
+        return found
+    b = found.responsibilities[:, -1]
+    means, covariances = _given_background(background, observations)
+    offsets = means - found.means
+    between = (b * (1.0 - b))[:, None, None] * offsets[:, :, None] * offsets[:, None]
+    within = (1.0 - b)[:, None, None] * found.covariances + b[:, None, None] * covariances
+    return found._replace(means=found.means + b[:, None] * offsets, covariances=within + between)
 
 
-def _conditioned_components(mixture: GaussianMixture, observations: Observations) -> list[ConditionedGaussian]:
-    """Each component given what was measured."""
-    noise = _noise(observations)
-    return [
-        condition_gaussian(mean, covariance, observations.values, noise, observations.projections)
-        for mean, covariance in zip(mixture.means, mixture.covariances, strict=True)
+def known_of_gaussians(mixture: GaussianMixture, observations: Observations, *, of_each: bool = False) -> Posteriors:
+    """The same, with moments of the true value of an object that belongs to a Gaussian; `of_each`: to each of them."""
+    rows_and_data = list(packed_rows(observations, mixture.background))
+    parts = [
+        _unknown(mixture, len(rows), of_each=of_each) if data is None else _found(mixture, data, of_each=of_each)
+        for rows, data in rows_and_data
     ]
+    if len(parts) == 1:
+        return parts[0]
+    whole = [None if array is None else np.empty((len(observations), *array.shape[1:])) for array in parts[0]]
+    for (rows, _), part in zip(rows_and_data, parts, strict=True):
+        for array, found in zip(whole, part, strict=True):
+            if array is not None:
+                array[rows] = found
+    return Posteriors(*whole)  # type: ignore[arg-type]
+
+
+def _found(mixture: GaussianMixture, data: Data, *, of_each: bool) -> Posteriors:
+    return data.posteriors(mixture.all_weights, mixture.means, mixture.covariances, of_each=of_each)
+
+
+def _unknown(mixture: GaussianMixture, n: int, *, of_each: bool) -> Posteriors:
+    """What is known of n objects without any value."""
+    alone = mixture.gaussians
+    arrays = mixture.all_weights, np.zeros(()), alone.mean, alone.covariance
+    each = (mixture.means, mixture.covariances) if of_each else ()
+    repeated = (np.broadcast_to(array, (n, *array.shape)) for array in (*arrays, *each))
+    return Posteriors(np.zeros(n), *repeated)
+
+
+def _given_background(
+    background: Background, observations: Observations
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means (N, D) and covariances (N, D, D) of the true values of objects that belong to the background."""
+    truncated = _truncated(background, observations)
+    return _given_measured_background(background, observations) if truncated is None else truncated.moments
+
+
+def _truncated(background: Background, observations: Observations) -> TruncatedNormals | None:
+    if background.of == "measured values":
+        return None
+    return TruncatedNormals(observations.values, observations.noise_model, *background.box)
 
 
 def _noise(observations: Observations) -> NDArray[np.float64]:
