@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from xdgmm import XDGMM, Background, Observations, lines, selection, uncertainty
 from xdgmm.cli import main
+from xdgmm.diagnostics import error_scale
 from xdgmm.errors import XdgmmError, XdgmmWarning
 from xdgmm.objects import distances, memberships, outlyingness
 from xdgmm.tables.printing import as_text
@@ -35,6 +36,9 @@ FUNCTIONS = {
     "bootstrap": lambda fit, data: uncertainty.bootstrap(fit, data, n_resamples=4, rng=0),
     "sample_posterior": lambda fit, data: uncertainty.sample_posterior(fit, data, n_steps=4, rng=0),
     "select": lambda _, data: selection.select(data, range(1, 3)),
+    "error_scale": lambda fit, data: str(error_scale(fit, data)),
+    "error_scale of groups": lambda fit, data: str(error_scale(fit, data, by=np.arange(len(data)) % 2)),
+    "floors": lambda fit, data: str(error_scale(fit, data, by=np.arange(len(data)) % 2, kind="jitter")),
     "condition": lambda fit, _: fit.mixture.condition({0: 0.0}),
     "relations": lambda fit, data: as_text(relations_table(relations(fit, data, method="profile"))),
 }

@@ -63,6 +63,7 @@ FUNCTIONS = {
     ),
     "diagnostics.quick_checks": lambda o: [each.effect for each in diagnostics.quick_checks(MIXTURE, o, level=2.0)],
     "diagnostics.check": lambda o: diagnostics.check(RESULT, o, n_simulations=19, progress="never").table,
+    "diagnostics.error_scale": lambda o: diagnostics.error_scale(RESULT, o, by=np.arange(60) % 2, kind="jitter").table,
     "widths.widths": lambda o: width_reports.widths(RESULT, o),
     "widths.relations": lambda o: width_reports.relations(RESULT, o),
     "prediction.memberships": lambda o: prediction.memberships(WITH_BACKGROUND.mixture, o),

@@ -5,11 +5,13 @@
 tails, several clumps in one component, errors that are too small or too large, errors that follow the values.  Width
 reports show what these find.  `check` compares the same numbers, and the distribution of the residuals, with samples of
 the fitted model, and lists the objects that fit worst (`unusual_objects`)
-and those that move widths most (`influence`).  `simulate` makes such samples for other
-tests.
+and those that move widths most (`influence`).  `simulate` makes such samples for other tests.  `error_scale` fits a
+factor on the errors, or a floor for groups of objects, together with the mixture.
 """
 
 from .check import check
+from .error_result import ErrorScale
+from .error_scale import error_scale
 from .influence import influence, leave_one_out_residuals
 from .quick import Finding, quick_checks
 from .residuals import chi_squared, residuals
@@ -19,9 +21,11 @@ from .verdict import Check
 
 __all__ = [
     "Check",
+    "ErrorScale",
     "Finding",
     "check",
     "chi_squared",
+    "error_scale",
     "influence",
     "leave_one_out_residuals",
     "quick_checks",

@@ -71,6 +71,10 @@ class Noise(ABC):
         """The noise of ``A w``, with A a matrix (M2, M), for values of which some are present (N, M)."""
 
     @abstractmethod
+    def adjusted(self, factors: Floats, floors: Floats) -> Noise:
+        """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
+
+    @abstractmethod
     def variances_of(self, i: int) -> Floats:
         """Variances of measured column i (N,)."""
 
@@ -141,6 +145,10 @@ class Exact(Noise):
     def transformed(self, matrix: Floats, present: Bools) -> Exact:  # noqa: ARG002
         """The noise of ``A w``."""
         return Exact((self.shape[0], len(matrix)))
+
+    def adjusted(self, factors: Floats, floors: Floats) -> Noise:  # noqa: ARG002
+        """The floors (N, M) alone."""
+        return Independent(floors) if floors.any() else self
 
     def variances_of(self, i: int) -> Floats:  # noqa: ARG002
         """Zeros (N,)."""
@@ -216,6 +224,14 @@ class Independent(Noise):
         errors = np.where(present, self.standard_errors, 0.0)
         AF = (matrix * part[:, None] for part in _chunks(errors))
         return Correlated(np.concatenate([symmetric(each @ np.swapaxes(each, -1, -2)) for each in AF]))
+
+    def adjusted(self, factors: Floats, floors: Floats) -> Independent:
+        """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
+        errors = self.standard_errors
+        missing = np.isinf(errors)
+        return Independent(
+            np.hypot(np.where(missing, 0.0, errors) * factors[:, None], np.where(missing, errors, floors))
+        )
 
     def variances_of(self, i: int) -> Floats:
         """Variances of measured column i (N,)."""
@@ -299,6 +315,13 @@ class Correlated(Noise):
         chunks = zip(_chunks(self.covariance_matrices), _chunks(self._both(present)), strict=True)
         parts = (symmetric(matrix @ np.where(both, part, 0.0) @ matrix.T) for part, both in chunks)
         return Correlated(np.concatenate(list(parts)))
+
+    def adjusted(self, factors: Floats, floors: Floats) -> Correlated:
+        """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
+        matrices = self.covariance_matrices * factors[:, None, None] ** 2
+        diagonal = np.arange(matrices.shape[1])
+        matrices[:, diagonal, diagonal] += floors**2
+        return Correlated(matrices)
 
     def variances_of(self, i: int) -> Floats:
         """Variances of measured column i (N,)."""
