@@ -570,11 +570,12 @@ class EstimatorSelection(selection.ModelSelection):
 
 def select(
     X: Measurements,
+    y: None = None,
     *,
     Xerr: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     n_components: int | Iterable[int] = range(1, 11),
-    covariance_types: str | Sequence[str] = ("full",),
+    covariance_types: str | Sequence[str] | None = ("full",),
     criterion: Literal["bic", "aic", "aicc", "icl", "cv", "bootstrap"] = "bic",
     n_folds: int = 5,
     n_simulations: int = 99,
@@ -587,12 +588,12 @@ def select(
 
     Parameters
     ----------
-    X, Xerr, sample_weight
+    X, y, Xerr, sample_weight
         As for `XDGMM.fit`.
     n_components : int or iterable of int
         The numbers to try.
     covariance_types : str or sequence of str
-        The types to try with each number: "full", "tied", "diag", "spherical".
+        The types to try with each number: "full", "tied", "diag", "spherical"; None for "full" alone.
     criterion : {"bic", "aic", "aicc", "icl", "cv", "bootstrap"}
         An information criterion, whose lowest value is chosen; "cv": the simplest candidate whose log-likelihood of
         held-out objects is within one standard error of the highest; "bootstrap": from the smallest number upwards, the
@@ -636,13 +637,13 @@ def select(
     >>> print(found.decisiveness)
     2 components: BIC lower by 8.1 than with 1 (strong)
     """
+    refuse_errors_as_labels(X, y)
     if "covariance_type" in parameters:
         raise InputError("`covariance_type` belongs to one model; give `covariance_types`, one or several")
-    numbers = [n_components] if isinstance(n_components, (int, np.integer)) else list(n_components)
-    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
-    several = len(set(numbers)) * len(set(types)) > 1
-    n_init = (selection.N_INIT if several else 10) if n_init is None else n_init
-    model = XDGMM(numbers[0] if len(numbers) == 1 else 1, n_init=n_init, random_state=random_state, **parameters)
+    numbers, types = selection.candidate_numbers(n_components), selection.candidate_types(covariance_types)
+    several = len(numbers) * len(types) > 1
+    model = XDGMM(numbers[0] if len(numbers) == 1 else 1, random_state=random_state, **parameters)
+    model.n_init = (selection.N_INIT if several else model.n_init) if n_init is None else n_init
     observations = as_observations(X, Xerr, sample_weight)
     chosen = selection.select(
         observations,

@@ -69,11 +69,11 @@ def test_the_likelihood_never_falls_with_freedom(seed, D, missing, weighted, noi
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32), D=st.integers(1, 3), weighted=st.booleans(), noise=st.sampled_from([0.3, 1.0, 4.0]))
 def test_the_likelihood_never_falls_with_freedom_in_many_samples(seed, D, weighted, noise):
     observations = clumps(seed, N=40, D=D, weighted=weighted, noise=noise)
-    candidates = [Candidate(K, kind) for K in range(1, 7) for kind in TYPES]
+    candidates = [Candidate(K, kind) for K in (1, 2, 3, 5) for kind in TYPES]
     assert_lawful(heights(fit_candidates(observations, candidates, Settings(n_init=1), seed)))
 
 

@@ -13,7 +13,7 @@ To add a criterion, add its formula to `criteria`, a column to `table`, and its 
 from xdgmm.errors import deprecated_names
 
 from .criteria import aic, aicc, bic, icl, membership_entropy, n_parameters
-from .model_selection import CRITERIA, N_INIT, ModelSelection, select
+from .model_selection import CRITERIA, N_INIT, ModelSelection, candidate_numbers, candidate_types, select
 from .table import rich_candidates, table_of
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "aic",
     "aicc",
     "bic",
+    "candidate_numbers",
+    "candidate_types",
     "icl",
     "membership_entropy",
     "n_parameters",

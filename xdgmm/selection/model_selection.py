@@ -13,7 +13,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning, deprecated_arguments
-from xdgmm.fitting import FitResult, Settings, fit
+from xdgmm.fitting import FitResult, Model, Settings, fit
 from xdgmm.fitting.settings import check_n_components
 from xdgmm.tables.printing import as_text
 
@@ -181,9 +181,11 @@ def select(
     (2, '2 components: BIC lower by 8.1 than with 1 (strong)')
     """
     settings = Settings(n_init=N_INIT) if settings is None else settings
-    numbers = _checked_numbers(n_components, observations)
-    types = _checked_types(covariance_types, settings)
-    candidates = [Candidate(K, name) for K in numbers for name in types]
+    numbers = candidate_numbers(n_components)
+    for number in numbers:
+        check_n_components(number, observations)
+    types = candidate_types(covariance_types, settings.model.covariance_type)
+    candidates = [Candidate(int(K), name) for K in sorted(numbers) for name in types]
     _check_options(criterion, n_folds, n_simulations, n_jobs, types, observations)
     _check_shared(settings, numbers)
     work = _Selection(observations, candidates, settings, as_generator(rng), n_jobs)
@@ -369,6 +371,8 @@ class _Selection:
         others = [each for each in held_out.scores if each != chosen]
         if not others:
             return "no other candidate could be fitted without every fold"
+        p = {each: self.fits.results[each].n_parameters for each in held_out.scores}
+        others = [each for each in others if p[each] < p[chosen]] or others  # the rule judges by simpler ones
         second = max(others, key=held_out.total)
         higher, error = held_out.total(chosen) - held_out.total(second), held_out.error(second)
         than = self._briefly(second, chosen)
@@ -404,23 +408,25 @@ def _with_table(result: FitResult, table: QTable) -> FitResult:
     return replace(result, mixture=result.mixture.with_record(replace(record, selection=as_record(table))))
 
 
-def _checked_numbers(n_components: int | Iterable[int], observations: Observations) -> list[int]:
-    numbers = [n_components] if isinstance(n_components, (int, float, np.number)) else list(n_components)
+def candidate_numbers(n_components: int | Iterable[int]) -> list[int]:
+    """The numbers to try, each once; InputError if there is none."""
+    numbers = list(n_components) if isinstance(n_components, Iterable) else [n_components]
     if not numbers:
         raise InputError("no number of components to choose from; give at least one in `n_components`")
-    for number in numbers:
-        check_n_components(number, observations)
-    return sorted({int(number) for number in numbers})
+    return list(dict.fromkeys(numbers))
 
 
-def _checked_types(covariance_types: str | Sequence[str] | None, settings: Settings) -> list[str]:
+def candidate_types(covariance_types: str | Iterable[str] | None, default: str = "full") -> list[str]:
+    """The covariance types to try, each once; InputError if there is none."""
     if covariance_types is None:
-        return [settings.model.covariance_type]
-    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+        return [default]
+    if isinstance(covariance_types, str) or not isinstance(covariance_types, Iterable):
+        covariance_types = [covariance_types]
+    types = list(covariance_types)
     if not types:
         raise InputError("no covariance type to choose from; give at least one in `covariance_types`")
     for name in types:
-        replace(settings.model, covariance_type=name)  # which checks it
+        Model(name)  # which checks it
     return list(dict.fromkeys(types))
 
 
