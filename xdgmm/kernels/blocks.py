@@ -26,6 +26,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import in_any_column, read_only
 
+from . import packing
 from .compiled import (
     COMMON,
     DIAGONAL,
@@ -39,6 +40,7 @@ from .compiled import (
     value_row,
     weight_row,
 )
+from .compiling import announced
 from .noise import as_noise
 from .threads import run_in_threads
 
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
 
 LOG_2PI, LN2 = float(np.log(2.0 * np.pi)), float(np.log(2.0))
-AT_ONCE = 512 * LANES  # objects packed at once, so that packing needs little memory besides the blocks
+AT_ONCE = 2048 * LANES  # objects packed at once, so that packing needs little memory besides the blocks
 CHUNKS, SMALLEST_CHUNK = 128, 64  # at most so many chunks, of at least so many blocks
 
 
@@ -165,15 +167,17 @@ class Blocks:
         def task(first: int, last: int) -> None:
             for i in range(first, last):
                 part, own = parts[i], rows[i]
-                present = np.isfinite(values[own])
-                omega = np.ones(len(present)) if weights is None else weights[own]
-                totals[i] = omega.sum(), omega @ present.sum(axis=1)
-                columns = measurements.columns(own, present, omega, layout)
-                _fill(data[part.start // LANES : -(-part.stop // LANES)], columns, len(present))
+                omega = np.ones(part.stop - part.start) if weights is None else weights[own]
+                totals[i] = omega.sum(), omega.sum() * values.shape[1]
+                present = None if complete else np.isfinite(values[own])
+                if present is not None:
+                    totals[i, 1] = omega @ present.sum(axis=1)
+                measurements.fill(data[part.start // LANES : -(-part.stop // LANES)], own, present, omega, layout)
                 if presence is not None:
                     presence[part] = present
 
-        run_in_threads(task, len(parts), 2.0 * data.size)
+        with announced():
+            run_in_threads(task, len(parts), 2.0 * data.size)
         total_weight, n_values = totals.sum(axis=0).tolist()
         return cls(data, layout, common, kept, n_objects, total_weight, n_values, (len(data), 1), presence=presence)
 
@@ -401,6 +405,28 @@ class _Measurements:
             D, form, complete = self.projections.shape[2], PROJECTED, True
         return Layout.of(D, form, 0 if complete else 1, M, 0 if self.background is None else 1)
 
+    def fill(self, target: Floats, rows: Rows, present: Bools | None, omega: Floats, layout: Layout) -> None:
+        """Write the numbers of some objects into their blocks; `present` is None where all values are.
+
+        Scales that are powers of two, as those of fits are, change no digit.  They can be multiplied by.
+        """
+        if self.projections is not None or (np.frexp(self.scale)[0] != 0.5).any():
+            present = np.isfinite(self.values[rows]) if present is None else present
+            _fill(target, self.columns(rows, present, omega, layout), len(omega))
+            return
+        M, noise = self.values.shape[1], self.noise.select(rows).array
+        squared, factors = noise is not None and noise.ndim == 2, 1.0 / self.scale
+        numbers = np.zeros((len(omega), 1)) if noise is None else noise.reshape(len(omega), -1)
+        i, j = np.array(_noise_rows(layout), dtype=np.intp).reshape(-1, 2).T
+        place = np.zeros_like(i) if noise is None else i if squared else i * M + j
+        location = np.ascontiguousarray(np.broadcast_to(self.location, M), dtype=float)
+        values, numbers, omega = (read_only(np.ascontiguousarray(x)) for x in (self.values[rows], numbers, omega))
+        filled = np.stack([place, i, j]), np.column_stack([factors[i], factors[j]]), squared, location, factors
+        packing.fill(values, numbers, *filled, omega, bool(layout.missing), target)
+        if self.background is not None:
+            n_present = np.full(len(omega), M) if present is None else present.sum(axis=1)
+            _fill_row(target, -1, _log2_densities(self.background[rows], n_present), len(omega))
+
     def columns(self, rows: Rows, present: Bools, omega: Floats, layout: Layout) -> Iterator[NDArray[Any]]:
         """The rows of the blocks of some objects, in their order: an array (n,) for each."""
         x = self.values[rows]
@@ -431,10 +457,14 @@ def _empty_blocks(n_objects: int, layout: Layout) -> Floats:
 
 def _fill(target: Floats, columns: Iterator[NDArray[Any]], n_objects: int) -> None:
     """Write columns of objects into the rows of their blocks."""
-    whole, rest = divmod(n_objects, LANES)
     for row, column in enumerate(columns):
-        target[:whole, row] = column[: whole * LANES].reshape(-1, LANES)
-        target[whole:, row, :rest] = column[whole * LANES :]
+        _fill_row(target, row, column, n_objects)
+
+
+def _fill_row(target: Floats, row: int, column: NDArray[Any], n_objects: int) -> None:
+    whole, rest = divmod(n_objects, LANES)
+    target[:whole, row] = column[: whole * LANES].reshape(-1, LANES)
+    target[whole:, row, :rest] = column[whole * LANES :]
 
 
 def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Floats:
@@ -446,6 +476,8 @@ def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Float
 def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]:
     """Rows with a value and a weight (None where all have both); and whether none of their values is missing."""
     present = np.isfinite(values)
+    if weights is None and present.all():
+        return None, True
     counts = in_any_column(present)
     if weights is not None:
         counts &= weights > 0

@@ -1,0 +1,69 @@
+"""Write the numbers of objects into their blocks, compiled: `blocks.py` says where each belongs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .compiled import LANES
+from .compiling import kernel
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+@kernel
+def fill(
+    values: Floats,
+    noise: Floats,
+    places: NDArray[np.intp],
+    noise_factors: Floats,
+    squared: bool,  # noqa: FBT001 - numba knows no keywords
+    location: Floats,
+    factors: Floats,
+    omega: Floats,
+    masked: bool,  # noqa: FBT001
+    data: Floats,
+) -> None:
+    """Fill the rows of blocks (n_blocks, rows, LANES) up to the mask.
+
+    Parameters
+    ----------
+    values : ndarray (n, M)
+        What is not finite is missing: 0, as are its row and column of the noise.
+    noise : ndarray (n, L)
+        1-sigma errors, which are to be squared, or elements of covariances.
+    places : ndarray of int (3, n_noise)
+        Of each row of noise: which of the L numbers it holds, and of which two values it is the covariance.
+    noise_factors : ndarray (n_noise, 2)
+        What each is multiplied by, one after the other (errors only by the first).
+    squared : bool
+    location, factors : ndarray (M,)
+        The values become ``(values - location) factors``.
+    omega : ndarray (n,)
+        Weights of the objects.
+    masked : bool
+        Is there a mask?  If not, no value is missing.
+    data : ndarray (n_blocks, rows, LANES)
+    """
+    n, M = values.shape
+    n_noise = places.shape[1]
+    for i in range(n):
+        b, lane = i // LANES, i % LANES
+        for row in range(n_noise):
+            element = noise[i, places[0, row]] * noise_factors[row, 0]
+            element = element * element if squared else element * noise_factors[row, 1]
+            if masked and not (math.isfinite(values[i, places[1, row]]) and math.isfinite(values[i, places[2, row]])):
+                element = 0.0
+            data[b, row, lane] = element
+        for a in range(M):
+            value, present = (values[i, a] - location[a]) * factors[a], 1.0
+            if masked:
+                if not math.isfinite(values[i, a]):
+                    value, present = 0.0, 0.0
+                data[b, n_noise + M + 1 + a, lane] = present
+            data[b, n_noise + a, lane] = value
+        data[b, n_noise + M, lane] = omega[i]
