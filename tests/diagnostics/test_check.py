@@ -189,6 +189,7 @@ def test_a_check_is_written_and_shown_as_html(tmp_path):
     read = QTable.read(tmp_path / "check.ecsv")
     assert list(read["sentence"]) == list(found.table["sentence"])
     assert read.meta["passed"] is found.passed
+    assert read.meta["remarks"] == found.verdict.splitlines()
     found.write(tmp_path / "check.fits")
     found.write(tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text(encoding="utf-8")

@@ -32,8 +32,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
-CANDIDATES = 5000  # objects of the largest scores, whose own information is taken into account
-CHUNK = 500  # of these at a time
+CANDIDATES, FEWEST = (
+    5000,
+    200,
+)  # objects of the largest scores whose own information is used: with few and many parameters
+FEW = 40  # parameters
+AT_ONCE = 2_000_000  # elements of their matrices
 LARGE, HEAVY = 0.2, 0.2  # change in standard errors, and leverage, from which an object is left out of a new fit
 MOST_REFITS = 30
 TOLERANCE = 1e-8  # nats of these fits
@@ -203,13 +207,16 @@ def _steps(mixture: GaussianMixture, observations: Observations, model: Model | 
     iterate, deviations = problem.at(mixture).iterate, laplace(mixture, observations, model=model).deviations
     chunks = [omega[:, None] * (s @ deviations[iterate.free]) for omega, s in object_scores(iterate, problem)]
     scores = np.concatenate(chunks)
-    largest = np.sort(np.argsort(-(scores**2).sum(axis=1), kind="stable")[:CANDIDATES])
+    P = scores.shape[1]
+    most = max(int(CANDIDATES * min((FEW / max(P, 1)) ** 3, 1.0)), FEWEST)
+    largest = np.sort(np.argsort(-(scores**2).sum(axis=1), kind="stable")[:most])
     rows, scores = np.asarray(problem.data.rows)[largest], scores[largest]
     steps, leverages = np.empty(scores.shape), np.empty(rows.size)
     along = iterate.coordinates.jacobian() @ deviations
     members = responsibilities(iterate.mixture, problem.data)[largest]
-    for start in range(0, rows.size, CHUNK):
-        chunk = slice(start, start + CHUNK)
+    at_once = max(AT_ONCE // max(P, 1) ** 2, 1)
+    for start in range(0, rows.size, at_once):
+        chunk = slice(start, start + at_once)
         J = _own_information(problem, iterate.mixture, rows[chunk], members[chunk], along)
         leverages[chunk] = np.trace(J, axis1=1, axis2=2)
         values, vectors = np.linalg.eigh(J)

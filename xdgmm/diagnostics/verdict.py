@@ -125,7 +125,7 @@ class Check:
         return parts
 
     def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the report as .html, or the table of the tests as .ecsv or .fits, with the verdict in its metadata.
+        """Write the report as .html, or the table of the tests as .ecsv or .fits, the verdict in ``meta["remarks"]``.
 
         Raises
         ------
@@ -134,7 +134,9 @@ class Check:
         """
         path = check_output(path, overwrite=overwrite, suffixes=CHECK_SUFFIXES)
         if path.suffix.lower() not in HTML:
-            write_table(self.table, path, overwrite=overwrite)
+            table = self.table.copy(copy_data=False)
+            table.meta["remarks"] = self.verdict.splitlines()
+            write_table(table, path, overwrite=overwrite)
             return
         page = html_page("Does the model fit?", *self.report())
         with atomic_write(path, overwrite=overwrite) as temporary:
