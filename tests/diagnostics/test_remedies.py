@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from xdgmm import XDGMM, Background, Observations
-from xdgmm.diagnostics import check
+from xdgmm.diagnostics import check, error_scale
 from xdgmm.diagnostics.remedies import try_remedies
 
-from .test_quick import contaminated, errors_of_measured_values, two_clumps
+from .test_quick import contaminated, errors_of_measured_values, errors_too_small, two_clumps
 
 OPTIONS = {"n_simulations": 39, "progress": "never"}
 
@@ -59,6 +59,17 @@ def test_one_error_for_all_shows_the_bias_of_errors_that_follow_the_values():
     assert row["sigma"] == pytest.approx(expected.sigmas[0, 0], rel=1e-4)
     assert abs(row["mean"] - 50.0) < 3 * np.sqrt((expected.covariances[0, 0, 0] + np.median(errors) ** 2) / 400)
     assert "the mean is" in found.verdict
+
+
+def test_errors_that_are_too_small_are_scaled():
+    values, errors, found = remedies_of(errors_too_small)
+    scale = error_scale(XDGMM().fit(values, Xerr=errors), values, Xerr=errors)
+    (row,) = rows_of(found, next(name for name in found.remedies["remedy"] if name.startswith("errors ")))
+    expected = XDGMM().fit(values, Xerr=scale.factor * errors).mixture_
+    assert row["sigma"] == pytest.approx(expected.sigmas[0, 0], rel=1e-3)
+    assert row["gain"] == pytest.approx(scale.gain, rel=1e-3)
+    assert f"errors {scale.factor:.3g}" in found.verdict
+    assert scale.factor_low < 1.5 < scale.factor_high + 0.1
 
 
 def test_a_trend_is_taken_out_by_least_squares():

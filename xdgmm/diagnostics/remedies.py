@@ -18,6 +18,7 @@ from xdgmm.tables.report import build_table
 from xdgmm.uncertainty import parameter_errors
 
 from .comparison import COLUMNS, Compared, Remedy
+from .error_scale import error_scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,7 +71,8 @@ def try_remedies(
     Notes
     -----
     Tails and skewness: a background, and one more component.  Residuals that are too evenly spread: one more component.
-    A trend along a column: the line of weighted least squares is taken out of the values, which are fitted again.
+    Residuals that change with the errors: `error_scale`.  A trend along a column: the line of weighted least squares is
+    taken out of the values, which are fitted again.
     Errors that follow the values: all values of the column get the median error, and no other remedy is tried, since
     the residuals have another shape for this reason; the likelihoods of these two fits cannot be compared.
     """
@@ -115,6 +117,8 @@ def _fits(
         yield from _fitted("a background", observations, K, beside)
     if clumps and not model.fixed.anything and observations.n_objects > K + 1:
         yield from _fitted(f"{K + 1} components", observations, K + 1, kept)
+    if any(each.kind == "error size" for each in wrong) and not following:
+        yield from _with_other_errors(mixture, observations, K, kept)
     for each in following:
         j = mixture.names.index(each.column)
         name, equal = _with_one_error(observations, j)
@@ -127,6 +131,19 @@ def _fits(
             name = f"the linear trend of {each.column} along {each.against} taken out"
             for remedy in _fitted(name, straightened.select(rows), K, kept, start=mixture):
                 yield remedy._replace(rows=rows, more=1)
+
+
+def _with_other_errors(
+    mixture: GaussianMixture, observations: Observations, n_components: int, model: Model
+) -> Iterator[Remedy]:
+    """All errors times the factor of `error_scale`; none where this cannot be found."""
+    try:
+        scale = error_scale(mixture, observations, progress="never")
+    except (DegenerateError, InputError):
+        return
+    name = f"errors {brief(scale.factor)} ({brief(scale.factor_low)} to {brief(scale.factor_high)}) times as large"
+    for remedy in _fitted(name, scale.observations, n_components, model, start=scale.mixture):
+        yield remedy._replace(more=1)
 
 
 def _with_one_error(observations: Observations, j: int) -> tuple[str, Observations]:
