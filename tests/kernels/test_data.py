@@ -216,6 +216,21 @@ def projected_noise(given, i):
     return R[seen], S[np.ix_(seen, seen)], seen
 
 
+def test_gradients_under_many_mixtures_have_the_bits_of_each(pack, case):
+    given, mixture = case
+    singular = mixture[0], mixture[1], np.full_like(mixture[2], np.nan)  # as steps beyond what is possible
+    data, mixtures = pack(**given), [mixture, (mixture[0], mixture[1] + 0.3, mixture[2]), mixture]
+    if isinstance(data, kernels.PackedData):
+        mixtures.append(singular)
+    found = data.gradients(*(np.stack(part) for part in zip(*mixtures, strict=True)))
+    for w, each in enumerate(mixtures):
+        one = data.accumulate(*each)
+        assert found.log_likelihoods[w] == one.log_likelihood
+        np.testing.assert_array_equal(found.n_members[w], one.n_members)
+        np.testing.assert_array_equal(found.grad_means[w], one.grad_mean)
+        np.testing.assert_array_equal(found.grad_covariances[w], one.grad_covariance)
+
+
 def test_a_subsample_is_some_of_the_objects_always_the_same(pack, case):
     given, mixture = case
     data = pack(**given)

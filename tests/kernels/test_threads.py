@@ -55,7 +55,7 @@ def test_results_have_the_same_bits_for_any_number_of_threads(monkeypatch, N, D,
             [
                 *bits(vars(kernels.accumulate_with_information(blocks, *mixture)).values()),
                 *bits([kernels.log_likelihoods(blocks, *mixture), kernels.total_log_likelihoods(blocks, *many)]),
-                *bits([kernels.responsibilities(blocks, *mixture)]),
+                *bits([kernels.responsibilities(blocks, *mixture), *blocks.gradients(*many)]),
             ]
         )
     assert len(seen) > 1  # the work was really shared

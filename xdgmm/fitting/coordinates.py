@@ -63,6 +63,7 @@ class FactorCoordinates:
         information = information_per_object(mixture, statistics, self.q)
         self.L = self.constraints.metric(information, self.q)
         self.means_root = _means_root(information, self.q, prior_of(statistics))
+        self.scaled_means_root = self.means_root / np.sqrt(self.q)[:, None, None]
         self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
         excess = self.constraints.excess(mixture.covariances)
@@ -127,43 +128,74 @@ class FactorCoordinates:
 
     def at(self, z: Floats) -> GaussianMixture:
         """The mixture at coordinates z."""
-        logits, a, b = np.split(z, self.sizes)
-        covariances = self._covariances(self._factors(b))
+        return self.mixture.with_parameters(*self.parameters_at(z))
+
+    def parameters_at(self, z: Floats) -> tuple[Floats, Floats, Floats]:
+        """Weights, means and covariances at coordinates z, or at many (W, size): then with one axis more in front."""
+        first, second = self.sizes
+        covariances = self._covariances(self._factors(z[..., second:]))
         fixed = self.constraints.fixed_covariances
         if fixed.any():
-            covariances[fixed] = self.mixture.covariances[fixed]
-        return self.mixture.with_parameters(self.weights.at(logits), self.mixture.means + self._shift(a), covariances)
+            covariances[..., fixed, :, :] = self.mixture.covariances[fixed]
+        return self.weights.at(z[..., :first]), self.mixture.means + self._shift(z[..., first:second]), covariances
 
     def _covariances(self, B: Floats) -> Floats:
-        """Covariances (K, D, D) of factors in whitened coordinates."""
+        """Covariances (..., K, D, D) of factors in whitened coordinates."""
         F = self.L @ B
-        V = F @ np.swapaxes(F, -1, -2)
+        V: Floats = F @ F.mT
         return V if self.constraints.floor is None else V + self.constraints.floor
 
     def _shift(self, a: Floats) -> Floats:
-        """Shift of the means (K, D) at their coordinates a."""
-        K, D = self.mixture.means.shape
-        shift = np.zeros(K * D)
-        shift[self.free_means] = a
-        result: Floats = np.einsum("kij,kj->ki", self.means_root, shift.reshape(K, D) / np.sqrt(self.q)[:, None])
+        """Shift of the means (..., K, D) at their coordinates a."""
+        shift = np.zeros((*a.shape[:-1], self.free_means.size))
+        shift[..., self.free_means] = a
+        result: Floats = (self.scaled_means_root @ shift.reshape(*a.shape[:-1], *self.mixture.means.shape, 1))[..., 0]
         return result
 
     def _factors(self, b: Floats) -> Floats:
-        """Factors (K, D, D) at their coordinates b."""
-        B = self.B.copy()
-        B[:, self.rows, self.columns] += np.append(b / self.root_counts, 0.0)[self.parameter_indices]
+        """Factors (..., K, D, D) at their coordinates b."""
+        steps = np.zeros(
+            (*b.shape[:-1], self.root_counts.size + 1)
+        )  # the last one, of elements that are fixed, is zero
+        steps[..., :-1] = b / self.root_counts
+        B = np.zeros((*b.shape[:-1], *self.B.shape))
+        B += self.B
+        B[..., self.rows, self.columns] += steps[..., self.parameter_indices]
         return B
 
     def gradient(self, z: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
         """Derivative of the objective with respect to z, from the statistics at ``mixture = at(z)``."""
-        root = np.sqrt(self.q)[:, None]
-        means = np.einsum("kji,kj->ki", self.means_root, statistics.grad_mean) / root
-        B, Lt = self._factors(z[self.sizes[1] :]), np.swapaxes(self.L, -1, -2)
-        slope = 2.0 * Lt @ statistics.grad_covariance @ self.L @ B
+        counts, grad_covariance = statistics.weight_counts, statistics.grad_covariance
+        return self.chain_rule(z, mixture.all_weights, counts, statistics.grad_mean, grad_covariance)
+
+    def chain_rule(
+        self, z: Floats, weights: Floats, weight_counts: Floats, grad_means: Floats, grad_covariances: Floats
+    ) -> Floats:
+        """Derivative with respect to z from those with respect to ln weight, mean and covariance; or many of them.
+
+        Parameters
+        ----------
+        z : ndarray (size,) or (W, size)
+        weights : ndarray (S,) or (W, S)
+            Those at z.
+        weight_counts, grad_means, grad_covariances : ndarrays (S,), (K, D), (K, D, D) or with one axis more in front
+            As in `Statistics`.
+        """
+        means = (self.scaled_means_root.mT @ grad_means[..., None])[..., 0]
+        slope = 2.0 * self.L.mT @ grad_covariances @ self.L @ self._factors(z[..., self.sizes[1] :])
+        factors = self._summed(slope[..., self.rows, self.columns]) / self.root_counts
+        means = means.reshape(*z.shape[:-1], -1)[..., self.free_means]
+        return np.concatenate([self.weights.gradient(weights, weight_counts), means, factors], axis=-1)
+
+    def _summed(self, elements: Floats) -> Floats:
+        """Sums over the elements (..., K, n) that are each parameter (..., size)."""
         size = self.root_counts.size
-        factors = self._sums_by_parameter(slope[:, self.rows, self.columns], size) / self.root_counts
-        weights = self.weights.gradient(mixture.all_weights, statistics.weight_counts)
-        return np.concatenate([weights, means.ravel()[self.free_means], factors])
+        if elements.ndim == 2:
+            return self._sums_by_parameter(elements, size)
+        W = len(elements)
+        used = self.parameter_indices >= 0
+        indices = self.parameter_indices[used] + size * np.arange(W)[:, None]
+        return np.asarray(np.bincount(indices.ravel(), elements[:, used].ravel(), W * size).reshape(W, size), float)
 
     def jacobian(self) -> Floats:
         """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z."""
@@ -225,22 +257,22 @@ class _FreeWeights:
         self.size = self.basis.shape[1]
 
     def at(self, z: Floats) -> Floats:
-        """Weights (S,) at coordinates z."""
-        if self.size == 0:
-            return self.start
-        logits = self.logits + self.basis @ z
-        fractions = np.exp(logits - logits.max())
-        result = self.start.copy()
-        result[self.free] = self.rest * (fractions / fractions.sum())
+        """Weights (..., S) at coordinates z (..., size)."""
+        result = np.zeros((*z.shape[:-1], self.start.size))
+        result += self.start
+        if self.size > 0:
+            logits = self.logits + z @ self.basis.T
+            fractions = np.exp(logits - logits.max(axis=-1, keepdims=True))
+            result[..., self.free] = self.rest * (fractions / fractions.sum(axis=-1, keepdims=True))
         return result
 
     def gradient(self, weights: Floats, counts: Floats) -> Floats:
-        """Derivative with respect to z, from the counts (S,) at these weights."""
+        """Derivative (..., size) with respect to z, from the counts (..., S) at these weights."""
         if self.size == 0:
-            return np.zeros(0)
-        free_counts = counts[self.free]
-        gradient: Floats = self.basis.T @ (free_counts - weights[self.free] / self.rest * free_counts.sum())
-        return gradient
+            return np.zeros((*weights.shape[:-1], 0))
+        counted = counts[..., self.free]
+        shares = weights[..., self.free] / self.rest * counted.sum(axis=-1, keepdims=True)
+        return np.asarray((counted - shares) @ self.basis)
 
     def jacobian(self) -> Floats:
         """Derivatives of the weights at z = 0 (S, size)."""

@@ -103,20 +103,15 @@ def hessian(
     objective : Objective
     free : ndarray of int
     """
-
-    def gradient(index: np.intp, step: float) -> Floats:
-        z = np.zeros(coordinates.size)
-        z[index] = step
-        mixture = coordinates.at(z)
-        return coordinates.gradient(z, mixture, objective.differentiate(mixture))[free]
-
+    steps = np.zeros((free.size, coordinates.size))
+    steps[np.arange(free.size), free] = STEP
     if central:
-        columns = [(gradient(i, STEP) - gradient(i, -STEP)) / (2 * STEP) for i in free]
+        above, below = np.split(objective.gradients(coordinates, np.concatenate([steps, -steps])), 2)
+        matrix = (above - below)[:, free] / (2.0 * STEP)
     else:
-        start = coordinates.gradient(np.zeros(coordinates.size), coordinates.mixture, statistics)[free]
-        columns = [(gradient(i, STEP) - start) / STEP for i in free]
-    matrix = np.array(columns).reshape(free.size, free.size)
-    return 0.5 * (matrix + matrix.T)
+        start = coordinates.gradient(np.zeros(coordinates.size), coordinates.mixture, statistics)
+        matrix = (objective.gradients(coordinates, steps) - start)[:, free] / STEP
+    return np.asarray(0.5 * (matrix + matrix.T))
 
 
 def iterate(

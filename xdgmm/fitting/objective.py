@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
 
+    from .coordinates import FactorCoordinates
     from .priors import PriorTerms
     from .progress import Monitor
 
@@ -188,6 +190,34 @@ class Objective:
     def differentiate(self, mixture: GaussianMixture) -> Statistics:
         """`Statistics` without the information, and not kept as the best: for intermediate steps."""
         return self._counted(mixture, differentiate)
+
+    def gradients(self, coordinates: FactorCoordinates, z: Floats) -> Floats:
+        """Derivatives with respect to coordinates at many points z (W, size), for Hessians: (W, size).
+
+        W passes, all in one call.
+        """
+        allowed = z[: max(self.passes_left, 0)]
+        result = np.empty(z.shape)
+        if len(allowed):
+            result[: len(allowed)] = self._gradients(coordinates, allowed)
+        if len(allowed) < len(z):
+            raise OutOfPasses
+        return result
+
+    def _gradients(self, coordinates: FactorCoordinates, z: Floats) -> Floats:
+        mixtures = coordinates.parameters_at(z)
+        found = self.data.gradients(*mixtures)
+        counts, grad_means, grad_covariances = found.n_members, found.grad_means, found.grad_covariances
+        objectives, prior = found.log_likelihoods, self.constraints.prior
+        if prior is not None:
+            each = map(coordinates.mixture.with_parameters, *mixtures)
+            log_priors, of_means, of_covariances = zip(*map(prior.derivatives, each), strict=True)
+            objectives, counts = objectives + np.array(log_priors), counts + prior.concentration - 1.0
+            grad_means, grad_covariances = grad_means + of_means, grad_covariances + of_covariances
+        self.history.extend(objectives.tolist())
+        if self.monitor is not None:
+            self.monitor.record_passes(partial(map, coordinates.mixture.with_parameters, *mixtures), found, self.data)
+        return coordinates.chain_rule(z, mixtures[0], counts, grad_means, grad_covariances)
 
     def report_gain(self, gain: float) -> None:
         """Tell the monitor the predicted gain, in nats."""

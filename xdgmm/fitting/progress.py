@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tqdm import tqdm
 
-    from xdgmm.kernels import Data, Statistics
+    from xdgmm.kernels import Data, Gradients, Statistics
     from xdgmm.mixture import GaussianMixture
 
 
@@ -103,16 +103,37 @@ class Monitor:
         Stopped
             If the callback ends the fit.
         """
-        self.passes += 1
         rank = data.n_objects, statistics.objective
         if rank > self.current.rank:
             self.current = _Reached(rank, mixture)
-        mean = statistics.log_likelihood / data.total_weight + self.shift
+        self._report(mixture, statistics.log_likelihood, data)
+
+    def _report(self, mixture: GaussianMixture, log_likelihood: float, data: Data) -> None:
+        self.passes += 1
+        mean = log_likelihood / data.total_weight + self.shift
         if self.bar is not None:
             self._show(self.bar, mean)
         progress = Progress(self.phase, data.n_objects, self.passes, mean, self.predicted_gain, mixture)
         if self.callback is not None and self.callback(progress):
             raise Stopped
+
+    def record_passes(
+        self, mixtures: Callable[[], Iterable[GaussianMixture]], gradients: Gradients, data: Data
+    ) -> None:
+        """Record passes at points around a candidate; their mixtures are made only if there is a callback.
+
+        Raises
+        ------
+        Stopped
+            If the callback ends the fit.
+        """
+        if self.callback is None:
+            self.passes += len(gradients.log_likelihoods)
+            if self.bar is not None:
+                self.bar.update(len(gradients.log_likelihoods))
+            return
+        for mixture, log_likelihood in zip(mixtures(), gradients.log_likelihoods.tolist(), strict=True):
+            self._report(mixture, log_likelihood, data)
 
     def _show(self, bar: tqdm[Any], mean: float) -> None:
         numbers = {"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.predicted_gain:.1e}"}

@@ -25,7 +25,7 @@ from .passes import (
     total_log_likelihoods,
 )
 from .posteriors import Posteriors
-from .statistics import Statistics
+from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Correlated",
     "Data",
     "Exact",
+    "Gradients",
     "Independent",
     "MemberValues",
     "Noise",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .posteriors import Posteriors
-    from .statistics import Statistics
+    from .statistics import Gradients, Statistics
 
     Floats = NDArray[np.float64]
 
@@ -100,6 +100,9 @@ class Data(Protocol):
 
     def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood, gradient and information."""
+
+    def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
+        """Log-likelihood and gradient under each of W mixtures, whose arrays have one axis more in front."""
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,); minus infinity where the density is zero."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .posteriors import Posteriors
-    from .statistics import Statistics
+    from .statistics import Gradients, Statistics
 
     Floats = NDArray[np.float64]
 
@@ -35,6 +35,10 @@ class PackedData(Blocks):
     def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood, gradient and information."""
         return passes.accumulate_with_information(self, weights, means, covariances)
+
+    def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
+        """Log-likelihood and gradient under each of W mixtures."""
+        return passes.gradients(self, weights, means, covariances)
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,)."""

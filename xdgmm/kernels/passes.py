@@ -14,7 +14,7 @@ from .compiled import BESIDE, LANES, PROJECTED, SMALLEST_PIVOT, element
 from .compiling import announced
 from .conditioning import congruent, invert
 from .posteriors import Posteriors
-from .statistics import Statistics
+from .statistics import Gradients, Statistics
 from .threads import run_in_threads
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .blocks import Blocks
 
     Floats = NDArray[np.float64]
+
+
+MOST_SUMS = 4_000_000  # numbers that are held at once
 
 
 def accumulate(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
@@ -43,23 +46,69 @@ def accumulate_with_information(blocks: Blocks, weights: Floats, means: Floats, 
 def _accumulate(
     blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, *, with_information: bool
 ) -> Statistics:
-    K = len(means)
-    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
-    n = element(D, 0)
     amplitude, theta, white = _kernel_parameters(blocks, weights, means, covariances)
-    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
-    n_sums = 1 + D + n + (n + (D == 1) if with_information and white is None else 0)
-    sums, likelihoods = np.zeros((blocks.n_chunks, weights.size, n_sums)), np.zeros((blocks.n_chunks, 2, LANES))
+    sums, likelihoods = _sums(blocks, amplitude, theta, 1, with_information=with_information and white is None)
+    return _completed(blocks, sums[0], likelihoods[0], theta, white, means.shape, with_information=with_information)
+
+
+def gradients(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
+    """Log-likelihood and gradient under each of W mixtures, whose arrays have one axis more in front.
+
+    The same bits as `accumulate` of each, but the layout of the mixtures and the threads are set up once for all.
+    """
+    W, K = len(weights), means.shape[1]
+    found = []
+    at_once = max(MOST_SUMS // (blocks.n_chunks * weights.shape[1] * element(means.shape[2], means.shape[2])), 1)
+    for start in range(0, W, at_once):
+        part = slice(start, start + at_once)
+        n = len(weights[part])
+        amplitude, theta, white = _kernel_parameters(blocks, weights[part], means[part], covariances[part])
+        sums, likelihoods = _sums(blocks, amplitude, theta, n, with_information=False)
+        whites = [None] * n if white is None else white.reshape(n, K, *white.shape[1:])
+        each = zip(sums, likelihoods, theta.reshape(n, -1), whites, strict=True)
+        found += [_completed(blocks, *one, means.shape[1:], with_information=False) for one in each]
+    return Gradients.of(found)
+
+
+def _sums(
+    blocks: Blocks, amplitude: Floats, theta: Floats, n_mixtures: int, *, with_information: bool
+) -> tuple[Floats, Floats]:
+    """Sums over each chunk under each mixture (W, chunks, K, n), and likelihoods (W, chunks, 2, LANES)."""
+    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
+    n, K, n_chunks = element(D, 0), len(amplitude) // n_mixtures, blocks.n_chunks
+    n_sums = 1 + D + n + (n + (D == 1) if with_information else 0)
+    sums, likelihoods = np.zeros((n_mixtures, n_chunks, K, n_sums)), np.zeros((n_mixtures, n_chunks, 2, LANES))
+    amplitudes, thetas = amplitude.reshape(n_mixtures, K, 2), theta.reshape(n_mixtures, K, -1)
 
     def task(first: int, last: int) -> None:
-        factors = aligned((weights.size, element(M, M) + 2, LANES))
-        running = aligned((weights.size, n_sums, LANES))
-        compiled.accumulate(blocks.data, blocks.taken, first, last, *arguments, factors, running, sums, likelihoods)
+        factors = aligned((K, element(M, M) + 2, LANES))
+        running = aligned((K, n_sums, LANES))
+        for w in range(first // n_chunks, -(-last // n_chunks)):  # chunks of all mixtures, one after the other
+            start, end = max(first - w * n_chunks, 0), min(last - w * n_chunks, n_chunks)
+            arguments = blocks.chunk_size, amplitudes[w], thetas[w], blocks.layout, factors, running
+            compiled.accumulate(blocks.data, blocks.taken, start, end, *arguments, sums[w], likelihoods[w])
 
-    _run(task, blocks, weights.size)
+    with announced():
+        run_in_threads(task, n_mixtures * n_chunks, n_mixtures * _nanoseconds(blocks, K))
+    return sums, likelihoods
+
+
+def _completed(
+    blocks: Blocks,
+    sums: Floats,
+    likelihoods: Floats,
+    theta: Floats,
+    white: Floats | None,
+    shape: tuple[int, int],
+    *,
+    with_information: bool,
+) -> Statistics:
+    """`Statistics` of the sums over each chunk, for means of this shape (K, D)."""
+    K, D = shape[0], len(blocks.layout.dimensions)
+    n = element(D, 0)
     log_likelihood = LN2 * float(likelihoods[:, 0].sum()) - 0.5 * LOG_2PI * blocks.n_values
     if not (likelihoods[:, 1].min() > SMALLEST_PIVOT and np.isfinite(theta).all() and log_likelihood > -np.inf):
-        return _impossible(weights.size, K, means.shape[1], with_information=with_information)
+        return _impossible(sums.shape[1], *shape, with_information=with_information)
     added = sums.sum(axis=0)
     q, moments = added[:, 0], added[:K]
     g, H = moments[:, 1 : 1 + D], unpack(moments[:, 1 + D : 1 + D + n], D)
@@ -70,7 +119,7 @@ def _accumulate(
         A, B = unpack(moments[:, 1 + D + n : 1 + D + 2 * n], D), moments[:, -1]
     if blocks.projection is not None:
         g, H, A, B = _pulled_back(blocks.projection, g, H, A, B)
-    A, B = (A, B if means.shape[1] == 1 else None) if with_information else (None, None)
+    A, B = (A, B if shape[1] == 1 else None) if with_information else (None, None)
     return Statistics(log_likelihood, q, g, 0.5 * H, A, B)
 
 

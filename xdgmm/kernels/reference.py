@@ -17,7 +17,7 @@ from .conditioning import condition_gaussian
 from .noise import as_noise
 from .packed import MemberValues
 from .posteriors import Posteriors
-from .statistics import Statistics
+from .statistics import Gradients, Statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,6 +199,10 @@ class ReferenceData:
                 -np.inf, np.zeros(len(weights)), np.zeros((K, D)), zero, zero, np.zeros(K) if D == 1 else None
             )
         return result
+
+    def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
+        """Log-likelihood and gradient under each of W mixtures."""
+        return Gradients.of(map(self.accumulate, weights, means, covariances))
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -94,6 +96,26 @@ class Statistics:
     def rounding(self) -> float:
         """Size of the rounding error of the objective, in nats."""
         return ROUNDING * (abs(self.log_likelihood) + self.total_weight)
+
+
+class Gradients(NamedTuple):
+    """Log-likelihood and gradient under each of W mixtures; arrays as in `Statistics`, with one axis more in front.
+
+    log_likelihoods: (W,); n_members: (W, K) or (W, K + 1); grad_means: (W, K, D); grad_covariances: (W, K, D, D).
+    """
+
+    log_likelihoods: Floats
+    n_members: Floats
+    grad_means: Floats
+    grad_covariances: Floats
+
+    @classmethod
+    def of(cls, statistics: Iterable[Statistics]) -> Gradients:
+        """Those of single passes, one after the other."""
+        columns = zip(
+            *((s.log_likelihood, s.n_members, s.grad_mean, s.grad_covariance) for s in statistics), strict=True
+        )
+        return cls(*(np.array(column) for column in columns))
 
 
 def _sum(array: Floats | None, other: Floats | None) -> Floats | None:
