@@ -1,10 +1,13 @@
 """One pass over the data: how long per object and component, on how many threads, with how much memory."""
 
+from dataclasses import replace
+
 import numpy as np
 
 import xdgmm
-from xdgmm import Observations, kernels
+from xdgmm import Background, GaussianMixture, Observations, kernels, objects
 from xdgmm.fitting import Settings, StoppingRule, fit
+from xdgmm.mixture import pack_beside
 
 from .measuring import calibration, in_a_new_process, peak_memory, race
 from .problems import make
@@ -24,6 +27,7 @@ DIMENSIONS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
 PROJECTED = [(3, 1), (4, 2), (6, 3), (6, 6), (12, 2)]  # D coordinates, M values
 WORK = 2e7  # nanoseconds or so of each pass of the tables by form of noise
 MIXTURES = 100  # evaluated at once
+DRAWN, DRAWS = 20, 20  # one of so many objects is compared with so many draws
 MEMORY = [(1_000_000, 1, 3), (1_000_000, 2, 5), (1_000_000, 6, 10)]
 START = """
 import time
@@ -45,6 +49,7 @@ def measure(*, quick):
     yield by_problem(problems)
     yield by_noise(DIMENSIONS[:2] if quick else DIMENSIONS)
     yield by_projection(PROJECTED[:1] if quick else PROJECTED)
+    yield by_question(20_000 if quick else 1_000_000)
     yield memory([(20_000, 2, 3)] if quick else MEMORY)
     yield start(1 if quick else 3)
 
@@ -157,6 +162,65 @@ def _projected(problem, M):
     return {
         name: lambda name=name: kernels.accumulate(packed[name], all_weights[name], means, covariances)
         for name in packed
+    }
+
+
+def by_question(n_objects):
+    """What is asked about single objects, beside one pass over the same data."""
+    table = Table(
+        f"Questions about each object, N = {n_objects:,}, D = 2, K = 5",
+        "pass: ns per object; the others in passes over the same data, each with the selection and packing of the "
+        "objects; writing: filling new arrays for what denoise returns; apply: values of all columns of xdgmm apply; "
+        f"outlyingness: of one of {DRAWN} objects, with {DRAWS} draws for each",
+    )
+    for n_threads in (1, 2):
+        xdgmm.set_num_threads(n_threads)
+        for noise, (mixture, observations) in _asked(make(n_objects, 2, 5, "mild")).items():
+            seconds = race(_questions(mixture, observations), 3)
+            one = seconds.pop("pass")
+            ratios = {question: time / one for question, time in seconds.items()}
+            table.rows.append({"noise": noise, "threads": n_threads, "pass": one / n_objects * 1e9, **ratios})
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def _asked(problem):
+    rng = np.random.default_rng(3)
+    values, noise = problem.values, problem.noise
+    mixture = GaussianMixture(*problem.truth)
+    holes = np.where(rng.random(values.shape) < 0.05, np.nan, values)
+    holes[:, 0] = values[:, 0]
+    R = rng.standard_normal((len(values), 1, 2))
+    box = Background(values.min(axis=0), values.max(axis=0), fraction=0.1, of="measured values")
+    beside = replace(mixture, weights=0.9 * mixture.weights, background=box)
+    full = Observations.with_covariances(values, noise)
+    errors = np.sqrt(np.diagonal(noise, axis1=1, axis2=2))
+    seen = np.einsum("nij,nj->ni", R, values)
+    return {
+        "none": (mixture, Observations.exact(values)),
+        "diagonal": (mixture, Observations.with_standard_errors(values, errors)),
+        "full": (mixture, full),
+        "missing": (mixture, Observations.with_covariances(holes, noise)),
+        "projections": (mixture, Observations.with_standard_errors(seen, errors[:, :1], projections=R)),
+        "background": (beside, full),
+    }
+
+
+def _questions(mixture, observations):
+    data = pack_beside(observations, mixture.background)
+    parameters = mixture.all_weights, mixture.means, mixture.covariances
+    N, D = len(observations), mixture.n_dimensions
+    few = observations.select(slice(0, N // DRAWN))
+    return {
+        "pass": lambda: data.accumulate(*parameters),
+        "writing": lambda: (np.full((N, D), 0.5), np.full((N, D, D), 0.5)),
+        "packing": lambda: pack_beside(observations, mixture.background),
+        "denoise": lambda: objects.denoise(mixture, observations, progress="never"),
+        "memberships": lambda: objects.memberships(mixture, observations),
+        "likelihoods": lambda: objects.log_likelihoods(mixture, observations),
+        "distances": lambda: objects.distances(mixture, observations),
+        "apply": lambda: sum(len(block) for block in objects.ObjectColumns(mixture, observations).blocks("never")),
+        "outlyingness": lambda: objects.outlyingness(mixture, few, n_samples=DRAWS, rng=0, progress="never"),
     }
 
 
