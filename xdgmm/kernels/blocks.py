@@ -171,7 +171,7 @@ class Blocks:
                 totals[i] = omega.sum(), omega.sum() * values.shape[1]
                 present = None if complete else np.isfinite(values[own])
                 if present is not None:
-                    totals[i, 1] = omega @ present.sum(axis=1)
+                    totals[i, 1] = (omega @ present).sum()
                 measurements.fill(data[part.start // LANES : -(-part.stop // LANES)], own, present, omega, layout)
                 if presence is not None:
                     presence[part] = present
@@ -424,7 +424,7 @@ class _Measurements:
         filled = np.stack([place, i, j]), np.column_stack([factors[i], factors[j]]), squared, location, factors
         packing.fill(values, numbers, *filled, omega, bool(layout.missing), target)
         if self.background is not None:
-            n_present = np.full(len(omega), M) if present is None else present.sum(axis=1)
+            n_present = np.full(len(omega), M) if present is None else _count(present)
             _fill_row(target, -1, _log2_densities(self.background[rows], n_present), len(omega))
 
     def columns(self, rows: Rows, present: Bools, omega: Floats, layout: Layout) -> Iterator[NDArray[Any]]:
@@ -453,6 +453,11 @@ def _empty_blocks(n_objects: int, layout: Layout) -> Floats:
     data = aligned((-(-n_objects // LANES), background_row(layout) + len(layout.background), LANES))
     data[-1, [row for row, (i, j) in enumerate(_noise_rows(layout)) if i == j], :] = 1.0
     return data
+
+
+def _count(present: Bools) -> NDArray[np.int_]:
+    """Number of values present of each object (n,)."""
+    return sum(present.T, start=np.zeros(len(present), int))
 
 
 def _fill(target: Floats, columns: Iterator[NDArray[Any]], n_objects: int) -> None:

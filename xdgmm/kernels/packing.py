@@ -51,19 +51,25 @@ def fill(
     """
     n, M = values.shape
     n_noise = places.shape[1]
-    for i in range(n):
-        b, lane = i // LANES, i % LANES
-        for row in range(n_noise):
-            element = noise[i, places[0, row]] * noise_factors[row, 0]
-            element = element * element if squared else element * noise_factors[row, 1]
-            if masked and not (math.isfinite(values[i, places[1, row]]) and math.isfinite(values[i, places[2, row]])):
-                element = 0.0
-            data[b, row, lane] = element
+    first, mask = n_noise, n_noise + M + 1
+    for b in range((n + LANES - 1) // LANES):
+        start, count = b * LANES, min(LANES, n - b * LANES)
         for a in range(M):
-            value, present = (values[i, a] - location[a]) * factors[a], 1.0
-            if masked:
-                if not math.isfinite(values[i, a]):
-                    value, present = 0.0, 0.0
-                data[b, n_noise + M + 1 + a, lane] = present
-            data[b, n_noise + a, lane] = value
-        data[b, n_noise + M, lane] = omega[i]
+            for lane in range(count):
+                measured = values[start + lane, a]
+                value = (measured - location[a]) * factors[a]
+                if masked:
+                    present = math.isfinite(measured)
+                    value = value if present else 0.0
+                    data[b, mask + a, lane] = 1.0 if present else 0.0
+                data[b, first + a, lane] = value
+        for lane in range(count):
+            data[b, first + M, lane] = omega[start + lane]
+        for row in range(n_noise):
+            place, one, other = places[0, row], mask + places[1, row], mask + places[2, row]
+            for lane in range(count):
+                element = noise[start + lane, place] * noise_factors[row, 0]
+                element = element * element if squared else element * noise_factors[row, 1]
+                if masked:
+                    element = element if data[b, one, lane] * data[b, other, lane] > 0.0 else 0.0
+                data[b, row, lane] = element

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.basics.arrays import in_any_column
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.basics.units import difference_unit
@@ -126,7 +127,9 @@ class ObjectColumns:
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))
         values.extend(_correlation(covariance, *pair) for pair in combinations(range(mean.shape[1]), 2))
-        measured = block.present.any(axis=1)
+        measured = in_any_column(block.present)
+        if measured.all():
+            return values
         return [np.where(measured, each, MISSING if each is component else np.nan) for each in values]
 
 

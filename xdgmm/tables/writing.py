@@ -160,15 +160,19 @@ def append_columns(
 def _with_columns(
     table: QTable, columns: Sequence[Column], blocks: Iterable[Sequence[NDArray[Any]]], *, fits: bool
 ) -> Table:
-    from astropy.table import MaskedColumn, Table
+    from astropy import table as astropy_table
 
-    table = Table(table, copy=False)
+    table = astropy_table.Table(table, copy=False)
     arrays = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     for column, values in zip(columns, arrays, strict=True):
         mask = values == MISSING if column.whole else np.isnan(values)
         named = {"unit": column.unit, "description": column.description}
         existing = [name for name in table.colnames if name.casefold() == column.name.casefold()]
-        table[(existing or [column.name])[0]] = MaskedColumn(values, mask=mask, **named)
+        if fits or mask.any():
+            new = astropy_table.MaskedColumn(values, mask=mask, **named)
+        else:  # astropy writes it as text in a third of the time
+            new = astropy_table.Column(values, **named)
+        table[(existing or [column.name])[0]] = new
     if fits:
         check_number(len(table.colnames))
     return table
