@@ -11,6 +11,9 @@ from scipy.stats import chi2
 
 from xdgmm import Observations
 from xdgmm.diagnostics import check
+from xdgmm.diagnostics.error_profile import ErrorProfile, HigherPointError
+from xdgmm.diagnostics.groups import groups_by, one_group
+from xdgmm.diagnostics.noise_parameters import NoiseParameters
 from xdgmm.errors import XdgmmWarning
 from xdgmm.fitting import Model, Problem, Settings, fit
 from xdgmm.uncertainty import bootstrap, laplace, width_limit
@@ -29,6 +32,11 @@ SAMPLES, RESAMPLED_SIZES, RESAMPLED_SAMPLES, RESAMPLES = 400, (20, 200), 50, 100
 FEW_SIZES, FEW_RATIOS = (5, 8, 20), (1.0, 3.0)
 PRECISE = np.array([0.3] * 2 + [4.0] * 6)  # errors of eight objects, of which two carry the information on a sigma of 2
 SIMULATED = 4000  # samples behind each answer whether an interval or a limit covers
+SCALE_CELLS = [
+    (what, truth, N)
+    for N in (50, 200)
+    for what, truth in (("factor", 1.5), ("factor of half", 1.5), ("floor of half", 1.0), ("floor of half", 0.0))
+]
 SEED = 68_95
 
 
@@ -65,6 +73,13 @@ def measure(*, quick):
         "apart, errors of half a sigma and more, residuals also tested along a further column; 79 simulations each; "
         "5 are promised",
         [_row_of_checks(tries), _row_of_checks_of_two(tries)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals of `error_scale`, {tries} samples each",
+        "one Gaussian of sigma 1, errors log-uniform from .3 to 3; factor 1.5 on all, or on those of half the objects, "
+        "or a floor of 1 or of 0 beneath these; at 0: the best factor or floor is zero; limit: one-sided, 95%",
+        [_row_of_error_scale(*cell, tries) for cell in (SCALE_CELLS[:4] if quick else SCALE_CELLS)],
         markdown=True,
     )
     yield Table(
@@ -226,6 +241,41 @@ def _row_of_checks_of_two(tries):
         found = check(result, observations, against=further, n_simulations=79, rng=seed, progress="never")
         refused += not found.passed
     return {"K": 2, "D": 2, "N": 150, "not passed": percent(refused, tries)}
+
+
+def _row_of_error_scale(what, truth, n_objects, tries):
+    """Coverage of a factor on all errors, or of a factor or floor of one half of the objects."""
+    rng = np.random.default_rng([SEED, n_objects, round(10 * truth), len(what)])
+    each = []
+    for _ in range(tries):
+        e = np.exp(rng.uniform(np.log(0.3), np.log(3.0), n_objects))
+        second = np.arange(n_objects) % 2 == 1
+        true = {"factor": truth * e, "factor of half": np.where(second, truth * e, e)}
+        noise = true.get(what, np.where(second, np.hypot(e, truth), e)) * rng.normal(size=n_objects)
+        observations = Observations.with_standard_errors(rng.normal(size=n_objects) + noise, e)
+        each.append(_covered_by_error_scale(observations, None if what == "factor" else second, what, truth))
+    counts = {name: sum(one[name] for one in each) for name in each[0]}
+    return {"what": what, "truth": truth, "N": n_objects, **{name: percent(n, tries) for name, n in counts.items()}}
+
+
+def _covered_by_error_scale(observations, groups, what, truth):
+    result = fit(observations)
+    problem = Problem.of(result.mixture, observations, result.model)
+    counts = observations.counts
+    chosen = one_group(counts) if groups is None else groups_by(groups, counts, reference=False)
+    parameters = NoiseParameters(problem, chosen, "jitter" if what == "floor of half" else "factor")
+    profile = ErrorProfile(parameters, problem.standardised(result.mixture), lambda: None)
+    profile.find_maximum()
+    scale = problem.scaling.measured_scale[0] if what == "floor of half" else 1.0
+    try:
+        height = profile.of_one(0).at(truth / scale)
+    except HigherPointError as higher:
+        profile.find_maximum(higher.point)
+        height = higher.point.height
+    deviance, value = 2 * (profile.best.height - height), np.sqrt(profile.best.phi[0]) * scale
+    found = {"at 0": value == 0}
+    found |= {label: deviance < chi2.ppf(level, 1) for label, level in LEVELS.items()}
+    return found | {"limit": truth <= value or deviance < LIMIT}
 
 
 def _mean(mixture):

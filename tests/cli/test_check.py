@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import Table
 
 from xdgmm import GaussianMixture, Observations
-from xdgmm.diagnostics import check
+from xdgmm.diagnostics import check, error_scale
 
 from .conftest import run
 
@@ -63,3 +63,23 @@ def test_columns_and_names_of_the_table_are_used_and_a_report_is_written(tmp_pat
     assert refused.returncode == 2
     assert "no column 'magnitude'; did you mean 'mag'?" in refused.stderr
     assert "is the table" in run("check", "m.fits", "t.fits", "--report", "t.fits", "--overwrite", cwd=tmp_path).stderr
+
+
+def test_errors_are_scaled_as_in_python(tmp_path):
+    rng = np.random.default_rng(5)
+    e = np.exp(rng.uniform(-1.0, 1.0, 120))
+    telescope = np.where(np.arange(120) % 3 == 0, "NTT", "WHT")
+    wrong = np.where(telescope == "NTT", 3.0, 1.0) * e
+    table = Table({"v": 0.5 * rng.normal(size=120) + wrong * rng.normal(size=120), "v_error": e, "tel": telescope})
+    table.write(tmp_path / "t.fits")
+    run("fit", "t.fits", "--columns", "v", "--output", "m.fits", cwd=tmp_path)
+    arguments = ("check", "m.fits", "t.fits", "--simulations", "19", "--error-scale", "factor", "--by", "tel")
+    found = json.loads(run(*arguments, "--json", cwd=tmp_path).stdout)["error_scale"]
+    mixture = GaussianMixture.read(tmp_path / "m.fits")
+    expected = error_scale(mixture, Observations.from_table(table, "v"), by=telescope)
+    assert found["gain"] == expected.gain
+    assert expected.verdict.splitlines()[0] in " ".join(found["verdict"])
+    assert "times too small" in run(*arguments, cwd=tmp_path).stdout
+    alone = run("check", "m.fits", "t.fits", "--by", "tel", cwd=tmp_path)
+    assert alone.returncode == 2
+    assert "--error-scale" in alone.stderr

@@ -285,7 +285,7 @@ def test_the_verdict_says_what_is_wrong_and_the_width(factor, says):
     assert "sigma is then" in found.verdict
     assert found.factor_low < factor < found.factor_high or abs(found.factor - factor) < 0.2 * factor
     assert str(found).startswith("\n group")
-    assert found._repr_html_() == f"<pre>{str(found).replace(chr(39), '&#x27;')}</pre>"
+    assert "<table" in found._repr_html_()
     with pytest.raises(AttributeError, match="kind='factor'"):
         found.jitter  # noqa: B018
 
@@ -430,7 +430,7 @@ def test_too_many_groups_and_unknown_columns_are_refused():
     model = XDGMM().fit(table)
     with pytest.raises(InputError, match="60 different labels"):
         error_scale(model, table, by="name")
-    with pytest.raises(InputError, match="no such column, only v, e_v, name"):
+    with pytest.raises(InputError, match=r"no column 'telescope'.*v, e_v, name"):
         error_scale(model, table, by="telescope")
 
 

@@ -53,7 +53,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 PAGES = [
     ("lines.md", 5),
-    ("intrinsic_widths.md", 11),
+    ("intrinsic_widths.md", 13),
     ("migrating.md", 7),
     ("models.md", 7),
     ("objects.md", 5),

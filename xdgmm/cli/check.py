@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xdgmm.errors import OutputError
+from xdgmm.errors import InputError, OutputError
 
 from .fit_report import observations_and_table
 from .interrupts import interrupts
@@ -31,7 +32,14 @@ from .options import (
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
-    from xdgmm.diagnostics import Check
+    from xdgmm.diagnostics import Check, ErrorScale
+
+
+class Changes(StrEnum):
+    """How errors may be wrong."""
+
+    FACTOR = "factor"
+    JITTER = "jitter"
 
 
 def check(
@@ -57,6 +65,14 @@ def check(
     object_names: Annotated[
         str | None, typer.Option(help="Column of the names of the objects.", metavar="NAME")
     ] = None,
+    error_scale: Annotated[
+        Changes | None,
+        typer.Option(help="Fit a factor on the errors too, or a floor (jitter) beneath those of groups."),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Column of the groups, such as the instrument, for --error-scale.", metavar="NAME"),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write the check here: .html, or the table of the tests, .ecsv or .fits.")
     ] = None,
@@ -73,7 +89,13 @@ def check(
     from xdgmm import diagnostics
     from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
     from xdgmm.mixture import GaussianMixture
+    from xdgmm.tables.columns import find_column
+    from xdgmm.tables.table_types import named_columns
 
+    if by is not None and error_scale is None:
+        raise InputError(
+            "--by names groups for --error-scale, which was not given; add --error-scale factor, or jitter"
+        )
     _check_output(report, (model, "the model"), (table, "the table"), overwrite=overwrite)
     mixture = GaussianMixture.read(model)
     observations, contents = observations_and_table(
@@ -92,17 +114,25 @@ def check(
         "against": columns_of_table(None if against is None else parse_names(against), contents),
         "object_names": names_of_objects(object_names, contents),
     }
+    labels = None if by is None else contents[find_column(named_columns(contents), by)]
     del contents
     found = diagnostics.check(
         mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
     )
     for part in found.report():
         printer.print(escaped(part) if isinstance(part, str) else part)
+    scale = None
+    if error_scale is not None:
+        scale = diagnostics.error_scale(
+            mixture, observations, by=labels, kind=error_scale.value, progress=printer.progress
+        )
+        for part in scale.report():
+            printer.print(escaped(part) if isinstance(part, str) else part)
     if report is not None:
         found.write(report, overwrite=overwrite)
         interrupts.written.append(report)
         printer.print(f"wrote {escaped(report)}")
-    printer.print_json(_as_json(found, report))
+    printer.print_json(_as_json(found, report) | ({} if scale is None else {"error_scale": _scale_as_json(scale)}))
     raise typer.Exit(0 if found.passed else 1)
 
 
@@ -117,6 +147,18 @@ def _check_output(report: Path | None, *read: tuple[Path, str], overwrite: bool)
     for path, what in read:
         if report.resolve() == path.resolve():
             raise OutputError(f"'{path}' is {what} that is read; write to another file")
+
+
+def _scale_as_json(scale: ErrorScale) -> dict[str, Any]:
+    """The factors or floors, and the widths with them."""
+    tables = {"errors": scale.table, "widths": scale.widths}
+    return {
+        "kind": scale.kind,
+        "gain": scale.gain,
+        "p_value": scale.p_value,
+        "verdict": scale.verdict.splitlines(),
+        **{name: {**table_as_json(table), "meta": finite(dict(table.meta))} for name, table in tables.items()},
+    }
 
 
 def _as_json(found: Check, report: Path | None) -> dict[str, Any]:

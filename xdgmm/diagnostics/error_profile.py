@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from xdgmm.basics.quantiles import chi_squared_quantile
+from xdgmm.errors import DegenerateError
 from xdgmm.fitting import solvers
 from xdgmm.fitting.objective import parameters as all_parameters
 from xdgmm.uncertainty.likelihood_ratio import crossings, one_sided_quantile
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-TOLERANCE, PASSES = 1e-7, 300  # nats to which the mixture is maximised at each point, and passes for that
+TOLERANCE, PASSES = 1e-7, 200  # nats to which the mixture is maximised at each point, and passes for that
 SLOPE, SLOPE_OF_PROFILE = 1e-5, 1e-3  # per standard error, at which the maximum, or a point of a profile, is found
+FAR = 1e-2  # predicted gain in nats of a fit that has not come near its maximum
+MOST_FAILURES = 60  # fits that collapse, or have not come near
 ROUNDS, STEPS = 8, 60  # of that search, and steps of each
 HIGHER = 1e-5  # nats by which a point of a profile must exceed the maximum to take its place
 LOWER = 5.0  # nats by which a point of the coarse grid may lie below the maximum known, and lead to a higher one
@@ -98,7 +101,7 @@ class ErrorProfile:
         self.parameters, self.report = parameters, report
         self.fitted = mixture
         self.farthest = np.minimum(parameters.farthest, LARGEST if parameters.kind == "factor" else np.inf)
-        self.collapses = False
+        self.collapses, self.failures = False, 0
         self.scanned: dict[int, list[tuple[float, float]]] = {}
         self.sizes = parameters.problem.data.effective_sizes(*all_parameters(mixture))
         self.unchanged = self.solve(parameters.unchanged, [mixture])
@@ -119,15 +122,27 @@ class ErrorProfile:
             try:
                 solution = problem.maximise(lifted, TOLERANCE, PASSES, data=data)
             except solvers.CollapseError:
+                self._count_failure()
                 continue
             height, mixture = solution.statistics.objective, solution.mixture
             if np.isfinite(height) and height > best.height and not self._follows_chance(mixture, data):
                 best = Point(phi, float(height), mixture)
             if not solution.outcome.converged:  # other starts would take as long
+                if solution.predicted_gain > FAR:
+                    self._count_failure()
                 break
         self.collapses |= not np.isfinite(best.height)
         self.report()
         return best
+
+    def _count_failure(self) -> None:
+        """Raise if there are too many."""
+        self.failures += 1
+        if self.failures > MOST_FAILURES:
+            raise DegenerateError(
+                "with many of the errors that were tried the mixture has no maximum, or hardly reaches it: it has too "
+                "many parameters for these data; fit fewer components"
+            )
 
     def _follows_chance(self, mixture: GaussianMixture, data: Data) -> bool:
         """Has a component shrunk to fewer objects than its covariance needs?

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.units import difference_unit
-from xdgmm.tables.printing import as_text, brief, compact, empty_table, plain, upper_limit
+from xdgmm.tables.printing import as_html, as_text, brief, compact, empty_table, plain, upper_limit
 from xdgmm.tables.report import Column, build_table
 from xdgmm.text import printable
 
@@ -107,14 +107,17 @@ class ErrorScale:
 
     def __str__(self) -> str:
         """The factors or floors, the verdict, and the widths."""
-        return as_text(self.rich_table(), self.verdict, "", self.rich_widths())
+        return as_text(*self.report())
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from html import escape
+    def report(self) -> list[Table | str]:
+        """What is printed: tables of rich, and text."""
+        return [self.rich_table(), self.verdict, "", self.rich_widths()]
 
-        return f"<pre>{escape(str(self))}</pre>"
+    def _repr_html_(self) -> str:
+        """The same for notebooks."""
+        return as_html(*self.report())
 
     @property
     def verdict(self) -> str:

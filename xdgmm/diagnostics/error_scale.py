@@ -14,6 +14,8 @@ from xdgmm.errors import DegenerateError, InputError, KindError, NotFittedError
 from xdgmm.fitting import FitResult, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors
+from xdgmm.tables.columns import find_column
+from xdgmm.tables.table_types import named_columns
 from xdgmm.text import printable
 
 from .error_profile import RESTARTS, ErrorProfile, HigherPointError
@@ -182,17 +184,11 @@ def _labels(X: Any, by: Any) -> Any:
     """The labels of the objects: those given, or a column of a table."""
     if not isinstance(by, str):
         return by
-    columns = getattr(X, "colnames", getattr(X, "columns", None))
-    if columns is None:
+    if not (hasattr(X, "columns") and (hasattr(X, "colnames") or hasattr(X, "to_numpy"))):
         raise InputError(
             f"`by` is {by!r}, but X has no columns to look it up in; give one label for each object, as an array"
         )
-    if by not in list(columns):
-        raise InputError(
-            f"`by` is {by!r}, but X has no such column, only {printable(', '.join(map(str, columns)))}; give one of "
-            "these, or an array of labels"
-        )
-    return X[by]
+    return X[find_column(named_columns(X), by)]
 
 
 def _check_errors(parameters: NoiseParameters) -> None:
