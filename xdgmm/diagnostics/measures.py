@@ -133,7 +133,8 @@ def _of_errors(
     variances = observations.noise_model.variances
     shares = _noise_shares(mixture, observations)
     members = memberships(mixture, observations)[:, : mixture.n_components].T
-    of_components = scores[None] if members.min() == 1.0 else component_residuals(mixture, observations)
+    single = mixture.all_weights.size == 1
+    of_components = scores[None] if single else component_residuals(mixture, observations)
     M = scores.shape[1]
     for j, name in enumerate(column_names(observations.names, M)):
         used = np.isfinite(scores[:, j]) & np.isfinite(variances[:, j]) & (weights[:, j] > 0)

@@ -29,7 +29,7 @@ def unusual_table(unusual: QTable) -> Table:
     """The least probable objects; an exclamation mark where the p-value is far below what is expected of so many."""
     named = ["name"] if "name" in unusual.colnames else []
     residuals = [name for name in unusual.colnames if name.startswith("residual_")]
-    several = bool((np.asarray(unusual["membership"]) < 1).any())
+    several = unusual.meta["n_components"] > 1
     headings = ["row", *named, "p", "expected", "chi²", "residuals", *(["component", "membership"] * several), ""]
     table = empty_table(headings, left=("name", ""))
     for row in unusual:

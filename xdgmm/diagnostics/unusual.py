@@ -127,7 +127,7 @@ def unusual_objects(
     for name, of_column in zip(names_of_columns, scores.T, strict=True):
         columns.append(Column(f"residual_{name}", f"residual of {name}, standard normal in the model", format=".3g"))
         values[f"residual_{name}"] = of_column
-    return build_table(columns, values, meta={"n_objects": int(counted.size)})
+    return build_table(columns, values, meta={"n_objects": int(counted.size), "n_components": mixture.all_weights.size})
 
 
 class _Described(NamedTuple):
