@@ -53,6 +53,8 @@ def test_columns_and_names_of_the_table_are_used_and_a_report_is_written(tmp_pat
     found = run(*arguments, cwd=tmp_path)
     assert found.returncode == 1
     assert "trend of v with mag" in found.stdout
+    assert "\\n" not in found.stdout
+    assert "\nwith the linear trend of v along mag taken out: sigma is" in found.stdout
     for text in (found.stdout, (tmp_path / "check.html").read_text(encoding="utf-8")):
         assert re.search(r"\[\d+\]", text)
     assert run(*arguments, cwd=tmp_path).stderr.startswith("error: cannot write 'check.html'")

@@ -49,6 +49,7 @@ def test_one_more_component_parts_two_clumps():
     assert all(abs(row["sigma"] - 1.0) < 3.5 * row["sigma_error"] for row in rows)
     assert all(row["remaining"] == "" for row in rows)
     assert not rows_of(found, "a background")
+    assert (np.diff(found.remedies["bic_change"]) >= 0).all()
 
 
 def test_one_error_for_all_shows_the_bias_of_errors_that_follow_the_values():

@@ -120,7 +120,8 @@ def check(
         mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
     )
     for part in found.report():
-        printer.print(escaped(part) if isinstance(part, str) else part)
+        for line in part.split("\n") if isinstance(part, str) else [part]:
+            printer.print(escaped(line) if isinstance(line, str) else line)
     scale = None
     if error_scale is not None:
         scale = diagnostics.error_scale(

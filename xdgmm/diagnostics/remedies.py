@@ -66,7 +66,8 @@ def try_remedies(
     -------
     QTable
         One row for each remedy, component and axis: remedy, component, axis, weight, mean, sigma, sigma_error, gain,
-        bic_change, remaining.  ``meta["sentences"]`` says of each remedy what the widths are with it.
+        bic_change, remaining, those that help most first.  ``meta["sentences"]`` says of each remedy what the widths
+        are with it.
 
     Notes
     -----
@@ -79,13 +80,15 @@ def try_remedies(
     observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, model=model)
     values: dict[str, list[Any]] = {column.name: [] for column in COLUMNS}
-    sentences = []
+    compared = []
     for remedy in _fits(mixture, observations, model, list(wrong), shape=shape, against=against or {}):
         before = total_log_likelihood(mixture, observations.select(remedy.rows))
-        found = Compared(mixture, errors, remedy, before + sum(model.log_priors(mixture).values()), model)
-        sentences.append(found.sentence())
+        compared.append(Compared(mixture, errors, remedy, before + sum(model.log_priors(mixture).values()), model))
+    compared.sort(key=lambda each: each.bic_change if each.remedy.comparable else -np.inf)
+    for found in compared:
         for name, column in found.rows().items():
             values[name].extend(column)
+    sentences = [found.sentence() for found in compared]
     same = len(set(mixture.units)) == 1 and mixture.units[0] is not None
     units = {"width": difference_unit(mixture.units[0]) if same else None, "mean": mixture.units[0] if same else None}
     return build_table(COLUMNS, _arrays(values), units=units, meta={"sentences": sentences})
