@@ -58,9 +58,11 @@ def test_columns_and_names_of_the_table_are_used_and_a_report_is_written(tmp_pat
     for text in (found.stdout, (tmp_path / "check.html").read_text(encoding="utf-8")):
         assert re.search(r"\[\d+\]", text)
     assert run(*arguments, cwd=tmp_path).stderr.startswith("error: cannot write 'check.html'")
-    document = json.loads(run(*arguments, "--overwrite", "--json", cwd=tmp_path).stdout)
+    document = json.loads(run(*arguments, "--plot", "check.png", "--overwrite", "--json", cwd=tmp_path).stdout)
     assert document["unusual"]["rows"][0]["name"].startswith("[")
-    assert document["written"] == ["check.html"]
+    assert document["written"] == ["check.html", "check.png"]
+    assert (tmp_path / "check.png").stat().st_size > 10_000
+    assert "must end" in run("check", "m.fits", "t.fits", "--plot", "check.txt", cwd=tmp_path).stderr
     refused = run("check", "m.fits", "t.fits", "--against", "magnitude", cwd=tmp_path)
     assert refused.returncode == 2
     assert "no column 'magnitude'; did you mean 'mag'?" in refused.stderr

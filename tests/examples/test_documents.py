@@ -61,6 +61,7 @@ PAGES = [
     ("scikit_learn.md", 3),
     ("selection.md", 2),
     ("tables.md", 7),
+    ("trust.md", 2),
 ]
 
 
@@ -115,6 +116,20 @@ def test_pictures_of_line_widths_are_drawn(tmp_path):
     assert min(abs(other - 1) for other in others) > 0.05
     for name in ("one_line", "instrument_error", "population"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_page_on_trust_says_what_its_example_prints(tmp_path, capsys):
+    checks = runpy.run_path(str(ROOT / "examples" / "trust.py"))["main"](tmp_path)
+    assert [name for name, check in checks.items() if check.passed] == ["hydrus1"]
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    printed = " ".join(capsys.readouterr().out.split())
+    quoted = re.findall(r"((?:^> .*\n)+)", page, re.MULTILINE)
+    assert len(quoted) == 4
+    for quote in quoted:
+        assert " ".join(quote.replace("> ", " ").split()) in printed
+    for picture in re.findall(r"pictures/(\w+\.png)", page):
+        assert (tmp_path / picture).stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", NAMES)

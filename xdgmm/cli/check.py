@@ -76,6 +76,9 @@ def check(
     report: Annotated[
         Path | None, typer.Option(help="Write the check here: .html, or the table of the tests, .ecsv or .fits.")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture of residuals and tests here (.png, .pdf, .svg).")
+    ] = None,
     *,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -96,7 +99,8 @@ def check(
         raise InputError(
             "--by names groups for --error-scale, which was not given; add --error-scale factor, or jitter"
         )
-    _check_output(report, (model, "the model"), (table, "the table"), overwrite=overwrite)
+    read = (model, "the model"), (table, "the table")
+    _check_outputs(report, plot, *read, overwrite=overwrite)
     mixture = GaussianMixture.read(model)
     observations, contents = observations_and_table(
         mixture,
@@ -129,25 +133,44 @@ def check(
         )
         for part in scale.report():
             printer.print(escaped(part) if isinstance(part, str) else part)
-    if report is not None:
-        found.write(report, overwrite=overwrite)
-        interrupts.written.append(report)
-        printer.print(f"wrote {escaped(report)}")
-    printer.print_json(_as_json(found, report) | ({} if scale is None else {"error_scale": _scale_as_json(scale)}))
+    written = _write(found, report, plot, mixture.names, overwrite=overwrite)
+    for path in written:
+        printer.print(f"wrote {escaped(path)}")
+    printer.print_json(_as_json(found, written) | ({} if scale is None else {"error_scale": _scale_as_json(scale)}))
     raise typer.Exit(0 if found.passed else 1)
 
 
-def _check_output(report: Path | None, *read: tuple[Path, str], overwrite: bool) -> None:
-    """Refuse a path that cannot be written, or is read."""
-    if report is None:
-        return
+def _check_outputs(report: Path | None, plot: Path | None, *read: tuple[Path, str], overwrite: bool) -> None:
+    """Refuse paths that cannot be written, or are read."""
     from xdgmm.diagnostics.verdict import CHECK_SUFFIXES
     from xdgmm.files import check_output
+    from xdgmm.plotting import PLOT_SUFFIXES
 
-    check_output(report, overwrite=overwrite, suffixes=CHECK_SUFFIXES)
-    for path, what in read:
-        if report.resolve() == path.resolve():
-            raise OutputError(f"'{path}' is {what} that is read; write to another file")
+    for output, suffixes in ((report, CHECK_SUFFIXES), (plot, PLOT_SUFFIXES)):
+        if output is None:
+            continue
+        check_output(output, overwrite=overwrite, suffixes=suffixes)
+        for path, what in read:
+            if output.resolve() == path.resolve():
+                raise OutputError(f"'{path}' is {what} that is read; write to another file")
+
+
+def _write(
+    found: Check, report: Path | None, plot: Path | None, names: tuple[str, ...], *, overwrite: bool
+) -> list[Path]:
+    """Write what is asked for; returns the files."""
+    from xdgmm.plotting import plot_check, save
+
+    written = []
+    if report is not None:
+        found.write(report, overwrite=overwrite)
+        written.append(report)
+        interrupts.written.append(report)
+    if plot is not None:
+        save(plot_check(found, ", ".join(names)), plot, overwrite=overwrite)
+        written.append(plot)
+        interrupts.written.append(plot)
+    return written
 
 
 def _scale_as_json(scale: ErrorScale) -> dict[str, Any]:
@@ -162,7 +185,7 @@ def _scale_as_json(scale: ErrorScale) -> dict[str, Any]:
     }
 
 
-def _as_json(found: Check, report: Path | None) -> dict[str, Any]:
+def _as_json(found: Check, written: list[Path]) -> dict[str, Any]:
     """All tables of a check."""
     tables = {"tests": found.table, "unusual": found.unusual, "influence": found.influence, "remedies": found.remedies}
     return {
@@ -174,5 +197,5 @@ def _as_json(found: Check, report: Path | None) -> dict[str, Any]:
             name: None if table is None else {**table_as_json(table), "meta": finite(dict(table.meta))}
             for name, table in tables.items()
         },
-        "written": [] if report is None else [str(report)],
+        "written": [str(path) for path in written],
     }

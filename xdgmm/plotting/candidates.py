@@ -1,0 +1,108 @@
+"""Picture of the candidates of a choice of the number of components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.text import printable
+
+from .fit import INTRINSIC, OBSERVED
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LABELS = {
+    "bic": "BIC",
+    "aic": "AIC",
+    "aicc": "AICc",
+    "icl": "ICL",
+    "cv": "held-out lnL",
+    "bootstrap": "p against K + 1",
+}
+COLOURS = {"full": INTRINSIC, "tied": "#7570b3", "diag": "#1b9e77", "spherical": "#e7298a"}
+LEVEL = 0.05
+LINEAR = 10.0  # differences up to which the scale is linear: larger ones are decisive
+
+
+def plot_candidates(selection: Any, title: str | None = None) -> Figure:
+    """Draw candidates with different numbers of components, and which was chosen.
+
+    Parameters
+    ----------
+    selection : ModelSelection, EstimatorSelection or QTable
+        What `select` returned, or its table, also read again (`xdgmm.selection.table_of`).
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Above, the log-likelihood of each candidate relative to the first.  Below, the criterion: relative to the best
+        one with the standard error of the difference ("cv"), the p-value with the level .05 ("bootstrap"), or relative
+        to the lowest.  One colour for each covariance type; a ring stands around the chosen candidate.
+
+    Raises
+    ------
+    InputError
+        If this is no selection of candidates, or none of them was fitted.
+
+    Examples
+    --------
+    >>> from xdgmm import datasets, select
+    >>> from xdgmm.plotting import plot_candidates
+    >>> stars = datasets.load("hydrus1")
+    >>> found = select(stars["v"], Xerr=stars["e_v"], n_components=range(1, 4), random_state=0)
+    >>> figure = plot_candidates(found, "Hydrus I")
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    table: QTable = getattr(selection, "table", selection)
+    if "log_likelihood" not in getattr(table, "colnames", ()) or "criterion" not in table.meta:
+        raise InputError(
+            "`selection` is no table of candidates; give what `select` returned, or `xdgmm.selection.table_of(mixture)`"
+        )
+    if not np.isfinite(table["log_likelihood"]).any():
+        raise InputError("no candidate of this table was fitted, so there is nothing to draw")
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    first = table["log_likelihood"][np.flatnonzero(np.isfinite(table["log_likelihood"]))[0]]
+    top.set_ylabel("lnL relative to the first")
+    _lines(top, table, np.asarray(table["log_likelihood"]) - first)
+    if len(set(table["covariance_type"])) > 1:
+        top.legend(frameon=False, fontsize=9)
+    _criterion(bottom, table, str(table.meta["criterion"]))
+    bottom.set_xlabel("number of components")
+    bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if title:
+        figure.suptitle(printable(title), parse_math=False)
+    return figure
+
+
+def _criterion(axes: Axes, table: QTable, criterion: str) -> None:
+    errors = None
+    if criterion == "bootstrap":
+        values = np.asarray(table["p_value"])
+        axes.axhline(LEVEL, color="#666666", lw=0.8, ls="--")
+        axes.set_ylabel(LABELS[criterion])
+    else:
+        values = np.asarray(table[criterion])
+        values = values - (np.nanmax(values) if criterion == "cv" else np.nanmin(values))
+        errors = np.asarray(table["cv_error"]) if criterion == "cv" else None
+        axes.set_yscale("symlog", linthresh=LINEAR)  # candidates that nearly tie, and those far away
+        axes.set_ylabel(f"{LABELS[criterion]} relative to the best")
+    _lines(axes, table, values, errors)
+    chosen = int(table.meta["chosen"])
+    axes.plot(table["n_components"][chosen], values[chosen], "o", ms=13, mfc="none", mec=OBSERVED, mew=1.6)
+
+
+def _lines(axes: Axes, table: QTable, values: Any, errors: Any = None) -> None:
+    K, kinds = np.asarray(table["n_components"]), np.asarray(table["covariance_type"])
+    for kind in dict.fromkeys(kinds.tolist()):
+        own = kinds == kind
+        error = None if errors is None else np.nan_to_num(errors[own])
+        axes.errorbar(K[own], values[own], error, fmt="o-", ms=4, lw=1, color=COLOURS.get(kind, INTRINSIC), label=kind)

@@ -1,0 +1,96 @@
+"""Pictures of a check: residuals beside what the model lets expect, and how far out each test is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xdgmm.errors import InputError
+from xdgmm.text import printable
+
+from .fit import INTRINSIC, OBSERVED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from xdgmm.diagnostics import Check
+
+EXPECTED = "#c9d7e8"
+
+
+def plot_check(check: Check, title: str | None = None) -> Figure:
+    """Draw a check of a fit.
+
+    Parameters
+    ----------
+    check : Check
+        What `model.check` returned.
+    title : str, optional
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Left: quantiles of the residuals against those of a normal distribution, and the band that holds 95% of samples
+        of the model.  If model and errors are right the points follow the diagonal; steeper ends are heavy tails.
+        Right: the effect of each test, in standard deviations of samples of the model about their mean, with the range
+        of 95% of these.
+
+    Raises
+    ------
+    InputError
+        If the check has no quantiles or simulations: it was read from a file.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, datasets
+    >>> from xdgmm.plotting import plot_check
+    >>> stars = datasets.load("hydrus1")
+    >>> check = XDGMM().fit(stars["v"], Xerr=stars["e_v"]).check(stars["v"], Xerr=stars["e_v"], n_simulations=39)
+    >>> figure = plot_check(check, "Hydrus I")
+    """
+    from matplotlib.figure import Figure
+
+    if check.quantiles is None or len(check.simulated) == 0:
+        raise InputError("this check keeps no samples of the model, so there is nothing to draw; check the fit again")
+    figure = Figure(figsize=(9.5, max(3.8, 0.32 * len(check.table) + 1.4)), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1))
+    _quantiles(left, check)
+    _tests(right, check)
+    if title:
+        figure.suptitle(printable(title), parse_math=False)
+    return figure
+
+
+def _quantiles(axes: Axes, check: Check) -> None:
+    q = check.quantiles
+    assert q is not None
+    axes.fill_between(q["expected"], q["low"], q["high"], color=EXPECTED, lw=0, label="95% of samples of the model")
+    ends = np.array([q["expected"][0], q["expected"][-1]])
+    axes.plot(ends, ends, color="#666666", lw=0.8, label="normal")
+    axes.plot(q["expected"], q["residual"], ".", ms=4, color=INTRINSIC, label="residuals")
+    axes.set_xlabel("normal quantile")
+    axes.set_ylabel("residual")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+
+
+def _tests(axes: Axes, check: Check) -> None:
+    """Effects in units of the scatter of the samples; tests that do not pass are marked by their colour."""
+    names, y = list(map(str, check.table["name"])), np.arange(len(check.table))[::-1]
+    centre = np.nanmean(check.simulated, axis=0)
+    scatter = np.nanstd(check.simulated, axis=0)
+    scatter = np.where(scatter > 0, scatter, 1.0)
+    low, high = (np.nanquantile(check.simulated, [0.025, 0.975], axis=0) - centre) / scatter
+    shown = np.arcsinh((np.asarray(check.table["effect"], dtype=float) - centre) / scatter)
+    axes.barh(y, np.arcsinh(high) - np.arcsinh(low), left=np.arcsinh(low), height=0.55, color=EXPECTED)
+    failed = np.isin(names, [str(name) for name in check.failed["name"]])
+    for which, colour, label in ((~failed, INTRINSIC, "as expected"), (failed, OBSERVED, "does not pass")):
+        if which.any():
+            axes.plot(shown[which], y[which], "o", ms=5, color=colour, label=label)
+    axes.set_yticks(y, [printable(name) for name in names], fontsize=9, parse_math=False)
+    reach = float(np.sinh(np.abs([*axes.get_xlim()]).max()))
+    ticks = [tick for tick in (-1000, -100, -10, -3, -1, 0, 1, 3, 10, 100, 1000) if abs(tick) <= reach]
+    axes.set_xticks(np.arcsinh(ticks), [str(tick) for tick in ticks])
+    axes.set_xlabel("standard deviations of samples of the model")
+    axes.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
