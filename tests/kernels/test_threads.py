@@ -182,3 +182,22 @@ def test_a_worker_of_multiprocessing_uses_one_thread_and_can_fit(method, tmp_pat
         check=False,
     )
     assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_a_task_that_starts_tasks_runs_them_itself(monkeypatch):
+    monkeypatch.setattr(threads, "LEAST_WORK", 1.0)
+    xdgmm.set_num_threads(2)
+    seen = []
+
+    def inner(first, last):
+        seen.append((first, last, threading.get_ident()))
+
+    def outer(_first, _last):
+        here = threading.get_ident()
+        threads.run_in_threads(inner, 8, 1e9)
+        assert (0, 8, here) in seen
+
+    threads.run_in_threads(outer, 4, 1e9)
+    assert len(seen) == 2
+    threads.run_in_threads(inner, 8, 1e9)  # outside of tasks they are shared out again
+    assert {ends[:2] for ends in seen[2:]} == {(0, 4), (4, 8)}

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, kstest, norm
 
-from xdgmm import Background, GaussianMixture, Observations
+from xdgmm import Background, GaussianMixture, Observations, set_num_threads
 from xdgmm.errors import InputError
+from xdgmm.objects import denoise
 from xdgmm.prediction import distances, memberships, outlyingness
 
 GAUSSIAN = GaussianMixture([1.0], [[1.0, 2.0]], [[[2.0, 0.5], [0.5, 1.0]]])
@@ -136,3 +137,20 @@ def test_draws_are_counted_in_positive_integers(n_samples):
 def test_without_an_exact_answer_the_number_of_draws_is_asked_for():
     with pytest.raises(InputError, match="draws"):
         outlyingness(MIXTURE, Observations.exact([[0.0, 0.0]]))
+
+
+def test_draws_and_answers_do_not_depend_on_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(sys.modules["xdgmm.kernels.threads"], "LEAST_WORK", 1.0)
+    monkeypatch.setattr(sys.modules["xdgmm.prediction.outlyingness"], "DRAWS_AT_ONCE", 1000)
+    monkeypatch.setattr(sys.modules["xdgmm.prediction.memberships"], "AT_ONCE", 16)
+    observations = catalogue(BESIDE, 200, 7)
+    found = []
+    for n_threads in (1, 2, 5):
+        set_num_threads(n_threads)
+        drawn = outlyingness(BESIDE, observations, n_samples=60, rng=3)
+        denoised = denoise(BESIDE, observations)
+        found.append([drawn, distances(BESIDE, observations), denoised.means, denoised.covariances])
+    set_num_threads(None)
+    for one, two, five in zip(*found, strict=True):
+        assert (one == two).all()
+        assert (one == five).all()

@@ -25,7 +25,12 @@ def sample_mixture(
     white = rng.standard_normal((n_samples, mixture.n_dimensions))
     roots = square_roots(mixture.covariances)
     component = np.minimum(labels, mixture.n_components - 1)
-    points = mixture.means[component] + np.einsum("nij,nj->ni", roots[component], white)
+    points = np.empty_like(white)
+    for i in range(mixture.n_dimensions):  # column by column: matrices of each point are many and small
+        offsets = roots[:, i, 0][component] * white[:, 0]
+        for j in range(1, mixture.n_dimensions):
+            offsets += roots[:, i, j][component] * white[:, j]
+        np.add(mixture.means[:, i][component], offsets, out=points[:, i])
     if mixture.background is not None:
         uniform = labels == mixture.n_components
         points[uniform] = rng.uniform(*mixture.background.box, (uniform.sum(), mixture.n_dimensions))

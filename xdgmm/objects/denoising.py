@@ -13,7 +13,7 @@ from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.mixture import ConditionalMixtures, GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
-from xdgmm.prediction import checked_observations, in_blocks, known, posteriors, run_in_blocks
+from xdgmm.prediction import NANOSECONDS, checked_observations, in_blocks, known, posteriors, run_in_blocks
 from xdgmm.text import printable
 
 if TYPE_CHECKING:
@@ -159,5 +159,5 @@ def denoise(mixture: GaussianMixture, observations: Observations, *, progress: s
         found = known(mixture, block)
         means[rows], covariances[rows] = found.means, found.covariances
 
-    run_in_blocks(task, observations, mixture.all_weights.size, progress)
+    run_in_blocks(task, observations, NANOSECONDS * mixture.all_weights.size, progress)
     return Denoised(means, covariances, mixture, observations)

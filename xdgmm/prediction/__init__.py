@@ -7,6 +7,7 @@ and the gaps of these objects, might have given instead.  `xdgmm.objects` has th
 
 from .draws import draw_observations
 from .memberships import (
+    NANOSECONDS,
     checked_observations,
     in_blocks,
     log_likelihoods,
@@ -18,6 +19,7 @@ from .outlyingness import component_distances, distances, exact_outlyingness, ha
 from .posteriors import known, posteriors
 
 __all__ = [
+    "NANOSECONDS",
     "checked_observations",
     "component_distances",
     "distances",

@@ -75,7 +75,7 @@ def _row_for_row(
         for own, data in packed_rows(block, mixture.background):
             result[rows][own] = unknown if data is None else function(mixture, data)
 
-    run_in_blocks(task, observations, mixture.all_weights.size)
+    run_in_blocks(task, observations, NANOSECONDS * mixture.all_weights.size)
     return result
 
 
@@ -119,25 +119,37 @@ def in_blocks(observations: Observations) -> Iterator[tuple[slice, Observations]
 def run_in_blocks(
     task: Callable[[slice, Observations], None],
     observations: Observations,
-    n_components: int,
+    nanoseconds: float,
     progress: str = "never",
+    at_once: int | None = None,
 ) -> None:
-    """Call ``task(rows, block)`` for blocks that make up all observations, in threads.
+    """Call ``task(rows, block)`` for blocks of objects that make up all observations, in threads.
 
     Each block is converted, packed and evaluated while it is in the cache, so that little memory is needed besides the
     results.
+
+    Parameters
+    ----------
+    task : callable
+    observations : Observations
+    nanoseconds : float
+        About how long an object takes.
+    progress : {"auto", "always", "never"}
+    at_once : int, optional
+        Objects in a block; `AT_ONCE` by default.
     """
-    N, starts = len(observations), range(0, len(observations), AT_ONCE)
+    at_once = AT_ONCE if at_once is None else at_once
+    N, starts = len(observations), range(0, len(observations), at_once)
 
     def some(starts: range, first: int, last: int) -> None:
         for start in starts[first:last]:
-            rows = slice(start, min(start + AT_ONCE, N))
+            rows = slice(start, min(start + at_once, N))
             task(rows, observations.select(rows))
 
     with progress_bar(progress, "objects", N) as bar:
-        at_once = len(starts) if bar is None else BETWEEN_UPDATES
-        for first in range(0, len(starts), max(at_once, 1)):
-            own = starts[first : first + at_once]
-            run_in_threads(partial(some, own), len(own), len(own) * AT_ONCE * n_components * NANOSECONDS)
+        n_blocks = len(starts) if bar is None else BETWEEN_UPDATES
+        for first in range(0, len(starts), max(n_blocks, 1)):
+            own = starts[first : first + n_blocks]
+            run_in_threads(partial(some, own), len(own), len(own) * at_once * nanoseconds)
             if bar is not None:
-                bar.update(min(len(own) * AT_ONCE, N - own.start))
+                bar.update(min(len(own) * at_once, N - own.start))

@@ -9,7 +9,7 @@ from xdgmm.kernels import Data, Posteriors
 from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
 
-from .memberships import packed_rows, run_in_blocks
+from .memberships import NANOSECONDS, packed_rows, run_in_blocks
 
 
 def posteriors(mixture: GaussianMixture, observations: Observations) -> ConditionalMixtures:
@@ -27,7 +27,7 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
         found = known_of_gaussians(mixture, block, of_each=True)
         weights[rows], means[rows, :K], covariances[rows, :K] = found.responsibilities, *found[5:]
 
-    run_in_blocks(task, observations, mixture.all_weights.size)
+    run_in_blocks(task, observations, NANOSECONDS * mixture.all_weights.size)
     truncated = None
     if background is not None:
         truncated = _truncated(background, observations)
