@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from xdgmm import XDGMM, Background, Fixed, InputError, InverseWishart, Observations, Prior
 from xdgmm.diagnostics import error_scale
-from xdgmm.errors import KindError, NotFittedError
+from xdgmm.errors import DegenerateError, KindError, NotFittedError
 
 ONE_SIGMA = chi2.ppf(0.6827, 1)
 
@@ -452,6 +452,19 @@ def test_a_mixture_of_other_data_is_noticed():
     found = error_scale(MODEL, V + 3.0, Xerr=E)
     assert any("nats below the maximum" in remark for remark in found.remarks)
     assert "was it fitted to others?" in str(found)
+
+
+def test_labels_that_look_like_markup_or_control_a_terminal_are_shown_as_they_are():
+    found = str(error_scale(MODEL, V, Xerr=9.0 * E, by=np.where(GROUPS == "A", "a\x1b[31m", "b[red]")))
+    assert found.count("b[red]") == 2
+    assert found.count(r"a\x1b[31m") == 2
+    assert "\x1b" not in found
+
+
+def test_equal_values_have_no_maximum_and_one_sentence_says_so():
+    v = np.ones(20)
+    with pytest.raises(DegenerateError, match=r"no maximum.*fit fewer"):
+        error_scale(XDGMM().fit(v, Xerr=E[:20]), v, Xerr=E[:20])
 
 
 def test_floors_of_columns_with_different_units_have_theirs():

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TOLERANCE, PASSES = 1e-7, 200  # nats to which the mixture is maximised at each point, and passes for that
 SLOPE, SLOPE_OF_PROFILE = 1e-5, 1e-3  # per standard error, at which the maximum, or a point of a profile, is found
-FAR = 1e-2  # predicted gain in nats of a fit that has not come near its maximum
+FAR = 1e-3  # predicted gain in nats of a fit that has not come near its maximum
 MOST_FAILURES = 60  # fits that collapse, or have not come near
 ROUNDS, STEPS = 8, 60  # of that search, and steps of each
 HIGHER = 1e-5  # nats by which a point of a profile must exceed the maximum to take its place
@@ -140,8 +140,8 @@ class ErrorProfile:
         self.failures += 1
         if self.failures > MOST_FAILURES:
             raise DegenerateError(
-                "with many of the errors that were tried the mixture has no maximum, or hardly reaches it: it has too "
-                "many parameters for these data; fit fewer components"
+                "with many of the errors that were tried the likelihood has no maximum, or is hardly maximised: "
+                "values are equal, or there are too many components for these data; fit fewer"
             )
 
     def _follows_chance(self, mixture: GaussianMixture, data: Data) -> bool:

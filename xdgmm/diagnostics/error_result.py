@@ -107,7 +107,9 @@ class ErrorScale:
 
     def __str__(self) -> str:
         """The factors or floors, the verdict, and the widths."""
-        return as_text(*self.report())
+        from rich.markup import escape
+
+        return as_text(*(escape(part) if isinstance(part, str) else part for part in self.report()))
 
     __repr__ = __str__
 

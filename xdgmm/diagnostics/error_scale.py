@@ -211,7 +211,7 @@ def _check_errors(parameters: NoiseParameters) -> None:
 
 
 def _quoted(groups: Groups, place: int) -> str:
-    return repr(printable(groups.labels[place]))
+    return f"'{printable(groups.labels[place])}'"
 
 
 def _check_identified(profile: ErrorProfile) -> None:

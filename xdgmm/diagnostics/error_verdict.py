@@ -66,12 +66,12 @@ def _of_all(result: ErrorScale) -> str:
 
 def _of_groups(result: ErrorScale) -> str:
     """The verdict on groups beside the reference."""
-    reference = repr(printable(result.reference))
+    reference = f"'{printable(result.reference)}'"
     if result.p_value >= CLEAR:
         return f"nothing says that errors are wrong beside those of {reference}: {_gains(result)}"
     gains = {i: plain(row["gain"]) for i, row in enumerate(result.table) if row["group"] != str(result.reference)}
     wrong = [i for i, gain in gains.items() if gammaincc(0.5, gain) < CLEAR] or [max(gains, key=gains.__getitem__)]
-    said = [f"those of {printable(row['group'])!r} {_lack(result, row)}" for row in result.table[wrong]]
+    said = [f"those of '{printable(row['group'])}' {_lack(result, row)}" for row in result.table[wrong]]
     return f"if the errors of {reference} are right, {', '.join(said)}: {_gains(result)}"
 
 
