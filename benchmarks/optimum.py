@@ -56,7 +56,7 @@ def _row(N, D, K, variant):
         "lnL": f"{reached:.6f}",
         "truth": _signed(reached - truth),
         "best": None if best is None else _signed(reached - best),
-        "passes": result.n_passes,
+        "passes": result.history.size,
         "s": seconds,
         "outcome": result.outcome.name.lower(),
         "EM": _signed(em.log_likelihood / N - truth),

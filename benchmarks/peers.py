@@ -131,7 +131,7 @@ def _observations(problem):
 
 def _parameters(result):
     mixture = result.mixture
-    return (mixture.weights, mixture.means, mixture.covariances), result.n_passes
+    return (mixture.weights, mixture.means, mixture.covariances), result.history.size
 
 
 def _em(problem, n):

@@ -341,7 +341,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     @property
     def n_iter_(self) -> int:
         """Passes over the data from the winning start."""
-        return self._fit_result.n_passes
+        return self._fit_result.history.size
 
     @property
     def lower_bound_(self) -> float:

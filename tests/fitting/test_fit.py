@@ -87,7 +87,7 @@ def test_auto_never_ends_below_em_from_its_own_starts(problem, seed):
 def test_a_tolerance_of_zero_makes_exactly_as_many_passes_as_asked(problem, solver, max_iter):
     case = problem(12, 200, 2, 2)
     result = fit(case.observations, 2, settings_of(solver, tol=0, max_iter=max_iter, start=case.start))
-    assert result.n_passes == max_iter
+    assert result.history.size == max_iter
     assert result.history.size == max_iter
     assert result.outcome is Outcome.ALL_PASSES
 
@@ -97,7 +97,7 @@ def test_a_tolerance_of_zero_makes_exactly_as_many_passes_as_asked(problem, solv
 def test_a_tolerance_of_zero_makes_all_passes_where_the_maximum_is_reached_at_once(solver, D):
     observations = Observations.with_standard_errors(np.random.default_rng(1).standard_normal((50, D)), 0.5)
     result = fit(observations, 1, settings_of(solver, tol=0, max_iter=200))
-    assert result.n_passes == 200
+    assert result.history.size == 200
     assert result.outcome is Outcome.ALL_PASSES
 
 
@@ -108,7 +108,7 @@ def test_running_out_of_passes_is_a_result(problem, solver):
     assert result.outcome is Outcome.OUT_OF_PASSES
     assert not result.converged
     assert "raise max_iter" in result.outcome.value
-    assert result.n_passes == 4
+    assert result.history.size == 4
     # what is handed back is the best of what was seen
     assert result.log_likelihood == pytest.approx(result.history.max(), abs=1e-9)
 

@@ -5,8 +5,8 @@ import signal
 import numpy as np
 import pytest
 
-from xdgmm import XDGMM, ConvergenceWarning, InputError, Observations
-from xdgmm.fitting import STARTS, Outcome, Settings, fit
+from xdgmm import XDGMM, Background, ConvergenceWarning, InputError, Observations, kernels
+from xdgmm.fitting import STARTS, Model, Outcome, Settings, fit
 from xdgmm.selection import select
 
 
@@ -31,7 +31,7 @@ def test_a_callback_is_told_of_every_pass(stars):
     result = fit(stars, 2, Settings(callback=seen.append), rng=0)
     assert [progress.passes for progress in seen] == list(range(1, len(seen) + 1))
     final = [progress for progress in seen if progress.phase == "all objects"]
-    assert result.n_passes <= len(final)
+    assert result.history.size <= len(final)
     # in the caller's coordinates: the same numbers as the history
     best = max(progress.mean_log_likelihood for progress in final)
     assert best == pytest.approx(result.log_likelihood / 900, abs=1e-12)
@@ -125,3 +125,46 @@ def test_what_is_returned_on_the_way_is_no_collapsed_spike(after):
     x[5:8] = x[5]  # components can shrink onto these
     result = fit(Observations.exact(x), 6, Settings(callback=lambda progress: progress.passes >= after), rng=1)
     assert result.smallest_eigenvalues.min() > 1e-12  # it had been 2.5e-31
+
+
+def passed_over(monkeypatch):
+    """Objects that the passes go over from now on: a list of one number."""
+    passed = [0]
+
+    def counting(name, of_mixtures):
+        original = getattr(kernels.PackedData, name)
+
+        def counted(data, *mixture):
+            passed[0] += data.n_objects * (len(mixture[0]) if of_mixtures else 1)
+            return original(data, *mixture)
+
+        monkeypatch.setattr(kernels.PackedData, name, counted)
+
+    for name in ("accumulate", "accumulate_with_information", "gradients"):
+        counting(name, of_mixtures=name == "gradients")
+    return passed
+
+
+@pytest.mark.parametrize(("N", "K", "kind"), [(700, 3, "full"), (70_000, 2, "full"), (500, 2, "tied")])
+def test_every_pass_is_counted_in_full_data_equivalents(monkeypatch, N, K, kind):
+    rng = np.random.default_rng(N)
+    values = rng.choice([-3.0, 3.0], (N, 1)) + rng.normal(size=(N, 2))
+    observations = Observations.with_standard_errors(values, rng.uniform(0.3, 3.0, (N, 2)))
+    passed = passed_over(monkeypatch)
+    result = fit(observations, K, Settings(model=Model(kind)), rng=0)
+    assert result.n_passes == pytest.approx(passed[0] / N, rel=1e-12)
+    assert result.n_passes == pytest.approx(sum(result.passes), rel=1e-12)
+    assert result.passes.starts > 0
+    assert (result.passes.samples > 0) is (N > 50_000)
+    assert result.passes.all_objects >= result.history.size
+    assert result.passes.edges == 0
+
+
+def test_passes_of_edges_are_a_part_of_their_own(monkeypatch):
+    rng = np.random.default_rng(1)
+    values = np.append(rng.normal(size=150), rng.uniform(-9.0, 9.0, 30))
+    observations = Observations.with_standard_errors(values, 0.5)
+    passed = passed_over(monkeypatch)
+    result = fit(observations, 1, Settings(model=Model(background=Background())), rng=0)
+    assert result.passes.edges > 0
+    assert result.n_passes == pytest.approx(passed[0] / 180, rel=1e-12)

@@ -25,7 +25,7 @@ from .model import Fixed, Model, shrinkage_prior
 from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
 from .problem import Problem
-from .progress import Progress
+from .progress import Passes, Progress
 from .record import model_of
 from .result import FitResult, Outcome
 from .settings import Settings, StoppingRule
@@ -41,6 +41,7 @@ __all__ = [
     "Model",
     "Normal",
     "Outcome",
+    "Passes",
     "Prior",
     "Problem",
     "Progress",

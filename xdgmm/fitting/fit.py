@@ -16,7 +16,7 @@ from .background_edges import fit_edges
 from .objective import parameters
 from .optimality import Iterate
 from .problem import Problem
-from .progress import Monitor
+from .progress import Monitor, Passes
 from .record import with_record
 from .result import FitResult, Outcome
 from .search import search, search_from, solve_all_objects
@@ -238,9 +238,9 @@ def _result(
         noise_ratio=_noise_ratio(iterate.mixture, problem.data),
         unmeasured_pairs=unmeasured_pairs(observations) if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
-        n_passes=objective.passes,
         n_starts=n_starts,
         rows_beyond_background=_rows_beyond(problem),
+        passes=Passes() if objective.counter is None else objective.counter.passes(problem.data.n_objects),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .coordinates import FactorCoordinates
     from .priors import PriorTerms
-    from .progress import Monitor
+    from .progress import Monitor, PassCounter
 
     Floats = NDArray[np.float64]
 
@@ -142,6 +142,8 @@ class Objective:
         Records every pass.
     constraints : Constraints, optional
         What is free, and the prior; by default everything is free, without a prior.
+    counter : PassCounter, optional
+        Counts the passes without reporting them, where there is no monitor.
     """
 
     def __init__(
@@ -150,10 +152,12 @@ class Objective:
         max_passes: int = UNLIMITED,
         monitor: Monitor | None = None,
         constraints: Constraints | None = None,
+        counter: PassCounter | None = None,
     ) -> None:
         self.data = data
         self.max_passes = max_passes
         self.monitor = monitor
+        self.counter = counter if monitor is None else monitor.counter
         self._given = self._constraints = constraints
         self.history: list[float] = []
         self.best: tuple[GaussianMixture, Statistics] | None = None
@@ -178,7 +182,7 @@ class Objective:
         """The objective of about so many of the objects, with as much of the prior, passes unlimited."""
         data = self.data.subsample(n_objects)
         fraction = data.total_weight / self.data.total_weight
-        return Objective(data, constraints=self._given and self._given.tempered(fraction))
+        return Objective(data, constraints=self._given and self._given.tempered(fraction), counter=self.counter)
 
     def expect(self, mixture: GaussianMixture) -> Statistics:
         """`Statistics` under the mixture; keeps the best pair of mixture and statistics."""
@@ -215,6 +219,8 @@ class Objective:
             objectives, counts = objectives + np.array(log_priors), counts + prior.concentration - 1.0
             grad_means, grad_covariances = grad_means + of_means, grad_covariances + of_covariances
         self.history.extend(objectives.tolist())
+        if self.counter is not None:
+            self.counter.add(self.data.n_objects, len(z))
         if self.monitor is not None:
             self.monitor.record_passes(partial(map, coordinates.mixture.with_parameters, *mixtures), found, self.data)
         return coordinates.chain_rule(z, mixtures[0], counts, grad_means, grad_covariances)
@@ -235,6 +241,8 @@ class Objective:
         if self.constraints.prior is not None:
             statistics = PosteriorStatistics.of(statistics, self.constraints.prior, mixture)
         self.history.append(statistics.objective)
+        if self.counter is not None:
+            self.counter.add(self.data.n_objects)
         if self.monitor is not None:
             self.monitor.record_pass(mixture, statistics, self.data)
         return statistics

@@ -16,6 +16,30 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
 
 
+PHASES = STARTS, SAMPLE, ALL_OBJECTS, EDGES = "starts", "sample", "all objects", "edges"
+
+
+class Passes(NamedTuple):
+    """All passes of a fit, in full-data equivalents: one over a tenth of the objects counts as a tenth.
+
+    Attributes
+    ----------
+    starts : float
+        To compare starts, on at most 10,000 objects.
+    samples : float
+        Over samples, before all objects.
+    all_objects : float
+        Of all starts that were solved on all objects, with the Hessians of samples that these need.
+    edges : float
+        To fit the edges of a background.
+    """
+
+    starts: float = 0.0
+    samples: float = 0.0
+    all_objects: float = 0.0
+    edges: float = 0.0
+
+
 class Stopped(Exception):  # noqa: N818 - a signal to the search, not an error
     """The callback has ended the fit."""
 
@@ -58,6 +82,30 @@ class _Reached(NamedTuple):
 NONE_YET = _Reached((0, -np.inf), None)
 
 
+class PassCounter:
+    """Counts the objects of all passes of a fit, in each of its phases.
+
+    Attributes
+    ----------
+    phase : str
+    objects : dict
+        Number of objects that the passes of each phase went over, together.
+    """
+
+    def __init__(self) -> None:
+        self.phase = STARTS
+        self.objects = dict.fromkeys(PHASES, 0)
+
+    def add(self, n_objects: int, n_passes: int = 1) -> None:
+        """Count passes over so many objects."""
+        self.objects[self.phase] += n_passes * n_objects
+
+    def passes(self, n_objects: int) -> Passes:
+        """All passes in units of one over so many objects."""
+        starts, *others = (count / max(n_objects, 1) for count in self.objects.values())
+        return Passes(starts, *others)
+
+
 class Monitor:
     """Records every pass of a fit, reports it, and keeps the best mixture.
 
@@ -74,12 +122,18 @@ class Monitor:
         self, callback: Callable[[Progress], Any] | None = None, bar: tqdm[Any] | None = None, shift: float = 0.0
     ) -> None:
         self.callback, self.bar, self.shift = callback, bar, shift
-        self.phase, self.passes, self.predicted_gain = "starts", 0, np.inf
+        self.counter = PassCounter()
+        self.passes, self.predicted_gain = 0, np.inf
         self.current, self.solved = NONE_YET, NONE_YET
 
     def begin(self, phase: str) -> None:
         """Begin a new phase, whose gain has not been predicted yet."""
-        self.phase, self.predicted_gain = phase, np.inf
+        self.counter.phase, self.predicted_gain = phase, np.inf
+
+    @property
+    def phase(self) -> str:
+        """The present phase."""
+        return self.counter.phase
 
     def keep_start(self) -> None:
         """Keep the best mixture of a start that has been solved."""

@@ -13,6 +13,7 @@ from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.mixture import GaussianMixture
 
 from .model import Model
+from .progress import Passes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 NARROW, FEW = 0.05, 10.0  # relative width, and objects for each parameter of a mean, of a component of chance
 METHODS = ("information", "sandwich", "bootstrap", "mcmc")
+NOT_COUNTED = Passes()  # of results of version 0.1 in pickles
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
@@ -98,12 +100,12 @@ class FitResult:
         Columns whose covariance does not enter the likelihood, so that its reported value has no meaning.
     history : ndarray
         Objective of every pass over all objects from the winning start: log-likelihood, plus log-prior if there is one.
-    n_passes : int
-        Passes over all objects from the winning start; those over samples are not counted.
     n_starts : int
         Number of starts.
     rows_beyond_background : tuple of int
         Rows more than 8 standard errors outside the box of the background, which hardly gives them a density.
+    passes : Passes
+        Passes of the solvers in each phase, of all starts, in full-data equivalents.
     """
 
     mixture: GaussianMixture
@@ -121,12 +123,17 @@ class FitResult:
     noise_ratio: Floats
     unmeasured_pairs: tuple[tuple[str, str], ...]
     history: Floats = field(repr=False)
-    n_passes: int
     n_starts: int
     rows_beyond_background: tuple[int, ...] = ()
+    passes: Passes = NOT_COUNTED
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")
+
+    @property
+    def n_passes(self) -> float:
+        """All passes of the solvers, over samples too, in full-data equivalents: the sum of `passes`."""
+        return sum(self.passes)
 
     @property
     def record(self) -> FitRecord | None:

@@ -81,6 +81,7 @@ def search(
         outcome = Outcome.STOPPED
     for mixture in monitor.best:
         objective = problem.objective(1)
+        objective.counter = monitor.counter
         try:
             return solvers.evaluate(mixture, objective, outcome), objective
         except solvers.CollapseError as collapse:
@@ -164,7 +165,7 @@ class _Runs:
             for _ in range(settings.n_init)
         )
         if problem.n_components == 1:
-            return _of_one_component(next(starts), problem)
+            return _of_one_component(next(starts), problem, self.monitor.counter)
         solve = self.trials_on(sample)
         trials = [trial for trial in map(solve, starts) if trial is not None]
         ranked = sorted(trials, key=lambda trial: -trial[0])[:BEST_STARTS]
@@ -246,7 +247,7 @@ def _height(found: Found) -> float:
     return found[0].statistics.objective
 
 
-def _of_one_component(start: GaussianMixture, problem: Problem) -> list[GaussianMixture]:
+def _of_one_component(start: GaussianMixture, problem: Problem, counter: progress.PassCounter) -> list[GaussianMixture]:
     """Starts of a single Gaussian; of few objects also a narrow one, at the mean of those with the smallest errors.
 
     Where few objects are measured much better than the others, the likelihood can have a maximum for each kind.
@@ -257,6 +258,7 @@ def _of_one_component(start: GaussianMixture, problem: Problem) -> list[Gaussian
     if problem.constraints.fixed_means[0]:
         return [start, narrow]
     statistics = expect(narrow, problem.data)
+    counter.add(problem.data.n_objects)
     shift = np.linalg.lstsq(information_of(statistics)[0], statistics.grad_mean[0], rcond=None)[0]
     return [start, narrow.with_parameters(narrow.all_weights, narrow.means + shift, narrow.covariances)]
 
