@@ -1103,14 +1103,15 @@ def eliminate_widths(t, widths, block, layout):
     Returns ``Q = d' T^-1 d`` of the other directions, infinite where d does not vanish in those without width.
     """
     M = len(layout.measured)
-    first, beside = value_row(layout), -1.0
+    first, beside = value_row(layout), 0.0
     for p in range(M):
         widths[p] = t[element(p, p)]
     for p in range(M):
         pivot, d, w = t[element(p, p)], t[element(M, p)], block[first + p]
-        tolerance = square_root(widths[p]) * BESIDE + larger(w, 0.0 - w) * ROUNDING
+        excess = larger(larger(d, 0.0 - d) - larger(w, 0.0 - w) * ROUNDING, 0.0)
         lowest = widths[p] * ROUNDING
-        beside = where_above(pivot, lowest, beside, larger(larger(d, 0.0 - d) - tolerance, beside))
+        excess = where_above(pivot, lowest, 0.0, excess * excess - widths[p] * (BESIDE * BESIDE))
+        beside = larger(excess, beside)  # squares are compared: a root takes as long as all the rest
         inverse = where_above(pivot, lowest, 1.0 / pivot, 0.0)
         t[element(p, p)] = inverse
         for i in range(p + 1, M + 1):
@@ -1313,7 +1314,7 @@ def posteriors(
         block = rows(data, b * taken[1] * data.shape[1])
         p, highest, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
         scatter(numbers(log_likelihoods, b * LANES), 1, where_above(p, 0.0, log2(p, layout) + highest, -math.inf))
-        of_gaussians = 0.0
+        of_gaussians, inverse = 0.0, 1.0 / p
         for k in range(K):
             part = 0.0
             if amplitude[k, 0] > 0.0:
@@ -1321,13 +1322,14 @@ def posteriors(
             powers[2 * k + 1] = part
             if k < n_gaussians:
                 of_gaussians = of_gaussians + part
-            r = where_above(p, 0.0, part / p, weights[k, 0])
+            r = where_above(p, 0.0, part * inverse, weights[k, 0])
             scatter(numbers(responsibilities, b * LANES * K + k), K, r)
         for row in range(element(D, D)):
             sums[row] = 0.0
+        inverse = 1.0 / of_gaussians
         squares, highest_r = 0.0, -1.0
         for k in range(n_gaussians):
-            r = where_above(of_gaussians, 0.0, powers[2 * k + 1] / of_gaussians, weights[k, 1])
+            r = where_above(of_gaussians, SMALLEST_PIVOT, powers[2 * k + 1] * inverse, weights[k, 1])
             own = condition(moments, t, latent, g, block, numbers(prior, k * n_prior), layout)
             squares = where_above(r, highest_r, own, squares)
             highest_r = larger(r, highest_r)
