@@ -70,6 +70,7 @@ FUNCTIONS = {
     "prediction.log_likelihoods": lambda o: prediction.log_likelihoods(MIXTURE, o),
     "prediction.total_log_likelihood": lambda o: prediction.total_log_likelihood(MIXTURE, o),
     "prediction.distances": lambda o: prediction.distances(MIXTURE, o),
+    "prediction.component_distances": lambda o: prediction.component_distances(TWO, o),
     "prediction.outlyingness": lambda o: prediction.outlyingness(MIXTURE, o),
     "objects.denoise": lambda o: objects.denoise(MIXTURE, o).means,
     "XDGMM.score": lambda o: XDGMM().fit(STARS).score(o),
@@ -80,6 +81,7 @@ ELSEWHERE = {
     "prediction.checked_observations",  # the conversion itself
     "prediction.draw_observations",  # of observations that `checked_observations` gave
     "prediction.posteriors",  # likewise
+    "prediction.known",  # likewise
     "uncertainty.sample_posterior",  # below: it is slow
     "uncertainty.refine",
     "plotting.plot_fit",  # below: it draws
