@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from . import backgrounds, calibration, coverage, lines, optimum, passes, peers, selection
+from . import backgrounds, calibration, coverage, fits, lines, optimum, passes, peers, selection
 from .report import write
 
 WHAT = {
     "pass": (passes.measure, "time and memory of one pass over the data, by dimensions, form of noise and threads"),
+    "fits": (fits.measure, "CPU seconds of whole default fits, and how much of them is outside compiled code"),
     "optimum": (optimum.measure, "likelihood, passes and seconds of default fits of the standard problems"),
     "calibration": (
         calibration.measure,

@@ -32,6 +32,19 @@ def test_the_tables_of_a_pass_are_complete(tmp_path):
     assert len(start["rows"]) == 3
 
 
+def test_whole_fits_are_divided_into_what_is_inside_passes_and_the_rest(tmp_path):
+    fits, exact = tables("fits", tmp_path)
+    assert len(fits["rows"]) == 2
+    for row in fits["rows"]:
+        assert 0 < row["inside %"] < 100
+        assert row["rest s"] == pytest.approx(row["CPU s"] * (1 - row["inside %"] / 100))
+        assert row["passes"] > 10
+        assert row["widths s"] > 0
+    for row in exact["rows"]:
+        assert row["ratio"] == pytest.approx(row["xdgmm"] / row["default"])
+        assert row["lnL of these"] > -0.01  # ours ends no lower
+
+
 def test_the_table_of_optima_is_above_the_truth(tmp_path):
     (table,) = tables("optimum", tmp_path)
     assert [row["outcome"] for row in table["rows"]] == ["converged", "converged"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.basics.blas import one_blas_thread
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 EMPTY = 1e-5  # objects: the fraction of a background with fewer is set to zero
 
 
+@one_blas_thread()
 def fit(
     observations: Observations,
     n_components: int = 1,
@@ -84,6 +86,7 @@ def fit(
     return _finished(problem, solution, objective, n_starts, keep_order=keep_order)
 
 
+@one_blas_thread()
 def fit_from(
     observations: Observations,
     n_components: int,
@@ -129,6 +132,7 @@ def fit_from(
     return result if incumbent is None or result.log_posterior > incumbent.log_posterior else None
 
 
+@one_blas_thread()
 def fit_above(
     observations: Observations, n_components: int, mixture: GaussianMixture, settings: Settings
 ) -> FitResult | None:

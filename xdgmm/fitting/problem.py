@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.basics.blas import one_blas_thread
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import unmeasured_coordinates
@@ -64,6 +65,7 @@ class Evaluation:
         return self.iterate.statistics
 
     @cached_property
+    @one_blas_thread()
     def hessian(self) -> NDArray[np.float64]:
         """Second derivatives of the objective in the free coordinates, by central differences of its gradient."""
         iterate, objective = self.iterate, self.problem.objective()
@@ -191,6 +193,7 @@ class Problem:
             constraints = constraints.tempered(fraction)
         return Objective(data, max_passes, monitor, constraints)
 
+    @one_blas_thread()
     def maximise(
         self,
         start: GaussianMixture,
