@@ -1,5 +1,7 @@
 """The verdict on a fit: misleading data do not pass, right ones do as often as they should."""
 
+import warnings
+
 import numpy as np
 import pytest
 from astropy.table import QTable, Table
@@ -7,7 +9,7 @@ from scipy import stats
 
 from xdgmm import XDGMM, Background, Observations
 from xdgmm.diagnostics import check, residuals
-from xdgmm.errors import InputError, OutputError
+from xdgmm.errors import InputError, OutputError, XdgmmWarning
 
 from .test_quick import MISLEADING, contaminated
 
@@ -70,12 +72,27 @@ def test_the_seed_decides_and_the_number_of_processes_does_not():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [({"n_simulations": 5}, "at least 19"), ({"n_simulations": 99.0}, "whole number")]
+    ("options", "message"),
+    [
+        ({"n_simulations": 5}, "at least 19"),
+        ({"n_simulations": 99.0}, "whole number"),
+        ({"n_jobs": 0}, "`n_jobs` is 0"),
+    ],
 )
 def test_numbers_of_samples_that_cannot_be_are_refused(options, message):
     observations = Observations.exact(np.random.default_rng(7).normal(size=40))
     with pytest.raises(InputError, match=message):
         check(XDGMM().fit(observations).result_, observations, **options)
+
+
+def test_a_model_of_other_data_is_noticed():
+    values, errors, _ = contaminated(np.random.default_rng(9), clean=True)
+    model = XDGMM().fit(values[:80], Xerr=errors[:80])
+    with pytest.warns(XdgmmWarning, match="not the maximum for these data"):
+        model.check(values[80:160], Xerr=errors[80:160], n_simulations=19, progress="never")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.check(values[:80], Xerr=errors[:80], n_simulations=19, progress="never")
 
 
 def test_few_values_cannot_be_checked():

@@ -644,6 +644,8 @@ def test_simulated_limits_exist_for_resolved_widths_too():
     assert limits[2] >= limits[3]
     with pytest.raises(InputError, match="likelihood, simulated"):
         model.widths(x, Xerr=np.ones((9, 2)), limit="exact")
+    with pytest.raises(InputError, match="`n_jobs` is 0"):
+        model.widths(x, Xerr=np.ones((9, 2)), limit="simulated", n_jobs=0)
 
 
 def test_the_profile_method_gives_students_interval_of_a_mean_of_few_exact_values():

@@ -19,6 +19,13 @@ def check_count(n_samples: int) -> int:
     return n_samples
 
 
+def check_jobs(n_jobs: int) -> int:
+    """The number of processes, -1 for all processors; InputError if it is not a whole number, or zero."""
+    if isinstance(n_jobs, (bool, np.bool_)) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise InputError(f"`n_jobs` is {n_jobs!r}, but it must be a whole number, not 0 (-1 for all processors)")
+    return n_jobs
+
+
 def check_level(level: float, name: str = "level", least: float = 0) -> None:
     """InputError if the level is not a probability above `least` and below 1."""
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not least < level < 1:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
 from xdgmm.fitting import FitResult
+from xdgmm.uncertainty.information import warn_unless_maximum
 
 from .influence import Deletions, influence_table_of
 from .inputs import check_object_names, further_columns
@@ -78,6 +79,11 @@ def check(
     InputError
         If there are fewer than 20 values, or a number or a column is not possible.
 
+    Warns
+    -----
+    XdgmmWarning
+        If the mixture is not the maximum for these observations: the samples are compared after a fit to each.
+
     Notes
     -----
     The tests are those of `quick_checks`, and two of the distribution of all `residuals`: the largest distance of
@@ -98,6 +104,7 @@ def check(
     True
     """
     _check_count(n_simulations)
+    check_jobs(n_jobs)
     mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, model)
     columns = further_columns(against, observations)
     check_object_names(object_names, len(observations))
@@ -120,6 +127,7 @@ def check(
     deletions = Deletions.of(mixture, observations, model)
     unusual = unusual_objects(mixture, observations, names=object_names, left_out=deletions.refits)
     influential = influence_table_of(deletions, LISTED, object_names)
+    warn_unless_maximum(deletions.parameters, samples.model)
     remedies = None if found.passed else _remedies(samples, observed, found)
     return replace(found, unusual=unusual, influence=influential, remedies=remedies)
 

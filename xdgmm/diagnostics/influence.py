@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting import Model
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+    from xdgmm.uncertainty import ParameterErrors
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -149,8 +150,8 @@ class Deletions:
         Part of the information that is the object's, summed over the parameters.
     changes : ndarray (n, K, D)
         Of the sigmas in the user's units; NaN where a sigma is zero or fixed, or if nothing could be fitted.
-    errors : ndarray (K, D)
-        Standard errors of the sigmas.
+    parameters : ParameterErrors
+        Standard errors of the parameters.
     refits : dict
         By row, the mixtures of the new fits.
     n_rows : int
@@ -161,7 +162,7 @@ class Deletions:
     rows: Indices
     leverages: Floats
     changes: Floats
-    errors: Floats
+    parameters: ParameterErrors
     refits: dict[int, GaussianMixture] = field(default_factory=dict)
     n_rows: int = 0
 
@@ -171,7 +172,7 @@ class Deletions:
         problem = Problem.of(mixture, observations, model)
         rows, leverages, steps = _steps(mixture, observations, model)
         changes = _changes_of_sigmas(mixture, observations, model, steps)
-        errors = parameter_errors(mixture, observations, model=model).sigmas
+        errors = parameter_errors(mixture, observations, model=model)
         found = cls(mixture, rows, leverages, changes, errors, {}, problem.observations.n_objects)
         found._refit(problem)
         return found
@@ -179,8 +180,9 @@ class Deletions:
     @property
     def in_errors(self) -> Floats:
         """Changes in standard errors (n, K, D)."""
+        errors = self.parameters.sigmas
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(np.isfinite(self.errors) & (self.errors > 0), self.changes / self.errors, np.nan)
+            return np.where(np.isfinite(errors) & (errors > 0), self.changes / errors, np.nan)
 
     def _refit(self, problem: Problem) -> None:
         """Fit without the objects of large influence, and put in what they change."""
@@ -288,7 +290,7 @@ def influence_table_of(deletions: Deletions, n_largest: int, names: Sequence[Any
         "axis": np.array([mixture.names[axis] for axis in axes], dtype=str),
         "sigma": sigma,
         "sigma_without": np.maximum(sigma + change, 0.0),
-        "change_in_errors": change / deletions.errors[components, axes],
+        "change_in_errors": change / deletions.parameters.sigmas[components, axes],
         "leverage": deletions.leverages[which],
         "refitted": np.array([int(row) in deletions.refits for row in rows], dtype=bool),
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning, deprecated_arguments
 from xdgmm.fitting import FitResult, Model, Settings, fit
@@ -438,12 +438,11 @@ def _check_options(
     for name, value, least in (
         ("n_folds", n_folds, 2),
         ("n_simulations", n_simulations, bootstrap_test.FEWEST_SIMULATIONS),
-        ("n_jobs", n_jobs, None),
     ):
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or (value == 0 if least is None else value < least):
-            wanted = "not 0 (-1 for all processors)" if least is None else f"at least {least}"
-            raise InputError(f"`{name}` is {value!r}, but it must be a whole number, {wanted}")
+        if not whole or value < least:
+            raise InputError(f"`{name}` is {value!r}, but it must be a whole number, at least {least}")
+    check_jobs(n_jobs)
     if criterion == "cv" and n_folds > observations.n_objects:
         raise InputError(f"`n_folds` is {n_folds}, but there are only {observations.n_objects} objects; ask for fewer")
     if criterion == "bootstrap" and len(types) > 1:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
@@ -142,8 +142,7 @@ def _check(result: object, observations: Observations, n_resamples: int, n_jobs:
         )
     if not (_is_whole(n_resamples) and n_resamples >= 2):
         raise InputError(f"`n_resamples` is {n_resamples!r}, but it must be a whole number, at least 2")
-    if not (_is_whole(n_jobs) and n_jobs != 0):
-        raise InputError(f"`n_jobs` is {n_jobs!r}, but it must be a whole number, not 0 (-1 for all processors)")
+    check_jobs(n_jobs)
     if result.mixture.n_dimensions != observations.n_dimensions or result.n_objects != observations.n_objects:
         raise InputError(
             f"the fit is one of {result.n_objects} objects in {result.mixture.n_dimensions} coordinates, but the "

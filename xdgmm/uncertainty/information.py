@@ -12,6 +12,7 @@ conditional on them, and such a variance has a limit (`limits`) instead of an er
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
-from xdgmm.errors import DeprecatedAlias, InputError
+from xdgmm.errors import DeprecatedAlias, InputError, XdgmmWarning
 from xdgmm.fitting import Problem, responsibilities
 from xdgmm.kernels.reference import component
 
@@ -46,6 +47,7 @@ FLAT = 1e-10  # a direction with less information, relative to that with known l
 VISIBLE = 1e-6  # a derivative below this fraction of the largest one is rounding
 STEP = 1e-3  # of the differences, in standard errors
 THROUGH_ROOT = 0.1  # a function of a root changes by at least this fraction of STEP times its change over a long step
+NOT_A_MAXIMUM = 0.05  # gradient, per standard error, above which a mixture is not the maximum for these data
 KINDS = ("information", "sandwich")
 INFORMATIONS = ("observed", "expected")
 
@@ -367,6 +369,18 @@ def with_errors(result: FitResult, observations: Observations) -> GaussianMixtur
     errors = parameter_errors(result.mixture, observations, model=result.model)
     record = result.mixture.record
     return result.mixture.with_record(record and record.with_covariance(errors.covariance))
+
+
+def warn_unless_maximum(errors: ParameterErrors, model: Model | None) -> None:
+    """XdgmmWarning where the likelihood rises away from a mixture: it was fitted to other data, or not to the end."""
+    if errors.residual > NOT_A_MAXIMUM:
+        objective = "log-likelihood" if model is None or model.prior is None else "log-posterior"
+        warnings.warn(
+            f"the {objective} still changes by {errors.residual:.2g} nats per standard error, so the mixture is not "
+            "the maximum for these data: pass the data it was fitted to, or fit until it converges",
+            XdgmmWarning,
+            stacklevel=4,
+        )
 
 
 def errors_of(approximation: Laplace) -> ParameterErrors:

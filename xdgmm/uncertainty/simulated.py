@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError
 
@@ -58,10 +58,11 @@ class Simulation(NamedTuple):
         Raises
         ------
         InputError
-            If the rule is none of `RULES`, or `rng` is no source of randomness.
+            If the rule is none of `RULES`, `rng` is no source of randomness, or `n_jobs` no number of processes.
         """
         if rule not in RULES:
             raise InputError(f"`{name}` is {rule!r}, but it must be one of {', '.join(RULES)}")
+        check_jobs(n_jobs)
         source = as_generator(rng)
         if isinstance(rng, np.random.Generator):
             rng = int(source.integers(2**31))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xdgmm.diagnostics import quick_checks
-from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.errors import InputError
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 from xdgmm.tables.printing import with_error
 from xdgmm.tables.report import metadata
 from xdgmm.uncertainty import (
-    ParameterErrors,
     SampledMixtures,
     background_limit,
     bootstrap,
@@ -24,6 +22,7 @@ from xdgmm.uncertainty import (
     parameter_errors,
     sample_posterior,
 )
+from xdgmm.uncertainty.information import warn_unless_maximum
 from xdgmm.uncertainty.simulated import FEW, Simulation
 
 from .inputs import SAMPLED, check_widths, checked_velocity, mixture_and_model
@@ -33,9 +32,6 @@ from .table import WidthReport, width_report
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
-
-
-NOT_A_MAXIMUM = 0.05  # gradient, per standard error, above which the mixture is not the maximum for these data
 
 
 def widths(
@@ -137,7 +133,7 @@ def widths(
     )
     model = Problem.of(mixture, observations, given_model).model
     errors = parameter_errors(mixture, observations, information, given_model)
-    _warn_where_no_maximum(errors, model)
+    warn_unless_maximum(errors, model)
     if method in SAMPLED and samples is None:
         samples = _sampled(fitted, observations, method, rng)
     simulation = Simulation.of(limit, rng, n_jobs)
@@ -227,17 +223,6 @@ def _of_simulations(simulated: Collection[int], rows: Sequence[Row], method: str
         yield (
             f"{what} of component{'s' if len(calibrated) > 1 else ''} {', '.join(map(str, calibrated))} are calibrated "
             "by simulation of samples like this one"
-        )
-
-
-def _warn_where_no_maximum(errors: ParameterErrors, model: Model) -> None:
-    if errors.residual > NOT_A_MAXIMUM:
-        objective = "log-likelihood" if model.prior is None else "log-posterior"
-        warnings.warn(
-            f"the {objective} still changes by {errors.residual:.2g} nats per standard error, so the mixture is not "
-            "the maximum for these data: pass the data it was fitted to, or fit until it converges",
-            XdgmmWarning,
-            stacklevel=3,
         )
 
 
