@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def check_count(n_samples: int) -> int:
-    """The number of draws; InputError if it is not a whole number, or negative."""
-    if isinstance(n_samples, (bool, np.bool_)) or not isinstance(n_samples, (int, np.integer)) or n_samples < 0:
-        raise InputError(f"`n_samples` is {n_samples!r}, but it must be a whole number, zero or positive")
-    return n_samples
+def check_count(number: int, name: str = "n_samples") -> int:
+    """The number, such as one of draws; InputError if it is not a whole number, or negative."""
+    if isinstance(number, (bool, np.bool_)) or not isinstance(number, (int, np.integer)) or number < 0:
+        raise InputError(f"`{name}` is {number!r}, but it must be a whole number, zero or positive")
+    return number
 
 
 def check_jobs(n_jobs: int) -> int:

@@ -11,11 +11,10 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult
 from xdgmm.uncertainty.information import warn_unless_maximum
 
 from .influence import Deletions, influence_table_of
-from .inputs import check_object_names, further_columns
+from .inputs import check_observations, further_columns, in_rows, mixture_and_model
 from .remedies import try_remedies
 from .samples import Samples, Statistics
 from .unusual import unusual_objects
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from xdgmm.fitting import Model
-    from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
 FEWEST_SIMULATIONS = 19
@@ -37,7 +35,7 @@ LISTED = 10  # objects that move a width most
 
 
 def check(
-    fitted: FitResult | GaussianMixture,
+    fitted: Any,
     observations: Observations,
     *,
     model: Model | None = None,
@@ -52,7 +50,7 @@ def check(
 
     Parameters
     ----------
-    fitted : FitResult or GaussianMixture
+    fitted : XDGMM, FitResult or GaussianMixture
         The maximum for these observations.
     observations : Observations
     model : Model, optional
@@ -78,6 +76,8 @@ def check(
     ------
     InputError
         If there are fewer than 20 values, or a number or a column is not possible.
+    KindError
+        If `fitted` or `observations` is something else.
 
     Warns
     -----
@@ -105,9 +105,10 @@ def check(
     """
     _check_count(n_simulations)
     check_jobs(n_jobs)
-    mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, model)
+    check_observations(observations)
+    mixture, model = mixture_and_model(fitted, model)
     columns = further_columns(against, observations)
-    check_object_names(object_names, len(observations))
+    object_names = in_rows(object_names, len(observations))
     samples = Samples(mixture, observations, model, columns)
     observed = samples.of_observations()
     seeds = [int(seed) for seed in as_generator(SEED if rng is None else rng).integers(2**63, size=n_simulations)]

@@ -10,9 +10,8 @@ from scipy.special import gammaincc
 
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.progress import check_progress, progress_bar
-from xdgmm.errors import DegenerateError, InputError, KindError, NotFittedError
-from xdgmm.fitting import FitResult, Problem
-from xdgmm.mixture import GaussianMixture
+from xdgmm.errors import DegenerateError, InputError
+from xdgmm.fitting import Problem
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors
 from xdgmm.tables.columns import find_column
 from xdgmm.tables.table_types import named_columns
@@ -21,12 +20,13 @@ from xdgmm.text import printable
 from .error_profile import RESTARTS, ErrorProfile, HigherPointError
 from .error_result import ErrorScale, names_of_measured, table_of, widths_of
 from .groups import Groups, groups_by, one_group
+from .inputs import mixture_and_model
 from .noise_parameters import NoiseParameters
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from xdgmm.fitting import Model
+    from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
 
@@ -129,7 +129,7 @@ def error_scale(
         raise InputError(f"`kind` is {kind!r}, but it must be one of {', '.join(KINDS)}")
     if by is None and reference is not None:
         raise InputError("`reference` names a group, but there are none; name them with `by`")
-    mixture, of_fit = _mixture_and_model(model)
+    mixture, of_fit = mixture_and_model(model)
     problem = Problem.of(mixture, _observations(mixture, X, Xerr, sample_weight), of_fit)
     counts = problem.observations.counts
     groups = one_group(counts) if by is None else groups_by(_labels(X, by), counts, reference)
@@ -144,20 +144,6 @@ def error_scale(
         profile.find_maximum()
         rows = _with_restarts(profile, level, limit_level)
     return _result(profile, rows, level=level, limit_level=limit_level)
-
-
-def _mixture_and_model(model: Any) -> tuple[GaussianMixture, Model | None]:
-    """Mixture and model of an estimator, of a fit's result, or of a bare mixture."""
-    fitted = getattr(model, "result_", model)
-    if isinstance(fitted, FitResult):
-        return fitted.mixture, fitted.model
-    if isinstance(fitted, GaussianMixture):
-        return fitted, None
-    if hasattr(model, "fit"):
-        raise NotFittedError("`model` is not fitted yet; call fit(X, Xerr=...) first")
-    raise KindError(
-        f"`model` is of type {type(model).__name__}, but it must be a fitted XDGMM, a FitResult or a mixture"
-    )
 
 
 def _observations(

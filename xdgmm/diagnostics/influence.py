@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm import kernels
+from xdgmm.basics.parameters import check_count
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
-from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
+from xdgmm.fitting import Problem, responsibilities, solvers
 from xdgmm.kernels.reference import component
 from xdgmm.tables.report import Column, build_table
 from xdgmm.uncertainty import laplace, parameter_errors
 from xdgmm.uncertainty.information import object_scores
 
+from .inputs import check_observations, in_rows, mixture_and_model
 from .refitting import refitted
 from .residuals import residuals
 
@@ -57,7 +59,7 @@ LEAST_LEFT = 0.05  # of the information in any direction, with less of which the
 
 
 def influence(
-    fitted: FitResult | GaussianMixture,
+    fitted: Any,
     observations: Observations,
     *,
     model: Model | None = None,
@@ -68,7 +70,7 @@ def influence(
 
     Parameters
     ----------
-    fitted : FitResult or GaussianMixture
+    fitted : XDGMM, FitResult or GaussianMixture
         The maximum for these observations.
     observations : Observations
     model : Model, optional
@@ -88,6 +90,8 @@ def influence(
     ------
     InputError
         If mixture and observations do not fit.
+    KindError
+        If one of the arguments is something else.
 
     Notes
     -----
@@ -109,13 +113,15 @@ def influence(
     >>> print(f"row {found['row'][0]}: sigma {found['sigma'][0]:.2f}, without it {found['sigma_without'][0]:.2f}")
     row 40: sigma 1.74, without it 1.07
     """
-    mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, model)
-    return influence_table_of(Deletions.of(mixture, observations, model), n_largest, names)
+    check_count(n_largest, "n_largest")
+    check_observations(observations)
+    mixture, model = mixture_and_model(fitted, model)
+    return influence_table_of(
+        Deletions.of(mixture, observations, model), n_largest, in_rows(names, len(observations), "names")
+    )
 
 
-def leave_one_out_residuals(
-    fitted: FitResult | GaussianMixture, observations: Observations, *, model: Model | None = None
-) -> Floats:
+def leave_one_out_residuals(fitted: Any, observations: Observations, *, model: Model | None = None) -> Floats:
     """`residuals` (N, M), in which objects of large leverage or influence have those under a fit without them.
 
     An object that carries much weight draws the fit towards itself, so that its residual is small whatever it is.
@@ -130,7 +136,8 @@ def leave_one_out_residuals(
     InputError
         As `residuals`.
     """
-    mixture, model = (fitted.mixture, fitted.model) if isinstance(fitted, FitResult) else (fitted, model)
+    check_observations(observations)
+    mixture, model = mixture_and_model(fitted, model)
     result = residuals(mixture, observations)
     for row, without in Deletions.of(mixture, observations, model).refits.items():
         result[row] = residuals(without, observations.select([row]))[0]

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError, NotFittedError
+from xdgmm.fitting import FitResult
+from xdgmm.mixture import GaussianMixture
+from xdgmm.observations import Observations
 from xdgmm.tables.columns import find_column, read_column
 from xdgmm.tables.identifiers import identifiers
 from xdgmm.tables.table_types import NamedColumns, named_columns
@@ -18,9 +21,40 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xdgmm.observations import Observations
+    from xdgmm.fitting import Model
 
     Floats = NDArray[np.float64]
+
+
+def mixture_and_model(fitted: Any, model: Model | None = None) -> tuple[GaussianMixture, Model | None]:
+    """Mixture and model of an estimator, of a fit's result, or of a bare mixture, whose model may be given.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    KindError
+        If it is none of these.
+    """
+    found = getattr(fitted, "result_", fitted)
+    if isinstance(found, FitResult):
+        return found.mixture, found.model
+    if isinstance(found, GaussianMixture):
+        return found, model
+    if hasattr(fitted, "fit"):
+        raise NotFittedError("`model` is not fitted yet; call fit(X, Xerr=...) first")
+    raise KindError(
+        f"`model` is of type {type(fitted).__name__}, but it must be a fitted XDGMM, a FitResult or a mixture"
+    )
+
+
+def check_observations(observations: Any) -> None:
+    """KindError unless these are Observations."""
+    if not isinstance(observations, Observations):
+        raise KindError(
+            f"`observations` is of type {type(observations).__name__}, but Observations belong there; make them with "
+            "Observations.from_table(table, columns) or Observations.with_standard_errors(values, errors)"
+        )
 
 
 def further_columns(against: Mapping[str, Any] | None, observations: Observations) -> dict[str, Floats]:
@@ -91,19 +125,20 @@ def _named(names: Iterable[str], X: Any) -> dict[str, Any]:
     return {name: read_column(table, name)[0] for name in found}
 
 
-def check_object_names(names: Sequence[Any] | None, n_rows: int) -> None:
-    """Refuse names that are not one for each row.
+def in_rows(names: Sequence[Any] | None, n_rows: int, argument: str = "object_names") -> list[Any] | None:
+    """One name for each row, in the order of the rows (a pandas Series is indexed by its labels otherwise).
 
     Raises
     ------
     InputError
-        If they are not.
+        If they are not one for each row.
     """
     if names is None:
-        return
+        return None
     if isinstance(names, str) or not hasattr(names, "__len__") or len(names) != n_rows:
         shown = repr(names) if isinstance(names, str) else f"{len(names)} long" if hasattr(names, "__len__") else names
-        raise InputError(f"`object_names` is {shown}, but one name for each of {n_rows} rows is needed")
+        raise InputError(f"`{argument}` is {shown}, but one name for each of {n_rows} rows is needed")
+    return list(names)
 
 
 def names_of_objects(names: Any, X: Any) -> Any:

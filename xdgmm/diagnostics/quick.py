@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from xdgmm.kernels import Correlated
 
+from .inputs import check_observations, mixture_and_model
 from .measures import CLEAR, measure
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ class Finding(NamedTuple):
     sentence: str
 
 
-def quick_checks(mixture: GaussianMixture, observations: Observations, level: float = SPOKEN) -> list[Finding]:
+def quick_checks(mixture: Any, observations: Observations, level: float = SPOKEN) -> list[Finding]:
     """Signs that widths may be wrong, in the residuals of a fit and in its errors.
 
     Parameters
     ----------
-    mixture : GaussianMixture
+    mixture : XDGMM, FitResult or GaussianMixture
         Fitted to these observations.
     observations : Observations
     level : float
@@ -51,6 +52,11 @@ def quick_checks(mixture: GaussianMixture, observations: Observations, level: fl
     -------
     list of Finding
         Empty where nothing was found, or there are fewer than 20 values.
+
+    Raises
+    ------
+    InputError
+        As `residuals`.
 
     Notes
     -----
@@ -70,6 +76,8 @@ def quick_checks(mixture: GaussianMixture, observations: Observations, level: fl
     >>> [finding.name for finding in quick_checks(XDGMM(1).fit(measured).mixture_, measured)]
     ['kurtosis']
     """
+    check_observations(observations)
+    mixture, _ = mixture_and_model(mixture)
     measures = measure(mixture, observations.select(chosen_rows(observations, _most(mixture, observations)))).measures
     return [
         Finding(each.kind, each.column, each.effect, each.p_value, each.sentence(each.p_value))

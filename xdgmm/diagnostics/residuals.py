@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, log_ndtr, ndtri
@@ -10,6 +10,8 @@ from scipy.special import chdtrc, log_ndtr, ndtri
 from xdgmm.kernels import Exact
 from xdgmm.mixture.measured_in_boxes import measured_distributions
 from xdgmm.prediction import checked_observations, in_blocks
+
+from .inputs import check_observations, mixture_and_model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +25,12 @@ LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 RIDGE = 1e-14  # of the variance of a column: components without width beside exact values have a density all the same
 
 
-def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
+def residuals(mixture: Any, observations: Observations) -> Floats:
     """Residuals (N, M): independent and standard normal where the mixture and the errors are right.
 
     Parameters
     ----------
-    mixture : GaussianMixture
+    mixture : XDGMM, FitResult or GaussianMixture
     observations : Observations
         Converted to the units of the mixture.
 
@@ -41,6 +43,8 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     ------
     InputError
         If mixture and observations do not fit, or there is a background beside projections.
+    KindError
+        If one of the arguments is something else.
 
     Notes
     -----
@@ -57,6 +61,8 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     >>> residuals(mixture, Observations.with_standard_errors([2.0, -4.0], [1.0, 1.0])).ravel()
     array([ 1., -2.])
     """
+    check_observations(observations)
+    mixture, _ = mixture_and_model(mixture)
     observations = checked_observations(mixture, observations)
     result = np.empty(observations.values.shape)
     for rows, block in in_blocks(observations):
@@ -64,12 +70,12 @@ def residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     return result
 
 
-def chi_squared(mixture: GaussianMixture, observations: Observations) -> tuple[Floats, Floats]:
+def chi_squared(mixture: Any, observations: Observations) -> tuple[Floats, Floats]:
     """Chi-squared of each object and its p-value, both (N,): the sum of the squares of its residuals.
 
     Parameters
     ----------
-    mixture : GaussianMixture
+    mixture : XDGMM, FitResult or GaussianMixture
     observations : Observations
         Converted to the units of the mixture.
 

@@ -15,6 +15,8 @@ from xdgmm.prediction import draw_observations
 from xdgmm.tables.replacing import with_values
 from xdgmm.uncertainty import SampledMixtures, laplace
 
+from .inputs import check_observations, mixture_and_model
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,7 +27,7 @@ PARAMETERS = ("normal", "fixed")
 
 
 def simulate(
-    mixture: GaussianMixture,
+    mixture: Any,
     observations: Observations,
     n: int = 1,
     rng: np.random.Generator | int | None = None,
@@ -37,7 +39,7 @@ def simulate(
 
     Parameters
     ----------
-    mixture : GaussianMixture
+    mixture : XDGMM, FitResult or GaussianMixture
         Fitted to these observations (for "fixed" any mixture of their coordinates).
     observations : Observations
     n : int
@@ -79,6 +81,8 @@ def simulate(
     """
     if isinstance(n, (bool, np.bool_)) or not isinstance(n, (int, np.integer)) or n < 0:
         raise InputError(f"`n` is {n!r}, but it must be a whole number, zero or positive: how many catalogues")
+    check_observations(observations)
+    mixture, model = mixture_and_model(mixture, model)
     rng = as_generator(rng)
     if parameters == "fixed":
         converted, mixtures = observations.in_units(mixture.units), iter([mixture] * n)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import chdtrc
 
-from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.prediction import (
     checked_observations,
     component_distances,
@@ -17,6 +17,7 @@ from xdgmm.prediction import (
 )
 from xdgmm.tables.report import Column, build_table
 
+from .inputs import check_observations, in_rows, mixture_and_model
 from .measures import column_names
 from .residuals import chi_squared_of, residuals
 
@@ -49,7 +50,7 @@ COLUMNS = (
 
 
 def unusual_objects(
-    mixture: GaussianMixture,
+    mixture: Any,
     observations: Observations,
     *,
     n_largest: int = 10,
@@ -61,7 +62,7 @@ def unusual_objects(
 
     Parameters
     ----------
-    mixture : GaussianMixture
+    mixture : XDGMM, FitResult or GaussianMixture
     observations : Observations
     n_largest : int
         How many.
@@ -101,6 +102,10 @@ def unusual_objects(
     >>> print(f"row {found['row'][0]}: p = {found['p_value'][0]:.2g}, where {found['expected'][0]:.2g} is expected")
     row 97: p = 5.7e-07, where 0.01 is expected
     """
+    check_observations(observations)
+    mixture, _ = mixture_and_model(mixture)
+    check_count(n_largest, "n_largest")
+    names = in_rows(names, len(observations), "names")
     rng = as_generator(SEED if rng is None else rng)
     counted = np.flatnonzero(observations.counts)
     checked = checked_observations(mixture, observations)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.diagnostics import Check
+from xdgmm.errors import InputError, KindError
 from xdgmm.text import printable
 
 from .fit import INTRINSIC, OBSERVED
@@ -14,8 +15,6 @@ from .fit import INTRINSIC, OBSERVED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from xdgmm.diagnostics import Check
 
 EXPECTED = "#c9d7e8"
 
@@ -41,6 +40,8 @@ def plot_check(check: Check, title: str | None = None) -> Figure:
     ------
     InputError
         If the check has no quantiles or simulations: it was read from a file.
+    KindError
+        If this is no check.
 
     Examples
     --------
@@ -52,6 +53,8 @@ def plot_check(check: Check, title: str | None = None) -> Figure:
     """
     from matplotlib.figure import Figure
 
+    if not isinstance(check, Check):
+        raise KindError(f"this is of type {type(check).__name__}, but the result of `model.check(...)` is needed")
     if check.quantiles is None or len(check.simulated) == 0:
         raise InputError("this check keeps no samples of the model, so there is nothing to draw; check the fit again")
     figure = Figure(figsize=(9.5, max(3.8, 0.32 * len(check.table) + 1.4)), layout="constrained")
