@@ -11,9 +11,10 @@ from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture as Ordinary
 
 from xdgmm import DegenerateError, GaussianMixture, InputError, Observations
-from xdgmm.fitting import Outcome, Settings, StoppingRule, fit, solvers
+from xdgmm.fitting import Model, Outcome, Problem, Settings, StoppingRule, fit, solvers
 from xdgmm.fitting.em import step
 from xdgmm.fitting.objective import expect
+from xdgmm.fitting.optimality import Iterate
 from xdgmm.kernels import reference
 from xdgmm.observations import Correlated
 
@@ -703,3 +704,24 @@ def test_the_order_of_the_objects_does_not_change_the_starts(problem, init):
         rows = np.random.default_rng(seed).permutation(60)
         reached.append(fit(case.observations.select(rows), 4, Settings(n_init=1, init=init), rng=1).log_likelihood)
     np.testing.assert_allclose(reached, reached[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_variance_that_leaves_zero_is_followed_to_its_maximum(monkeypatch, seed):
+    # zero is a stationary point of the factor: quasi-Newton ends there, and the predicted gain is that before the step
+    # away from it
+    monkeypatch.setattr(solvers, "hessian_affordable", lambda *_: False)
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((3000, 3)) @ rng.standard_normal((3, 3))
+    observations = Observations.with_standard_errors(values + 0.5 * rng.standard_normal(values.shape), 0.5 + 0 * values)
+    problem = Problem(observations, 1, Model())
+    flat = problem.standardised(fit(observations).mixture).covariances[0]
+    lowest, axis = np.linalg.eigh(flat)[0][0], np.linalg.eigh(flat)[1][:, 0]
+    start = GaussianMixture([1.0], [np.zeros(3)], [flat - lowest * np.outer(axis, axis)])
+    solution = solvers.run("quasi-newton", start, problem.objective(), 1e-8)
+    assert solution.outcome.converged
+    iterate = Iterate.at(solution.mixture, solution.statistics, problem.constraints)
+    assert 0.5 * iterate.residual**2 < 1e-7
+    assert solution.statistics.objective == pytest.approx(
+        fit(observations).log_likelihood - problem.log_jacobian, abs=1e-6
+    )

@@ -152,19 +152,21 @@ def _run_quasi_newton(
     stalls = 0
     while True:
         before, passes = statistics.objective, objective.passes
-        mixture, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample)
+        inner, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample)
         if objective.passes == passes:  # no coordinate is free: every round must use up a pass all the same
-            statistics = objective.expect(mixture)
-        mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
+            statistics = objective.expect(inner)
+        mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
         _check_collapse(mixture, statistics, objective)
         point = _iterate_at(mixture, statistics, objective)
         if hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
-            mixture, statistics, gain = _newton(mixture, statistics, objective, tolerance)
-            mixture, statistics = update_boundary(mixture, statistics, objective, tolerance)
+            inner, statistics, gain = _newton(mixture, statistics, objective, tolerance)
+            mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
             point = _iterate_at(mixture, statistics, objective)
         else:
             sample = _hessian_sample(mixture, objective, sample)
         gain += float(point.boundary_gains().sum())
+        if mixture is not inner:  # the gain was predicted before the boundary changed
+            gain = max(gain, gain_lower_bound(point))
         objective.report_gain(gain)
         stalls = stalls + 1 if statistics.objective - before <= statistics.rounding else 0
         outcome = _outcome(gain, tolerance, statistics.rounding, stalls)
