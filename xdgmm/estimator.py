@@ -53,8 +53,9 @@ if TYPE_CHECKING:
 warn_of_foreign_files()
 
 MISSING_ERRORS = (
-    "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact "
-    "(scikit-learn's tools pass it on after sklearn.set_config(enable_metadata_routing=True))"
+    "the model was fitted to data with errors, so give those of X too: Xerr=..., or Xerr=0 if X is exact; "
+    "Observations.from_table(X) finds those in columns of a data frame (scikit-learn's tools pass Xerr on after "
+    "sklearn.set_config(enable_metadata_routing=True))"
 )
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
 
@@ -597,7 +598,7 @@ def select(
     criterion : {"bic", "aic", "aicc", "icl", "cv", "bootstrap"}
         An information criterion, whose lowest value is chosen; "cv": the simplest candidate whose log-likelihood of
         held-out objects is within one standard error of the highest; "bootstrap": from the smallest number upwards, the
-        first that the next larger one does not improve at p < .05.
+        first that the next larger one does not improve at p <= .05.
     n_folds : int
         Into which the objects are divided for "cv".
     n_simulations : int

@@ -87,3 +87,8 @@ def test_errors_are_scaled_as_in_python(tmp_path):
     alone = run("check", "m.fits", "t.fits", "--by", "tel", cwd=tmp_path)
     assert alone.returncode == 2
     assert "--error-scale" in alone.stderr
+    common = run("check", "m.fits", "t.fits", "--error-scale", "jitter", "--report", "c.html", cwd=tmp_path)
+    assert common.returncode == 2
+    assert "name groups of objects with `by` (--by)" in " ".join(common.stderr.split())
+    assert "kurtosis" not in common.stdout  # refused before the check
+    assert not (tmp_path / "c.html").exists()

@@ -75,6 +75,7 @@ def test_candidates_are_compared_and_written(xdgmm, tmp_path):
         (["--components", "1:2", "--table", "same.ecsv", "--report", "same.ecsv"], "two outputs have the same name"),
         (["--components", "1:2", "--jobs", "0"], "`n_jobs` (--jobs) is 0"),
         (["--components", "1:2", "--criterion", "bics"], "bics"),
+        (["--components", "2", "--criterion", "cv"], "--criterion cv chooses among candidates"),
     ],
 )
 def test_candidates_that_cannot_be_are_refused(xdgmm, stars, options, said):

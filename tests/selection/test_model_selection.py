@@ -218,6 +218,26 @@ def test_weights_count_as_numbers_of_objects(three):
         assert one[name] == pytest.approx(other[name], rel=1e-7)
 
 
+def test_relative_weights_are_said(three):
+    for scale, said in ((0.01, "the 90 weights sum to 0.9, and criteria count"), (1.0, None)):
+        weighted = Observations.with_standard_errors(three.values, three.noise, weights=np.full(90, scale))
+        remarks = " ".join(select(weighted, [2, 3, 4], rng=0).remarks)
+        assert ("weights" in remarks) is (said is not None)
+        assert said is None or said in remarks
+
+
+@pytest.mark.parametrize(
+    ("n_objects", "said"),
+    [
+        (3, "1 component: AICc is infinite for every candidate, since the objects are too few"),
+        (5, "1 component: AICc is infinite for every other candidate"),
+    ],
+)
+def test_too_few_objects_for_aicc_are_said(three, n_objects, said):
+    found = select(three.select(np.arange(n_objects)), [1, 2], rng=0, criterion="aicc")
+    assert said in found.decisiveness
+
+
 @pytest.fixture
 def default_interrupts():
     """Ctrl-C raises KeyboardInterrupt also where the tests run in the background, where shells ignore it."""

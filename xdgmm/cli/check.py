@@ -120,19 +120,17 @@ def check(
     }
     labels = None if by is None else contents[find_column(named_columns(contents), by)]
     del contents
-    found = diagnostics.check(
-        mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
-    )
-    for part in found.report():
-        for line in part.split("\n") if isinstance(part, str) else [part]:
-            printer.print(escaped(line) if isinstance(line, str) else line)
     scale = None
-    if error_scale is not None:
+    if error_scale is not None:  # first, since what is refused is refused before a longer check
         scale = diagnostics.error_scale(
             mixture, observations, by=labels, kind=error_scale.value, progress=printer.progress
         )
-        for part in scale.report():
-            printer.print(escaped(part) if isinstance(part, str) else part)
+    found = diagnostics.check(
+        mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
+    )
+    for part in [*found.report(), *([] if scale is None else scale.report())]:
+        for line in part.split("\n") if isinstance(part, str) else [part]:
+            printer.print(escaped(line) if isinstance(line, str) else line)
     written = _write(found, report, plot, mixture.names, overwrite=overwrite)
     for path in written:
         printer.print(f"wrote {escaped(path)}")

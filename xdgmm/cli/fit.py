@@ -97,6 +97,11 @@ def fit(
     several = len(numbers) * len(types) > 1
     if candidates is not None and not several:
         raise InputError("--table holds several candidates, but there is one; give a range, as --components 1:4")
+    if criterion is not Criterion.BIC and not several:
+        raise InputError(
+            f"--criterion {criterion.value} chooses among candidates, but there is one; give a range, as --components "
+            "1:4"
+        )
     from xdgmm.fitting import Model, Settings
     from xdgmm.mixture import Background
     from xdgmm.observations import Observations

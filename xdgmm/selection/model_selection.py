@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 CRITERIA = ("bic", "aic", "aicc", "icl", "cv", "bootstrap")
 NAMES = {"bic": "BIC", "aic": "AIC", "aicc": "AICc", "icl": "ICL"}
+LEAST_WEIGHT = 0.5  # where all weights are smaller no object counts as one: they are relative
 N_INIT = 3  # random starts of each candidate: neighbours give it more
 
 
@@ -138,7 +139,7 @@ def select(
     criterion : {"bic", "aic", "aicc", "icl", "cv", "bootstrap"}
         An information criterion, whose lowest value is chosen; "cv": the simplest candidate whose log-likelihood of
         held-out objects is within one standard error of the highest; "bootstrap": from the smallest number upwards, the
-        first that the next larger one does not improve at p < .05.
+        first that the next larger one does not improve at p <= .05.
     n_folds : int
         Into which the objects are divided for "cv".
     n_simulations : int
@@ -343,10 +344,20 @@ class _Selection:
             for value, each in zip(values[criterion], self.candidates, strict=True)
             if each in self.fits.results and each != chosen
         )
+        if np.isinf(by_value[0][0]):  # AICc
+            return f"{own}: {self._of_infinite(criterion, values[criterion][self.candidates.index(chosen)])}"
         difference = by_value[0][0] - values[criterion][self.candidates.index(chosen)]
         strength = f" ({criteria.strength_of_evidence(difference)})" if criterion == "bic" else ""
         than = self._briefly(by_value[0][1], chosen)
         return f"{own}: {NAMES[criterion]} lower by {difference:.1f} than with {than}{strength}"
+
+    def _of_infinite(self, criterion: str, own: float) -> str:
+        whose = "every" if np.isinf(own) else "every other"
+        choice = ", and the simplest is taken; choose by another criterion" if np.isinf(own) else ""
+        return (
+            f"{NAMES[criterion]} is infinite for {whose} candidate, since the objects are too few for the parameters"
+            f"{choice}"
+        )
 
     def _tests(self, chosen: Candidate) -> str:
         tested = sorted(self.p_values)
@@ -357,7 +368,8 @@ class _Selection:
             sentences.append(f"{more.n_components} are not needed (p = {self.p_values[chosen]:.2g})")
         fewer = [each for each in tested if each < chosen]
         if fewer:
-            sentences.append(f"{fewer[-1].n_components} do not suffice (p = {self.p_values[fewer[-1]]:.2g})")
+            verb = "does" if fewer[-1].n_components == 1 else "do"
+            sentences.append(f"{fewer[-1].n_components} {verb} not suffice (p = {self.p_values[fewer[-1]]:.2g})")
         return ", ".join(sentences)
 
     def _of_held_out(self, held_out: HeldOut, chosen: Candidate) -> str:
@@ -391,6 +403,12 @@ class _Selection:
     def _remarks(self, criterion: str, chosen: Candidate) -> Iterable[str]:
         if self.fits.ended is not None and len(self.candidates) > 1:
             yield "ended before all candidates were fitted and compared: better fits, and other choices, are possible"
+        counted = self.observations.object_weights[self.observations.counts]
+        if len(self.candidates) > 1 and counted.max() < LEAST_WEIGHT:
+            yield (
+                f"the {counted.size} weights sum to {counted.sum():.3g}, and criteria count so many objects: scale "
+                "relative weights so that their mean is 1"
+            )
         tried, K = {each.n_components for each in self.candidates}, chosen.n_components
         name = NAMES.get(criterion)
         if len(tried) > 1 and K == max(tried) < self.observations.n_objects:
