@@ -76,6 +76,17 @@ def test_objects_of_a_background_are_not_unusual():
     assert found["component"][0] == 1
 
 
+def test_weights_that_differ_stand_beside_the_objects():
+    values = np.r_[np.random.default_rng(3).normal(size=40), 9.0]
+    for weights in (np.r_[np.ones(40), 0.01], np.full(41, 2.0)):
+        observations = Observations.with_standard_errors(values, 0.5, weights=weights)
+        found = XDGMM().fit(observations).check(observations, n_simulations=19, progress="never")
+        assert ("weight" in found.unusual.colnames) is bool(np.ptp(weights))
+        assert (" weight " in str(found)) is bool(np.ptp(weights))
+    unusual = unusual_objects(TWO, Observations.with_standard_errors(values, 0.5, weights=np.r_[np.ones(40), 0.01]))
+    assert unusual["weight"].tolist() == [0.01 if row == 40 else 1.0 for row in unusual["row"]]
+
+
 def test_names_come_from_the_table_or_are_given():
     rng = np.random.default_rng(2)
     e = rng.uniform(0.5, 1.0, 40)

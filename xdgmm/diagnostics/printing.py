@@ -28,9 +28,20 @@ def test_table(tests: QTable, as_expected: str) -> Table:
 def unusual_table(unusual: QTable) -> Table:
     """The least probable objects; an exclamation mark where the p-value is far below what is expected of so many."""
     named = ["name"] if "name" in unusual.colnames else []
+    weighted = ["weight"] if "weight" in unusual.colnames else []
     residuals = [name for name in unusual.colnames if name.startswith("residual_")]
     several = unusual.meta["n_components"] > 1
-    headings = ["row", *named, "p", "expected", "chi²", "residuals", *(["component", "membership"] * several), ""]
+    headings = [
+        "row",
+        *named,
+        *weighted,
+        "p",
+        "expected",
+        "chi²",
+        "residuals",
+        *(["component", "membership"] * several),
+        "",
+    ]
     table = empty_table(headings, left=("name", ""))
     for row in unusual:
         p, expected = float(row["p_value"]), float(row["expected"])
@@ -38,6 +49,7 @@ def unusual_table(unusual: QTable) -> Table:
         table.add_row(
             str(row["row"]),
             *(_text(row[name]) for name in named),
+            *(brief(float(row[name])) for name in weighted),
             f"{p:.1g}",
             f"{expected:.1g}",
             brief(float(row["chi_squared"])),

@@ -39,6 +39,7 @@ SEED = 0
 COLUMNS = (
     Column("row", "row of the table, from 0"),
     Column("name", "name of the object"),
+    Column("weight", "weight of the object: one of little weight may be unusual in a model that fits", format=".3g"),
     Column("p_value", "probability that an object with this noise is no more likely", format=".3g"),
     Column("expected", "what the smallest, second smallest, ... of so many p-values is on average", format=".3g"),
     Column("chi_squared", "sum of the squares of the residuals", format=".3g"),
@@ -76,10 +77,10 @@ def unusual_objects(
     Returns
     -------
     QTable
-        row, name (where names are given), p_value, expected, chi_squared, n_values, component (K: the background),
-        membership, left_out, and ``residual_X`` for each measured column X.  `p_value` is `xdgmm.objects.outlyingness`;
-        `expected` is ``j / (N + 1)`` for the j-th smallest of N uniform numbers: an object whose p-value is much
-        smaller does not belong to the model.
+        row, name (where names are given), weight (where weights differ), p_value, expected, chi_squared, n_values,
+        component (K: the background), membership, left_out, and ``residual_X`` for each measured column X.  `p_value`
+        is `xdgmm.objects.outlyingness`; `expected` is ``j / (N + 1)`` for the j-th smallest of N uniform numbers: an
+        object whose p-value is much smaller does not belong to the model.
 
     Raises
     ------
@@ -124,6 +125,9 @@ def unusual_objects(
         "expected": np.arange(1.0, len(found) + 1.0) / (counted.size + 1.0),
         "left_out": np.isin(values["row"], list(left_out)),
     }
+    weights = observations.object_weights
+    if np.ptp(weights[counted]) > 0:
+        values["weight"] = weights[values["row"]]
     if names is not None:
         values["name"] = np.array([str(names[row]) for row in values["row"]], dtype=str)
     columns = [column for column in COLUMNS if column.name in values]
