@@ -88,7 +88,7 @@ def test_how_decisive_the_choice_is_stands_in_a_sentence(three, masses):
         assert before in sentence
         assert after in sentence
     assert "no other candidate" in select(masses, 2).decisiveness
-    assert "than with 1, full" in select(masses, 1, covariance_types=["full", "diag"]).decisiveness
+    assert "than with 2, full" in select(masses, 2, covariance_types=["full", "tied"], rng=0).decisiveness
 
 
 @pytest.mark.slow
@@ -107,6 +107,18 @@ def test_covariance_types_are_candidates_too():
     assert found.table["n_parameters"].tolist() == [5, 4, 3, 11, 9, 7]
     assert found.result.model.covariance_type == "spherical"
     assert "1 component, spherical: BIC lower by" in str(found)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "cv"])
+def test_candidates_that_are_the_same_model_do_not_compete(three, criterion):
+    types = ["full", "tied", "diag", "spherical"]
+    found = select(three, [1, 3], covariance_types=types, criterion=criterion, rng=0)
+    assert (found.n_components, found.covariance_type) == (3, "tied")
+    assert found.decisiveness.endswith("3, full") or "than with 3, full" in found.decisiveness
+    one = select(three, 1, covariance_types=types, criterion=criterion, rng=0)
+    assert one.covariance_type == "full"  # the first of equal ones
+    assert one.decisiveness == "1 component, full: all candidates are the same model"
+    assert select(three, 3, covariance_types=types[2:], criterion=criterion, rng=0).covariance_type == "diag"
 
 
 def test_it_prints_itself(found):

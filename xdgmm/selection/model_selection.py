@@ -265,7 +265,7 @@ class _Selection:
         if (criterion == "cv" and self.held_out is None) or (criterion == "bootstrap" and not self.p_values):
             criterion = "bic"
         values = self._values()
-        chosen = self._chosen(criterion, values)
+        chosen = self._first(self._chosen(criterion, values))
         results = tuple(self.fits.results.get(each) for each in self.candidates)
         meta = {
             "criterion": criterion,
@@ -330,11 +330,24 @@ class _Selection:
         rows = zip(values[criterion].tolist(), values["n_parameters"].tolist(), self.candidates, strict=True)
         return min(row for row in rows if row[2] in self.fits.results)[2]
 
+    def _same(self, one: Candidate, other: Candidate) -> bool:
+        """Are they the same model, such as one component with its own covariance and with a common one?"""
+        K, D = one.n_components, self.observations.n_dimensions
+        same = {"tied": "full"} if K == 1 else {}
+        same |= {"diag": "full", "spherical": "full"} if D == 1 else {}
+        types = {same.get(each.covariance_type, each.covariance_type) for each in (one, other)}
+        return other.n_components == K and len(types) == 1
+
+    def _first(self, candidate: Candidate) -> Candidate:
+        """The first that is the same model, since rounding decides among their log-likelihoods."""
+        return next(each for each in self.candidates if each in self.fits.results and self._same(each, candidate))
+
     def _sentence(self, criterion: str, chosen: Candidate, values: dict[str, Any]) -> str:
         """How decisive the criterion is."""
         own = self._called(chosen)
-        if len(self.fits.results) == 1:
-            return f"{own}: no other candidate was fitted"
+        if all(self._same(each, chosen) for each in self.fits.results):
+            alone = len(self.fits.results) == 1
+            return f"{own}: {'no other candidate was fitted' if alone else 'all candidates are the same model'}"
         if criterion == "bootstrap":
             return f"{own}: {self._tests(chosen)}"
         if criterion == "cv" and self.held_out is not None:
@@ -342,13 +355,13 @@ class _Selection:
         by_value = sorted(
             (value, each)
             for value, each in zip(values[criterion], self.candidates, strict=True)
-            if each in self.fits.results and each != chosen
+            if each in self.fits.results and not self._same(each, chosen)
         )
         if np.isinf(by_value[0][0]):  # AICc
             return f"{own}: {self._of_infinite(criterion, values[criterion][self.candidates.index(chosen)])}"
         difference = by_value[0][0] - values[criterion][self.candidates.index(chosen)]
         strength = f" ({criteria.strength_of_evidence(difference)})" if criterion == "bic" else ""
-        than = self._briefly(by_value[0][1], chosen)
+        than = self._briefly(self._first(by_value[0][1]), chosen)
         return f"{own}: {NAMES[criterion]} lower by {difference:.1f} than with {than}{strength}"
 
     def _of_infinite(self, criterion: str, own: float) -> str:
@@ -374,20 +387,20 @@ class _Selection:
 
     def _of_held_out(self, held_out: HeldOut, chosen: Candidate) -> str:
         best = held_out.best
-        if chosen != best:
+        if not self._same(chosen, best):
             higher, error = held_out.total(best) - held_out.total(chosen), held_out.error(chosen)
             return (
                 f"the simplest within one standard error of the highest held-out log-likelihood, which is higher by "
-                f"{higher:.1f} ± {error:.1f} nats with {self._briefly(best, chosen)}"
+                f"{higher:.1f} ± {error:.1f} nats with {self._briefly(self._first(best), chosen)}"
             )
-        others = [each for each in held_out.scores if each != chosen]
+        others = [each for each in held_out.scores if not self._same(each, chosen)]
         if not others:
             return "no other candidate could be fitted without every fold"
         p = {each: self.fits.results[each].n_parameters for each in held_out.scores}
         others = [each for each in others if p[each] < p[chosen]] or others  # the rule judges by simpler ones
         second = max(others, key=held_out.total)
         higher, error = held_out.total(chosen) - held_out.total(second), held_out.error(second)
-        than = self._briefly(second, chosen)
+        than = self._briefly(self._first(second), chosen)
         return f"held-out log-likelihood higher by {higher:.1f} ± {error:.1f} nats than with {than}"
 
     def _called(self, candidate: Candidate) -> str:
