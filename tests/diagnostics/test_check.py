@@ -7,8 +7,8 @@ import pytest
 from astropy.table import QTable, Table
 from scipy import stats
 
-from xdgmm import XDGMM, Background, Observations
-from xdgmm.diagnostics import check, residuals
+from xdgmm import XDGMM, Background, Fixed, GaussianMixture, Observations
+from xdgmm.diagnostics import check, quick_checks, residuals
 from xdgmm.errors import InputError, OutputError, XdgmmWarning
 
 from .test_quick import MISLEADING, contaminated
@@ -77,12 +77,33 @@ def test_the_seed_decides_and_the_number_of_processes_does_not():
         ({"n_simulations": 5}, "at least 19"),
         ({"n_simulations": 99.0}, "whole number"),
         ({"n_jobs": 0}, "`n_jobs` is 0"),
+        ({"progress": "no"}, "`progress` is 'no'"),
     ],
 )
 def test_numbers_of_samples_that_cannot_be_are_refused(options, message):
     observations = Observations.exact(np.random.default_rng(7).normal(size=40))
     with pytest.raises(InputError, match=message):
         check(XDGMM().fit(observations).result_, observations, **options)
+
+
+def test_a_background_that_the_model_has_is_not_advised():
+    values, errors, _ = contaminated(np.random.default_rng(3), clean=False)
+    observations = Observations.with_standard_errors(values, errors)
+    alone = GaussianMixture([1.0], [[0.0]], [[[9.0]]])
+    beside = GaussianMixture([1.0 - 1e-6], [[0.0]], [[[9.0]]], background=Background([-99.0], [99.0], 1e-6))
+    for mixture, advised in ((alone, True), (beside, False)):
+        found = [each.sentence for each in quick_checks(mixture, observations) if each.name == "kurtosis"]
+        assert ("ackground" in found[0]) is advised
+        assert "more components" in found[0]
+
+
+def test_a_model_without_free_parameters_is_checked():
+    values = np.random.default_rng(5).normal(size=60)
+    start = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    model = XDGMM(init=start, fixed=Fixed(means=(0,), covariances=(0,))).fit(values, Xerr=0.5)
+    found = model.check(values, Xerr=0.5, n_simulations=19, progress="never")
+    assert len(found.influence) == 0
+    assert len(found.unusual) == 10
 
 
 def test_a_model_of_other_data_is_noticed():

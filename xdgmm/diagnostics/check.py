@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.parameters import as_generator, check_jobs
-from xdgmm.basics.progress import progress_bar
+from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import InputError
 from xdgmm.uncertainty.information import warn_unless_maximum
 
@@ -105,6 +105,7 @@ def check(
     """
     _check_count(n_simulations)
     check_jobs(n_jobs)
+    check_progress(progress)
     check_observations(observations)
     mixture, model = mixture_and_model(fitted, model)
     columns = further_columns(against, observations)

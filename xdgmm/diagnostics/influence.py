@@ -244,8 +244,8 @@ def _own_information(
     packed_rows, packed_columns = kernels.triangle(D)
     of_weights, of_means, of_covariances = np.split(along, [S, S + K * D])
     dV = np.zeros((K, P, D, D))
-    dV[:, :, packed_rows, packed_columns] = np.swapaxes(of_covariances.reshape(K, -1, P), 1, 2)
-    dV[:, :, packed_columns, packed_rows] = np.swapaxes(of_covariances.reshape(K, -1, P), 1, 2)
+    dV[:, :, packed_rows, packed_columns] = np.swapaxes(of_covariances.reshape(K, packed_rows.size, P), 1, 2)
+    dV[:, :, packed_columns, packed_rows] = np.swapaxes(of_covariances.reshape(K, packed_rows.size, P), 1, 2)
     part = problem.scaling.observations(problem.observations.select(rows))
     result = np.zeros((rows.size, P, P))
     for k in range(S):
@@ -273,7 +273,7 @@ def _changes_of_sigmas(
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
     along = approximation.iterate.coordinates.jacobian() @ approximation.deviations
-    of_variances = along[-K * rows.size :].reshape(K, rows.size, -1)[:, rows == columns]
+    of_variances = along[-K * rows.size :].reshape(K, rows.size, along.shape[1])[:, rows == columns]
     variances = np.einsum("kdp,np->nkd", of_variances, steps) * approximation.scaling.scale**2
     with np.errstate(divide="ignore", invalid="ignore"):
         changes = variances / (2.0 * mixture.sigmas)

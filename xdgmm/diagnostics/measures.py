@@ -33,7 +33,7 @@ class Measure(NamedTuple):
     kind: "kurtosis", "skewness", "error size", "values and errors", "trend" or "scatter"; column: the name of the
     measured column, empty for all of them; effect: excess kurtosis, skewness or correlation; p_value: two-sided, times
     the number of columns, for many values; component: whose residuals these are, None for all; against: name of the
-    column beside which the residuals are laid.
+    column beside which the residuals are laid; background: whether the model has one already.
     """
 
     kind: str
@@ -42,6 +42,7 @@ class Measure(NamedTuple):
     p_value: float
     component: int | None = None
     against: str = ""
+    background: bool = False
 
     @property
     def name(self) -> str:
@@ -52,7 +53,8 @@ class Measure(NamedTuple):
 
     def sentence(self, p_value: float) -> str:
         """What it does to the widths, and what to try."""
-        return sentence_of(self.kind, self.effect, p_value, self.column, self.component, self.against)
+        known = self.kind, self.effect, p_value, self.column, self.component, self.against
+        return sentence_of(*known, background=self.background)
 
 
 class Measured(NamedTuple):
@@ -76,11 +78,15 @@ def measure(mixture: GaussianMixture, observations: Observations) -> Measured:
     scores = residuals(mixture, observations)
     weights = np.broadcast_to(observations.object_weights[:, None], scores.shape)
     used = np.isfinite(scores) & (weights > 0)
-    found = [*of_shape(scores[used], weights[used]), *_of_errors(scores, weights, mixture, observations)]
+    background = mixture.background is not None
+    shape = of_shape(scores[used], weights[used], background=background)
+    found = [*shape, *_of_errors(scores, weights, mixture, observations)]
     return Measured(scores, scores[used], weights[used], found)
 
 
-def of_shape(z: Floats, weights: Floats, component: int | None = None) -> Iterator[Measure]:
+def of_shape(
+    z: Floats, weights: Floats, component: int | None = None, *, background: bool = False
+) -> Iterator[Measure]:
     """Excess kurtosis and skewness of residuals (n,) with weights (n,); none of few or equal ones."""
     if z.size == 0 or (n := effective_size(weights)) < FEWEST or np.ptp(z) == 0:
         return
@@ -89,8 +95,8 @@ def of_shape(z: Floats, weights: Floats, component: int | None = None) -> Iterat
     if not second > 0:
         return
     skewness, excess = third / second**1.5, fourth / second**2 - 3.0
-    yield Measure("kurtosis", "", excess, kurtosis_p_value(excess + 3.0, n), component)
-    yield Measure("skewness", "", skewness, skewness_p_value(skewness, n), component)
+    yield Measure("kurtosis", "", excess, kurtosis_p_value(excess + 3.0, n), component, background=background)
+    yield Measure("skewness", "", skewness, skewness_p_value(skewness, n), component, background=background)
 
 
 def of_components(mixture: GaussianMixture, observations: Observations) -> Iterator[Measure]:
@@ -102,7 +108,7 @@ def of_components(mixture: GaussianMixture, observations: Observations) -> Itera
     for k, scores in enumerate(component_residuals(mixture, observations)):
         weights = np.broadcast_to(members[:, k, None], scores.shape)
         used = np.isfinite(scores) & (weights > 0)
-        yield from of_shape(scores[used], weights[used], k)
+        yield from of_shape(scores[used], weights[used], k, background=mixture.background is not None)
 
 
 def of_columns(

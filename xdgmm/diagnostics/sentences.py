@@ -18,16 +18,22 @@ def shown(p_value: float) -> str:
 
 
 def sentence_of(
-    kind: str, effect: float, p_value: float, column: str = "", component: int | None = None, against: str = ""
+    kind: str,
+    effect: float,
+    p_value: float,
+    column: str = "",
+    component: int | None = None,
+    against: str = "",
+    *,
+    background: bool = False,
 ) -> str:
     """The sentence of a `Measure`, with a p-value that may come from elsewhere."""
     measured = f"{NAMES[kind]} {effect:.2g}, {shown(p_value)}"
     of = "" if component is None else f" of component {component}"
     if kind == "kurtosis" and effect > 0:
         wide = "components too wide" if component is None else "its width too large"
-        return (
-            f"residuals{of} ({measured}) have heavier tails than the model: outliers make {wide}; try "
-            "`background=Background()`, or more components"
+        return f"residuals{of} ({measured}) have heavier tails than the model: outliers make {wide}; try " + (
+            "more components" if background else "`background=Background()`, or more components"
         )
     if kind == "kurtosis":
         one = "one component" if component is None else "it"
@@ -35,7 +41,9 @@ def sentence_of(
             f"residuals{of} ({measured}) are too evenly spread: {one} may stand for several clumps; try more components"
         )
     if kind == "skewness":
-        return f"residuals{of} are lopsided ({measured}): try more components, or a background"
+        return f"residuals{of} are lopsided ({measured}): try more components" + (
+            "" if background else ", or a background"
+        )
     if kind == "error size":
         change, size, width = ("grow", "small", "large") if effect > 0 else ("shrink", "large", "small")
         return (
