@@ -10,12 +10,13 @@ from rich.console import Console
 from scipy import stats
 from scipy.stats import norm
 
-from xdgmm import XDGMM, Background, Fixed, InputError, Observations, datasets
+from xdgmm import XDGMM, Background, Fixed, GaussianMixture, InputError, Observations, datasets
 from xdgmm.errors import XdgmmWarning
 from xdgmm.tables.printing import brief, with_error
 from xdgmm.uncertainty import background_limit, bootstrap, laplace, profile_interval, sample_posterior
 from xdgmm.uncertainty.informative import Informative
 from xdgmm.widths import comparison_table, relations, relations_table, rich_table, widths
+from xdgmm.widths.parameters import principal_axes
 
 
 def plain(column):
@@ -665,3 +666,14 @@ def test_the_profile_method_covers_weights_of_mixtures():
     for p in (row["weight_low"], row["weight_high"]):  # binomial, 12 of 40
         deviance = 2 * (12 * np.log(0.3 / p) + 28 * np.log(0.7 / (1 - p)))
         assert deviance == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-4)
+
+
+def test_a_direction_without_width_is_exactly_zero_whatever_the_units_of_the_columns():
+    rng = np.random.default_rng(0)
+    for scale in (1.0, 1e-12, 1e9):
+        factors = rng.standard_normal((200, 3, 2)) * np.array([1.0, scale, 1.0])[:, None]
+        flat = GaussianMixture(np.full(200, 0.005), np.zeros((200, 3)), factors @ factors.swapaxes(1, 2))
+        assert (principal_axes(flat)[0][:, 2] == 0).all()
+        assert (principal_axes(flat)[0][:, 0] > 0).all()
+    graded = GaussianMixture([1.0], [[0.0, 0.0]], [np.diag([1.0, 1e-24])])
+    np.testing.assert_allclose(principal_axes(graded)[0], [[1.0, 1e-12]], rtol=1e-12)

@@ -28,6 +28,8 @@ from xdgmm.uncertainty.simulated import Simulation
 
 ByName = dict[str, NDArray[np.float64]]
 
+ROUNDING = 4e-16  # for each dimension: eigenvalues of correlations have smaller errors
+
 
 class Parameters:
     """Weights, means and sigmas of K components in D coordinates, laid out in one row.
@@ -75,9 +77,20 @@ def principal_axes(mixture: GaussianMixture) -> tuple[NDArray[np.float64], NDArr
     The sign of an axis is that which makes its largest element positive.
     """
     values, vectors = np.linalg.eigh(mixture.covariances)
+    D = mixture.n_dimensions
+    values[np.arange(D) < _n_vanishing(mixture.covariances)[:, None]] = 0.0
     axes = np.swapaxes(vectors, 1, 2)[:, ::-1]
     largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=2)[:, :, None], axis=2)
     return np.sqrt(np.maximum(values[:, ::-1], 0.0)), axes * np.where(largest < 0, -1.0, 1.0)
+
+
+def _n_vanishing(covariances: NDArray[np.float64]) -> NDArray[np.intp]:
+    """In how many directions each covariance (K, D, D) is zero to rounding, whatever the units of the columns (K,)."""
+    sigmas = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    sigmas = np.where(sigmas > 0, sigmas, 1.0)
+    correlations = covariances / sigmas[:, :, None] / sigmas[:, None]
+    rounding = ROUNDING * covariances.shape[1]
+    return np.asarray((np.abs(np.linalg.eigvalsh(correlations)) <= rounding).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
