@@ -20,7 +20,7 @@ def test_the_demo_reports_both_data_sets(demo):
         "2.73±0.43",
         "3.15±0.41",
         "2.55±0.50",
-        "chosen: 2",
+        "2 components: BIC lower by 8.1 than with 1",
         "0.078±0.016",
         "[km/s]",
         "[solMass]",

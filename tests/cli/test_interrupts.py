@@ -47,15 +47,15 @@ APPLY = ["apply", "m.fits", "t.fits", "--output", "out.fits", "--quiet"]
 def test_apply_stops_at_once_and_says_what_was_kept(here, big, monkeypatch, number, overwritten):
     import xdgmm.objects.columns as columns
 
-    calls, original = [], columns.posteriors
+    calls, original = [], columns.known
 
-    def posteriors(*arguments):
+    def known(*arguments):
         calls.append(1)
         if len(calls) == 3:
             signal.raise_signal(number)
         return original(*arguments)
 
-    monkeypatch.setattr(columns, "posteriors", posteriors)
+    monkeypatch.setattr(columns, "known", known)
     if overwritten:
         (big / "out.fits").write_text("precious")
     code, _, err = here(*APPLY, *(["--overwrite"] if overwritten else []))
@@ -72,16 +72,16 @@ def test_an_interrupt_that_python_only_prints_is_not_lost(here, big, monkeypatch
     """Where a destructor runs, Python prints the exception and goes on: `apply` went on to the end."""
     import xdgmm.objects.columns as columns
 
-    calls, original = [], columns.posteriors
+    calls, original = [], columns.known
 
-    def posteriors(*arguments):
+    def known(*arguments):
         calls.append(1)
         if len(calls) == 3:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
         return original(*arguments)
 
-    monkeypatch.setattr(columns, "posteriors", posteriors)
+    monkeypatch.setattr(columns, "known", known)
     code, _, err = here(*APPLY)
     assert (code, len(calls)) == (130, 3)
     assert "interrupted: no file was written" in err
@@ -94,8 +94,8 @@ def test_files_that_were_complete_are_named(here, stars, monkeypatch):
     import xdgmm.cli.fit as command
 
     class Interrupted(command.FitReport):
-        def fit(self, *arguments):
-            super().fit(*arguments)
+        def fit(self, *arguments, **options):
+            super().fit(*arguments, **options)
             raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "FitReport", Interrupted)
@@ -181,16 +181,16 @@ def test_a_signal_that_python_drops_is_sent_again(here, big, monkeypatch, capfd,
         def __del__(self):
             signal.raise_signal(number)
 
-    calls, original = [], columns.posteriors
+    calls, original = [], columns.known
 
-    def posteriors(*arguments):
+    def known(*arguments):
         calls.append(1)
         if len(calls) == 3:
             Dropping()
             time.sleep(5.0)  # ended by the second signal
         return original(*arguments)
 
-    monkeypatch.setattr(columns, "posteriors", posteriors)
+    monkeypatch.setattr(columns, "known", known)
     start = time.monotonic()
     code, _, err = here(*APPLY)
     assert code == 128 + number
@@ -207,13 +207,13 @@ def test_a_signal_that_python_drops_is_sent_again(here, big, monkeypatch, capfd,
 def test_a_signal_is_a_signal_whatever_another_package_makes_of_it(here, monkeypatch, made_of_it):
     import xdgmm.objects.columns as columns
 
-    def posteriors(*_):
+    def known(*_):
         try:
             signal.raise_signal(signal.SIGTERM)
         except SystemExit as end:
             raise made_of_it("cannot import name") from end
 
-    monkeypatch.setattr(columns, "posteriors", posteriors)
+    monkeypatch.setattr(columns, "known", known)
     code, _, err = here(*APPLY)
     assert code == 143
     assert "ended by a signal: no file was written" in err
