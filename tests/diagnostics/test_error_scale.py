@@ -481,3 +481,15 @@ def test_floors_of_columns_with_different_units_have_theirs():
     assert np.isfinite(found.table["jitter_limit"][3])
     assert "km/s in v" in found.verdict
     assert found.observations.noise[g == 1, 0] == pytest.approx(np.hypot(e[g == 1, 0], found.jitter[2]))
+
+
+@pytest.mark.parametrize("kind", ["factor", "jitter"])
+def test_a_reference_of_one_object_is_refused(kind):
+    rng = np.random.default_rng(40)
+    values, errors = rng.normal(0.0, 2.0, 30), rng.uniform(0.5, 1.5, 30)
+    model = XDGMM().fit(values, Xerr=errors)
+    groups = np.where(np.arange(30) == 3, "lone", "rest")
+    with pytest.raises(InputError, match=r"reference group of `by` \(lone\) has one object"):
+        error_scale(model, values, Xerr=errors, by=groups, reference="lone", kind=kind)
+    with pytest.raises(InputError, match="has one object"):
+        error_scale(model, values, Xerr=errors, by=np.arange(30), kind=kind)

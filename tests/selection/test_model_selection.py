@@ -118,6 +118,13 @@ def test_candidates_that_are_the_same_model_do_not_compete(three, criterion):
     one = select(three, 1, covariance_types=types, criterion=criterion, rng=0)
     assert one.covariance_type == "full"  # the first of equal ones
     assert one.decisiveness == "1 component, full: all candidates are the same model"
+    np.testing.assert_array_equal(one.table["evidence_weight"], [1.0, np.nan, np.nan, np.nan])  # counted once
+    distinct = found.table["bic"][~np.isnan(found.table["evidence_weight"])]
+    expected = np.exp(-0.5 * (distinct - distinct.min()))
+    np.testing.assert_allclose(
+        found.table["evidence_weight"][~np.isnan(found.table["evidence_weight"])], expected / expected.sum(), rtol=1e-9
+    )
+    assert len(distinct) == 3
     assert select(three, 3, covariance_types=types[2:], criterion=criterion, rng=0).covariance_type == "diag"
 
 
@@ -125,6 +132,7 @@ def test_it_prints_itself(found):
     for text in (str(found), repr(found), found._repr_html_()):
         assert "converged, chosen" in text
         assert "2 components: BIC lower by" in text
+    assert "<table" in found._repr_html_()
     assert "type" not in str(found)  # there is one
     assert "cv" not in str(found)
     assert max(map(len, str(found).splitlines())) <= 120

@@ -89,7 +89,13 @@ def groups_by(labels: Any, counts: NDArray[np.bool_], reference: Any = None) -> 
             "instrument, not the object"
         )
     sizes = np.bincount(members[members >= 0], minlength=len(distinct))
-    return Groups(tuple(distinct), members, sizes, _reference(distinct, sizes, reference))
+    place = _reference(distinct, sizes, reference)
+    if sizes[place] == 1:
+        raise InputError(
+            f"the reference group of `by` ({printable(str(distinct[place]))}) has one object, which shows nothing of "
+            "its errors; name a larger group as `reference`, or give the instrument, not the object"
+        )
+    return Groups(tuple(distinct), members, sizes, place)
 
 
 def _plain_labels(labels: Any, n_objects: int) -> list[Any]:

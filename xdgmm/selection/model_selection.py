@@ -15,7 +15,7 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning, deprecated_arguments
 from xdgmm.fitting import FitResult, Model, Settings, fit
 from xdgmm.fitting.settings import check_n_components
-from xdgmm.tables.printing import as_text
+from xdgmm.tables.printing import as_html, as_text
 
 from . import bootstrap_test, criteria
 from .candidates import ENDED, Candidate, Fits, fit_candidates
@@ -93,9 +93,7 @@ class ModelSelection:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
+        return as_html(self.rich_table(), "\n".join((self.decisiveness, *self.remarks)))
 
     def rich_table(self) -> Table:
         """The candidates as a `rich.table.Table`."""
@@ -285,7 +283,9 @@ class _Selection:
         """The numbers of all columns of the table."""
         rows = [self._row(each) for each in self.candidates]
         values: dict[str, Any] = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        values["evidence_weight"] = criteria.evidence_weights(values["bic"])
+        again = [each in self.fits.results and self._first(each) != each for each in self.candidates]
+        values["evidence_weight"] = criteria.evidence_weights(np.where(again, np.nan, values["bic"]))
+        values["evidence_weight"][again] = np.nan
         values["cv"] = np.array([np.nan if (h := self.held_out) is None else h.total(c) for c in self.candidates])
         values["cv_error"] = np.array([np.nan if (h := self.held_out) is None else h.error(c) for c in self.candidates])
         values["p_value"] = np.array([self.p_values.get(each, np.nan) for each in self.candidates])
