@@ -153,34 +153,6 @@ class FitReport:
         return options
 
 
-def observations_of_model(
-    mixture: GaussianMixture,
-    table: Path,
-    columns: str | None,
-    *,
-    errors: str,
-    correlations: Correlations,
-    weights: str | None,
-    on_bad: OnBad,
-    on_limit: OnLimit,
-    hdu: str | None,
-    readme: Path | None,
-) -> Observations:
-    """The columns of a table that a model has, or those named instead, by the options of the command line."""
-    return observations_and_table(
-        mixture,
-        table,
-        columns,
-        errors=errors,
-        correlations=correlations,
-        weights=weights,
-        on_bad=on_bad,
-        on_limit=on_limit,
-        hdu=hdu,
-        readme=readme,
-    )[0]
-
-
 def observations_and_table(
     mixture: GaussianMixture,
     table: Path,
@@ -194,7 +166,7 @@ def observations_and_table(
     hdu: str | None,
     readme: Path | None,
 ) -> tuple[Observations, QTable]:
-    """`observations_of_model`, and the table that they came from."""
+    """The columns of a table that a model has, or others that are named, as observations; and the whole table."""
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 

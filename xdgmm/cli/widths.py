@@ -9,7 +9,7 @@ import typer
 
 from xdgmm.errors import InputError, OutputError
 
-from .fit_report import FitReport, observations_of_model
+from .fit_report import FitReport, observations_and_table
 from .options import (
     Convention,
     Correlations,
@@ -85,7 +85,7 @@ def widths(
     from xdgmm.mixture import GaussianMixture
 
     mixture = GaussianMixture.read(model)
-    observations = observations_of_model(
+    observations = observations_and_table(
         mixture,
         table,
         columns,
@@ -96,7 +96,7 @@ def widths(
         on_limit=on_limit,
         hdu=hdu,
         readme=readme,
-    )
+    )[0]
     options = {
         "method": method.value,
         "level": level,
