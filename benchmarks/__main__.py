@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from . import backgrounds, calibration, coverage, fits, lines, optimum, passes, peers, selection
+from . import backgrounds, calibration, coverage, fits, lines, optima, optimum, passes, peers, selection
 from .report import write
 
 WHAT = {
     "pass": (passes.measure, "time and memory of one pass over the data, by dimensions, form of noise and threads"),
     "fits": (fits.measure, "CPU seconds of whole default fits, and how much of them is outside compiled code"),
     "optimum": (optimum.measure, "likelihood, passes and seconds of default fits of the standard problems"),
+    "optima": (optima.measure, "how often default fits of random problems end in a lower maximum than from the truth"),
     "calibration": (
         calibration.measure,
         "ranks of true parameters among samples of their posteriors",

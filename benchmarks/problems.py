@@ -21,10 +21,10 @@ class Problem(NamedTuple):
     truth: tuple
 
 
-def make(n_objects, n_dimensions, n_components, variant):
+def make(n_objects, n_dimensions, n_components, variant, seed=SEED):
     """One problem; always the same for the same arguments."""
     N, D, K = n_objects, n_dimensions, n_components
-    rng = np.random.default_rng([SEED, N, D, K, list(VARIANTS).index(variant)])
+    rng = np.random.default_rng([seed, N, D, K, list(VARIANTS).index(variant)])
     weights = rng.dirichlet(np.full(K, 5.0))
     box = 3.0 * max(1, (K / 3) ** (1 / D))
     means = rng.uniform(-box, box, (K, D))
@@ -37,7 +37,7 @@ def make(n_objects, n_dimensions, n_components, variant):
     W = W @ W.transpose(0, 2, 1) / (D + 2)
     noise = scale[:, None, None] ** 2 * (0.2 * np.eye(D) + 0.8 * W)
     values = true_values + _coloured(noise, rng.normal(size=(N, D)))
-    start_rng = np.random.default_rng([SEED + 1, N, D, K])
+    start_rng = np.random.default_rng([seed + 1, N, D, K])
     start_means = values[start_rng.choice(N, K, replace=False)].copy()
     start_covariances = np.tile(np.atleast_2d(np.cov(values.T)) / K ** (2 / D if D > 1 else 1), (K, 1, 1))
     start = np.full(K, 1 / K), start_means, start_covariances

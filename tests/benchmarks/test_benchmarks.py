@@ -54,6 +54,15 @@ def test_the_table_of_optima_is_above_the_truth(tmp_path):
     assert all(float(row["truth"]) > 0 for row in table["rows"])
 
 
+def test_default_fits_are_counted_by_how_far_they_end_below_a_run_from_the_truth(tmp_path):
+    (table,) = tables("optima", tmp_path)
+    assert [row["objects"] for row in table["rows"]] == ["all", "500"]
+    for row in table["rows"]:
+        assert row["problems"] == 4
+        assert row["worst"] < 5.0
+        assert row["default s"] > 0 < row["truth s"]
+
+
 def test_the_tables_of_coverage_hold_every_method(tmp_path):
     cheap, few, precise, checks, scales, resampled = tables("coverage", tmp_path)
     methods = {f"{method} {level}" for method in ("info", "sand", "prof") for level in (68, 95)}
