@@ -13,6 +13,7 @@ are one parameter; for a type without correlations L is diagonal and nothing is 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from xdgmm import kernels
 from xdgmm.basics.linalg import metric_root, symmetric, triangular_factor
 
+from . import chain_rule
 from .constraints import Constraints
 from .objective import information_of, prior_of
 
@@ -126,76 +128,68 @@ class FactorCoordinates:
         kept = self._sums_by_parameter(marked, self.root_counts.size) > 0
         return np.concatenate([np.ones(self.sizes[1], bool), ~kept])
 
+    @cached_property
+    def frame(self) -> chain_rule.Frame:
+        """The numbers that the map from coordinates needs, as compiled code reads them."""
+        free, floor = self.weights, self.constraints.floor
+        arrays = self.weights.start, self.mixture.means, self.mixture.covariances
+        weights, means, covariances = (np.array(each, dtype=float, order="C") for each in arrays)
+        return chain_rule.Frame(
+            weights,
+            means,
+            covariances,
+            np.flatnonzero(free.free),
+            float(free.rest),
+            free.logits,
+            np.ascontiguousarray(free.basis),
+            np.ascontiguousarray(self.scaled_means_root),
+            np.flatnonzero(self.free_means),
+            np.ascontiguousarray(self.L),
+            self.B,
+            self.parameter_indices,
+            1.0 / self.root_counts,
+            np.zeros((0, 0, 0)) if floor is None else np.array(floor, dtype=float, order="C"),
+            np.array(self.constraints.fixed_covariances),
+        )
+
     def at(self, z: Floats) -> GaussianMixture:
-        """The mixture at coordinates z."""
-        return self.mixture.with_parameters(*self.parameters_at(z))
+        """The mixture at coordinates z (size,)."""
+        return self.mixture.with_parameters(*(each[0] for each in self.parameters_at(z[None])))
 
     def parameters_at(self, z: Floats) -> tuple[Floats, Floats, Floats]:
-        """Weights, means and covariances at coordinates z, or at many (W, size): then with one axis more in front."""
-        first, second = self.sizes
-        covariances = self._covariances(self._factors(z[..., second:]))
-        fixed = self.constraints.fixed_covariances
-        if fixed.any():
-            covariances[..., fixed, :, :] = self.mixture.covariances[fixed]
-        return self.weights.at(z[..., :first]), self.mixture.means + self._shift(z[..., first:second]), covariances
-
-    def _covariances(self, B: Floats) -> Floats:
-        """Covariances (..., K, D, D) of factors in whitened coordinates."""
-        F = self.L @ B
-        V: Floats = F @ F.mT
-        return V if self.constraints.floor is None else V + self.constraints.floor
-
-    def _shift(self, a: Floats) -> Floats:
-        """Shift of the means (..., K, D) at their coordinates a."""
-        shift = np.zeros((*a.shape[:-1], self.free_means.size))
-        shift[..., self.free_means] = a
-        result: Floats = (self.scaled_means_root @ shift.reshape(*a.shape[:-1], *self.mixture.means.shape, 1))[..., 0]
-        return result
-
-    def _factors(self, b: Floats) -> Floats:
-        """Factors (..., K, D, D) at their coordinates b."""
-        steps = np.zeros(
-            (*b.shape[:-1], self.root_counts.size + 1)
-        )  # the last one, of elements that are fixed, is zero
-        steps[..., :-1] = b / self.root_counts
-        B = np.zeros((*b.shape[:-1], *self.B.shape))
-        B += self.B
-        B[..., self.rows, self.columns] += steps[..., self.parameter_indices]
-        return B
+        """Weights (W, S), means (W, K, D) and covariances (W, K, D, D) at many coordinates z (W, size)."""
+        W, (K, D) = len(z), self.mixture.means.shape
+        found = np.empty((W, self.weights.start.size)), np.empty((W, K, D)), np.empty((W, K, D, D))
+        chain_rule.parameters_at(z, self.frame, *found)
+        return found
 
     def gradient(self, z: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
-        """Derivative of the objective with respect to z, from the statistics at ``mixture = at(z)``."""
-        counts, grad_covariance = statistics.weight_counts, statistics.grad_covariance
-        return self.chain_rule(z, mixture.all_weights, counts, statistics.grad_mean, grad_covariance)
+        """Derivative of the objective with respect to z (size,), from the statistics at ``mixture = at(z)``."""
+        arrays = mixture.all_weights, statistics.weight_counts, statistics.grad_mean, statistics.grad_covariance
+        return self.gradients(z[None], *(np.array(each[None], order="C") for each in arrays))[0]
 
-    def chain_rule(
+    def gradients(
         self, z: Floats, weights: Floats, weight_counts: Floats, grad_means: Floats, grad_covariances: Floats
     ) -> Floats:
-        """Derivative with respect to z from those with respect to ln weight, mean and covariance; or many of them.
+        """Derivatives with respect to z from those with respect to ln weight, mean and covariance, at many points.
 
         Parameters
         ----------
-        z : ndarray (size,) or (W, size)
-        weights : ndarray (S,) or (W, S)
+        z : ndarray (W, size)
+        weights : ndarray (W, S)
             Those at z.
-        weight_counts, grad_means, grad_covariances : ndarrays (S,), (K, D), (K, D, D) or with one axis more in front
+        weight_counts, grad_means, grad_covariances : ndarrays (W, S), (W, K, D), (W, K, D, D)
             As in `Statistics`.
         """
-        means = (self.scaled_means_root.mT @ grad_means[..., None])[..., 0]
-        slope = 2.0 * self.L.mT @ grad_covariances @ self.L @ self._factors(z[..., self.sizes[1] :])
-        factors = self._summed(slope[..., self.rows, self.columns]) / self.root_counts
-        means = means.reshape(*z.shape[:-1], -1)[..., self.free_means]
-        return np.concatenate([self.weights.gradient(weights, weight_counts), means, factors], axis=-1)
+        result = np.empty(z.shape)
+        chain_rule.gradient_at(z, self.frame, weights, weight_counts, grad_means, grad_covariances, result)
+        return result
 
-    def _summed(self, elements: Floats) -> Floats:
-        """Sums over the elements (..., K, n) that are each parameter (..., size)."""
-        size = self.root_counts.size
-        if elements.ndim == 2:
-            return self._sums_by_parameter(elements, size)
-        W = len(elements)
-        used = self.parameter_indices >= 0
-        indices = self.parameter_indices[used] + size * np.arange(W)[:, None]
-        return np.asarray(np.bincount(indices.ravel(), elements[:, used].ravel(), W * size).reshape(W, size), float)
+    def _covariances(self, B: Floats) -> Floats:
+        """Covariances (K, D, D) of factors in whitened coordinates."""
+        F = self.L @ B
+        V: Floats = F @ F.mT
+        return V if self.constraints.floor is None else V + self.constraints.floor
 
     def jacobian(self) -> Floats:
         """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z."""
@@ -255,24 +249,6 @@ class _FreeWeights:
         self.logits = np.log(np.maximum(self.fractions, 1e-300))
         self.basis = _softmax_basis(self.fractions, max(counts[free].sum(), 1e-300))
         self.size = self.basis.shape[1]
-
-    def at(self, z: Floats) -> Floats:
-        """Weights (..., S) at coordinates z (..., size)."""
-        result = np.zeros((*z.shape[:-1], self.start.size))
-        result += self.start
-        if self.size > 0:
-            logits = self.logits + z @ self.basis.T
-            fractions = np.exp(logits - logits.max(axis=-1, keepdims=True))
-            result[..., self.free] = self.rest * (fractions / fractions.sum(axis=-1, keepdims=True))
-        return result
-
-    def gradient(self, weights: Floats, counts: Floats) -> Floats:
-        """Derivative (..., size) with respect to z, from the counts (..., S) at these weights."""
-        if self.size == 0:
-            return np.zeros((*weights.shape[:-1], 0))
-        counted = counts[..., self.free]
-        shares = weights[..., self.free] / self.rest * counted.sum(axis=-1, keepdims=True)
-        return np.asarray((counted - shares) @ self.basis)
 
     def jacobian(self) -> Floats:
         """Derivatives of the weights at z = 0 (S, size)."""

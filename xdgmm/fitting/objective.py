@@ -223,7 +223,7 @@ class Objective:
             self.counter.add(self.data.n_objects, len(z))
         if self.monitor is not None:
             self.monitor.record_passes(partial(map, coordinates.mixture.with_parameters, *mixtures), found, self.data)
-        return coordinates.chain_rule(z, mixtures[0], counts, grad_means, grad_covariances)
+        return coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances)
 
     def report_gain(self, gain: float) -> None:
         """Tell the monitor the predicted gain, in nats."""
