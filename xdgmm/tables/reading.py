@@ -30,8 +30,8 @@ def read_table(path: str | Path, hdu: int | str | None = None, readme: str | Pat
     Parameters
     ----------
     path : str or Path
-        FITS, ECSV, CSV (separated by commas, semicolons, tabs or |), VOTable, Parquet, or another format that astropy
-        reads; also gzipped, and from a pipe such as /dev/stdin.  See Notes for text.
+        FITS, ECSV, CSV (separated by commas, semicolons, tabs or ``|``), VOTable, Parquet, or another format that
+        astropy reads; also gzipped, and from a pipe such as /dev/stdin.  See Notes for text.
     hdu : int or str, optional
         Number (as FITS counts them, in a VOTable from 0) or name of the table, where a file holds several.
     readme : str or Path, optional
