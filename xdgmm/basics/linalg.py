@@ -67,17 +67,6 @@ def with_scaled_correlations(matrices: NDArray[np.float64], factors: NDArray[np.
     return np.where(diagonal, matrices, matrices * factors[:, None, None])
 
 
-def metric_root(information: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lower triangular L with ``L L' = information^-1``, for information that is positive definite or nearly so."""
-    diagonal = np.diagonal(information, axis1=-2, axis2=-1)
-    ridge = 1e-14 * diagonal.max(axis=-1, initial=0.0) + 1e-300
-    information = information + ridge[..., None, None] * np.eye(information.shape[-1])
-    # information = R' R with R upper triangular after reversing the axes, so that its inverse's factor is lower.
-    flipped = np.linalg.cholesky(symmetric(information)[..., ::-1, ::-1])
-    root = np.linalg.inv(flipped)[..., ::-1, ::-1]
-    return np.swapaxes(root, -1, -2)
-
-
 def triangular_factor(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower triangular B with ``B B' = matrix`` for a positive semi-definite matrix, singular ones included."""
     values, vectors = np.linalg.eigh(symmetric(matrix))

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm import kernels
-from xdgmm.basics.linalg import metric_root, symmetric, triangular_factor
+from xdgmm.basics.linalg import symmetric, triangular_factor
+from xdgmm.kernels import small_matrices
 
 from . import chain_rule
 from .constraints import Constraints
@@ -68,33 +69,32 @@ class FactorCoordinates:
         self.scaled_means_root = self.means_root / np.sqrt(self.q)[:, None, None]
         self.rows, self.columns = kernels.triangle(D)
         self.B = np.zeros((K, D, D))
-        excess = self.constraints.excess(mixture.covariances)
-        for k in range(K):
-            self._factorise(k, excess[k])
+        self._factorise(self.constraints.excess(mixture.covariances))
         self._number_parameters(np.maximum(statistics.covariance_counts, fewest))
         self.free_means = np.repeat(~self.constraints.fixed_means, D)
         self.sizes = np.cumsum([self.weights.size, np.count_nonzero(self.free_means)])
         self.size = int(self.sizes[1]) + self.root_counts.size
 
-    def _factorise(self, k: int, V: Floats) -> None:
-        """Set L and B of one component: rotated to its principal axes, or with the axis of a fixed variance first."""
-        L = self.L[k]
+    def _factorise(self, excess: Floats) -> None:
+        """Set L and B: rotated to the principal axes, or with the axis of a fixed variance first."""
         smallest = 0.0 if self.constraints.regularised else ROUNDING
-        axis = self.constraints.first_axis(k)
-        if axis is not None:
-            order = np.r_[axis, np.delete(np.arange(L.shape[0]), axis)]
-            root = np.linalg.cholesky(symmetric(L @ L.T)[np.ix_(order, order)])
-            self.L[k][order] = root
-            B = triangular_factor(_whitened(V[np.ix_(order, order)], root))
-            self.B[k] = np.where((B**2).sum(axis=0) > smallest, B, 0.0)
-            return
+        axes = np.arange(excess.shape[1])
+        white = small_matrices.whitened(excess, self.L)
         if self.constraints.type.rotated:
-            values, vectors = np.linalg.eigh(_whitened(V, L))
-            self.L[k] = L @ vectors[:, ::-1]
-            values = values[::-1]
+            values, vectors = small_matrices.eigen(white)
+            values, rotated = values[:, ::-1], self.L @ vectors[:, :, ::-1]
         else:
-            values = np.diag(V) / np.diag(L) ** 2
-        self.B[k] = np.diag(np.sqrt(np.where(values > smallest, values, 0.0)))
+            values, rotated = white[:, axes, axes], self.L
+        self.B[:, axes, axes] = np.sqrt(np.where(values > smallest, values, 0.0))
+        for k in range(len(excess)) if self.constraints.fixed_variance is not None else ():
+            axis = self.constraints.first_axis(k)
+            if axis is not None:
+                order = np.r_[axis, np.delete(axes, axis)]
+                root = np.linalg.cholesky(symmetric(self.L[k] @ self.L[k].T)[np.ix_(order, order)])
+                rotated[k][order] = root
+                B = triangular_factor(small_matrices.whitened(excess[k][None, order][:, :, order], root[None])[0])
+                self.B[k] = np.where((B**2).sum(axis=0) > smallest, B, 0.0)
+        self.L = rotated
 
     def _number_parameters(self, counts: Floats) -> None:
         """Number the free parameters of the factors, and find how many objects determine each."""
@@ -166,7 +166,8 @@ class FactorCoordinates:
     def gradient(self, z: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
         """Derivative of the objective with respect to z (size,), from the statistics at ``mixture = at(z)``."""
         arrays = mixture.all_weights, statistics.weight_counts, statistics.grad_mean, statistics.grad_covariance
-        return self.gradients(z[None], *(np.array(each[None], order="C") for each in arrays))[0]
+        result: Floats = self.gradients(z[None], *(np.array(each[None], order="C") for each in arrays))[0]
+        return result
 
     def gradients(
         self, z: Floats, weights: Floats, weight_counts: Floats, grad_means: Floats, grad_covariances: Floats
@@ -275,12 +276,7 @@ def _means_root(information: Floats, q: Floats, prior: PriorTerms | None) -> Flo
     """Roots (K, D, D) of the covariance of each mean, per object, a prior on it included."""
     if prior is not None:
         information = information + prior.precision / q[:, None, None]
-    return metric_root(information)
-
-
-def _whitened(V: Floats, L: Floats) -> Floats:
-    half = np.linalg.solve(L, V)
-    return symmetric(np.linalg.solve(L, half.T))
+    return small_matrices.metric_roots(information)
 
 
 def _softmax_basis(weights: Floats, total_weight: float) -> Floats:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from xdgmm.basics.linalg import metric_root
 from xdgmm.errors import InputError
+from xdgmm.kernels.small_matrices import metric_roots
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +78,7 @@ class Full(CovarianceType):
 
     def metric(self, information: Floats) -> Floats:
         """See `CovarianceType.metric`."""
-        return metric_root(information)
+        return metric_roots(information)
 
     def combined(self, matrices: Floats, counts: Floats) -> Floats:
         """See `CovarianceType.combined`."""
@@ -106,7 +106,7 @@ class Tied(CovarianceType):
 
     def metric(self, information: Floats) -> Floats:
         """See `CovarianceType.metric`; the information must be the same for all components."""
-        return metric_root(information)
+        return metric_roots(information)
 
     def combined(self, matrices: Floats, counts: Floats) -> Floats:
         """See `CovarianceType.combined`."""

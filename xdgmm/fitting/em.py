@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.basics.linalg import positive_part
+from xdgmm.kernels import small_matrices
 
 from .constraints import Constraints
 from .objective import prior_of
@@ -52,7 +52,7 @@ def step(mixture: GaussianMixture, statistics: Statistics, constraints: Constrai
     cross = without_prior[:, :, None] * shift[:, None, :]
     about = shift[:, :, None] * shift[:, None, :] - cross - np.swapaxes(cross, 1, 2)
     change = (2.0 * V @ statistics.grad_covariance @ V + q[:, None, None] * about) / counts[:, None, None]
-    matrices = positive_part(V + np.where(changes[:, None, None], change, 0.0))
+    matrices = small_matrices.positive_parts(V + np.where(changes[:, None, None], change, 0.0))
     return mixture.with_parameters(
         constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,

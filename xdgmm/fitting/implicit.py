@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq
 
-from xdgmm.basics.linalg import metric_root, positive_part, symmetric
+from xdgmm.kernels import small_matrices
 
 from . import em
 from .constraints import Constraints
@@ -133,9 +133,9 @@ def scoring_step(
     shift = np.where(has_members[:, None], _mean_step(statistics, q, labelled), 0.0)
     shift[constraints.fixed_means] = 0.0
     L = constraints.metric(information_per_object(mixture, statistics, q), q)
-    white = _whitened(mixture.covariances, L)
-    pulled = np.einsum("kji,kjl,kl->ki", L, labelled, shift)
-    slope = np.swapaxes(L, -1, -2) @ (2.0 * statistics.grad_covariance / counts[:, None, None]) @ L
+    white = small_matrices.whitened(mixture.covariances, L)
+    pulled = (L.mT @ (labelled @ shift[..., None]))[..., 0]
+    slope = small_matrices.congruent(L.mT, 2.0 * statistics.grad_covariance / counts[:, None, None])
     slope = slope - pulled[:, :, None] * pulled[:, None, :]
     if statistics.squared_information is not None:
         known = np.where(statistics.squared_information > 0, statistics.squared_information, 1.0)
@@ -143,7 +143,7 @@ def scoring_step(
         slope = slope * (of_mean / q * (of_mean / known))[:, None, None]  # products of vanishing numbers may be zero
     combined = constraints.type.combined(white + slope, counts)
     changes = statistics.covariance_counts > 0
-    covariances = symmetric(L @ positive_part(combined) @ np.swapaxes(L, -1, -2))
+    covariances = small_matrices.congruent(L, small_matrices.positive_parts(combined))
     covariances = np.where(changes[:, None, None], covariances, mixture.covariances)
     return mixture.with_parameters(
         constraints.weights(mixture.all_weights, statistics.weight_counts),
@@ -157,14 +157,9 @@ def _mean_step(statistics: Statistics, q: Floats, labelled: Floats) -> Floats:
     prior = prior_of(statistics)
     if prior is not None:
         labelled = labelled + prior.precision / q[:, None, None]
-    root = metric_root(labelled)
-    step: Floats = np.einsum("kij,klj,kl->ki", root, root, statistics.grad_mean) / q[:, None]
+    root = small_matrices.metric_roots(labelled)
+    step: Floats = (root @ (root.mT @ statistics.grad_mean[..., None]))[..., 0] / q[:, None]
     return step
-
-
-def _whitened(V: Floats, L: Floats) -> Floats:
-    half = np.linalg.solve(L, V)
-    return symmetric(np.asarray(np.linalg.solve(L, np.swapaxes(half, -1, -2)), dtype=float))
 
 
 def _between(mixture: GaussianMixture, goal: GaussianMixture, fraction: float) -> GaussianMixture:

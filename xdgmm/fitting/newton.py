@@ -24,6 +24,7 @@ STEP = 1e-5  # difference step, in standard errors
 UPWARDS = 1e-4  # upward curvature, in units of the information with known labels, that exceeds rounding of differences
 FLAT = 1e-9  # curvature below this fraction of the largest counts as flat
 HALVINGS = 12
+HIDDEN = 1e-8  # nats: rounding may hide a smaller gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,9 @@ def iterate(
 ) -> tuple[GaussianMixture, Statistics, float]:
     """One Newton step, halved until the objective does not fall.
 
+    Where covariances are nearly singular, rounding errors of the objective are larger than they usually are, and hide a
+    small gain: then a step is accepted where the gradient becomes much smaller.
+
     Returns
     -------
     mixture, statistics
@@ -134,5 +138,9 @@ def iterate(
         reached = objective.expect(trial)
         if reached.objective >= lowest:
             return trial, reached, gain
+        if gain < HIDDEN and reached.objective >= statistics.objective - HIDDEN:
+            slopes = model.coordinates.gradient(z, trial, reached)[model.free]
+            if np.linalg.norm(slopes) < 0.5 * np.linalg.norm(model.gradient):
+                return trial, reached, gain
         z = z / 2.0
     return mixture, statistics, gain

@@ -203,12 +203,16 @@ class Objective:
         allowed = z[: max(self.passes_left, 0)]
         result = np.empty(z.shape)
         if len(allowed):
-            result[: len(allowed)] = self._gradients(coordinates, allowed)
+            _, result[: len(allowed)] = self.values_and_gradients(coordinates, allowed)
         if len(allowed) < len(z):
             raise OutOfPasses
         return result
 
-    def _gradients(self, coordinates: FactorCoordinates, z: Floats) -> Floats:
+    def values_and_gradients(self, coordinates: FactorCoordinates, z: Floats) -> tuple[Floats, Floats]:
+        """The objective (W,) at coordinates z (W, size), and its derivatives with respect to them (W, size).
+
+        W passes, all in one call; the caller sees to it that so many are left.
+        """
         mixtures = coordinates.parameters_at(z)
         found = self.data.gradients(*mixtures)
         counts, grad_means, grad_covariances = found.n_members, found.grad_means, found.grad_covariances
@@ -222,8 +226,9 @@ class Objective:
         if self.counter is not None:
             self.counter.add(self.data.n_objects, len(z))
         if self.monitor is not None:
-            self.monitor.record_passes(partial(map, coordinates.mixture.with_parameters, *mixtures), found, self.data)
-        return coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances)
+            mixture_at = partial(_mixture_of, coordinates.mixture, mixtures)
+            self.monitor.record_passes(mixture_at, objectives, found.log_likelihoods, self.data)
+        return objectives, coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances)
 
     def report_gain(self, gain: float) -> None:
         """Tell the monitor the predicted gain, in nats."""
@@ -246,3 +251,8 @@ class Objective:
         if self.monitor is not None:
             self.monitor.record_pass(mixture, statistics, self.data)
         return statistics
+
+
+def _mixture_of(like: GaussianMixture, parameters: tuple[Floats, Floats, Floats], w: int) -> GaussianMixture:
+    """The w-th of many mixtures, whose arrays have one axis more in front."""
+    return like.with_parameters(*(array[w] for array in parameters))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.kernels import small_matrices
+
 from .coordinates import FactorCoordinates
 from .objective import information_of
 
@@ -119,16 +121,12 @@ def collapsed_component(mixture: GaussianMixture, statistics: Statistics, constr
         return int(np.argmin(np.linalg.eigvalsh(mixture.covariances)[:, 0]))
     if constraints.regularised:
         return None
-    information = information_of(statistics)
-    for k, V in enumerate(mixture.covariances):
-        if statistics.n_members[k] <= 0 or constraints.fixed_covariances[k]:
-            continue
-        values, vectors = np.linalg.eigh(V)
-        lowest = max(values[0], ROUNDING * values[-1])
-        narrowest = vectors[:, 0]
-        exact = lowest * (narrowest @ information[k] @ narrowest)  # weight of the objects that are exact
-        on_some = values[0] < COLLAPSED and exact > 0.1 * min(1.0, statistics.n_members[k])
-        on_all = values[0] < COLLINEAR * values[-1] and exact > 0.5 * statistics.n_members[k]
-        if on_some or on_all:
-            return k
-    return None
+    values, vectors = small_matrices.eigen(mixture.covariances)
+    highest = values[:, -1:]
+    of_axes = ((information_of(statistics) @ vectors) * vectors).sum(axis=1)
+    exact = np.maximum(values, ROUNDING * highest) * of_axes  # weight of the objects that are exact along each axis
+    members = statistics.n_members[: mixture.n_components, None]
+    on_some = (values < COLLAPSED) & (exact > 0.1 * np.minimum(1.0, members))
+    on_all = (values < COLLINEAR * highest) & (exact > 0.5 * members)
+    collapsed = (on_some | on_all).any(axis=1) & (members[:, 0] > 0) & ~constraints.fixed_covariances
+    return int(np.argmax(collapsed)) if collapsed.any() else None

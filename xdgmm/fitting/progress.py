@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from tqdm import tqdm
 
-    from xdgmm.kernels import Data, Gradients, Statistics
+    from xdgmm.kernels import Data, Statistics
     from xdgmm.mixture import GaussianMixture
+
+    Floats = NDArray[np.float64]
 
 
 PHASES = STARTS, SAMPLE, ALL_OBJECTS, EDGES = "starts", "sample", "all objects", "edges"
@@ -172,25 +175,29 @@ class Monitor:
             raise Stopped
 
     def record_passes(
-        self, mixtures: Callable[[], Iterable[GaussianMixture]], gradients: Gradients, data: Data
+        self, mixture_of: Callable[[int], GaussianMixture], objectives: Floats, log_likelihoods: Floats, data: Data
     ) -> None:
-        """Record passes at points around a candidate; their mixtures are made only if there is a callback.
+        """Record passes at many points, objectives and log-likelihoods (W,); a mixture is made only where it is used.
 
         Raises
         ------
         Stopped
             If the callback ends the fit.
         """
+        best = int(np.argmax(objectives))
+        rank = data.n_objects, float(objectives[best])
+        if rank > self.current.rank:
+            self.current = _Reached(rank, mixture_of(best))
         if self.callback is None:
-            self.passes += len(gradients.log_likelihoods)
+            self.passes += len(objectives)
             if self.bar is not None:
-                self.bar.update(len(gradients.log_likelihoods))
+                self._show(self.bar, float(log_likelihoods[best]) / data.total_weight + self.shift, len(objectives))
             return
-        for mixture, log_likelihood in zip(mixtures(), gradients.log_likelihoods.tolist(), strict=True):
-            self._report(mixture, log_likelihood, data)
+        for w, log_likelihood in enumerate(log_likelihoods.tolist()):
+            self._report(mixture_of(w), log_likelihood, data)
 
-    def _show(self, bar: tqdm[Any], mean: float) -> None:
+    def _show(self, bar: tqdm[Any], mean: float, passes: int = 1) -> None:
         numbers = {"lnL per object": f"{mean:.6f}", "nats to gain": f"{self.predicted_gain:.1e}"}
         bar.set_description_str(self.phase, refresh=False)
         bar.set_postfix(numbers, refresh=False)
-        bar.update()
+        bar.update(passes)

@@ -1,7 +1,6 @@
-"""Quasi-Newton steps: L-BFGS on the exact gradient in whitened factor coordinates (SciPy's L-BFGS-B).
+"""Quasi-Newton steps: L-BFGS on the exact gradient in whitened factor coordinates.
 
-Nocedal & Wright, *Numerical Optimization* (2nd ed.), sec. 7.2.  The coordinates are renewed around the current
-mixture every few dozen iterations.
+The coordinates are renewed around the current mixture every few dozen iterations.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
 from .coordinates import FactorCoordinates
+from .lbfgs import Memory, Point, minimise
 from .newton import hessian
 from .objective import OutOfPasses
 
@@ -28,12 +27,17 @@ if TYPE_CHECKING:
 ITERATIONS = 40  # between renewals of the coordinates
 WHITENED_ITERATIONS = 10  # where the Hessian is renewed as well
 MEMORY = 20
-IMPOSSIBLE = 1e300
+WHITENED_MEMORY = 3  # steps after which the inverse Hessian of whitened coordinates predicts the gain
+SMALL = 0.1  # times the tolerance: predicted gain at which a round ends
 FLATTEST = 1e-4  # least information by which a direction is whitened
 
 
 def iterate(
-    mixture: GaussianMixture, statistics: Statistics, objective: Objective, sample: Objective | None = None
+    mixture: GaussianMixture,
+    statistics: Statistics,
+    objective: Objective,
+    sample: Objective | None = None,
+    tolerance: float = 0.0,
 ) -> tuple[GaussianMixture, Statistics, float]:
     """One round of L-BFGS.
 
@@ -44,6 +48,8 @@ def iterate(
     objective : Objective
     sample : Objective, optional
         Of a sample of the objects, or of all: its Hessian at the start whitens the coordinates.
+    tolerance : float
+        Of the predicted gain, in nats: the round ends early where a fraction of it is predicted.
 
     Returns
     -------
@@ -55,15 +61,27 @@ def iterate(
     path = _Path(mixture, statistics, objective, sample)
     if path.free.size == 0:
         return mixture, statistics, 0.0
-    iterations = ITERATIONS if sample is None else WHITENED_ITERATIONS
-    options = {"maxiter": iterations, "maxcor": MEMORY, "ftol": 0.0, "gtol": 1e-10}
+    memory = Memory(path.free.size, MEMORY)
+    start = path.start
+    iterations, trusted, first_step = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0
+    if sample is None:
+        iterations, trusted = ITERATIONS, MEMORY
+        first_step = 1.0 / max(float(np.linalg.norm(start.gradient)), 1e-300)
     try:
-        result = minimize(path.fall, np.zeros(path.free.size), jac=True, method="L-BFGS-B", options=options)
+        end = minimise(
+            path.fall,
+            start,
+            memory,
+            iterations=iterations,
+            first_step=first_step,
+            rounding=statistics.rounding,
+            small=SMALL * tolerance,
+            trusted=trusted,
+        )
     except OutOfPasses:
-        return path.mixture, _with_information(path.mixture, path.statistics, objective), np.inf
-    gradient = path.gradient(path.y, path.mixture, path.statistics)
-    gain = float(0.5 * gradient @ result.hess_inv.dot(gradient))
-    return path.mixture, _with_information(path.mixture, path.statistics, objective), gain
+        return *path.at(path.lowest, objective), np.inf
+    gain = float(-0.5 * end.gradient @ memory.direction(end.gradient))
+    return *path.at(end, objective), gain
 
 
 class _Path:
@@ -73,45 +91,46 @@ class _Path:
     ----------
     free : ndarray of int (n,)
         Indices of the free coordinates z.
-    y, mixture, statistics
-        The best point so far.
+    start, lowest : Point
+        The start, and the lowest point so far.
     """
 
     def __init__(
         self, mixture: GaussianMixture, statistics: Statistics, objective: Objective, sample: Objective | None
     ) -> None:
-        self.objective, self.start = objective, (mixture, statistics)
+        self.objective, self._statistics = objective, statistics
         self.coordinates = coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
         none_at_zero = np.zeros((mixture.n_components, mixture.n_dimensions), bool)
         self.free = free = np.flatnonzero(coordinates.free(none_at_zero))
-        self.scaling = np.eye(free.size) if sample is None else _whitening(coordinates, objective, sample, free)
-        self.mixture, self.statistics, self.y = mixture, statistics, np.zeros(free.size)
-        if sample is not None:  # the first step of L-BFGS-B has length one: make it that of Newton's
-            length = float(np.linalg.norm(self.gradient(self.y, mixture, statistics)))
-            self.scaling *= max(length, 1e-8)
+        self._scaling = None if sample is None else _whitening(coordinates, objective, sample, free)
+        gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)
+        self.start = self.lowest = Point(np.zeros(free.size), -statistics.objective, -self._pulled_back(gradient))
 
     def fall(self, y: Floats) -> tuple[float, Floats]:
-        """Minus the objective at y, and its gradient: what SciPy minimises."""
-        if not y.any():
-            mixture, statistics = self.start
-        else:
-            if self.objective.passes_left <= 1:  # the last pass adds the information at the best point
-                raise OutOfPasses
-            mixture = self.coordinates.at(self._z(y))
-            statistics = self.objective.differentiate(mixture)
-        if not np.isfinite(statistics.objective):
-            return IMPOSSIBLE, np.zeros_like(y)
-        if statistics.objective > self.statistics.objective:
-            self.mixture, self.statistics, self.y = mixture, statistics, y.copy()
-        return -statistics.objective, -self.gradient(y, mixture, statistics)
+        """Minus the objective at y, and its gradient: what is minimised."""
+        if self.objective.passes_left <= 1:  # the last pass adds the information at the best point
+            raise OutOfPasses
+        values, gradients = self.objective.values_and_gradients(self.coordinates, self._z(y)[None])
+        value = -float(values[0])
+        gradient = -self._pulled_back(gradients[0])
+        if value < self.lowest.value:
+            self.lowest = Point(y, value, gradient)
+        return value, gradient
 
-    def gradient(self, y: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
-        """Derivative of the objective with respect to y, from the statistics at the mixture."""
-        return self.scaling.T @ self.coordinates.gradient(self._z(y), mixture, statistics)[self.free]
+    def at(self, point: Point, objective: Objective) -> tuple[GaussianMixture, Statistics]:
+        """The mixture at a point, and its statistics with the information: one pass, unless it is the start."""
+        if not point.y.any():
+            return self.coordinates.mixture, self._statistics
+        mixture = self.coordinates.at(self._z(point.y))
+        return mixture, objective.expect(mixture)
+
+    def _pulled_back(self, gradient: Floats) -> Floats:
+        free: Floats = gradient[self.free]
+        return free if self._scaling is None else self._scaling.T @ free
 
     def _z(self, y: Floats) -> Floats:
         z = np.zeros(self.coordinates.size)
-        z[self.free] = self.scaling @ y
+        z[self.free] = y if self._scaling is None else self._scaling @ y
         return z
 
 
@@ -123,7 +142,3 @@ def _whitening(
     ratio = objective.data.total_weight / sample.data.total_weight
     values, vectors = np.linalg.eigh(-ratio * hessian(coordinates, statistics, sample, free))
     return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)))
-
-
-def _with_information(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> Statistics:
-    return objective.expect(mixture) if statistics.information is None else statistics

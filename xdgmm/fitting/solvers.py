@@ -152,7 +152,7 @@ def _run_quasi_newton(
     stalls = 0
     while True:
         before, passes = statistics.objective, objective.passes
-        inner, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample)
+        inner, statistics, gain = quasi_newton.iterate(mixture, statistics, objective, sample, tolerance)
         if objective.passes == passes:  # no coordinate is free: every round must use up a pass all the same
             statistics = objective.expect(inner)
         mixture, statistics = update_boundary(inner, statistics, objective, tolerance)

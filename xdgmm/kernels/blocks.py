@@ -40,7 +40,6 @@ from .compiled import (
     value_row,
     weight_row,
 )
-from .compiling import announced
 from .noise import as_noise
 from .threads import run_in_threads
 
@@ -176,8 +175,7 @@ class Blocks:
                 if presence is not None:
                     presence[part] = present
 
-        with announced():
-            run_in_threads(task, len(parts), 2.0 * data.size)
+        run_in_threads(task, len(parts), 2.0 * data.size)
         total_weight, n_values = totals.sum(axis=0).tolist()
         return cls(data, layout, common, kept, n_objects, total_weight, n_values, (len(data), 1), presence=presence)
 

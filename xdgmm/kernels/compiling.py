@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from pickle import load, loads
 from tempfile import TemporaryFile
@@ -22,7 +22,7 @@ from platformdirs import user_cache_dir
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True}
@@ -138,9 +138,11 @@ class _Announcement(event.Listener):
 
     announced = False
 
-    def on_start(self, _: Any) -> None:
-        if not self.announced:
-            _Announcement.announced = True
+    def on_start(self, compilation: Any) -> None:
+        """Numba calls this where it compiles a function, of this package or another."""
+        function = compilation.data["dispatcher"].py_func
+        if not self.announced and function.__module__.startswith(f"{__package__.partition('.')[0]}."):
+            self.announced = True
             logging.getLogger("xdgmm").warning(
                 "xdgmm compiles kernels for fits like this: some seconds, once on this machine"
             )
@@ -149,8 +151,4 @@ class _Announcement(event.Listener):
         """Numba calls this too; there is nothing to do."""
 
 
-@contextmanager
-def announced() -> Iterator[None]:
-    """Within this context the first compilation of the process is announced through the logger "xdgmm"."""
-    with event.install_listener("numba:compile", _Announcement()):
-        yield
+event.register("numba:compile", _Announcement())

@@ -9,7 +9,6 @@ import numpy as np
 from . import compiled
 from .blocks import LN2, LOG_2PI, aligned, triangle
 from .compiled import BESIDE, LANES, PROJECTED, element
-from .compiling import announced
 from .conditioning import congruent, invert
 from .mixtures import NONE, complete, lay_out
 from .posteriors import Posteriors
@@ -97,8 +96,7 @@ def _sums(blocks: Blocks, amplitude: Floats, theta: Floats, *, with_information:
             arguments = blocks.chunk_size, amplitude[w], theta[w], blocks.layout, factors, running
             compiled.accumulate(blocks.data, blocks.taken, start, end, *arguments, sums[w], likelihoods[w])
 
-    with announced():
-        run_in_threads(task, W * n_chunks, W * _nanoseconds(blocks, S))
+    run_in_threads(task, W * n_chunks, W * _nanoseconds(blocks, S))
     return sums, likelihoods
 
 
@@ -212,8 +210,7 @@ def total_log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covari
 
 
 def _run(task: Callable[[int, int], None], blocks: Blocks, n_components: int) -> None:
-    with announced():
-        run_in_threads(task, blocks.n_chunks, _nanoseconds(blocks, n_components))
+    run_in_threads(task, blocks.n_chunks, _nanoseconds(blocks, n_components))
 
 
 def _nanoseconds(blocks: Blocks, n_components: int) -> float:
@@ -240,7 +237,6 @@ def _laid_out(blocks: Blocks, weights: Floats, means: Floats, covariances: Float
     projection = NONE if blocks.projection is None else blocks.projection
     white = np.empty((0, 0, 0, 0) if blocks.common is None else (W, K, M, M))
     amplitude, theta = np.empty((W, S, 2)), np.empty((W, S, element(M, M)))
-    mixtures = (np.array(each, dtype=float, order="C") for each in (weights, means, covariances))
-    with announced():
-        lay_out(*mixtures, common, projection, amplitude, theta, white)
+    weights, means, covariances = (np.array(each, dtype=float, order="C") for each in (weights, means, covariances))
+    lay_out(weights, means, covariances, common, projection, amplitude, theta, white)
     return amplitude, theta, white
