@@ -1,10 +1,15 @@
 """Formulas as MathML, translated by docutils: browsers show them without a network, a font or a script."""
 
+import re
+
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
+FUNCTION = re.compile(
+    r"(<mi[^>]*>(?:ln|det|exp|tr)</mi>)"
+)  # docutils puts no space between a function and what follows
 logger = logging.getLogger(__name__)
 
 
@@ -13,7 +18,7 @@ def translated(node, *, as_block):
     text = node.astext()
     body = text.replace(r"\begin{align}", "").replace(r"\end{align}", "").strip()  # amsmath of a page in Markdown
     try:
-        return tex2mathml(body, as_block=as_block)
+        return FUNCTION.sub(r'\1<mspace width="0.17em"/>', tex2mathml(body, as_block=as_block))
     except SyntaxError as error:
         logger.warning("a formula cannot be shown: %s in %s", error, text, location=node)
         return f"<code>{text}</code>"
