@@ -28,4 +28,4 @@ def refitted(
     """
     problem = Problem(observations, start.n_components, model)
     first = problem.constraints.impose_type(problem.standardised(start))
-    return problem.original(problem.maximise(first, tolerance, PASSES).mixture)
+    return problem.original(problem.maximise(first, tolerance, PASSES, near=True).mixture)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SUFFICIENT, CURVATURE = 1e-4, 0.9  # Wolfe's conditions
 TRIALS = 20  # of one line search
 FARTHEST = 4.0  # ratio of a step to the one before that was too short
+FLAT = 1e-10  # largest derivative at which a point is the minimum
 SMALLEST_CURVATURE = 1e-12  # of a pair that is remembered, relative to its change of the gradient squared
 
 
@@ -102,7 +103,7 @@ def minimise(
         Empty; on return it approximates the inverse Hessian.
     iterations : int
     first_step : float
-        Length of the first step relative to the gradient.
+        Length of the first step relative to the gradient; coordinates are such that it is about 1 near the minimum.
     rounding : float
         Size of the rounding error of the value.
     small : float
@@ -114,7 +115,8 @@ def minimise(
     for _ in range(iterations):
         direction = memory.direction(point.gradient)
         slope = float(point.gradient @ direction)
-        if slope >= 0.0 or (memory.count >= trusted and -0.5 * slope < small):
+        is_flat = float(np.abs(point.gradient).max()) <= FLAT
+        if is_flat or slope >= 0.0 or (memory.count >= trusted and -0.5 * slope < small):
             break
         following = _line_search(function, point, direction, slope, step, rounding)
         if following is None:

@@ -202,15 +202,17 @@ class Problem:
         *,
         data: Data | None = None,
         constraints: Constraints | None = None,
+        near: bool = False,
     ) -> solvers.Solution:
-        """Maximise the objective from a start, both in the solvers' coordinates.
+        """Maximise the objective from a start, both in the solvers' coordinates; `near` as in `solvers.run`.
 
         Raises
         ------
         solvers.CollapseError
             If a component collapses on exact objects.
         """
-        return solvers.run("auto", start, self.objective(max_passes, data=data, constraints=constraints), tolerance)
+        objective = self.objective(max_passes, data=data, constraints=constraints)
+        return solvers.run("auto", start, objective, tolerance, near=near)
 
     def at(self, mixture: GaussianMixture) -> Evaluation:
         """The problem at a mixture of the user's coordinates; the last one is kept."""

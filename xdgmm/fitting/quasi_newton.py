@@ -11,7 +11,7 @@ import numpy as np
 
 from .coordinates import FactorCoordinates
 from .lbfgs import Memory, Point, minimise
-from .newton import hessian
+from .newton import UPWARDS, hessian
 from .objective import OutOfPasses
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def iterate(
     statistics : Statistics
     objective : Objective
     sample : Objective, optional
-        Of a sample of the objects, or of all: its Hessian at the start whitens the coordinates.
+        Of a sample of the objects, or the objective itself: its Hessian at the start whitens the coordinates.
     tolerance : float
         Of the predicted gain, in nats: the round ends early where a fraction of it is predicted.
 
@@ -56,7 +56,8 @@ def iterate(
     mixture, statistics
         The best point of the round, never below the start.
     gain : float
-        Predicted gain in nats, by the quadratic model of the round, ``g' B^-1 g / 2``.
+        Predicted gain in nats, by the quadratic model of the round, ``g' B^-1 g / 2``; at least the tolerance after a
+        saddle, which steps along the gradient may not have left.
     """
     path = _Path(mixture, statistics, objective, sample)
     if path.free.size == 0:
@@ -66,7 +67,7 @@ def iterate(
     iterations, trusted, first_step = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0
     if sample is None:
         iterations, trusted = ITERATIONS, MEMORY
-        first_step = 1.0 / max(float(np.linalg.norm(start.gradient)), 1e-300)
+        first_step = min(1.0, 1.0 / max(float(np.linalg.norm(start.gradient)), 1e-300))
     try:
         end = minimise(
             path.fall,
@@ -81,6 +82,8 @@ def iterate(
     except OutOfPasses:
         return *path.at(path.lowest, objective), np.inf
     gain = float(-0.5 * end.gradient @ memory.direction(end.gradient))
+    if path.from_saddle:
+        gain = max(gain, tolerance)
     return *path.at(end, objective), gain
 
 
@@ -93,6 +96,8 @@ class _Path:
         Indices of the free coordinates z.
     start, lowest : Point
         The start, and the lowest point so far.
+    from_saddle : bool
+        Does the objective, as far as its Hessian is known, rise from the start in both directions of some line?
     """
 
     def __init__(
@@ -102,7 +107,10 @@ class _Path:
         self.coordinates = coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
         none_at_zero = np.zeros((mixture.n_components, mixture.n_dimensions), bool)
         self.free = free = np.flatnonzero(coordinates.free(none_at_zero))
-        self._scaling = None if sample is None else _whitening(coordinates, objective, sample, free)
+        self.from_saddle, self._scaling = False, None
+        if sample is not None:
+            self._scaling, lowest = _whitening(coordinates, statistics, objective, sample, free)
+            self.from_saddle = lowest < -UPWARDS
         gradient = coordinates.gradient(np.zeros(coordinates.size), mixture, statistics)
         self.start = self.lowest = Point(np.zeros(free.size), -statistics.objective, -self._pulled_back(gradient))
 
@@ -135,10 +143,15 @@ class _Path:
 
 
 def _whitening(
-    coordinates: FactorCoordinates, objective: Objective, sample: Objective, free: NDArray[np.intp]
-) -> Floats:
-    """The map from coordinates in which the sample's Hessian is the identity, where it is not flat."""
-    statistics = sample.expect(coordinates.mixture)
+    coordinates: FactorCoordinates,
+    statistics: Statistics,
+    objective: Objective,
+    sample: Objective,
+    free: NDArray[np.intp],
+) -> tuple[Floats, float]:
+    """The map from coordinates in which the sample's Hessian is the identity, where it is not flat; least curvature."""
+    if sample is not objective:
+        statistics = sample.expect(coordinates.mixture)
     ratio = objective.data.total_weight / sample.data.total_weight
     values, vectors = np.linalg.eigh(-ratio * hessian(coordinates, statistics, sample, free))
-    return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)))
+    return vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)), float(values.min(initial=np.inf))

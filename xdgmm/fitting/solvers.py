@@ -61,7 +61,7 @@ def run(name: str, mixture: GaussianMixture, objective: Objective, tolerance: fl
     tolerance : float
         Predicted gain, in nats, below which the solver has converged.
     near : bool
-        Is the mixture already the maximum of a large sample of the objects?
+        Is the mixture already near a maximum: that of a large sample, or of slightly other constraints?
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _run_quasi_newton(
     """
     statistics = objective.expect(mixture)
     _check_collapse(mixture, statistics, objective)
-    sample = _cheap_sample(mixture, objective) if near else None
+    sample = _near_sample(_iterate_at(mixture, statistics, objective), objective) if near else None
     if name == "auto" and objective.constraints.allows_em and not near:
         mixture, statistics = _warm_up(mixture, statistics, objective)
     stalls = 0
@@ -158,7 +158,9 @@ def _run_quasi_newton(
         mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
         _check_collapse(mixture, statistics, objective)
         point = _iterate_at(mixture, statistics, objective)
-        if hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
+        if gain < tolerance and sample is objective:
+            pass  # the gain was predicted by the Hessian of all objects
+        elif hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
             inner, statistics, gain = _newton(mixture, statistics, objective, tolerance)
             mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
             point = _iterate_at(mixture, statistics, objective)
@@ -186,8 +188,14 @@ def _warm_up(
     return mixture, statistics
 
 
-def _cheap_sample(mixture: GaussianMixture, objective: Objective) -> Objective | None:
-    """A sample whose Hessian costs less than the round of quasi-Newton that it may save; None if there is none."""
+def _near_sample(point: Iterate, objective: Objective) -> Objective | None:
+    """The objects whose Hessian whitens the first round near a maximum: all, if that costs little, or a sample.
+
+    None if it would cost more than the round of quasi-Newton that it may save.
+    """
+    mixture = point.mixture
+    if hessian_affordable(point, objective.data):
+        return objective
     sample = _hessian_sample(mixture, objective, None)
     cost = objective.constraints.n_parameters(mixture.n_dimensions) * sample.data.n_objects
     return sample if cost <= SPARED_PASSES * objective.data.n_objects else None

@@ -197,7 +197,9 @@ class Refits:
         """The refit to one resample; None if its likelihood has no maximum."""
         problem = self.problem
         try:
-            solution = problem.maximise(self.start, TOLERANCE, PASSES, data=self._drawn(np.random.default_rng(seed)))
+            solution = problem.maximise(
+                self.start, TOLERANCE, PASSES, data=self._drawn(np.random.default_rng(seed)), near=True
+            )
         except solvers.CollapseError:
             return None
         if not self._determined(solution.statistics):

@@ -122,7 +122,7 @@ class Profile(ABC):
         start = self.known[near][1]
         try:
             solution = self.problem.maximise(
-                self.moved(start, near, value), self.tolerance, PASSES, constraints=self.hold(value)
+                self.moved(start, near, value), self.tolerance, PASSES, constraints=self.hold(value), near=True
             )
         except solvers.CollapseError:
             return -np.inf, start

@@ -333,7 +333,7 @@ class PrincipalProfile(ComponentProfile):
         start = self.mixture.with_parameters(self.mixture.all_weights, self.mixture.means, V)
         constraints = self.problem.constraints.with_singular(self.component, n_flat)
         try:
-            solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints)
+            solution = self.problem.maximise(start, self.tolerance, PASSES, constraints=constraints, near=True)
             self.check(solution.mixture)
         except (solvers.CollapseError, LostError):
             return -np.inf

@@ -98,8 +98,8 @@ class WidthOfSample(OfSample):
     def root(self, data: Data, mixture: GaussianMixture, value: float) -> float:
         """Signed root of the sigma."""
         problem, profile = self.profile.problem, self.profile
-        free = problem.maximise(mixture, TOLERANCE, PASSES, data=data)
-        held = problem.maximise(mixture, TOLERANCE, PASSES, data=data, constraints=profile.hold(value))
+        free = problem.maximise(mixture, TOLERANCE, PASSES, data=data, near=True)
+        held = problem.maximise(mixture, TOLERANCE, PASSES, data=data, constraints=profile.hold(value), near=True)
         sigma = free.mixture.sigmas[profile.component, profile.axis]
         return _signed_root(sigma - value, free.statistics.log_likelihood, held.statistics.log_likelihood)
 
@@ -111,7 +111,7 @@ class FunctionOfSample(OfSample):
         """Signed root of the function."""
         problem = copy(self.profile.problem)
         vars(problem).update(data=data, _evaluated=None)
-        free = problem.original(problem.maximise(mixture, TOLERANCE, PASSES).mixture)
+        free = problem.original(problem.maximise(mixture, TOLERANCE, PASSES, near=True).mixture)
         of_sample = FunctionProfile(problem, free, self.profile.function, self.profile.limits)
         return _signed_root(of_sample.value - value, of_sample.maximum, of_sample.at(value))
 
