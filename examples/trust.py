@@ -69,7 +69,7 @@ def main(folder, n_simulations=199):
     outliers = catalogues["outliers"]
     for name, background in (("alone", None), ("with_background", Background())):
         model = XDGMM(background=background).fit(outliers)
-        save(plot_fit(model.mixture_, outliers), folder / f"fit_{name}.png", overwrite=True)
+        save(plot_fit(model, outliers), folder / f"fit_{name}.png", overwrite=True)
 
     print(error_scale(XDGMM().fit(catalogues["errors_too_small"]), catalogues["errors_too_small"]))
 

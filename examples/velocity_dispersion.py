@@ -28,7 +28,7 @@ def main(folder):
     print(f"most unusual star      ID {table['ID'][least]}, {table['v'][least]:.1f} +- {table['e_v'][least]:.1f}")
 
     report.write(folder / "hydrus1.ecsv", overwrite=True)
-    save(plot_fit(model.mixture_, stars, "Hydrus I"), folder / "hydrus1.png", overwrite=True)
+    save(plot_fit(model, stars, "Hydrus I"), folder / "hydrus1.png", overwrite=True)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def main(folder, n_stars=20_000):
     print("dispersions, off by so many of their errors:", np.asarray(pulls).round(1))
 
     report.write(folder / "ellipsoids.ecsv", overwrite=True)
-    picture = plot_fit(model.mixture_, stars, "Velocity ellipsoids from tangential velocities")
+    picture = plot_fit(model, stars, "Velocity ellipsoids from tangential velocities")
     save(picture, folder / "ellipsoids.png", overwrite=True)
     return np.asarray(pulls)
 

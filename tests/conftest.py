@@ -5,6 +5,7 @@ tables that are too large for the repository.
 """
 
 import os
+import sys
 from functools import cached_property
 from itertools import combinations, groupby
 from pathlib import Path
@@ -97,3 +98,12 @@ def hessians(monkeypatch):
     replacement.__set_name__(Evaluation, "hessian")
     monkeypatch.setattr(Evaluation, "hessian", replacement)
     return formed
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    """Figures that pyplot keeps are closed after each test."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

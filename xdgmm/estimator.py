@@ -500,6 +500,29 @@ class XDGMM(DensityMixin, BaseEstimator):
         options = {"progress": self.progress, "against": columns, "object_names": names, **options}
         return check(self._fit_result, observations, **options)
 
+    def plot(
+        self,
+        X: Measurements | None = None,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        kind: str = "fit",
+        columns: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw a picture: Axes of matplotlib, or a Figure where there are several panels.
+
+        X, Xerr and sample_weight are the data that were fitted; kinds are "fit", "density", "error_bars", "ellipses",
+        "corner", "memberships", "denoising", "relation", "residuals", "quantiles", "pit", "widths", "check", "trace"
+        and "candidates" (the last two need no data).  `columns` names those to show.  Further options are those of
+        `xdgmm.plotting.plot`, such as ``ax`` and ``figure``, which explains the kinds.
+        """
+        from xdgmm.plotting import plot
+
+        observations = None if X is None else self._new_observations(X, Xerr, sample_weight)
+        self._fit_result  # noqa: B018 - refuses what is not fitted
+        return plot(self, observations, kind=kind, columns=columns, **options)
+
     def simulate(
         self,
         X: Measurements,

@@ -29,3 +29,32 @@ def printable(text: object, *, keep: str = "") -> str:
 
 def _shown(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii") if category(character) in HIDDEN else character
+
+
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+
+
+def latex(text: object) -> str:
+    r"""The text in LaTeX, where it is shown as it is: characters that mean something there are escaped.
+
+    Examples
+    --------
+    >>> print(latex("v_r 50%"))
+    v\_r 50\%
+    """
+    return "".join(LATEX.get(character, character) for character in printable(text))

@@ -24,6 +24,7 @@ COMMANDS = {
         ["m.ecsv", "r.ecsv", "p.png"],
     ),
     "widths": (["widths", "model.fits", "stars.csv", "--report", "r.fits"], ["r.fits"]),
+    "plot": (["plot", "model.fits", "stars.csv", "--output", "p.png"], ["p.png"]),
     "apply": (["apply", "model.fits", "stars.fits", "--output", "o.fits"], ["o.fits"]),
     "apply to text": (["apply", "model.fits", "stars.csv", "--output", "o.ecsv"], ["o.ecsv"]),
     "deconvolve": (

@@ -27,14 +27,14 @@ def test_one_coordinate_shows_histogram_densities_and_error_bars():
     assert "intrinsic distribution" in labels
     assert "model convolved with the errors" in labels
     assert "component 1: width near zero" in labels
-    assert bottom.get_xlabel() == "v [km s⁻¹]"
+    assert bottom.get_xlabel() == r"v [$\mathrm{km\,s^{-1}}$]"
     assert figure.get_suptitle() == "a title"
 
 
 def drawn(figure):
     """Everything that a picture of one coordinate shows, as numbers."""
     top, bottom = figure.axes
-    bars = [bar.get_height() for bar in top.patches]
+    bars = top.patches[0].get_data().values
     lines = [line.get_xydata().ravel() for axes in (top, bottom) for line in axes.lines]
     return np.concatenate([bars, *lines])
 

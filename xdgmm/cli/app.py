@@ -16,6 +16,7 @@ from .info import info
 from .lines import lines
 from .messages import Command, Group, show_warnings_as_sentences
 from .options import flag
+from .plot import plot
 from .widths import widths
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (fit, widths, check, apply, info, demo):
+for command in (fit, widths, check, plot, apply, info, demo):
     app.command(cls=Command)(command)
 app.add_typer(lines, name="lines")
 

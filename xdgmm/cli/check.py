@@ -157,7 +157,7 @@ def _write(
     found: Check, report: Path | None, plot: Path | None, names: tuple[str, ...], *, overwrite: bool
 ) -> list[Path]:
     """Write what is asked for; returns the files."""
-    from xdgmm.plotting import plot_check, save
+    from xdgmm.plotting import new_figure, plot_check, save
 
     written = []
     if report is not None:
@@ -165,7 +165,7 @@ def _write(
         written.append(report)
         interrupts.written.append(report)
     if plot is not None:
-        save(plot_check(found, ", ".join(names)), plot, overwrite=overwrite)
+        save(plot_check(found, ", ".join(names), figure=new_figure()), plot, overwrite=overwrite)
         written.append(plot)
         interrupts.written.append(plot)
     return written

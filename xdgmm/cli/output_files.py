@@ -83,7 +83,7 @@ class FitFiles:
     ) -> list[Path]:
         """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
         from xdgmm.mixture import GaussianMixture
-        from xdgmm.plotting import plot_fit, save
+        from xdgmm.plotting import new_figure, plot_fit, save
         from xdgmm.tables import write_table
         from xdgmm.uncertainty import with_errors
 
@@ -95,7 +95,10 @@ class FitFiles:
         writers: list[tuple[Path | None, Callable[[Path], Any]]] = [
             (self.model, lambda path: model().write(path, overwrite=True)),
             (self.report, lambda path: write_table(table, path, overwrite=True)),
-            (self.plot, lambda path: save(plot_fit(mixture, observations, title), path, overwrite=True)),
+            (
+                self.plot,
+                lambda path: save(plot_fit(mixture, observations, title, figure=new_figure()), path, overwrite=True),
+            ),
         ]
         candidates = self.candidates
         if candidates is not None:

@@ -242,6 +242,7 @@ def _result(
         noise_ratio=_noise_ratio(iterate.mixture, problem.data),
         unmeasured_pairs=unmeasured_pairs(observations) if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
+        gain_history=np.array([*objective.gains, (objective.passes, solution.predicted_gain)]),
         n_starts=n_starts,
         rows_beyond_background=_rows_beyond(problem),
         passes=Passes() if objective.counter is None else objective.counter.passes(problem.data.n_objects),

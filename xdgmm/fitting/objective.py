@@ -160,6 +160,7 @@ class Objective:
         self.counter = counter if monitor is None else monitor.counter
         self._given = self._constraints = constraints
         self.history: list[float] = []
+        self.gains: list[tuple[int, float]] = []
         self.best: tuple[GaussianMixture, Statistics] | None = None
 
     @property
@@ -231,7 +232,8 @@ class Objective:
         return objectives, coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances)
 
     def report_gain(self, gain: float) -> None:
-        """Tell the monitor the predicted gain, in nats."""
+        """Keep the predicted gain, in nats, with the number of passes made so far, and tell the monitor."""
+        self.gains.append((self.passes, gain))
         if self.monitor is not None:
             self.monitor.predicted_gain = gain
 

@@ -1,16 +1,56 @@
 """Pictures.
 
-`plot_fit` draws a mixture over its observations, `plot_check` the residuals and tests of a check, `plot_candidates` a
-choice of the number of components; `save` writes a figure to a file.  Figures are made without pyplot:
-no global state changes, and no display is needed.
+One function for each picture.  Those of one panel take and return Axes: `plot_density`, `plot_error_bars`,
+`plot_ellipses`, `plot_memberships`, `plot_denoising`, `plot_relation`, `plot_residuals`, `plot_quantiles`, `plot_pit`,
+`plot_widths`, `plot_trace`.  Those of several panels take and return a Figure: `plot_fit`, `plot_corner`, `plot_check`,
+`plot_candidates`.  `plot` draws any of them by its name, and `save` writes it to a file.
+
+Where no Axes or Figure is given a new figure of pyplot is made, so that ``plt.show()`` shows it and a notebook shows it
+once; with ``figure=new_figure()`` pyplot is left alone.  Component k has the same colour in every picture.
 """
 
 from xdgmm.errors import deprecated_names
 
 from .candidates import plot_candidates
 from .check import plot_check
-from .fit import MOST_COORDINATES, PLOT_SUFFIXES, plot_fit, save
+from .colours import component_colour
+from .corner import MOST_COORDINATES, plot_corner
+from .denoising import plot_denoising
+from .figures import PLOT_SUFFIXES, new_figure, save
+from .fit import plot_fit
+from .kinds import KINDS, check_kind, plot
+from .memberships import plot_memberships
+from .one_dimension import plot_density, plot_error_bars
+from .relation import plot_relation
+from .residuals import plot_pit, plot_quantiles, plot_residuals
+from .trace import plot_trace
+from .two_dimensions import plot_ellipses
+from .widths import plot_widths
 
-__all__ = ["MOST_COORDINATES", "PLOT_SUFFIXES", "plot_candidates", "plot_check", "plot_fit", "save"]
+__all__ = [
+    "KINDS",
+    "MOST_COORDINATES",
+    "PLOT_SUFFIXES",
+    "check_kind",
+    "component_colour",
+    "new_figure",
+    "plot",
+    "plot_candidates",
+    "plot_check",
+    "plot_corner",
+    "plot_denoising",
+    "plot_density",
+    "plot_ellipses",
+    "plot_error_bars",
+    "plot_fit",
+    "plot_memberships",
+    "plot_pit",
+    "plot_quantiles",
+    "plot_relation",
+    "plot_residuals",
+    "plot_trace",
+    "plot_widths",
+    "save",
+]
 
 deprecated_names(__name__, {"LARGEST": "MOST_COORDINATES"})

@@ -9,7 +9,8 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.text import printable
 
-from .fit import INTRINSIC, OBSERVED
+from .colours import ACCENT, COMPONENTS, DATA, OUTSIDE
+from .figures import prepared_figure
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -24,12 +25,12 @@ LABELS = {
     "cv": "held-out lnL",
     "bootstrap": "p against K + 1",
 }
-COLOURS = {"full": INTRINSIC, "tied": "#7570b3", "diag": "#1b9e77", "spherical": "#e7298a"}
+COLOURS = dict(zip(("full", "tied", "diag", "spherical"), (ACCENT, *COMPONENTS[2:5]), strict=True))
 LEVEL = 0.05
 LINEAR = 10.0  # differences up to which the scale is linear: larger ones are decisive
 
 
-def plot_candidates(selection: Any, title: str | None = None) -> Figure:
+def plot_candidates(selection: Any, title: str | None = None, *, figure: Figure | None = None) -> Figure:
     """Draw candidates with different numbers of components, and which was chosen.
 
     Parameters
@@ -37,6 +38,8 @@ def plot_candidates(selection: Any, title: str | None = None) -> Figure:
     selection : ModelSelection, EstimatorSelection or QTable
         What `select` returned, or its table, also read again (`xdgmm.selection.table_of`).
     title : str, optional
+    figure : Figure or SubFigure, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
@@ -58,7 +61,6 @@ def plot_candidates(selection: Any, title: str | None = None) -> Figure:
     >>> found = select(stars["v"], Xerr=stars["e_v"], n_components=range(1, 4), random_state=0)
     >>> figure = plot_candidates(found, "Hydrus I")
     """
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     table: QTable = getattr(selection, "table", selection)
@@ -68,13 +70,13 @@ def plot_candidates(selection: Any, title: str | None = None) -> Figure:
         )
     if not np.isfinite(table["log_likelihood"]).any():
         raise InputError("no candidate of this table was fitted, so there is nothing to draw")
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    figure = prepared_figure(figure, (6.4, 5.2))
     top, bottom = figure.subplots(2, 1, sharex=True)
     first = table["log_likelihood"][np.flatnonzero(np.isfinite(table["log_likelihood"]))[0]]
     top.set_ylabel("lnL relative to the first")
     _lines(top, table, np.asarray(table["log_likelihood"]) - first)
     if len(set(table["covariance_type"])) > 1:
-        top.legend(frameon=False, fontsize=9)
+        top.legend(frameon=False, fontsize="small")
     _criterion(bottom, table, str(table.meta["criterion"]))
     bottom.set_xlabel("number of components")
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -87,7 +89,7 @@ def _criterion(axes: Axes, table: QTable, criterion: str) -> None:
     errors = None
     if criterion == "bootstrap":
         values = np.asarray(table["p_value"])
-        axes.axhline(LEVEL, color="#666666", lw=0.8, ls="--")
+        axes.axhline(LEVEL, color=DATA, lw=0.8, ls="--")
         axes.set_ylabel(LABELS[criterion])
     else:
         values = np.asarray(table[criterion])
@@ -97,7 +99,7 @@ def _criterion(axes: Axes, table: QTable, criterion: str) -> None:
         axes.set_ylabel(f"{LABELS[criterion]} relative to the best")
     _lines(axes, table, values, errors)
     chosen = int(table.meta["chosen"])
-    axes.plot(table["n_components"][chosen], values[chosen], "o", ms=13, mfc="none", mec=OBSERVED, mew=1.6)
+    axes.plot(table["n_components"][chosen], values[chosen], "o", ms=13, mfc="none", mec=OUTSIDE, mew=1.6)
 
 
 def _lines(axes: Axes, table: QTable, values: Any, errors: Any = None) -> None:
@@ -105,4 +107,4 @@ def _lines(axes: Axes, table: QTable, values: Any, errors: Any = None) -> None:
     for kind in dict.fromkeys(kinds.tolist()):
         own = kinds == kind
         error = None if errors is None else np.nan_to_num(errors[own])
-        axes.errorbar(K[own], values[own], error, fmt="o-", ms=4, lw=1, color=COLOURS.get(kind, INTRINSIC), label=kind)
+        axes.errorbar(K[own], values[own], error, fmt="o-", ms=4, lw=1, color=COLOURS.get(kind, ACCENT), label=kind)

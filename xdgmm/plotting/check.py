@@ -10,16 +10,16 @@ from xdgmm.diagnostics import Check
 from xdgmm.errors import InputError, KindError
 from xdgmm.text import printable
 
-from .fit import INTRINSIC, OBSERVED
+from .colours import ACCENT, EXPECTED, OUTSIDE
+from .figures import prepared_figure
+from .residuals import draw_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-EXPECTED = "#c9d7e8"
 
-
-def plot_check(check: Check, title: str | None = None) -> Figure:
+def plot_check(check: Check, title: str | None = None, *, figure: Figure | None = None) -> Figure:
     """Draw a check of a fit.
 
     Parameters
@@ -27,6 +27,8 @@ def plot_check(check: Check, title: str | None = None) -> Figure:
     check : Check
         What `model.check` returned.
     title : str, optional
+    figure : Figure or SubFigure, optional
+        Where to draw; by default in a new figure.
 
     Returns
     -------
@@ -51,13 +53,11 @@ def plot_check(check: Check, title: str | None = None) -> Figure:
     >>> check = XDGMM().fit(stars["v"], Xerr=stars["e_v"]).check(stars["v"], Xerr=stars["e_v"], n_simulations=39)
     >>> figure = plot_check(check, "Hydrus I")
     """
-    from matplotlib.figure import Figure
-
     if not isinstance(check, Check):
         raise KindError(f"this is of type {type(check).__name__}, but the result of `model.check(...)` is needed")
     if check.quantiles is None or len(check.simulated) == 0:
         raise InputError("this check keeps no samples of the model, so there is nothing to draw; check the fit again")
-    figure = Figure(figsize=(9.5, max(3.8, 0.32 * len(check.table) + 1.4)), layout="constrained")
+    figure = prepared_figure(figure, (9.5, max(3.8, 0.32 * len(check.table) + 1.4)))
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     _quantiles(left, check)
     _tests(right, check)
@@ -69,13 +69,7 @@ def plot_check(check: Check, title: str | None = None) -> Figure:
 def _quantiles(axes: Axes, check: Check) -> None:
     q = check.quantiles
     assert q is not None
-    axes.fill_between(q["expected"], q["low"], q["high"], color=EXPECTED, lw=0, label="95% of samples of the model")
-    ends = np.array([q["expected"][0], q["expected"][-1]])
-    axes.plot(ends, ends, color="#666666", lw=0.8, label="normal")
-    axes.plot(q["expected"], q["residual"], ".", ms=4, color=INTRINSIC, label="residuals")
-    axes.set_xlabel("normal quantile")
-    axes.set_ylabel("residual")
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    draw_quantiles(axes, q["expected"], q["residual"], q["low"], q["high"], "95% of samples of the model")
 
 
 def _tests(axes: Axes, check: Check) -> None:
@@ -88,12 +82,12 @@ def _tests(axes: Axes, check: Check) -> None:
     shown = np.arcsinh((np.asarray(check.table["effect"], dtype=float) - centre) / scatter)
     axes.barh(y, np.arcsinh(high) - np.arcsinh(low), left=np.arcsinh(low), height=0.55, color=EXPECTED)
     failed = np.isin(names, [str(name) for name in check.failed["name"]])
-    for which, colour, label in ((~failed, INTRINSIC, "as expected"), (failed, OBSERVED, "does not pass")):
+    for which, colour, label in ((~failed, ACCENT, "as expected"), (failed, OUTSIDE, "does not pass")):
         if which.any():
             axes.plot(shown[which], y[which], "o", ms=5, color=colour, label=label)
-    axes.set_yticks(y, [printable(name) for name in names], fontsize=9, parse_math=False)
+    axes.set_yticks(y, [printable(name) for name in names], fontsize="small", parse_math=False)
     reach = float(np.sinh(np.abs([*axes.get_xlim()]).max()))
     ticks = [tick for tick in (-1000, -100, -10, -3, -1, 0, 1, 3, 10, 100, 1000) if abs(tick) <= reach]
     axes.set_xticks(np.arcsinh(ticks), [str(tick) for tick in ticks])
     axes.set_xlabel("standard deviations of samples of the model")
-    axes.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

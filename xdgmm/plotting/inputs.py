@@ -1,0 +1,116 @@
+"""What a picture is made of: a mixture, what was measured, and the columns to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.diagnostics.inputs import mixture_and_model
+from xdgmm.errors import InputError
+from xdgmm.observations.inputs import as_observations
+from xdgmm.text import printable
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Measurements
+
+    Floats = NDArray[np.float64]
+
+
+def mixture_of(model: Any) -> GaussianMixture:
+    """The mixture of a fitted estimator, of a fit's result, or itself.
+
+    Raises
+    ------
+    InputError
+        If the estimator is not fitted, or it is none of these.
+    """
+    return mixture_and_model(model)[0]
+
+
+def drawn_observations(
+    mixture: GaussianMixture, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None
+) -> Observations:
+    """The rows that count in a fit, in the units of the mixture.
+
+    Raises
+    ------
+    InputError
+        If X cannot be used, has not the coordinates of the mixture, or has units that do not convert to those of the
+        mixture.
+    """
+    observations = as_observations(X, Xerr, sample_weight, mixture.names)
+    D = mixture.n_dimensions
+    if observations.n_dimensions != D:
+        raise InputError(
+            f"X has {observations.n_dimensions} coordinates, but the mixture has {D} ({', '.join(mixture.names)}); "
+            "give the data it was fitted to"
+        )
+    return observations.select(observations.counts).in_units(mixture.units)
+
+
+def refuse_projections(observations: Observations, what: str) -> None:
+    """InputError where the coordinates themselves were not measured."""
+    if observations.projections is not None:
+        raise InputError(f"the observations are projections: the columns were not measured, so {what} cannot be drawn")
+
+
+def chosen_columns(
+    columns: str | Sequence[str] | None, mixture: GaussianMixture, number: int | None = None
+) -> list[int]:
+    """Places of the columns to show: those that are named, or all, of which there must be `number`.
+
+    Raises
+    ------
+    InputError
+        If a name is not one of the mixture, is repeated, or there are not so many.
+    """
+    names = mixture.names
+    wanted = list(names) if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise InputError(
+            f"`columns` names {printable(repr(unknown[0]))}, but the mixture has {printable(', '.join(names))}"
+        )
+    if len(set(wanted)) < len(wanted) or not wanted:
+        raise InputError(f"`columns` is {wanted}, but it must name each column once")
+    if number is not None and len(wanted) != number:
+        how_many = "one column" if number == 1 else f"{number} columns"
+        raise InputError(
+            f"this picture shows {how_many}, but `columns` names {len(wanted)}; choose among "
+            f"{printable(', '.join(names))}"
+            if columns is not None
+            else f"this picture shows {how_many}, but the mixture has {len(wanted)}; choose with `columns`, among "
+            f"{printable(', '.join(names))}"
+        )
+    return [names.index(name) for name in wanted]
+
+
+def typical_noise(observations: Observations, places: Sequence[int]) -> Floats | None:
+    """Noise covariance of a typical object: median errors and median correlations; None where all are exact.
+
+    Parameters
+    ----------
+    observations : Observations
+        Without projections.
+    places : sequence of int
+        Of the columns.
+    """
+    rows = observations.present[:, list(places)].all(axis=1)
+    if not rows.any():
+        return None
+    covariances = observations.select(rows).noise_covariances[:, places][:, :, places]
+    errors = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    if not errors.any():
+        return None
+    products = errors[:, :, None] * errors[:, None, :]
+    correlations = np.divide(covariances, products, out=np.zeros_like(covariances), where=products > 0)
+    typical, correlation = np.median(errors, axis=0), np.median(correlations, axis=0)
+    np.fill_diagonal(correlation, 1.0)
+    covariance: Floats = correlation * typical[:, None] * typical
+    return covariance

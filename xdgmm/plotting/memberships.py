@@ -1,0 +1,75 @@
+"""The picture of class probabilities: which component does a value belong to?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import densities
+from .colours import BACKGROUND, component_colour, component_label
+from .figures import prepared_axes
+from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
+from .labels import label_x
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+    from xdgmm.observations.inputs import Measurements
+
+
+def plot_memberships(
+    model: Any,
+    X: Measurements,
+    *,
+    Xerr: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    columns: str | list[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the probability of each component for a value of one column, stacked: p(component | x).
+
+    Parameters
+    ----------
+    model, X, Xerr, sample_weight, columns, ax
+        As for `plot_density`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        For values measured with the median error of X, the first component at the bottom.  Of several columns only the
+        one that is drawn is taken to be known.
+
+    Raises
+    ------
+    InputError
+        As `plot_density`; or if the columns themselves were not measured (projections).
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, datasets
+    >>> from xdgmm.plotting import plot_memberships
+    >>> stars = datasets.load("neutron_stars")["m", "e_m"]
+    >>> ax = plot_memberships(XDGMM(2, random_state=0).fit(stars), stars)
+    """
+    mixture = mixture_of(model)
+    observations = drawn_observations(mixture, X, Xerr, sample_weight)
+    refuse_projections(observations, "their memberships")
+    (place,) = chosen_columns(columns, mixture, 1)
+    ax = prepared_axes(ax)
+    seen = observations.present[:, place]
+    variance = float(np.median(observations.variances_of(place)[seen])) if seen.any() else 0.0
+    ends = densities.view(mixture, place, observations.values[seen, place], variance)
+    x = np.linspace(*ends, densities.POINTS)
+    colours = [component_colour(k) for k in range(mixture.n_components)]
+    labels = [component_label(k) for k in range(mixture.n_components)]
+    if mixture.background is not None:
+        colours, labels = [*colours, BACKGROUND], [*labels, "background"]
+    each = densities.class_probabilities(mixture, place, x, variance)
+    ax.stackplot(x, *each, colors=colours, labels=labels, alpha=0.75, edgecolor="white", lw=0.8)
+    ax.set(xlim=ends, ylim=(0.0, 1.0))
+    label_x(ax, mixture.names[place], mixture.units[place])
+    ax.set_ylabel("probability of the component")
+    ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(labels), 4), frameon=False)
+    return ax
