@@ -114,3 +114,11 @@ def test_relations_have_the_limits_of_the_level_asked_for(here, tmp_path):
         limits = across[0]["limit"], narrowest[0]["sigma_limit"]
         assert limits == (None, None) or limits[0] == pytest.approx(limits[1], rel=1e-5)
     assert limits[0] == pytest.approx(0.049, abs=5e-4)
+
+
+def test_the_table_of_a_paper_is_written(stars, here):
+    assert here("fit", "stars.fits", "--columns", "v", "--output", "m.fits", "--report", "fit.tex")[0] == 0
+    assert here("widths", "m.fits", "stars.fits", "--method", "profile", "--report", "widths.tex")[0] == 0
+    assert r"v & $31$ & $80.53 \pm 0.57$ & $2.73 \pm 0.43$ \\" in (stars / "fit.tex").read_text()
+    assert r"v & $31$ & $80.53 \pm 0.57$ & $2.73^{+0.48}_{-0.39}$ \\" in (stars / "widths.tex").read_text()
+    assert "end in .ecsv or .fits or .fit or .tex" in here("widths", "m.fits", "stars.fits", "--report", "w.doc")[2]

@@ -109,7 +109,9 @@ OnLimitChoice = Annotated[OnLimit, typer.Option(help="What to do with a value th
 Readme = Annotated[
     Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")
 ]
-Report = Annotated[Path | None, typer.Option(help="Write the width report here (.ecsv or .fits).")]
+Report = Annotated[
+    Path | None, typer.Option(help="Write the width report here (.ecsv or .fits; .tex: the table of a paper).")
+]
 LimitChoice = Annotated[
     Limit, typer.Option(help="What limits rest on: the likelihood ratio of many objects, or simulations.")
 ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
     from xdgmm.tables import Column
+    from xdgmm.widths import WidthReport
 
 T = TypeVar("T")
 
@@ -52,10 +53,11 @@ class FitFiles:
         from xdgmm.mixture.io import MODEL_SUFFIXES
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
+        from xdgmm.widths import WIDTH_SUFFIXES
 
         wanted = [
             (self.model, tuple(MODEL_SUFFIXES)),
-            (self.report, REPORT_SUFFIXES),
+            (self.report, WIDTH_SUFFIXES),
             (self.plot, PLOT_SUFFIXES),
             (self.table, REPORT_SUFFIXES),
         ]
@@ -79,13 +81,14 @@ class FitFiles:
             )
 
     def write(
-        self, fitted: FitResult | GaussianMixture, table: QTable, observations: Observations, title: str
+        self, fitted: FitResult | GaussianMixture, table: WidthReport, observations: Observations, title: str
     ) -> list[Path]:
         """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
         from xdgmm.mixture import GaussianMixture
         from xdgmm.plotting import new_figure, plot_fit, save
         from xdgmm.tables import write_table
         from xdgmm.uncertainty import with_errors
+        from xdgmm.widths import write_report
 
         mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
 
@@ -94,7 +97,7 @@ class FitFiles:
 
         writers: list[tuple[Path | None, Callable[[Path], Any]]] = [
             (self.model, lambda path: model().write(path, overwrite=True)),
-            (self.report, lambda path: write_table(table, path, overwrite=True)),
+            (self.report, lambda path: write_report(table, path, overwrite=True)),
             (
                 self.plot,
                 lambda path: save(plot_fit(mixture, observations, title, figure=new_figure()), path, overwrite=True),

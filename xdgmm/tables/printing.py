@@ -52,7 +52,7 @@ def upper_limit(limit: float, level: float) -> str:
 
 def rounded(value: float, decimals: int) -> str:
     """A number to so many decimals; negative ones are zeros before the point."""
-    return f"{round(float(value), decimals):.{max(decimals, 0)}f}"
+    return f"{round(float(value), decimals) + 0.0:.{max(decimals, 0)}f}"  # no minus before a zero
 
 
 def brief(number: float) -> str:

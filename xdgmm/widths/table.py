@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.io import registry
 from astropy.table import QTable
 from astropy.units import Unit
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from xdgmm.tables.printing import as_html, as_text
 from xdgmm.tables.report import Column, build_table
 
 from .columns import COLUMNS, DECLARED, FWHM
+from .latex import report_as_latex, summary_of, write_report
 from .printing import comparison_table, rich_table
 from .rows import Row
 
@@ -37,6 +40,44 @@ class WidthReport(QTable):  # type: ignore[misc]
         if not set(DECLARED) <= set(self.colnames):
             return str(super()._repr_html_())
         return as_html(rich_table(self), comparison_table(self))
+
+    def to_latex(self, *, style: str = "tabular", columns: Sequence[str] | None = None) -> str:
+        r"""The report as a paper prints it, in LaTeX.
+
+        Parameters
+        ----------
+        style : {"tabular", "aastex"}
+            A ``tabular`` of plain LaTeX, or a ``deluxetable`` of AASTeX.
+        columns : sequence of str, optional
+            Among component, axis, n_members, weight, mean, sigma, fwhm, observed_sigma, instrumental_sigma and
+            naive_sigma; by default the first six, of a single component without component and weight.
+
+        Returns
+        -------
+        str
+            ``$2.73^{+0.48}_{-0.39}$``: two significant digits of the error (of the smaller one, unless it is ten times
+            smaller) decide how many of the value are shown; ``$80.50 \pm 0.57$`` where both errors are printed alike.
+            Limits are ``$<0.49$``, with two digits, rounded up.  Units stand in the head, or in a column where rows
+            have different ones.  ``report[:2].to_latex()`` has the first two rows.
+
+        Raises
+        ------
+        InputError
+            If the style or a column is another one.
+
+        Examples
+        --------
+        >>> from xdgmm import XDGMM, datasets
+        >>> stars = datasets.load("hydrus1")["v", "e_v"]
+        >>> report = XDGMM().fit(stars).widths(stars)
+        >>> print(report.to_latex(columns=["mean", "sigma"]).splitlines()[-3])
+        $80.53 \pm 0.57$ & $2.73 \pm 0.43$ \\
+        """
+        return report_as_latex(self, style, columns)
+
+    def summary(self) -> str:
+        """The short form: one line for each row, with mean and sigma or its limit."""
+        return summary_of(self)
 
     def _text(self) -> str:
         return as_text(rich_table(self), comparison_table(self))
@@ -103,3 +144,15 @@ def _in_velocity(row: Row, velocity: ToVelocity, mixture: GaussianMixture) -> Ro
         sigma_limit=row.sigma_limit * scale,
         observed=type(row.observed)(*(scale * number for number in row.observed)),
     )
+
+
+def _write_as_latex(style: str, report: WidthReport, output: Any, *, overwrite: bool = False, **_: Any) -> None:
+    """``report.write("widths.tex")``, to a path or an open file."""
+    if hasattr(output, "write"):
+        output.write(report.to_latex(style=style))
+    else:
+        write_report(report, output, overwrite=overwrite, style=style)
+
+
+for name, style in (("latex", "tabular"), ("ascii.latex", "tabular"), ("aastex", "aastex"), ("ascii.aastex", "aastex")):
+    registry.register_writer(name, WidthReport, partial(_write_as_latex, style))
