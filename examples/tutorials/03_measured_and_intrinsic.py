@@ -108,7 +108,7 @@ print(f"fit: mean {XDGMM().fit(x, Xerr=errors).means_[0, 0]:.6f}, sigma {by_fit[
 
 # %%
 # How many steps do the solvers need? `tol=0` makes exactly `max_iter` passes over the data, so that each solver can
-# be stopped on the way. Where errors are larger than the width, EM crawls.
+# be stopped on the way. Where errors are larger than the width, EM is slow.
 
 x = rng.normal(0.0, 0.5, 100) + rng.normal(0.0, errors)
 best = XDGMM().fit(x, Xerr=errors)
@@ -124,5 +124,6 @@ axes.set(xlabel="passes over the data", ylabel="nats below the maximum")
 axes.legend(frameon=False)
 
 # %%
-# Both end at the same maximum; the implicit step needs far fewer passes. The default, `solver="auto"`, goes on with
-# quasi-Newton and Newton steps, so that it also gets along with many components and dimensions.
+# Both end at the same maximum. For one component the implicit solver needs one pass, in which it solves the two
+# equations to the last digit. The default, `solver="auto"`, begins with such steps and goes on with quasi-Newton
+# and Newton steps, so that it also gets along with many components and dimensions.

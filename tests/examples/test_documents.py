@@ -54,10 +54,12 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 PAGES = [
     ("lines.md", 5),
     ("intrinsic_widths.md", 13),
+    pytest.param("many_fits.md", 2, marks=pytest.mark.slow),
     ("migrating.md", 7),
     ("models.md", 7),
     ("objects.md", 5),
     ("posterior.md", 3),
+    ("quickstart.md", 4),
     ("scikit_learn.md", 3),
     ("selection.md", 2),
     ("tables.md", 7),
@@ -81,7 +83,7 @@ def test_pages_print_what_they_say(page, blocks):
 
 def test_every_page_with_code_is_tested():
     with_code = {path.name for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text(encoding="utf-8")}
-    assert with_code == {page for page, _ in PAGES}
+    assert with_code == {getattr(page, "values", page)[0] for page in PAGES}
 
 
 def test_the_code_whose_types_are_checked_keeps_its_lines():
@@ -115,6 +117,16 @@ def test_ellipsoids_are_found_from_tangential_velocities(tmp_path):
     assert abs(pulls).max() < 3.3  # six numbers of unit variance
     assert (pulls**2).mean() > 0.1  # and errors that are not far too large
     assert (tmp_path / "ellipsoids.png").stat().st_size > 10_000
+
+
+def test_the_front_page_says_what_its_picture_shows(tmp_path):
+    measured, intrinsic = runpy.run_path(str(ROOT / "examples" / "concepts.py"))["main"](tmp_path)
+    for page in ("index.md", "concepts.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert f"{measured:.1f} km/s" in text
+        assert f"{intrinsic:.1f} km/s" in text
+    for name in ("measured_and_intrinsic", "widths_of_a_line"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):
