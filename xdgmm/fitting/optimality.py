@@ -112,10 +112,13 @@ def _leave_boundary(point: Iterate, growing: Mask, objective: Objective) -> Iter
     return point
 
 
-def collapsed_component(mixture: GaussianMixture, statistics: Statistics, constraints: Constraints) -> int | None:
+def collapsed_component(
+    mixture: GaussianMixture, statistics: Statistics, constraints: Constraints, smallest: float = COLLAPSED
+) -> int | None:
     """Index of a component that collapses on objects without noise (standardised coordinates), or None.
 
-    A covariance may vanish where its members have noise, but not where they are exact.
+    A covariance may vanish where its members have noise, but not where they are exact.  `smallest` is the variance
+    below which it has collapsed on some of its members.
     """
     if not np.isfinite(statistics.objective):
         return int(np.argmin(np.linalg.eigvalsh(mixture.covariances)[:, 0]))
@@ -126,7 +129,7 @@ def collapsed_component(mixture: GaussianMixture, statistics: Statistics, constr
     of_axes = ((information_of(statistics) @ vectors) * vectors).sum(axis=1)
     exact = np.maximum(values, ROUNDING * highest) * of_axes  # weight of the objects that are exact along each axis
     members = statistics.n_members[: mixture.n_components, None]
-    on_some = (values < COLLAPSED) & (exact > 0.1 * np.minimum(1.0, members))
+    on_some = (values < smallest) & (exact > 0.1 * np.minimum(1.0, members))
     on_all = (values < COLLINEAR * highest) & (exact > 0.5 * members)
     collapsed = (on_some | on_all).any(axis=1) & (members[:, 0] > 0) & ~constraints.fixed_covariances
     return int(np.argmax(collapsed)) if collapsed.any() else None

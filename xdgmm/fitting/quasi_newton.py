@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .coordinates import FactorCoordinates
 from .lbfgs import Memory, Point, minimise
 from .newton import UPWARDS, hessian
 from .objective import OutOfPasses
+from .optimality import Iterate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Statistics
     from xdgmm.mixture import GaussianMixture
 
+    from .coordinates import FactorCoordinates
     from .objective import Objective
 
     Floats = NDArray[np.float64]
@@ -29,6 +30,7 @@ WHITENED_ITERATIONS = 10  # where the Hessian is renewed as well
 MEMORY = 20
 WHITENED_MEMORY = 3  # steps after which the inverse Hessian of whitened coordinates predicts the gain
 SMALL = 0.1  # times the tolerance: predicted gain at which a round ends
+EXTRA_DIGITS = 1e-6  # the same where the Hessian of all objects is known, so that a few passes give many digits
 FLATTEST = 1e-4  # least information by which a direction is whitened
 
 
@@ -64,8 +66,10 @@ def iterate(
         return mixture, statistics, 0.0
     memory = Memory(path.free.size, MEMORY)
     start = path.start
-    iterations, trusted, first_step = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0
-    if sample is None:
+    iterations, trusted, first_step, small = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0, SMALL * tolerance
+    if sample is objective:
+        iterations, small = ITERATIONS, EXTRA_DIGITS * tolerance
+    elif sample is None:
         iterations, trusted = ITERATIONS, MEMORY
         first_step = min(1.0, 1.0 / max(float(np.linalg.norm(start.gradient)), 1e-300))
     try:
@@ -76,7 +80,7 @@ def iterate(
             iterations=iterations,
             first_step=first_step,
             rounding=statistics.rounding,
-            small=SMALL * tolerance,
+            small=small,
             trusted=trusted,
         )
     except OutOfPasses:
@@ -104,9 +108,9 @@ class _Path:
         self, mixture: GaussianMixture, statistics: Statistics, objective: Objective, sample: Objective | None
     ) -> None:
         self.objective, self._statistics = objective, statistics
-        self.coordinates = coordinates = FactorCoordinates(mixture, statistics, objective.constraints)
-        none_at_zero = np.zeros((mixture.n_components, mixture.n_dimensions), bool)
-        self.free = free = np.flatnonzero(coordinates.free(none_at_zero))
+        point = Iterate.at(mixture, statistics, objective.constraints)
+        self.coordinates = coordinates = point.coordinates
+        self.free = free = np.flatnonzero(point.free)  # a variance of zero has no slope with respect to its factor
         self.from_saddle, self._scaling = False, None
         if sample is not None:
             self._scaling, lowest = _whitening(coordinates, statistics, objective, sample, free)

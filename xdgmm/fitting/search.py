@@ -73,7 +73,8 @@ def search(
     try:
         if start is not None:
             return runs.from_given_start(start)
-        return max(runs.from_starts(runs.random_starts(rng)), key=_height)
+        solved = problem.n_components > 1 and problem.data.n_objects <= STARTED
+        return max(runs.from_starts(runs.random_starts(rng), near=solved), key=_height)
     except KeyboardInterrupt:
         if not monitor.best:
             raise
@@ -131,7 +132,7 @@ def search_from(
     if known is not None and height <= known[0] + split_merge.SMALLEST_RISE:
         return None
     try:
-        return max(runs.from_starts([best]), key=_height)
+        return max(runs.from_starts([best], near=problem.data.n_objects <= STARTED), key=_height)
     except DegenerateError:
         return None
 
@@ -204,12 +205,13 @@ class _Runs:
             found += self.solve_all([start], data, self.settings.stopping.tolerance, near=False)
         return max(found, key=_height)
 
-    def from_starts(self, starts: list[GaussianMixture]) -> list[Found]:
+    def from_starts(self, starts: list[GaussianMixture], *, near: bool = False) -> list[Found]:
         """Solutions from all starts, on samples of more and more objects and then on all objects.
 
-        Passes over few objects are cheap: after each sample only the better half of the starts is kept.
+        Passes over few objects are cheap: after each sample only the better half of the starts is kept.  `near`: have
+        the starts been solved on the same objects?
         """
-        data, near = self.problem.data, False
+        data = self.problem.data
         for n_objects in _sample_sizes(self.settings, data):
             self.monitor.begin("sample")
             found = self.solve_all(starts, data.subsample(n_objects), SAMPLE_TOLERANCE, near=near)

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import em, implicit, newton, quasi_newton
 from .objective import OutOfPasses
-from .optimality import Iterate, collapsed_component, update_boundary
+from .optimality import COLLAPSED, Iterate, collapsed_component, update_boundary
 from .result import Outcome
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ HESSIAN_OBJECTS, PER_PARAMETER = 5_000, 30  # otherwise that of a sample of at l
 SPARED_PASSES = 10  # passes over all objects that the Hessian of a sample may save, at most
 HESSIAN_PASSES = 4  # cost of that Hessian in passes over all objects; it doubles with every round
 STALLS = 3
+COLLAPSING = 1e-10  # variance on exact objects, standardised, that a fit which is interrupted may be bringing to zero
 EXTRA_DIGITS = 1e-6  # Newton steps end where the predicted gain is below this fraction of the tolerance
 
 
@@ -87,9 +88,11 @@ def evaluate(mixture: GaussianMixture, objective: Objective, outcome: Outcome) -
     Raises
     ------
     CollapseError
-        If a component has collapsed on exact objects.
+        If a component has collapsed on exact objects, or is about to.
     """
-    return _unconverged(mixture, objective.expect(mixture), objective, outcome)
+    statistics = objective.expect(mixture)
+    _check_collapse(mixture, statistics, objective, COLLAPSING)
+    return _unconverged(mixture, statistics, objective, outcome)
 
 
 def _unconverged(mixture: GaussianMixture, statistics: Statistics, objective: Objective, outcome: Outcome) -> Solution:
@@ -158,8 +161,9 @@ def _run_quasi_newton(
         mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
         _check_collapse(mixture, statistics, objective)
         point = _iterate_at(mixture, statistics, objective)
-        if gain < tolerance and sample is objective:
-            pass  # the gain was predicted by the Hessian of all objects
+        too_few = objective.passes_left <= point.coordinates.size + 1  # for a Hessian and a step
+        if too_few or (gain < tolerance and sample is objective):
+            pass  # the round has predicted the gain well enough
         elif hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
             inner, statistics, gain = _newton(mixture, statistics, objective, tolerance)
             mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
@@ -264,8 +268,10 @@ def _iterate_at(mixture: GaussianMixture, statistics: Statistics, objective: Obj
     return Iterate.at(mixture, statistics, objective.constraints)
 
 
-def _check_collapse(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> None:
-    component = collapsed_component(mixture, statistics, objective.constraints)
+def _check_collapse(
+    mixture: GaussianMixture, statistics: Statistics, objective: Objective, smallest: float = COLLAPSED
+) -> None:
+    component = collapsed_component(mixture, statistics, objective.constraints, smallest)
     if component is not None:
         raise CollapseError(component)
 
