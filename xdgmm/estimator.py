@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
 
 from xdgmm import objects, prediction, selection
+from xdgmm.basics.calls import call
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
 from xdgmm.diagnostics import check, simulate
@@ -29,6 +31,7 @@ from xdgmm.fitting import (
     label_start,
     shrinkage_prior,
     start_from,
+    with_recipe,
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
@@ -36,7 +39,7 @@ from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Literal, Self
 
     from astropy.table import QTable
@@ -236,13 +239,14 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         refuse_errors_as_labels(X, y)
         observations = as_observations(X, Xerr, sample_weight)
-        settings = self._settings(observations)
+        settings, seed = self._settings(observations), self._seed()
+        recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight)})"
         try:
-            result = fit(observations, self.n_components, settings, self._generator())
+            result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
         except DegenerateError as error:
             result = _fit_shrunk(observations, self.n_components, settings, error)
         _warn_unless_converged(result)
-        self._keep(result, X, observations)
+        self._keep(with_recipe(result, recipe), X, observations)
         return self
 
     def _keep(self, result: FitResult, X: Measurements, observations: Observations) -> None:
@@ -288,6 +292,19 @@ class XDGMM(DensityMixin, BaseEstimator):
             return None
         from_parameters: GaussianMixture = start_from(observations, self.n_components, *parameters, model)
         return from_parameters
+
+    def _seed(self) -> Any:
+        """The seed of a fit; a Generator stays one, since it is used up by what it draws."""
+        if self.random_state is None:
+            return int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(self.random_state, np.random.RandomState):
+            return int(self.random_state.randint(2**31))
+        return self.random_state
+
+    def _call(self, seed: Any) -> str:
+        """How this estimator is made again: its parameters that are not the default, and the seed."""
+        changed = _changed(type(self), {name: value for name, value in vars(self).items() if not name.endswith("_")})
+        return call(type(self).__name__, {**changed, "random_state": seed})
 
     def _generator(self) -> np.random.Generator:
         if isinstance(self.random_state, np.random.RandomState):
@@ -668,12 +685,23 @@ def select(
     several = len(numbers) * len(types) > 1
     model = XDGMM(numbers[0] if len(numbers) == 1 else 1, random_state=random_state, **parameters)
     model.n_init = (selection.N_INIT if several else model.n_init) if n_init is None else n_init
-    observations = as_observations(X, Xerr, sample_weight)
+    observations, seed = as_observations(X, Xerr, sample_weight), model._seed()  # noqa: SLF001 - of this module
+    arguments = {
+        "n_components": numbers if len(numbers) > 1 else numbers[0],
+        "covariance_types": tuple(types),
+        "criterion": criterion,
+        "n_folds": n_folds,
+        "n_simulations": n_simulations,
+        "n_init": n_init,
+        **parameters,
+    }
+    arguments = {**_changed(select, arguments), "random_state": seed}
+    recipe = call("select", arguments).replace("(", f"({_data_of_call(Xerr, sample_weight)}, ", 1)
     chosen = selection.select(
         observations,
         numbers,
-        model._settings(observations),  # noqa: SLF001 - of this module
-        model._generator(),  # noqa: SLF001
+        model._settings(observations),  # noqa: SLF001
+        as_generator(seed, "random_state"),
         covariance_types=types,
         criterion=criterion,
         n_folds=n_folds,
@@ -682,8 +710,31 @@ def select(
     )
     _warn_unless_converged(chosen.result)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
-    model._keep(chosen.result, X, observations)  # noqa: SLF001
-    return EstimatorSelection(**vars(chosen), estimator=model)
+    result = with_recipe(chosen.result, recipe)
+    results = tuple(result if each is chosen.result else each for each in chosen.results)
+    model._keep(result, X, observations)  # noqa: SLF001
+    return EstimatorSelection(**{**vars(chosen), "result": result, "results": results}, estimator=model)
+
+
+def _data_of_call(Xerr: Any, sample_weight: Any) -> str:
+    """The data in a call, by the names of the arguments."""
+    given = {"Xerr": Xerr, "sample_weight": sample_weight}
+    return ", ".join(["X", *(f"{name}={name}" for name, value in given.items() if value is not None)])
+
+
+def _changed(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are not the default, and on which the result may depend; without the seed."""
+    defaults = {name: each.default for name, each in inspect.signature(function).parameters.items()}
+    return {
+        name: value
+        for name, value in arguments.items()
+        if name not in ("progress", "random_state", "n_jobs")
+        and not (name in defaults and type(value) is type(defaults[name]) and _is_equal(value, defaults[name]))
+    }
+
+
+def _is_equal(value: Any, default: Any) -> bool:
+    return bool(value is default or (isinstance(value, (bool, int, float, str, tuple)) and value == default))
 
 
 def _warn_unless_converged(result: FitResult) -> None:

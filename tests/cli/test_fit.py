@@ -351,3 +351,24 @@ def test_report_relations_and_files_share_one_hessian(here, tmp_path, hessians, 
     assert len(hessians) == 1
     assert here("widths", "m.fits", "t.fits", "--method", method)[0] == 0
     assert len(hessians) == 2  # the file holds no Hessian
+
+
+def test_the_command_in_the_record_gives_the_same_model(stars, here):
+    import shlex
+
+    from xdgmm import GaussianMixture
+
+    status, out, _ = here("fit", "stars.fits", "--columns", "v", "--components", "1:2", "--output", "a b.fits")
+    assert status == 0
+    first = GaussianMixture.read(stars / "a b.fits")
+    assert f"the fit again: {first.record.recipe}" in out
+    assert first.record.recipe in here("info", "a b.fits")[1]
+    command, version = first.record.recipe.split("  # ")
+    assert version.startswith("xdgmm ")
+    program, *words = shlex.split(command)
+    assert program == "xdgmm"
+    (stars / "a b.fits").unlink()
+    assert here(*words)[0] == 0
+    second = GaussianMixture.read(stars / "a b.fits")
+    for name in ("weights", "means", "covariances"):
+        assert (getattr(first, name) == getattr(second, name)).all()

@@ -184,7 +184,12 @@ def test_parameters_are_named_in_the_file(tmp_path):
 
 
 def test_every_part_of_a_record_has_a_place_in_the_file():
-    assert {field.name for field in dataclasses.fields(FitRecord)} == {*RECORD_CARDS, "covariance", "selection"}
+    assert {field.name for field in dataclasses.fields(FitRecord)} == {
+        *RECORD_CARDS,
+        "covariance",
+        "selection",
+        "recipe",
+    }
 
 
 def test_what_is_made_from_a_mixture_has_no_record():

@@ -119,7 +119,9 @@ def test_columns_can_be_chosen_and_rows_by_slicing(reports):
 
 
 def test_the_short_form_has_a_line_for_each_row(reports):
-    assert reports["one"].summary() == "v: mean 80.53±0.57 km/s, sigma 2.73+0.48-0.39 km/s"
+    first, recipe = reports["one"].summary().splitlines()
+    assert first == "v: mean 80.53±0.57 km/s, sigma 2.73+0.48-0.39 km/s"
+    assert recipe == f"the fit again: {reports['one'].meta['recipe']}"
     assert reports["two"].summary().splitlines()[0] == (
         "component 0, m: mean 1.346±0.021 solMass, sigma 0.078±0.016 solMass, 0.720±0.090 of the objects"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .given_command import given_command
 from .json_results import finite, mixture_as_json, record_as_json, table_as_json
 from .options import parse_errors, parse_names
 from .printing import escaped
@@ -59,11 +60,12 @@ class FitReport:
 
     def fit(self, n_components: Sequence[int], settings: Settings, seed: int, **options: Any) -> dict[str, Any]:
         """Fit by `xdgmm.selection.select`, which has the options; print and write; returns what to print as JSON."""
+        from xdgmm.fitting import with_recipe
         from xdgmm.selection import select
 
         self.print_data()
         selection = select(self.observations, n_components, settings, seed, **options)
-        result, table = selection.result, selection.table
+        result, table = with_recipe(selection.result, given_command.text), selection.table
         several = len(table) > 1
         if several:
             self.printer.print(selection.rich_table())
@@ -98,6 +100,8 @@ class FitReport:
         sentences = (*sentences, *_cautions(report, self.observations))
         for sentence in sentences:
             self.printer.print(escaped(sentence))
+        if mixture.record is not None and mixture.record.recipe:
+            self.printer.print(f"the fit again: {escaped(mixture.record.recipe)}")
         written = self.files.write(fitted, report, self.observations, self.title)
         for path in written:
             self.printer.print(f"wrote {escaped(path)}")

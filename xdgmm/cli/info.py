@@ -157,6 +157,8 @@ def _history(record: FitRecord | None) -> Iterator[str]:
         return
     plural = "" if record.n_objects == 1 else "s"
     yield f"fitted to {record.n_objects} object{plural} on {record.date} by xdgmm {record.version}"
+    if record.recipe:
+        yield f"the fit again: {record.recipe}"
     yield from record.remarks
     held = "; ".join(
         f"{name} of {', '.join(map(str, which))}" for name, which in record.model["fixed"].items() if which

@@ -20,6 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 from xdgmm.errors import XdgmmError, XdgmmWarning
 from xdgmm.text import printable
 
+from .given_command import given_command
 from .interrupts import interrupts
 from .printing import error_console, escaped
 
@@ -86,6 +87,11 @@ def _printable_usage_errors() -> Iterator[None]:
 
 class Command(TyperCommand):
     """A command that ends with exit code 2 and one sentence where the library raises an error."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they were given."""
+        given_command.note(ctx.command_path, args)
+        return list(super().parse_args(ctx, args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, showing warnings and errors of the library with its options."""

@@ -26,7 +26,7 @@ from .objective import expect, log_likelihoods, responsibilities
 from .priors import Dirichlet, InverseWishart, Normal, Prior
 from .problem import Problem
 from .progress import Passes, Progress
-from .record import model_of
+from .record import model_of, with_recipe
 from .result import FitResult, Outcome
 from .settings import Settings, StoppingRule
 from .starts import label_start, start_from
@@ -58,4 +58,5 @@ __all__ = [
     "responsibilities",
     "shrinkage_prior",
     "start_from",
+    "with_recipe",
 ]

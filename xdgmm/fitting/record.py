@@ -42,6 +42,22 @@ def with_record(result: FitResult, observations: Observations) -> FitResult:
     return replace(result, mixture=result.mixture.with_record(record))
 
 
+def with_recipe(result: FitResult, call: str) -> FitResult:
+    """The result of a fit, whose record says by which call or command it is repeated, and the version.
+
+    Parameters
+    ----------
+    result : FitResult
+    call : str
+        Python code, or a command.
+    """
+    record = result.mixture.record
+    if record is None:
+        return result
+    recipe = f"{call}  # xdgmm {record.version}"
+    return replace(result, mixture=result.mixture.with_record(replace(record, recipe=recipe)))
+
+
 @cache
 def _version() -> str:
     return version("xdgmm")

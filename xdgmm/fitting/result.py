@@ -101,8 +101,8 @@ class FitResult:
     history : ndarray
         Objective of every pass over all objects from the winning start: log-likelihood, plus log-prior if there is one.
     gain_history : ndarray (n, 2)
-        Where the further gain was predicted: after how many of these passes, and the gain in nats, of the whole; the
-        last one is `predicted_gain`.
+        Where the further gain was predicted: after how many of these passes, and the gain in nats; the last one is
+        `predicted_gain`.  Empty in results of version 0.1.
     n_starts : int
         Number of starts.
     rows_beyond_background : tuple of int
@@ -129,7 +129,7 @@ class FitResult:
     n_starts: int
     rows_beyond_background: tuple[int, ...] = ()
     passes: Passes = NOT_COUNTED
-    gain_history: Floats = field(default_factory=lambda: np.empty((0, 2)), repr=False)
+    gain_history: Floats | tuple[()] = field(default=(), repr=False)
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")

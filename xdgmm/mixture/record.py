@@ -51,6 +51,8 @@ class FitRecord:
         if there is one, means, packed lower triangles of the covariances.
     selection : dict or None
         The candidates from which the fit was chosen, if it was (`xdgmm.selection.table_of` makes a table of them).
+    recipe : str
+        The call or the command that repeats the fit, with its seed, and the version; empty where it is not known.
     """
 
     model: dict[str, Any]
@@ -67,6 +69,7 @@ class FitRecord:
     date: str
     covariance: NDArray[np.float64] | None = field(default=None, repr=False)
     selection: dict[str, Any] | None = field(default=None, repr=False)
+    recipe: str = ""
 
     def __post_init__(self) -> None:
         """Make the remarks a tuple and the covariance read-only."""

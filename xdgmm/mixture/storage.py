@@ -5,8 +5,8 @@ A table with one row per component, which any program for tables shows: ``weight
 triangle of the covariance.  Weights, means and covariances are the model; sigmas and correlations are computed from
 them, for people who read the file.  Cards, short keys with a number or JSON text, hold the version of the format
 (``XDGMMFMT``), names and units of the coordinates, the box of a background, and the record of the fit.  ``DIGEST`` is a
-hash of everything that is read back, so that a truncated or edited file is refused.  The covariance of the parameters,
-where it is known, is a separate matrix.
+hash of everything that is read back, so that a truncated or edited file is refused; only the recipe (``RECIPE``) is no
+part of it, since version 0.1 knows none.  The covariance of the parameters, where it is known, is a separate matrix.
 
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD = 5, 4, 3, 1, 2
 COMPLETE = (FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES)
 SELECTED = "SELECTED"  # the card of the candidates
+RECIPE = "RECIPE"  # no part of the digest, so that version 0.1 reads the file
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
 RECORD_CARDS = {
     "model": "MODEL",
@@ -210,18 +211,21 @@ def _record_cards(record: FitRecord | None) -> dict[str, str]:
     if record is None:
         return {}
     cards = {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
+    if record.recipe:
+        cards[RECIPE] = json.dumps(record.recipe)
     return cards if record.selection is None else {**cards, SELECTED: json.dumps(record.selection)}
 
 
 def _record(cards: dict[str, Any], covariance: NDArray[np.float64] | None) -> FitRecord:
     values = {name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}
-    return FitRecord(**values, covariance=covariance, selection=json.loads(cards.get(SELECTED, "null")))
+    selection, recipe = json.loads(cards.get(SELECTED, "null")), json.loads(cards.get(RECIPE, '""'))
+    return FitRecord(**values, covariance=covariance, selection=selection, recipe=recipe)
 
 
 def _digest(contents: Contents) -> str:
-    """Hash of all that is read back."""
+    """Hash of all that is read back, but for the recipe."""
     digest = hashlib.blake2b(digest_size=16)
-    cards = {key: value for key, value in contents.cards.items() if key != "DIGEST"}
+    cards = {key: value for key, value in contents.cards.items() if key not in ("DIGEST", RECIPE)}
     digest.update(json.dumps(cards, sort_keys=True).encode())
     for array in (contents.rows, contents.covariance):
         if array is not None:
@@ -242,5 +246,6 @@ CARDS = {
     "BGFITTED",
     "DIGEST",
     SELECTED,
+    RECIPE,
     *RECORD_CARDS.values(),
 }

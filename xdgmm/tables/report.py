@@ -136,6 +136,7 @@ def metadata(record: FitRecord | None, **options: Any) -> dict[str, Any]:
         "log_likelihood": record.log_likelihood,
         "log_priors": dict(record.log_priors),
         "outcome": record.outcome,
+        "recipe": record.recipe,
         "selection": record.selection or {},
     }
-    return meta | {name: value for name, value in fit.items() if value != {}}
+    return meta | {name: value for name, value in fit.items() if value not in ({}, "")}

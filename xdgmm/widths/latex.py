@@ -116,13 +116,15 @@ def _comments(report: WidthReport) -> Iterator[str]:
     if any(report["is_limit"]):
         yield f"Upper limits hold at {100 * meta.get('limit_level', 0.95):.4g}%."
     if meta.get("recipe"):
-        yield f"Made by: {meta['recipe']}"
+        yield f"The fit again: {meta['recipe']}"
 
 
 def summary_of(report: WidthReport) -> str:
     """One line for each row: see `WidthReport.summary`."""
     several = len(set(report["component"])) > 1
-    return "\n".join(_sentence(row, report.meta, several=several, report=report) for row in report)
+    lines = [_sentence(row, report.meta, several=several, report=report) for row in report]
+    recipe = report.meta.get("recipe")
+    return "\n".join([*lines, *([f"the fit again: {printable(recipe)}"] if recipe else [])])
 
 
 def _sentence(row: Any, meta: Mapping[str, Any], *, several: bool, report: WidthReport) -> str:

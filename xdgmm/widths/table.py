@@ -76,7 +76,7 @@ class WidthReport(QTable):  # type: ignore[misc]
         return report_as_latex(self, style, columns)
 
     def summary(self) -> str:
-        """The short form: one line for each row, with mean and sigma or its limit."""
+        """The short form: one line for each row, with mean and sigma or its limit; and how to repeat the fit."""
         return summary_of(self)
 
     def _text(self) -> str:
