@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from . import backgrounds, calibration, coverage, fits, lines, optima, optimum, passes, peers, selection
+from . import backgrounds, calibration, chains, coverage, fits, lines, optima, optimum, passes, peers, selection
 from .report import write
 
 WHAT = {
@@ -15,6 +15,7 @@ WHAT = {
         calibration.measure,
         "ranks of true parameters among samples of their posteriors",
     ),
+    "mcmc": (chains.measure, "CPU seconds until chains of the posterior have converged, for several seeds"),
     "lines": (lines.measure, "intrinsic widths of simulated spectral lines: bias of averages, coverage of intervals"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),

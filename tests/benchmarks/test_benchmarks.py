@@ -48,6 +48,14 @@ def test_whole_fits_are_divided_into_what_is_inside_passes_and_the_rest(tmp_path
         assert row["lnL of these"] > -0.01  # ours ends no lower
 
 
+def test_chains_of_the_posterior_converge(tmp_path):
+    (table,) = tables("mcmc", tmp_path)
+    (row,) = table["rows"]
+    assert row["converged"] == row["seeds"] == 2
+    assert 0 < row["CPU s"] <= row["slowest"] < 5
+    assert row["steps"] > 50 * row["tau"]
+
+
 def test_the_table_of_optima_is_above_the_truth(tmp_path):
     (table,) = tables("optimum", tmp_path)
     assert [row["outcome"] for row in table["rows"]] == ["converged", "converged"]

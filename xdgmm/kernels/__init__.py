@@ -27,6 +27,7 @@ from .passes import (
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
+from .unconstrained import from_unconstrained, matching_costs
 
 __all__ = [
     "Blocks",
@@ -46,8 +47,10 @@ __all__ = [
     "accumulate_with_information",
     "as_noise",
     "condition_gaussian",
+    "from_unconstrained",
     "get_num_threads",
     "log_likelihoods",
+    "matching_costs",
     "pack",
     "posteriors",
     "responsibilities",

@@ -114,3 +114,27 @@ def test_points_too_far_out_are_impossible_and_raise_no_warning():
     z = np.full((2, coordinates.size), 1e6)
     z[1] *= -1
     assert (coordinates.at(z).log_jacobian == -np.inf).all()
+
+
+@pytest.mark.parametrize("setting", ["everything", "background"])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_exchanged_coordinates_are_those_of_the_exchanged_mixture(covariance_type, setting):
+    mixture, constraints = make(covariance_type, setting)
+    coordinates = Coordinates(mixture, constraints)
+    rng = np.random.default_rng(1)
+    z = coordinates.of(mixture) + rng.standard_normal((9, coordinates.size))
+    order = np.array([rng.permutation(3) for _ in z])
+    before, after = coordinates.at(z), coordinates.at(coordinates.exchanged(z, order))
+    rows = np.arange(9)[:, None]
+    with_background = np.column_stack([order, np.tile(np.arange(3, mixture.all_weights.size), (9, 1))])
+    np.testing.assert_allclose(after.all_weights, before.all_weights[rows, with_background], rtol=1e-12)
+    np.testing.assert_array_equal(after.means, before.means[rows, order])
+    np.testing.assert_allclose(after.covariances, before.covariances[rows, order], rtol=1e-12)
+    np.testing.assert_allclose(after.log_jacobian, before.log_jacobian, rtol=1e-12)
+
+
+def test_exchanging_leaves_what_is_fixed():
+    mixture, constraints = make("full", "fixed", D=2)
+    coordinates = Coordinates(mixture, constraints)
+    z = coordinates.of(mixture)[None]
+    np.testing.assert_array_equal(coordinates.exchanged(z, np.arange(3)[None]), z)

@@ -1,6 +1,9 @@
 from itertools import permutations
 
 import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from xdgmm import Dirichlet, Fixed, GaussianMixture
 from xdgmm.fitting import Model
@@ -24,7 +27,7 @@ def test_every_permutation_of_the_fit_is_undone():
     mixture, statistics = a_fit()
     orders = np.array(list(permutations(range(K))))
     means, covariances = mixture.means[orders], mixture.covariances[orders]
-    found = label_switching.match_by_assignment(means, covariances, mixture, statistics, EVERYWHERE)
+    found = label_switching.Assignment(mixture, statistics, EVERYWHERE).order(means, covariances)
     for sample, order in zip(means, found, strict=True):
         np.testing.assert_array_equal(sample[order], mixture.means)
 
@@ -34,7 +37,7 @@ def test_assignment_is_optimal_and_not_greedy():
     rng = np.random.default_rng(0)
     means = mixture.means + rng.standard_normal((40, K, 2))
     covariances = mixture.covariances * np.exp(0.5 * rng.standard_normal((40, K, 1, 1)))
-    found = label_switching.match_by_assignment(means, covariances, mixture, statistics, EVERYWHERE)
+    found = label_switching.Assignment(mixture, statistics, EVERYWHERE).order(means, covariances)
 
     def cost(i, order):
         total = 0.0
@@ -53,7 +56,7 @@ def test_assignment_is_optimal_and_not_greedy():
 def test_ordering_matches_the_ranks_of_the_first_mean():
     mixture, _ = a_fit()
     means = np.random.default_rng(1).standard_normal((20, K, 2))
-    found = label_switching.match_by_order(means, mixture, EVERYWHERE)
+    found = label_switching.Ordering(mixture, EVERYWHERE).order(means, None)
     sorted_means = np.take_along_axis(means[:, :, 0], found, axis=1)
     assert (np.diff(sorted_means, axis=1) > 0).all()  # the fit's are in order
 
@@ -82,8 +85,45 @@ def test_what_is_told_apart_keeps_its_label():
     allowed = np.array([[1, 0, 1], [0, 1, 0], [1, 0, 1]], bool)
     means = mixture.means[[[1, 0, 2]]]
     covariances = mixture.covariances[[[1, 0, 2]]]
-    for found in (
-        label_switching.match_by_assignment(means, covariances, mixture, statistics, allowed),
-        label_switching.match_by_order(means, mixture, allowed),
-    ):
+    for relabel in label_switching.RELABEL:
+        found = label_switching.matching(relabel, mixture, statistics, allowed).order(means, covariances)
         assert found[0, 1] == 1
+
+
+@pytest.mark.parametrize("relabel", label_switching.RELABEL)
+def test_the_posterior_of_matched_components_is_one_of_equal_parts(relabel):
+    from xdgmm import XDGMM, Observations
+    from xdgmm.uncertainty.mcmc import PosteriorPrior
+    from xdgmm.uncertainty.mcmc.posterior import Posterior
+
+    rng = np.random.default_rng(3)
+    obs = Observations.with_standard_errors(rng.standard_normal((40, 2)) + 4 * rng.integers(3, size=(40, 1)), 0.3)
+    result = XDGMM(K, random_state=0).fit(obs).result_
+    posterior = Posterior(result, obs, PosteriorPrior().resolved(obs, K, result.model), relabel)
+    z = 2.0 * rng.standard_normal((30, posterior.coordinates.size))
+    whole = posterior(z)
+    parts = []
+    for order in permutations(range(K)):
+        exchanged = posterior.coordinates.exchanged(z, np.tile(order, (30, 1)))
+        np.testing.assert_allclose(posterior(exchanged), whole, rtol=1e-11)
+        parts.append(posterior.matched(exchanged))
+        np.testing.assert_allclose(posterior.relabelled(exchanged), posterior.relabelled(z), rtol=1e-11, atol=1e-11)
+    assert (np.isfinite(parts).sum(axis=0) == 1).all()
+    np.testing.assert_allclose(np.max(parts, axis=0), whole, rtol=1e-11)
+
+
+@pytest.mark.parametrize("distance", [0.5, 2.0, 5.0])
+def test_the_ambiguity_of_normal_samples_is_that_of_integration(distance):
+    """Two means, normal around 0 and the distance: the difference d is normal, and exchanging reverses it."""
+    from xdgmm import GaussianMixture
+    from xdgmm.uncertainty.mcmc.coordinates import Coordinates
+
+    mixture = GaussianMixture([0.5, 0.5], [[0.0], [distance]], np.ones((2, 1, 1)))
+    model = Model(fixed=Fixed(weights=(0, 1), covariances=(0, 1)))
+    coordinates = Coordinates(mixture, model.constraints(2, 1))
+    n = 40_000
+    z = np.random.default_rng(0).normal([0.0, distance], 1.0, (n, 2))
+    expected = quad(lambda d: norm.pdf(d, distance, 2**0.5) / (1.0 + np.exp(distance * d)), -15, 25)[0]
+    found = label_switching.ambiguity(z, coordinates, np.ones((2, 2), bool))
+    assert found == pytest.approx(expected, abs=4 * 0.5 / np.sqrt(n))
+    assert label_switching.ambiguity(z, coordinates, np.eye(2, dtype=bool)) == 0.0

@@ -30,8 +30,11 @@ from xdgmm.uncertainty.mcmc import (
     SamplingOutcome,
     Uniform,
     sample_posterior,
+    sampling,
 )
+from xdgmm.uncertainty.mcmc.chain import autocorrelation_times
 from xdgmm.uncertainty.mcmc.posterior import Posterior
+from xdgmm.uncertainty.mcmc.walkers import starting_points
 
 QUANTILES = np.array([0.025, 0.16, 0.5, 0.84, 0.975])
 
@@ -330,6 +333,76 @@ def test_overlapping_components_exchange_and_there_is_a_warning():
     assert samples.label_switching > 0.1
     first = samples.mixture.means[:, 0].argsort()
     assert (np.diff(samples.means[:, first, 0], axis=1) >= 0).all()
+
+
+def neutron_stars():
+    masses = Observations.from_table(datasets.load("neutron_stars"), "m", on_bad="drop")
+    return fitted(masses, 2), masses
+
+
+def test_exchanges_of_components_do_not_make_a_chain_longer():
+    """Where labels switch, autocorrelation times are ten times as long (300 to 900 steps) as those of the numbers."""
+    samples = sample_posterior(*neutron_stars(), rng=0)
+    assert samples.converged
+    assert samples.chain.tau.max() < 50
+    assert samples.n_steps < 4000
+
+
+@pytest.mark.slow
+def test_the_posterior_of_components_that_overlap_is_that_of_an_independent_density():
+    rng = np.random.default_rng(8)
+    values, errors = np.append(rng.normal(0.0, 0.5, 30), rng.normal(2.2, 0.6, 30)), np.full(60, 0.3)
+    observations = Observations.with_standard_errors(values, errors)
+    prior = PosteriorPrior(Dirichlet(2.0), Normal([1.0], [[4.0]]), HalfCauchy(0.5))
+    settings = {"prior": prior, "n_steps": 8000, "rng": 2, "relabel": "ordering"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XdgmmWarning)
+        samples = sample_posterior(fitted(observations, 2), observations, **settings)
+    assert samples.converged
+    first, second = samples.mixture.means[:, 0].argsort()
+
+    def log_density(points):
+        logit, m, log_s = points[:, 0], points[:, 1:3], points[:, 3:5]
+        a = 1 / (1 + np.exp(-logit))
+        variances = np.exp(2 * log_s)[:, :, None] + errors**2
+        logs = stats.norm.logpdf(values, m[:, :, None], np.sqrt(variances))
+        result = np.logaddexp(np.log(a)[:, None] + logs[:, 0], np.log1p(-a)[:, None] + logs[:, 1]).sum(axis=1)
+        result += stats.beta.logpdf(a, 2.0, 2.0) + np.log(a * (1 - a))
+        result += stats.norm.logpdf(m, 1.0, 2.0).sum(axis=1)
+        result += (stats.halfcauchy.logpdf(np.exp(log_s), scale=0.5) + log_s).sum(axis=1)
+        return np.where(m[:, 0] < m[:, 1], result, -np.inf)
+
+    order = [first, second]
+    logit = np.log(samples.weights[:, [first]] / samples.weights[:, [second]])
+    mine = np.concatenate([logit, samples.means[:, order, 0], np.log(samples.sigmas[:, order, 0])], axis=1)
+    compare(mine, np.array(samples.summary()["ess"]), log_density)
+
+
+def test_two_solutions_that_are_no_exchange_have_not_converged(monkeypatch):
+    """Two components for three equal groups: one of them takes the middle one, and walkers start at both solutions."""
+    rng = np.random.default_rng(4)
+    right, middle = rng.normal(12.0, 1.0, 20), rng.standard_normal(10)
+    observations = Observations.with_standard_errors(np.concatenate([-right, -middle, middle, right]), 0.3)
+    solutions = []
+    for means, variances in ([[-6.0], [12.0]], [[37.0], [1.0]]), ([[-12.0], [6.0]], [[1.0], [37.0]]):
+        start = GaussianMixture([0.5, 0.5], means, np.array(variances)[..., None])
+        solutions.append(fitted(observations, 2, init=start))
+    assert solutions[0].log_likelihood == pytest.approx(solutions[1].log_likelihood)  # the data are symmetric
+    prior = PosteriorPrior().resolved(observations, 2, solutions[0].model)
+    half = [starting_points(Posterior(each, observations, prior), 16, rng) for each in solutions]
+    monkeypatch.setattr(sampling, "starting_points", lambda *_: np.concatenate(half))
+    samples = quietly(solutions[0], observations, max_steps=3000, rng=1)
+    assert samples.outcome is SamplingOutcome.OUT_OF_STEPS
+    assert samples.chain.tau.max() > 200
+
+
+def test_autocorrelation_times_are_those_of_the_parameters(line):
+    samples = quietly(*line, n_steps=400, rng=1)
+    assert len(samples.chain.tau) == len(samples.parameters) + 1
+    z = samples.chain.coordinates[80:]  # the first fifth is left out
+    sigma = autocorrelation_times(np.exp(z[..., 1:]))[0]
+    np.testing.assert_allclose(samples.chain.tau[:2], [autocorrelation_times(z)[0], sigma], rtol=1e-9)
+    np.testing.assert_allclose(samples.summary()["tau"], samples.chain.tau[:2])
 
 
 def test_a_chain_that_is_too_short_is_a_result_with_a_warning(line):

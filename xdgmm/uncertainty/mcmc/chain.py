@@ -58,8 +58,9 @@ class Chain:
     log_posterior : ndarray (n_steps, n_walkers)
     acceptance : ndarray (n_walkers,)
         Fraction of its proposals that each walker accepted.
-    tau : ndarray (P,)
-        Autocorrelation times in steps.
+    tau : ndarray (Q,)
+        Autocorrelation times, in steps, of what is reported: of each free parameter, in the order of
+        `PosteriorSamples.parameters`, and of the log-posterior.
     burn_in, thin : int
         Steps left out at the beginning, and of how many one is kept.
     outcome : SamplingOutcome
@@ -79,7 +80,54 @@ class Chain:
         return self.coordinates[self.burn_in :: self.thin]
 
 
-def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object], bar: Callable[..., object]) -> Chain:
+class Convergence:
+    """Is a chain long enough for what is reported of it?
+
+    Its autocorrelation times are those of the reported quantities: the chain is longer than 50 of the longest of them,
+    burn-in left out, and none has changed by 5% since the check before.
+
+    Parameters
+    ----------
+    sampler : emcee.EnsembleSampler
+    reported : callable
+        Quantities (n, W, Q) from coordinates (n, W, P).
+    """
+
+    def __init__(self, sampler: Any, reported: Callable[[Array], Array]) -> None:
+        self._sampler, self._reported = sampler, reported
+        self._times: dict[int, Array] = {}
+
+    def times(self, n: int) -> Array:
+        """Autocorrelation times (Q,) of the first n steps: of what is reported, and of the log-posterior."""
+        if n not in self._times:
+            first, stride = n // FIRST_PART, _stride(n - n // FIRST_PART)
+            backend, kept = self._sampler.backend, slice(first, n, stride)
+            quantities = [self._reported(backend.chain[kept]), backend.log_prob[kept][..., None]]
+            self._times[n] = stride * autocorrelation_times(np.concatenate(quantities, axis=2))
+        return self._times[n]
+
+    def long_enough(self, n: int) -> bool:
+        """Is the chain longer than 50 autocorrelation times?"""
+        tau = self.times(n)
+        return bool(n - _burn_in(n, tau) > ENOUGH * tau.max())
+
+    def reached(self) -> bool:
+        """Was the chain long enough at the last check, and had its autocorrelation times hardly changed before it?"""
+        before, now = _last_checks(self._sampler.iteration)
+        if now != self._sampler.iteration or before == 0 or not self.long_enough(now):
+            return False
+        tau = self.times(now)
+        return bool((np.abs(self.times(before) - tau) < STABLE * tau).all())
+
+
+def run_chain(
+    sampler: Any,
+    state: Any,
+    plan: Plan,
+    reported: Callable[[Array], Array],
+    save: Callable[[Any], object],
+    bar: Callable[..., object],
+) -> Chain:
     """Sample until the plan is fulfilled; a keyboard interrupt ends it with what there is.
 
     What there is, is also saved where the program is ended (SystemExit).
@@ -90,6 +138,8 @@ def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object
         With the steps made so far, if any.
     state : emcee.State
     plan : Plan
+    reported : callable
+        Quantities (n, W, Q) from coordinates (n, W, P), whose autocorrelation times decide.
     save : callable
         Writes the backend of the sampler.
     bar : callable
@@ -104,11 +154,13 @@ def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object
     KeyboardInterrupt
         If there is no step yet.
     """
+    convergence = Convergence(sampler, reported)
     outcome = SamplingOutcome.TOO_SHORT if plan.exactly else SamplingOutcome.OUT_OF_STEPS
     try:
-        while sampler.iteration < plan.most and not (not plan.exactly and _converged(sampler)):
+        while sampler.iteration < plan.most and (plan.exactly or not convergence.reached()):
             state = _advance(sampler, state, min(next_check(sampler.iteration), plan.most), save, bar)
-            bar(sampler.iteration, _times(sampler, sampler.iteration).max())
+            if not plan.exactly:
+                bar(sampler.iteration, convergence.times(sampler.iteration).max())
     except KeyboardInterrupt:
         if sampler.iteration == 0:
             raise
@@ -118,7 +170,7 @@ def run_chain(sampler: Any, state: Any, plan: Plan, save: Callable[[Any], object
         if sampler.iteration > 0:
             save(sampler.backend)
         raise
-    return _chain(sampler, outcome)
+    return _chain(sampler, convergence, outcome)
 
 
 def _advance(sampler: Any, state: Any, n_steps: int, save: Callable[[Any], object], bar: Callable[..., object]) -> Any:
@@ -155,35 +207,14 @@ def _last_checks(n: int) -> tuple[int, int]:
     return before, check
 
 
-def _converged(sampler: Any) -> bool:
-    """Was the chain long enough at the last check, and had its autocorrelation times hardly changed before it?"""
-    before, now = _last_checks(sampler.iteration)
-    if now != sampler.iteration or before == 0:
-        return False
-    tau = _times(sampler, now)
-    if not _long_enough(now, tau):
-        return False
-    return bool((np.abs(_times(sampler, before) - tau) < STABLE * tau).all())
-
-
-def _long_enough(n_steps: int, tau: Array) -> bool:
-    return bool(n_steps - _burn_in(n_steps, tau) > ENOUGH * tau.max())
-
-
-def _times(sampler: Any, n: int) -> Array:
-    return autocorrelation_times(sampler.backend.chain[n // FIRST_PART : n])
-
-
 def _burn_in(n: int, tau: Array) -> int:
     return int(min(np.ceil(BURN_IN * tau.max()), n // 2)) if np.isfinite(tau).all() else n // 2
 
 
-def _chain(sampler: Any, outcome: SamplingOutcome) -> Chain:
+def _chain(sampler: Any, convergence: Convergence, outcome: SamplingOutcome) -> Chain:
     n = sampler.iteration
-    coordinates = sampler.backend.chain[:n]
-    tau = _times(sampler, n)
-    long_enough = _long_enough(n, tau)
-    if (outcome is SamplingOutcome.TOO_SHORT and long_enough) or _converged(sampler):
+    coordinates, tau = sampler.backend.chain[:n], convergence.times(n)
+    if (outcome is SamplingOutcome.TOO_SHORT and convergence.long_enough(n)) or convergence.reached():
         outcome = SamplingOutcome.CONVERGED
     burn_in = _burn_in(n, tau)
     thin = int(max(min(0.5 * tau.max(), (n - burn_in) // 2), 1)) if np.isfinite(tau).all() else 1
@@ -209,8 +240,7 @@ def autocorrelation_times(chain: Array) -> Array:
     PASP 125, 306).  rho is the autocovariance averaged over the walkers, about the mean of all of them: a walker that
     is stuck counts.  Gelman & Rubin's statistic is of no use here, since walkers are not independent.
     """
-    n = len(chain)
-    stride = -(-n // MOST)
+    stride = _stride(len(chain))
     chain = chain[::stride]
     n = len(chain)
     centred = chain - chain.mean(axis=(0, 1))
@@ -220,6 +250,11 @@ def autocorrelation_times(chain: Array) -> Array:
         spectrum += np.abs(np.fft.rfft(centred[:, walker], length, axis=0)) ** 2
     covariance = np.fft.irfft(spectrum, length, axis=0)[:n]
     return np.array([stride * _integrated(column) for column in covariance.T])
+
+
+def _stride(n: int) -> int:
+    """Of how many of n steps one is used."""
+    return -(-n // MOST)
 
 
 def _integrated(covariance: Array) -> float:

@@ -95,6 +95,7 @@ class Coordinates:
         sizes = max(self.free_weights.size - 1, 0), self.free_means.size * D, n_sigmas, n_correlations
         self.ends = np.cumsum(sizes)
         self.size = int(self.ends[-1])
+        self._starts, self._powers_of_complements = np.concatenate([[0], self.ends]), self._powers()
 
     @property
     def sigmas(self) -> slice:
@@ -108,21 +109,19 @@ class Coordinates:
 
     def at(self, z: Array) -> Parameters:
         """`Parameters` of the mixtures at coordinates z (W, P)."""
-        near = (np.abs(z[:, self.ends[1] :]) < FARTHEST).all(axis=1)
-        ratios, means, log_sigmas, y = np.split(z, self.ends[:3], axis=1)
-        log_sigmas, y = np.clip(log_sigmas, -FARTHEST, FARTHEST), np.clip(y, -FARTHEST, FARTHEST)
-        log_within = _log_softmax(ratios) if self.free_weights.size else np.zeros((len(z), 0))
-        log_complements = _log_complements(y)
-        log_jacobian = log_within.sum(axis=1) + log_sigmas.sum(axis=1) + self._log_of_correlations(log_complements)
-        return Parameters(
-            self._weights(log_within),
-            self._means(means),
-            self._covariances(log_sigmas, y),
-            log_within,
-            log_sigmas,
-            log_complements.sum(axis=1),
-            np.where(near, log_jacobian, -np.inf),
+        z = np.ascontiguousarray(z)
+        W, mixture = len(z), self.mixture
+        all_weights, means, covariances = (
+            np.empty((W, *array.shape)) for array in (mixture.all_weights, mixture.means, mixture.covariances)
         )
+        all_weights[:], means[:], covariances[:] = mixture.all_weights, mixture.means, mixture.covariances
+        log_within, log_sigmas = np.empty((W, self.free_weights.size)), np.empty((W, self.axis_of.size))
+        logarithms = np.empty((W, 2))
+        free = self.free_weights, float(self.rest), self.free_means
+        places = self.sigma_of, self.correlation_of, self._powers_of_complements
+        written = all_weights, means, covariances, log_within, log_sigmas, logarithms
+        kernels.from_unconstrained(z, self._starts, FARTHEST, *free, *places, *written)
+        return Parameters(all_weights, means, covariances, log_within, log_sigmas, logarithms[:, 0], logarithms[:, 1])
 
     def of(self, mixture: GaussianMixture) -> Array:
         """The coordinates z (P,) of a mixture whose free weights, sigmas and correlations are not degenerate."""
@@ -135,34 +134,56 @@ class Coordinates:
             y[owners[owners >= 0]] = _partial(mixture.covariances[k], self.below)[owners >= 0]
         return np.concatenate([ratios, mixture.means[self.free_means].ravel(), log_sigmas, y])
 
-    def _weights(self, log_within: Array) -> Array:
-        all_weights = np.tile(self.mixture.all_weights, (len(log_within), 1))
-        if self.free_weights.size:
-            all_weights[:, self.free_weights] = self.rest * np.exp(log_within)
-        return all_weights
+    def exchanged(self, z: Array, order: Indices) -> Array:
+        """Coordinates (W, P) of the same mixtures with their components in another order (W, K)."""
+        n_ratios, n_means, n_sigmas = self.ends[:3]
+        rows = np.arange(len(z))[:, None]
+        result = z.copy()
+        if n_ratios:
+            background = np.arange(order.shape[1], self.mixture.all_weights.size)
+            places = np.concatenate([order, np.tile(background, (len(z), 1))], axis=1)[:, self.free_weights]
+            logits = np.zeros((len(z), self.mixture.all_weights.size))
+            logits[:, self.free_weights[:-1]] = z[:, :n_ratios]
+            moved = logits[rows, places]
+            result[:, :n_ratios] = moved[:, :-1] - moved[:, -1:]
+        where = np.full(order.shape[1], -1)
+        where[self.free_means] = np.arange(self.free_means.size)
+        means = z[:, n_ratios:n_means].reshape(len(z), self.free_means.size, self.mixture.n_dimensions)
+        result[:, n_ratios:n_means] = means[rows, where[order[:, self.free_means]]].reshape(len(z), -1)
+        for first, owners in ((n_means, self.sigma_of), (n_sigmas, self.correlation_of)):
+            for k, component in enumerate(owners):
+                used = component >= 0
+                result[:, first + component[used]] = z[rows, first + owners[order[:, k]][:, used]]
+        return result
 
-    def _means(self, free: Array) -> Array:
-        means = np.tile(self.mixture.means, (len(free), 1, 1))
-        means[:, self.free_means] = free.reshape(len(free), self.free_means.size, means.shape[2])
-        return means
+    def reported(self, parameters: Parameters) -> Array:
+        """The free parameters (W, Q), in the order of `PosteriorSamples.parameters`, standardised."""
+        sigmas = np.exp(parameters.log_sigmas)
+        variances = np.diagonal(parameters.covariances, axis1=2, axis2=3)
+        correlations = [
+            parameters.covariances[:, k, i, j] / np.sqrt(variances[:, k, i] * variances[:, k, j])
+            for k, i, j in self._places_of_correlations
+        ]
+        weights, means = parameters.all_weights[:, self.free_weights], parameters.means[:, self.free_means]
+        return np.column_stack([weights, means.reshape(len(means), -1), sigmas, *correlations])
 
-    def _covariances(self, log_sigmas: Array, y: Array) -> Array:
-        D = self.mixture.n_dimensions
-        sigmas = np.exp(_picked(log_sigmas, self.sigma_of))
-        factors = sigmas[..., None] * _correlation_factors(_picked(y, self.correlation_of), D)
-        covariances = factors @ np.swapaxes(factors, -1, -2)
-        covariances = 0.5 * (covariances + np.swapaxes(covariances, -1, -2))
-        covariances[:, self.fixed_covariances] = self.mixture.covariances[self.fixed_covariances]
-        return covariances
+    @property
+    def _places_of_correlations(self) -> list[tuple[int, int, int]]:
+        """Component, row and column of each free correlation, the first where components share it."""
+        places = []
+        for owner in range(self.ends[3] - self.ends[2]):
+            k, m = np.argwhere(self.correlation_of == owner)[0]
+            places.append((k, self.below[0][m], self.below[1][m]))
+        return places
 
-    def _log_of_correlations(self, log_complements: Array) -> Array:
-        """The term ln |d R / d y|: (1 - r^2)^((D - 2 - j) / 2) of a partial correlation in column j, and its tanh."""
-        powers = np.zeros(log_complements.shape[1])
+    def _powers(self) -> Array:
+        """Of ``1 - r^2`` in the Jacobian of each partial correlation: (D - 2 - j) / 2 in column j, one of tanh."""
+        powers = np.zeros(self.ends[3] - self.ends[2])
         D = self.mixture.n_dimensions
         for owners in self.correlation_of:
             used = owners >= 0
             powers[owners[used]] = 1.0 + 0.5 * (D - 2 - self.below[1][used])
-        return log_complements @ powers
+        return powers
 
 
 def _numbered(owners: Indices) -> Indices:
@@ -171,40 +192,6 @@ def _numbered(owners: Indices) -> Indices:
     result = np.full(owners.shape, -1)
     result[used] = np.unique(owners[used], return_inverse=True)[1]
     return result
-
-
-def _picked(values: Array, index: Indices) -> Array:
-    """Values (W, n) at each index (K, M): (W, K, M); zero where the index is -1."""
-    return np.concatenate([values, np.zeros((len(values), 1))], axis=1)[:, index]
-
-
-def _log_softmax(ratios: Array) -> Array:
-    """Logarithms of fractions whose log-ratios to the last are given (W, F - 1): (W, F)."""
-    logits = np.concatenate([ratios, np.zeros((len(ratios), 1))], axis=1)
-    return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-
-
-def _log_complements(y: Array) -> Array:
-    """``ln(1 - tanh(y)^2)`` without loss of digits."""
-    size = np.abs(y)
-    return np.asarray(2.0 * (np.log(2.0) - size - np.log1p(np.exp(-2.0 * size))))
-
-
-def _correlation_factors(y: Array, D: int) -> Array:
-    """Triangular factors (W, K, D, D) of correlation matrices, from transformed partial correlations (W, K, M)."""
-    W, K = y.shape[:2]
-    r, complements = np.tanh(y), 1.0 / np.cosh(y)
-    factors = np.zeros((W, K, D, D))
-    factors[..., 0, 0] = 1.0
-    m = 0
-    for i in range(1, D):
-        left = np.ones((W, K))
-        for j in range(i):
-            factors[..., i, j] = r[..., m] * left
-            left = left * complements[..., m]
-            m += 1
-        factors[..., i, i] = left
-    return factors
 
 
 def _partial(covariance: Array, below: tuple[Indices, Indices]) -> Array:

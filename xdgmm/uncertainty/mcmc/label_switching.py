@@ -1,13 +1,20 @@
-"""Label switching: the posterior is the same with components exchanged, so every sample is matched to the fit."""
+"""Label switching: the posterior is the same with components exchanged, so that only one order of them is sampled.
+
+The posterior of K exchangeable components consists of K! equal parts.  One of them, in which the components match those
+of the fit in their order, is sampled: a point outside it has probability zero.  Nothing is lost, since every other part
+holds the same mixtures.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 
+from xdgmm import kernels
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.mixture import GaussianMixture
 
+    from .coordinates import Coordinates
     from .priors import ResolvedPrior
 
 Array = NDArray[np.float64]
@@ -38,22 +46,29 @@ def exchangeable_components(constraints: Constraints, prior: ResolvedPrior) -> N
     return np.eye(K, dtype=bool) | (same & free & free[:, None])
 
 
-def match_by_assignment(
-    means: Array, covariances: Array, mixture: GaussianMixture, statistics: Statistics, allowed: NDArray[np.bool_]
-) -> Order:
-    """Which component of each sample is each component of the fit, by optimal assignment.
+class Matching(Protocol):
+    """A way to match components."""
+
+    def order(self, means: Array, covariances: Array) -> Order:
+        """Which component of each of n mixtures is each component of the fit: (n, K) of int.
+
+        Parameters
+        ----------
+        means, covariances : ndarray (n, K, D), (n, K, D, D)
+        """
+
+
+class Assignment:
+    """Matching by optimal assignment.
 
     Parameters
     ----------
-    means, covariances : ndarray (n, K, D), (n, K, D, D)
     mixture : GaussianMixture
+        The fit.
     statistics : Statistics
         Of the fit, with the information.
     allowed : ndarray of bool (K, K)
-
-    Returns
-    -------
-    ndarray of int (n, K)
+        Which components can be exchanged.
 
     Notes
     -----
@@ -61,17 +76,44 @@ def match_by_assignment(
     I_k the information per member, which is one over the mean covariance of the fit's component with the noise added,
     plus the squared differences of the logarithms of the sigmas with that noise added.
     """
-    K = mixture.n_components
-    information = statistics.information / np.maximum(statistics.n_members[:K], 1e-300)[:, None, None]
-    whole = 1.0 / np.maximum(np.diagonal(information, axis1=1, axis2=2), 1e-300)
-    own = np.diagonal(mixture.covariances, axis1=1, axis2=2)
-    noise = np.maximum(whole - own, 0.0) + 1e-6 * whole
-    d = means[:, None] - mixture.means[:, None]
-    costs = np.einsum("nkji,kil,nkjl->nkj", d, information, d, optimize=True)
-    variances = np.diagonal(covariances, axis1=2, axis2=3)
-    ratios = 0.5 * np.log((variances[:, None] + noise[:, None]) / (own + noise)[:, None])
-    costs += (ratios**2).sum(axis=-1)
-    return _cheapest(np.where(allowed, costs, FORBIDDEN + costs))
+
+    def __init__(self, mixture: GaussianMixture, statistics: Statistics, allowed: NDArray[np.bool_]) -> None:
+        members = np.maximum(statistics.n_members[: mixture.n_components], 1e-300)
+        information = statistics.information / members[:, None, None]
+        whole = 1.0 / np.maximum(np.diagonal(information, axis1=1, axis2=2), 1e-300)
+        own = np.diagonal(mixture.covariances, axis1=1, axis2=2)
+        noise = np.maximum(whole - own, 0.0) + 1e-6 * whole
+        log_variances = np.log(own + noise)
+        self._fit = mixture.means, np.ascontiguousarray(information), log_variances, noise
+        self._penalties = np.where(allowed, 0.0, FORBIDDEN)
+
+    def order(self, means: Array, covariances: Array) -> Order:
+        """As `Matching.order`."""
+        return _cheapest(kernels.matching_costs(means, covariances, *self._fit) + self._penalties)
+
+
+class Ordering:
+    """Matching by the order of the first coordinate of the means, among components that can be exchanged."""
+
+    def __init__(self, mixture: GaussianMixture, allowed: NDArray[np.bool_]) -> None:
+        first = mixture.means[:, 0]
+        self._groups = [np.flatnonzero(group) for group in np.unique(allowed, axis=0)]
+        self._fitted = [members[np.argsort(first[members], kind="stable")] for members in self._groups]
+
+    def order(self, means: Array, covariances: Array) -> Order:
+        """As `Matching.order`."""
+        del covariances
+        result = np.tile(np.arange(means.shape[1]), (len(means), 1))
+        for members, fitted in zip(self._groups, self._fitted, strict=True):
+            result[:, fitted] = members[np.argsort(means[:, members, 0], axis=1, kind="stable")]
+        return result
+
+
+def matching(
+    relabel: str, mixture: GaussianMixture, statistics: Statistics, allowed: NDArray[np.bool_]
+) -> Assignment | Ordering:
+    """The way of that name."""
+    return Ordering(mixture, allowed) if relabel == "ordering" else Assignment(mixture, statistics, allowed)
 
 
 def _cheapest(costs: Array) -> Order:
@@ -83,11 +125,30 @@ def _cheapest(costs: Array) -> Order:
     return result
 
 
-def match_by_order(means: Array, mixture: GaussianMixture, allowed: NDArray[np.bool_]) -> Order:
-    """Which component of each sample is each component of the fit, by the order of the first means: (n, K) of int."""
-    result = np.tile(np.arange(mixture.n_components), (len(means), 1))
-    for group in np.unique(allowed, axis=0):
-        members = np.flatnonzero(group)
-        fitted = members[np.argsort(mixture.means[members, 0], kind="stable")]
-        result[:, fitted] = members[np.argsort(means[:, members, 0], axis=1, kind="stable")]
-    return result
+def ambiguity(z: Array, coordinates: Coordinates, allowed: NDArray[np.bool_]) -> float:
+    """How often samples z (n, P) in matched coordinates could as well have two of their components exchanged.
+
+    The mean over the samples of the probability that they have another order, where the distribution of the matched
+    samples is taken as normal, and orders that differ by one exchange are compared (Stephens 2000, J. R. Stat. Soc. B
+    62, 795, relabels by such probabilities).
+    """
+    n, P = z.shape
+    K = len(allowed)
+    pairs = [(k, j) for k in range(K) for j in range(k) if allowed[k, j]]
+    covariance = np.cov(z.T).reshape(P, P) if n > P else np.zeros((P, P))
+    scale = np.sqrt(np.diag(covariance))
+    if not pairs or not (scale > 0).all():
+        return 0.0
+    root = np.linalg.cholesky(covariance / scale[:, None] / scale + 1e-9 * np.eye(P))
+    centre = z.mean(axis=0)
+
+    def log_density(points: Array) -> Array:
+        white = solve_triangular(root, ((points - centre) / scale).T, lower=True)
+        return np.asarray(-0.5 * (white**2).sum(axis=0))
+
+    own, others = log_density(z), np.full(n, -np.inf)
+    for pair in pairs:
+        order = np.arange(K)
+        order[list(pair)] = order[list(pair)[::-1]]
+        others = np.logaddexp(others, log_density(coordinates.exchanged(z, np.tile(order, (n, 1)))))
+    return float(np.exp(others - np.logaddexp(own, others)).mean())

@@ -327,33 +327,38 @@ class ResolvedPrior:
             units=(None,) * len(self.names),
         )
 
-    def log_density(self, parameters: Parameters, coordinates: Coordinates) -> Array:
-        """Logarithm (W,) of the normalised density of the free parameters: weights, means, sigmas, correlations."""
-        return np.asarray(
-            self._log_weights(parameters, coordinates)
-            + self._log_means(parameters, coordinates)
-            + self.sigmas.log_density(parameters.log_sigmas, coordinates.axis_of).sum(axis=1)
-            + self._log_correlations(parameters, coordinates)
-        )
 
-    def _log_weights(self, parameters: Parameters, coordinates: Coordinates) -> Array | float:
-        c = self.concentration[coordinates.free_weights]
-        return parameters.log_within @ (c - 1.0) + gammaln(c.sum()) - gammaln(c).sum() if c.size else 0.0
+class PriorDensity:
+    """Density of the free parameters that coordinates have: weights, means, sigmas and correlations.
 
-    def _log_means(self, parameters: Parameters, coordinates: Coordinates) -> Array:
-        free = coordinates.free_means
-        L = np.linalg.cholesky(self.covariance[free])
-        d = (parameters.means - self.centre)[:, free, :, None]
-        white = np.linalg.solve(L, d)[..., 0]
-        constants = np.log(np.diagonal(L, axis1=1, axis2=2)).sum() + 0.5 * free.size * d.shape[2] * LOG_2PI
-        return np.asarray(-0.5 * (white**2).sum(axis=(1, 2)) - constants)
+    Parameters
+    ----------
+    prior : ResolvedPrior
+        Standardised as the coordinates are.
+    coordinates : Coordinates
+    """
 
-    def _log_correlations(self, parameters: Parameters, coordinates: Coordinates) -> Array | float:
-        n = coordinates.n_matrices
-        if n == 0:
-            return 0.0
-        constant = n * self.correlations.log_constant(len(self.names))
-        return constant + (self.correlations.eta - 1.0) * parameters.log_determinants
+    def __init__(self, prior: ResolvedPrior, coordinates: Coordinates) -> None:
+        free = self._means = coordinates.free_means
+        concentration = prior.concentration[coordinates.free_weights]
+        self._sigmas, self._axis_of = prior.sigmas, coordinates.axis_of
+        self._powers = concentration - 1.0
+        self._centre, self._whitening = prior.centre[free], np.linalg.inv(np.linalg.cholesky(prior.covariance[free]))
+        self._eta = prior.correlations.eta if coordinates.n_matrices else 1.0
+        factors = np.diagonal(self._whitening, axis1=1, axis2=2)
+        constant = np.log(factors).sum() - 0.5 * factors.size * LOG_2PI
+        constant += gammaln(concentration.sum()) - gammaln(concentration).sum() if concentration.size else 0.0
+        if coordinates.n_matrices:
+            constant += coordinates.n_matrices * prior.correlations.log_constant(len(prior.names))
+        self._constant = float(constant)
+
+    def __call__(self, parameters: Parameters) -> Array:
+        """Logarithm (W,) of the normalised density."""
+        white = self._whitening @ (parameters.means[:, self._means] - self._centre)[..., None]
+        result = self._sigmas.log_density(parameters.log_sigmas, self._axis_of).sum(axis=1)
+        result += self._constant + parameters.log_within @ self._powers
+        result -= 0.5 * np.einsum("wkij,wkij->w", white, white)
+        return np.asarray(result + (self._eta - 1.0) * parameters.log_determinants)
 
 
 def _shown(number: float, unit: UnitBase | None) -> str:

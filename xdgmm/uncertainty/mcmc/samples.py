@@ -18,7 +18,7 @@ from xdgmm.tables.report import Column, build_table
 from xdgmm.text import printable
 from xdgmm.uncertainty.estimates import Estimate, SampledMixtures
 
-from .chain import Chain, SamplingOutcome, autocorrelation_times
+from .chain import Chain, SamplingOutcome
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -86,9 +86,9 @@ class PosteriorSamples(SampledMixtures):
     chain : Chain
         All steps in unconstrained coordinates, with `log_posterior`, `acceptance`, `tau`, `burn_in`, `thin`.
     label_switching : float
-        Fraction of the samples in which components had changed places and were matched to those of the fit again.
-        Above a percent, what is said of one component depends on how they are matched; what concerns the whole mixture
-        does not.
+        Fraction of the samples in which two components could as well change places, by a normal approximation to the
+        matched samples.  Above a percent, what is said of one component depends on how they are matched; what concerns
+        the whole mixture does not.
     prior : str
         The prior in words.
     free : FreeParameters
@@ -210,7 +210,8 @@ class PosteriorSamples(SampledMixtures):
             If `level` is not between 0 and 1.
         """
         check_level(level)
-        rows = [self._row(*parameter, level) for parameter in self._parameters()]
+        taus = self.chain.tau[:-1]  # the last is that of the log-posterior
+        rows = [self._row(*one, tau, level) for one, tau in zip(self._parameters(), taus, strict=True)]
         meta = {
             "level": level,
             "prior": self.prior,
@@ -221,11 +222,12 @@ class PosteriorSamples(SampledMixtures):
         values = zip(*rows, strict=True)
         return build_table(COLUMNS, {c.name: np.array(v) for c, v in zip(COLUMNS, values, strict=True)}, meta=meta)
 
-    def _row(self, name: str, unit: UnitBase | None, samples: NDArray[np.float64], level: float) -> tuple[Any, ...]:
+    def _row(
+        self, name: str, unit: UnitBase | None, samples: NDArray[np.float64], tau: float, level: float
+    ) -> tuple[Any, ...]:
         median, low, high = np.quantile(samples, [0.5, 0.5 - 0.5 * level, 0.5 + 0.5 * level])
-        walkers = samples.reshape(-1, self.n_walkers, 1)
-        tau = autocorrelation_times(walkers)[0]
-        return name, "" if unit is None else str(unit), median, low, high, tau * self.chain.thin, samples.size / tau
+        n = (self.n_steps - self.chain.burn_in) * self.n_walkers
+        return name, "" if unit is None else str(unit), median, low, high, tau, n / tau
 
     def to_arviz(self) -> Any:
         """The samples for ArviZ: InferenceData with ArviZ 0.x, an xarray DataTree with ArviZ 1.x.

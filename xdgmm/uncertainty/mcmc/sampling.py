@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ MAX_STEPS = 50_000
 FEWEST = 8  # walkers, however few dimensions: the snooker move needs three others
 WALKERS_PER_DIMENSION, USUAL_WALKERS = 4, 32
 SAME = 1e-8  # relative difference of log-likelihoods that is rounding
-SWITCHED = 0.01  # fraction of samples in which components have changed places, above which there is a warning
+SWITCHED = 0.01  # fraction of samples whose components could change places, above which there is a warning
 
 
 def sample_posterior(
@@ -65,8 +66,8 @@ def sample_posterior(
     n_steps : int, optional
         Exactly so many steps, instead of until converged.
     until : {"converged"}
-        Stop when the chain, without burn-in, is longer than 50 autocorrelation times, and these have changed by less
-        than 5% since the check before.
+        Stop when the chain, without burn-in, is longer than 50 autocorrelation times of each free parameter and of the
+        log-posterior, and these have changed by less than 5% since the check before.
     max_steps : int
         Stop here in any case: a result and a warning, not an exception.
     prior : PosteriorPrior, optional
@@ -83,7 +84,7 @@ def sample_posterior(
         Whether a progress bar is shown.
     relabel : {"assignment", "ordering"}
         How components of a sample are matched to those of the fit: by optimal assignment (squared distances of means
-        and of log-sigmas, noise included; see `label_switching.match_by_assignment`), or by the order of the first
+        and of log-sigmas, noise included; see `label_switching.Assignment`), or by the order of the first
         coordinate of the means.
 
     Returns
@@ -118,7 +119,7 @@ def sample_posterior(
     if not isinstance(prior, PosteriorPrior):
         raise InputError(f"`prior` is a {type(prior).__name__}, but it must be a PosteriorPrior, or None")
     resolved = prior.resolved(observations, result.mixture.n_components, result.model)
-    posterior = Posterior(result, observations, resolved)
+    posterior = Posterior(result, observations, resolved, relabel)
     _check_same_data(result, observations, posterior)
     rng = as_generator(rng)
     _check_moves(moves)
@@ -130,8 +131,8 @@ def sample_posterior(
         sampler, state = _sampler(posterior, n_walkers, moves, file, rng)
         bar = context.enter_context(progress_bar(progress, "steps"))
         save = (lambda _: None) if file is None else file.save
-        chain = run_chain(sampler, state, plan, save, _Progress(bar))
-    return _samples(chain, posterior, result, str(resolved), relabel)
+        chain = run_chain(sampler, state, plan, _reported(posterior), save, _Progress(bar))
+    return _samples(chain, posterior, result, str(resolved))
 
 
 refine = sample_posterior  # its other name
@@ -205,6 +206,7 @@ def _sampler(
     resumed = file is not None and file.resuming
     if file is not None and resumed:
         file.load(memory, size, posterior)
+        memory.chain = _relabelled(posterior, memory.chain)  # of version 0.1, or matched in another way
         if n_walkers not in (None, memory.shape[0]):
             raise InputError(
                 f"`n_walkers` is {n_walkers}, but the chain in the backend has {memory.shape[0]}; leave it out"
@@ -212,10 +214,10 @@ def _sampler(
         n_walkers = memory.shape[0]
     n_walkers = n_walkers or max(WALKERS_PER_DIMENSION * size, USUAL_WALKERS)
     moves = default_moves() if moves is None else moves
-    sampler = EnsembleSampler(n_walkers, size, posterior, moves=moves, backend=memory, vectorize=True)
+    sampler = EnsembleSampler(n_walkers, size, posterior.matched, moves=moves, backend=memory, vectorize=True)
     if resumed:
         return sampler, memory.get_last_sample()
-    first = starting_points(posterior, n_walkers, rng)
+    first = posterior.relabelled(starting_points(posterior, n_walkers, rng))
     seeded = np.random.RandomState(rng.integers(2**32, dtype=np.uint32))  # what emcee has
     return sampler, State(first, log_prob=posterior(first), random_state=seeded.get_state())
 
@@ -243,36 +245,39 @@ class _Progress:
         self.bar.update(n_steps - self.bar.n)
 
 
-def _samples(chain: Chain, posterior: Posterior, result: FitResult, prior: str, relabel: str) -> PosteriorSamples:
-    kept = chain.kept
-    parameters = posterior.coordinates.at(kept.reshape(-1, kept.shape[2]))
-    means, covariances, all_weights = parameters.means, parameters.covariances, parameters.all_weights
-    order = _order(posterior, means, covariances, relabel)
-    switched = float((order != np.arange(order.shape[1])).any(axis=1).mean())
+def _relabelled(posterior: Posterior, chain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same steps (n, W, P) with components that match those of the fit."""
+    return posterior.relabelled(chain.reshape(-1, chain.shape[2])).reshape(chain.shape)
+
+
+def _reported(posterior: Posterior) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """What is reported of a chain (n, W, P): (n, W, Q)."""
+    coordinates = posterior.coordinates
+
+    def reported(chain: NDArray[np.float64]) -> NDArray[np.float64]:
+        return coordinates.reported(coordinates.at(chain.reshape(-1, chain.shape[2]))).reshape(*chain.shape[:2], -1)
+
+    return reported
+
+
+def _samples(chain: Chain, posterior: Posterior, result: FitResult, prior: str) -> PosteriorSamples:
+    kept = chain.kept.reshape(-1, chain.coordinates.shape[2])
+    parameters = posterior.coordinates.at(kept)
+    all_weights, K = parameters.all_weights, result.mixture.n_components
+    switched = label_switching.ambiguity(kept, posterior.coordinates, posterior.exchangeable)
     _warn(chain, switched)
-    rows = np.arange(len(order))[:, None]
-    K = order.shape[1]
     scale, location = posterior.scaling.scale, posterior.scaling.location
     return PosteriorSamples(
-        weights=all_weights[rows, order],
+        weights=all_weights[:, :K],
         background=all_weights[:, K] if all_weights.shape[1] > K else None,
-        means=means[rows, order] * scale + location,
-        covariances=covariances[rows, order] * scale[:, None] * scale,
+        means=parameters.means * scale + location,
+        covariances=parameters.covariances * scale[:, None] * scale,
         mixture=result.mixture,
         chain=chain,
         label_switching=switched,
         prior=prior,
         free=FreeParameters.of(posterior.coordinates),
     )
-
-
-def _order(
-    posterior: Posterior, means: NDArray[np.float64], covariances: NDArray[np.float64], relabel: str
-) -> NDArray[np.int64]:
-    allowed = label_switching.exchangeable_components(posterior.constraints, posterior.prior)
-    if relabel == "ordering":
-        return label_switching.match_by_order(means, posterior.mixture, allowed)
-    return label_switching.match_by_assignment(means, covariances, posterior.mixture, posterior.statistics(), allowed)
 
 
 def _warn(chain: Chain, switched: float) -> None:
@@ -285,8 +290,9 @@ def _warn(chain: Chain, switched: float) -> None:
         )
     if switched > SWITCHED:
         warnings.warn(
-            f"labels switched in {100 * switched:.0f}% of the samples, which were matched to the fit: results for one "
-            "component depend on how they are matched (`relabel`), those for the whole mixture do not",
+            f"in {100 * switched:.0f}% of the samples two components could as well change places: results for one "
+            "component depend on how they are matched to those of the fit (`relabel`), those for the whole mixture do "
+            "not",
             XdgmmWarning,
             stacklevel=4,
         )
