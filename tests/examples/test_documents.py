@@ -121,8 +121,8 @@ def test_ellipsoids_are_found_from_tangential_velocities(tmp_path):
 
 def test_the_front_page_says_what_its_picture_shows(tmp_path):
     measured, intrinsic = runpy.run_path(str(ROOT / "examples" / "concepts.py"))["main"](tmp_path)
-    for page in ("index.md", "concepts.md"):
-        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for page in ("README.md", "docs/index.md", "docs/concepts.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
         assert f"{measured:.1f} km/s" in text
         assert f"{intrinsic:.1f} km/s" in text
     for name in ("measured_and_intrinsic", "widths_of_a_line"):
