@@ -10,10 +10,13 @@ import runpy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sklearn
+from PIL import Image
 
 import xdgmm
+import xdgmm.plotting
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -136,6 +139,25 @@ def test_pictures_of_line_widths_are_drawn(tmp_path):
     assert min(abs(other - 1) for other in others) > 0.05
     for name in ("one_line", "instrument_error", "population"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_the_gallery_shows_what_its_code_draws_and_prints(tmp_path):
+    page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    pictures, texts = runpy.run_path(str(ROOT / "examples" / "gallery.py"))["main"](tmp_path)
+    assert list(pictures) == re.findall(r"\(pictures/(\w+\.png)\)", page)
+    drawn = {name for name in dir(xdgmm.plotting) if name.startswith("plot_")}
+    assert drawn == set(re.findall(r"\bplot_\w+", page))  # every picture is shown or named
+    for name in pictures:
+        new, kept = (
+            np.asarray(Image.open(folder / name).convert("L")) for folder in (tmp_path, ROOT / "docs/pictures")
+        )
+        assert new.shape == kept.shape
+        assert np.unique(new).size > 20
+        assert abs(new.mean() - kept.mean()) < 3.0  # of 255: as much ink
+    assert len(texts) == 2
+    version = re.compile(r"xdgmm \d[\w.]*")
+    for printed, quoted in texts:
+        assert version.sub("xdgmm", printed) == version.sub("xdgmm", quoted)
 
 
 @pytest.mark.slow

@@ -134,8 +134,8 @@ def test_files_are_the_same_however_they_are_written(reports, tmp_path):
     report.write(tmp_path / "b.tex")
     report.write(tmp_path / "c.tex", format="ascii.aastex")
     texts = [(tmp_path / f"{name}.tex").read_text(encoding="utf-8") for name in "abc"]
-    assert texts[:2] == [report.to_latex()] * 2
-    assert texts[2] == report.to_latex(style="aastex")
+    assert texts[:2] == [report.to_latex() + "\n"] * 2
+    assert texts[2] == report.to_latex(style="aastex") + "\n"
     write_report(report, tmp_path / "a.ecsv")
     assert WidthReport.read(tmp_path / "a.ecsv").colnames == report.colnames
     with pytest.raises(InputError, match=r"must end in \.ecsv or \.fits or \.fit or \.tex"):

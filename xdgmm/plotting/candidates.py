@@ -27,6 +27,7 @@ LABELS = {
 }
 COLOURS = dict(zip(("full", "tied", "diag", "spherical"), (ACCENT, *COMPONENTS[2:5]), strict=True))
 LEVEL = 0.05
+MANY_POWERS = 1000.0  # difference from which on the linear part has no ticks of its own
 LINEAR = 10.0  # differences up to which the scale is linear: larger ones are decisive
 
 
@@ -95,11 +96,22 @@ def _criterion(axes: Axes, table: QTable, criterion: str) -> None:
         values = np.asarray(table[criterion])
         values = values - (np.nanmax(values) if criterion == "cv" else np.nanmin(values))
         errors = np.asarray(table["cv_error"]) if criterion == "cv" else None
-        axes.set_yscale("symlog", linthresh=LINEAR)  # candidates that nearly tie, and those far away
+        _set_scale(axes, values)
         axes.set_ylabel(f"{LABELS[criterion]} relative to the best")
     _lines(axes, table, values, errors)
     chosen = int(table.meta["chosen"])
     axes.plot(table["n_components"][chosen], values[chosen], "o", ms=13, mfc="none", mec=OUTSIDE, mew=1.6)
+
+
+def _set_scale(axes: Axes, values: Any) -> None:
+    """A scale for candidates that nearly tie and those far away: linear around zero, logarithmic beyond."""
+    axes.set_yscale("symlog", linthresh=LINEAR)
+    reach = float(np.nanmax(np.abs(values)))
+    powers = 10.0 ** np.arange(1, max(2.0, np.ceil(np.log10(max(reach, 1.0))) + 1))
+    ticks = np.r_[0.0, 2.0, 4.0, 6.0, powers] if reach < MANY_POWERS else np.r_[0.0, powers]
+    ticks = ticks[ticks <= 1.2 * max(reach, 2.0)] * (1.0 if np.nanmax(values) > 0 else -1.0)
+    axes.set_yticks(ticks, [f"{tick + 0.0:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks], minor=False)
+    axes.minorticks_off()
 
 
 def _lines(axes: Axes, table: QTable, values: Any, errors: Any = None) -> None:

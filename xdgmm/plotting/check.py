@@ -88,6 +88,6 @@ def _tests(axes: Axes, check: Check) -> None:
     axes.set_yticks(y, [printable(name) for name in names], fontsize="small", parse_math=False)
     reach = float(np.sinh(np.abs([*axes.get_xlim()]).max()))
     ticks = [tick for tick in (-1000, -100, -10, -3, -1, 0, 1, 3, 10, 100, 1000) if abs(tick) <= reach]
-    axes.set_xticks(np.arcsinh(ticks), [str(tick) for tick in ticks])
+    axes.set_xticks(np.arcsinh(ticks), [str(tick).replace("-", "\N{MINUS SIGN}") for tick in ticks])
     axes.set_xlabel("standard deviations of samples of the model")
     axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

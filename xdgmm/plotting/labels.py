@@ -35,6 +35,16 @@ def label_y(ax: Axes, name: str, unit: UnitBase | None) -> None:
     ax.set_ylabel(text, parse_math=has_math)
 
 
+def log_x(ax: Axes) -> None:
+    """A logarithmic horizontal axis with plain numbers, at 1, 2 and 5 times powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def axis_label(name: str, unit: UnitBase | None) -> tuple[str, bool]:
     """The text of a label, and whether its dollar signs stand for mathematics, as those of units do.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 KINDS = ("y given x", "x given y", "major axis")
 REACH = 2.5  # sigmas of a component along which its relation is drawn
+INVISIBLE = 1e-6  # of the length of the line: a narrower band is not seen
 NO_WIDTH = 1e-12  # of the variance of the other column
 
 
@@ -120,7 +121,8 @@ def _draw(ax: Axes, ends: Floats, scatter: Floats, k: int, *, labelled: bool, se
     which = f", component {k}" if several else ""
     colour = component_colour(k)
     band = np.concatenate([ends + scatter, (ends - scatter)[::-1]])
-    label = f"intrinsic scatter{which}" if labelled else "_nolegend_"
+    narrow = np.linalg.norm(scatter) <= INVISIBLE * np.linalg.norm(ends[1] - ends[0])
+    label = f"intrinsic scatter{which}" if labelled and not narrow else "_nolegend_"
     ax.fill(*band.T, color=colour, alpha=0.25, lw=0.0, zorder=3, label=label)
-    label = f"relation{which}" if labelled else "_nolegend_"
+    label = f"relation{which}{', no intrinsic scatter' if narrow else ''}" if labelled else "_nolegend_"
     ax.plot(*ends.T, color=colour, lw=2.0, ls=component_style(k), zorder=4, label=label)

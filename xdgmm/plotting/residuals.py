@@ -14,7 +14,7 @@ from xdgmm.errors import InputError
 from .colours import ACCENT, DATA, EXPECTED, INTRINSIC
 from .figures import prepared_axes
 from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
-from .labels import label_x
+from .labels import label_x, log_x
 from .one_dimension import object_colours
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def plot_residuals(
     _draw_scatter(ax, errors, z)
     positive = errors[errors > 0]
     if positive.size == errors.size and positive.max() > WIDE * positive.min():
-        ax.set_xscale("log")
+        log_x(ax)
     ax.set_ylim(*(np.array([-1, 1]) * 1.15 * max(3.0, np.abs(z).max())))
     label_x(ax, f"error of {mixture.names[place]}", mixture.units[place])
     ax.set_ylabel("residual")

@@ -13,7 +13,7 @@ from xdgmm.text import printable
 
 from .colours import DATA, component_colour, component_label
 from .figures import prepared_axes
-from .labels import axis_label
+from .labels import axis_label, log_x
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -73,7 +73,7 @@ def plot_widths(report: QTable, *, columns: str | Sequence[str] | None = None, a
     ax.set_ylim(-0.6, len(rows) - 0.4)
     positive = np.array([number for numbers in drawn for number in numbers if number > 0])
     if positive.size and positive.max() > WIDE * positive.min():
-        ax.set_xscale("log")
+        log_x(ax)
     else:
         ax.set_xlim(left=0.0)
     text, has_math = axis_label("width (standard deviation)", unit)

@@ -134,7 +134,7 @@ def _tabular(
         r"\hline",
         r"\end{tabular}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _deluxetable(
@@ -156,4 +156,4 @@ def _deluxetable(
         *([rf"\tablecomments{{{' '.join(map(latex, comments))}}}"] if comments else []),
         r"\end{deluxetable}",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

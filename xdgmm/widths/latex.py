@@ -165,4 +165,4 @@ def write_report(report: WidthReport, path: str | Path, *, overwrite: bool = Fal
         return
     text = report.to_latex(style=style)
     with atomic_write(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -149,7 +149,7 @@ def _in_velocity(row: Row, velocity: ToVelocity, mixture: GaussianMixture) -> Ro
 def _write_as_latex(style: str, report: WidthReport, output: Any, *, overwrite: bool = False, **_: Any) -> None:
     """``report.write("widths.tex")``, to a path or an open file."""
     if hasattr(output, "write"):
-        output.write(report.to_latex(style=style))
+        output.write(report.to_latex(style=style) + "\n")
     else:
         write_report(report, output, overwrite=overwrite, style=style)
 
