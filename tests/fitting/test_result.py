@@ -13,7 +13,7 @@ def exact(seed, D=2):
     return np.random.default_rng(seed).standard_normal((1000, D))
 
 
-@pytest.mark.parametrize(("seed", "D"), [(1, 2), (6, 2), (3, 1), (5, 1)])
+@pytest.mark.parametrize(("seed", "D"), [(5, 2), (15, 2), (1, 1), (3, 1)])
 def test_near_singular_components_on_exact_values_are_remarked_upon(seed, D):
     # One Gaussian made the values: whatever is very narrow follows chance.
     x = exact(seed, D)

@@ -12,7 +12,7 @@ from xdgmm.basics.units import as_floats_in, covariance_units
 from xdgmm.errors import InputError
 from xdgmm.mixture import GaussianMixture
 
-from .initialisation import StartingPoints, weighted_mean
+from .initialisation import StartingPoints
 from .model import Model, with_background
 from .standardisation import Standardisation
 
@@ -90,9 +90,7 @@ def label_start(observations: Observations, labels: ArrayLike) -> GaussianMixtur
             f"`init` has no object with label {empty[0]} that has both a value and a weight; every component needs one"
         )
     scaling, points = _standardised_points(observations)
-    zero = np.zeros(observations.n_dimensions)
-    members = (points.observations.select(counted == k) for k in range(n_components))
-    centres = np.array([weighted_mean(each, zero) for each in members])
+    centres = points.means_of(counted, n_components)
     return scaling.original(points.start_from_labels(counted, centres), observations.names, observations.units)
 
 
