@@ -71,6 +71,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "copyfile_regex": r"",
     "capture_repr": ("_repr_html_",),  # what a script shows it prints
+    "image_scrapers": ("matplotlib", "unmanaged_figures.scrape"),
     "image_srcset": ["2x"],
     "show_memory": False,
     "show_signature": False,

@@ -86,7 +86,8 @@ def test_pages_print_what_they_say(page, blocks):
 
 def test_every_page_with_code_is_tested():
     with_code = {path.name for path in (ROOT / "docs").glob("*.md") if "```python" in path.read_text(encoding="utf-8")}
-    assert with_code == {getattr(page, "values", page)[0] for page in PAGES}
+    by_an_example = {"gallery.md"}  # examples/gallery.py runs its blocks
+    assert with_code - by_an_example == {getattr(page, "values", page)[0] for page in PAGES}
 
 
 def test_the_code_whose_types_are_checked_keeps_its_lines():
