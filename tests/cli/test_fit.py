@@ -325,6 +325,27 @@ def test_posteriors_are_printed_with_their_prior(xdgmm, stars):
     assert report["sigma"][0].value == pytest.approx(2.81, abs=0.06)
 
 
+def test_the_chain_and_the_corner_of_a_posterior_are_written(xdgmm, refused, stars):
+    command = ["fit", "stars.fits", "--columns", "v", "--mcmc", "--chain", "chain.h5", "--corner", "corner.png"]
+    done = xdgmm(*command, cwd=stars)
+    assert done.returncode == 0, done.stderr
+    assert "wrote chain.h5" in done.stdout
+    assert "wrote corner.png" in done.stdout
+    assert (stars / "corner.png").read_bytes()[1:4] == b"PNG"
+    import h5py
+
+    with h5py.File(stars / "chain.h5") as file:
+        assert file["mcmc"]["chain"].shape[2] == 2
+    refused(xdgmm(*command, cwd=stars), "exists", "--overwrite")
+    assert xdgmm(*command, "--overwrite", cwd=stars).returncode == 0
+
+
+@pytest.mark.parametrize(("option", "name"), [("--chain", "chain.h5"), ("--corner", "corner.pdf")])
+def test_a_chain_or_corner_without_samples_is_refused(xdgmm, refused, stars, option, name):
+    refused(xdgmm("fit", "stars.fits", "--columns", "v", option, name, cwd=stars), option, "--mcmc")
+    refused(xdgmm("fit", "stars.fits", "--columns", "v", "--mcmc", option, "a.txt", cwd=stars), "a.txt", "end in")
+
+
 def test_a_table_of_several_and_its_correlations_can_be_chosen(xdgmm, refused, tmp_path):
     rng = np.random.default_rng(0)
     stars = Table({name: rng.normal(size=30) for name in ("a", "b")})

@@ -81,6 +81,12 @@ def fit(
     mcmc: Annotated[
         bool, flag("--mcmc", help="Find errors from samples of the posterior (emcee), not from the curvature.")
     ] = False,
+    chain: Annotated[
+        Path | None, typer.Option(help="Keep the chain of --mcmc here while it is sampled (.h5 or .hdf5).")
+    ] = None,
+    corner: Annotated[
+        Path | None, typer.Option(help="Draw every pair of parameters of --mcmc here (.png, .pdf, .svg).")
+    ] = None,
     full: Full = False,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -91,7 +97,9 @@ def fit(
     Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
     """
     printer = Printer(json, quiet)
-    files = FitFiles(output, report, plot, candidates, overwrite=overwrite)
+    if not mcmc and (chain or corner):
+        raise InputError(f"{'--corner' if chain is None else '--chain'} is of samples of the posterior; add --mcmc")
+    files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
     files.check(table)
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1

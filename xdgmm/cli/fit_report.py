@@ -103,6 +103,8 @@ class FitReport:
         if mixture.record is not None and mixture.record.recipe:
             self.printer.print(f"the fit again: {escaped(mixture.record.recipe)}")
         written = self.files.write(fitted, report, self.observations, self.title)
+        if self.files.chain is not None:
+            written = [*written, self.files.chain]
         for path in written:
             self.printer.print(f"wrote {escaped(path)}")
         document = {
@@ -153,7 +155,13 @@ class FitReport:
         options = dict(self.options)
         rng, method = options.get("rng"), options.get("method", "information")
         if method in samplers:
-            options["samples"] = samplers[method](fitted, self.observations, rng=rng, progress=self.printer.progress)
+            kept = {}
+            if self.files.chain is not None:
+                kept = {"backend": self.files.chain, "existing": "overwrite" if self.files.overwrite else "refuse"}
+            sample = samplers[method]
+            samples = sample(fitted, self.observations, rng=rng, progress=self.printer.progress, **kept)
+            self.files.samples = samples if method == "mcmc" else None
+            options["samples"] = samples
         return options
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from xdgmm.errors import InputError, OutputError
@@ -21,21 +22,25 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
     from xdgmm.tables import Column
+    from xdgmm.uncertainty.mcmc import PosteriorSamples
     from xdgmm.widths import WidthReport
 
 T = TypeVar("T")
 
 
 class FitFiles:
-    """The model, report, picture and table of candidates of a fit; a path is None if the file is not wanted.
+    """The model, report, pictures, table of candidates and chain of a fit; a path is None if the file is not wanted.
 
     Attributes
     ----------
     candidates : QTable or None
         The candidates among which the fit was chosen.
+    samples : PosteriorSamples or None
+        What `corner` draws.
     """
 
     candidates: QTable | None = None
+    samples: PosteriorSamples | None = None
 
     def __init__(
         self,
@@ -44,15 +49,19 @@ class FitFiles:
         plot: Path | None,
         table: Path | None = None,
         *,
+        chain: Path | None = None,
+        corner: Path | None = None,
         overwrite: bool,
     ) -> None:
         self.model, self.report, self.plot, self.table, self.overwrite = model, report, plot, table, overwrite
+        self.chain, self.corner = chain, corner
 
     def check(self, source: Path | None = None) -> None:
         """Refuse paths that cannot be written, or that would destroy the table that is read."""
         from xdgmm.mixture.io import MODEL_SUFFIXES
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
+        from xdgmm.uncertainty.mcmc import CHAIN_SUFFIXES
         from xdgmm.widths import WIDTH_SUFFIXES
 
         wanted = [
@@ -60,6 +69,8 @@ class FitFiles:
             (self.report, WIDTH_SUFFIXES),
             (self.plot, PLOT_SUFFIXES),
             (self.table, REPORT_SUFFIXES),
+            (self.chain, CHAIN_SUFFIXES),
+            (self.corner, PLOT_SUFFIXES),
         ]
         paths = []
         for path, suffixes in wanted:
@@ -85,7 +96,7 @@ class FitFiles:
     ) -> list[Path]:
         """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
         from xdgmm.mixture import GaussianMixture
-        from xdgmm.plotting import new_figure, plot_fit, save
+        from xdgmm.plotting import new_figure, plot_fit, plot_posterior, save
         from xdgmm.tables import write_table
         from xdgmm.uncertainty import with_errors
         from xdgmm.widths import write_report
@@ -103,7 +114,10 @@ class FitFiles:
                 lambda path: save(plot_fit(mixture, observations, title, figure=new_figure()), path, overwrite=True),
             ),
         ]
-        candidates = self.candidates
+        candidates, samples = self.candidates, self.samples
+        if samples is not None:
+            draw = partial(plot_posterior, samples)
+            writers.append((self.corner, lambda path: save(draw(figure=new_figure()), path, overwrite=True)))
         if candidates is not None:
             writers.append((self.table, lambda path: write_table(candidates, path, overwrite=True)))
         wanted = [(path, write) for path, write in writers if path is not None]

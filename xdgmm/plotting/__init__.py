@@ -3,7 +3,8 @@
 One function for each picture.  Those of one panel take and return Axes: `plot_density`, `plot_error_bars`,
 `plot_ellipses`, `plot_memberships`, `plot_denoising`, `plot_relation`, `plot_residuals`, `plot_quantiles`, `plot_pit`,
 `plot_widths`, `plot_trace`.  Those of several panels take and return a Figure: `plot_fit`, `plot_corner`, `plot_check`,
-`plot_candidates`.  `plot` draws any of them by its name, and `save` writes it to a file.
+`plot_candidates`, and `plot_posterior`, which takes samples of a posterior.  `plot` draws any of them but the last by
+its name, and `save` writes it to a file.
 
 Where no Axes or Figure is given a new figure of pyplot is made, so that ``plt.show()`` shows it and a notebook shows it
 once; with ``figure=new_figure()`` pyplot is left alone.  Component k has the same colour in every picture.
@@ -21,6 +22,7 @@ from .fit import plot_fit
 from .kinds import KINDS, check_kind, plot
 from .memberships import plot_memberships
 from .one_dimension import plot_density, plot_error_bars
+from .posterior import plot_posterior
 from .relation import plot_relation
 from .residuals import plot_pit, plot_quantiles, plot_residuals
 from .trace import plot_trace
@@ -45,6 +47,7 @@ __all__ = [
     "plot_fit",
     "plot_memberships",
     "plot_pit",
+    "plot_posterior",
     "plot_quantiles",
     "plot_relation",
     "plot_residuals",

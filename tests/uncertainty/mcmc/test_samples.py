@@ -5,7 +5,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from xdgmm import XDGMM, InputError, Observations, uncertainty
+from xdgmm import XDGMM, Fixed, GaussianMixture, InputError, Observations, uncertainty
 from xdgmm.errors import OutputError, XdgmmDeprecationWarning
 from xdgmm.uncertainty.mcmc import sample_posterior
 
@@ -97,13 +97,45 @@ def test_arviz_gets_named_dimensions(mixture_samples):
         "draw": steps,
         "component": 2,
         "coordinate": 2,
-        "other": 2,
+        "pair": 1,
     }
     third_of_second = posterior["mean"].sel(chain=1, draw=2, component=1, coordinate="m")
     assert float(third_of_second) == mixture_samples.means[2 * mixture_samples.n_walkers + 1, 1, 1]
     assert posterior.attrs["units"] == "km / s, mag"
     assert "half-Cauchy" in posterior.attrs["prior"]
     np.testing.assert_array_equal(data["sample_stats"]["lp"].values.T.ravel(), mixture_samples.log_posterior)
+
+
+@pytest.mark.parametrize("covariance_type", NAMES)
+@pytest.mark.parametrize("K", [1, 2])
+def test_arviz_gets_no_constants_and_every_free_parameter_once(covariance_type, K):
+    pytest.importorskip("arviz")
+    with pytest.warns(match="50 autocorrelation times"):
+        samples = sample_posterior(*some_mixture(covariance_type, K), n_steps=20, rng=1)
+    posterior = samples.to_arviz()["posterior"]
+    rows = [
+        row
+        for name in posterior
+        for row in np.moveaxis(posterior[name].values, (0, 1), (-1, -2)).reshape(-1, len(samples))
+    ]
+    expected = [getattr(each, "value", each) for each in samples.parameters.values()]
+    assert all(np.ptp(row) > 0 for row in rows)
+    np.testing.assert_allclose(np.sort(rows, axis=0), np.sort(expected, axis=0), rtol=1e-12)
+
+
+def test_arviz_gets_what_is_free_beside_what_is_fixed():
+    pytest.importorskip("arviz")
+    _, obs = some_mixture()
+    start = GaussianMixture([0.6, 0.4], [[0.0, 0.0], [9.0, 4.0]], np.tile(np.eye(2), (2, 1, 1)))
+    model = XDGMM(2, init=start, fixed=Fixed(means=(0,), covariances=(0,))).fit(obs)
+    with pytest.warns(match="50 autocorrelation times"):
+        samples = sample_posterior(model.result_, obs, n_steps=20, rng=1)
+    posterior = samples.to_arviz()["posterior"]
+    assert posterior["mean"].dims[2:] == ("component_mean", "coordinate")
+    assert posterior["component_mean"].values.tolist() == [1]
+    second = posterior["sigma"].sel(component_sigma=1, coordinate="m").values
+    np.testing.assert_array_equal(second.T.ravel(), samples.parameters["sigma[1, m]"].value)
+    assert posterior["weight"].dims[2:] == ("component",)
 
 
 def test_arviz_1_gets_its_groups_in_one_dictionary(mixture_samples, monkeypatch):
@@ -120,7 +152,7 @@ def test_arviz_1_gets_its_groups_in_one_dictionary(mixture_samples, monkeypatch)
     walkers = mixture_samples.n_walkers
     steps = len(mixture_samples) // walkers
     assert seen["data"]["posterior"]["mean"].shape == (walkers, steps, 2, 2)
-    assert seen["dims"]["correlation"] == ["component", "coordinate", "other"]
+    assert seen["dims"]["correlation"] == ["component", "pair"]
     assert tree["posterior"].attrs["units"] == "km / s, mag"
 
 

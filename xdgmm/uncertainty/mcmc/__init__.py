@@ -10,8 +10,10 @@ from .chain import Chain, SamplingOutcome
 from .priors import LKJ, HalfCauchy, LogUniform, PosteriorPrior, Uniform
 from .samples import PosteriorSamples
 from .sampling import refine, sample_posterior
+from .storage import CHAIN_SUFFIXES
 
 __all__ = [
+    "CHAIN_SUFFIXES",
     "LKJ",
     "Chain",
     "HalfCauchy",

@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from .coordinates import Coordinates
 
 FIGURES = (".png", ".pdf", ".svg")
-DIMS = {  # of the arrays in ArviZ
-    "weight": ["component"],
-    "mean": ["component", "coordinate"],
-    "sigma": ["component", "coordinate"],
-    "correlation": ["component", "coordinate", "other"],
-}
 COLUMNS = (
     Column("parameter", "what, in which component (from 0), of which coordinate"),
     Column("unit", "unit of median, low and high"),
@@ -73,6 +67,27 @@ class FreeParameters:
         all_weights, means = np.zeros(mixture.all_weights.size, bool), np.zeros(mixture.n_components, bool)
         all_weights[coordinates.free_weights], means[coordinates.free_means] = True, True
         return cls(all_weights, means, coordinates.sigma_of, coordinates.correlation_of)
+
+
+@dataclass(frozen=True, eq=False)
+class _Variable:
+    """Free parameters of one kind: samples (n, ...), and the labels along each further axis by its name."""
+
+    array: NDArray[np.float64]
+    dims: dict[str, list[Any]]
+
+    @classmethod
+    def of(
+        cls, kind: str, samples: NDArray[np.float64], owners: NDArray[np.int64], dims: dict[str, list[Any]]
+    ) -> _Variable:
+        """From samples (n, K, ...) and which parameter each is (K, ...), -1 where fixed; dims of the axes after K."""
+        free = np.flatnonzero((owners >= 0).reshape(len(owners), -1).any(axis=1))
+        samples, owners, name = samples[:, free], owners[free], "component" if free.size == len(owners) else kind
+        if len(owners) > 1 and (owners == owners[0]).all():  # one for all components
+            return cls(samples[:, 0], dims)
+        if owners.ndim == 2 and owners.shape[1] > 1 and (owners == owners[:, :1]).all():  # one for all coordinates
+            samples, dims = samples[:, :, 0], {}
+        return cls(samples, {name: free.tolist(), **dims})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -232,9 +247,10 @@ class PosteriorSamples(SampledMixtures):
     def to_arviz(self) -> Any:
         """The samples for ArviZ: InferenceData with ArviZ 0.x, an xarray DataTree with ArviZ 1.x.
 
-        Groups are posterior (weight, background, mean, sigma, correlation, with the components and the coordinates as
-        dimensions) and sample_stats (lp).  Walkers stand where ArviZ has chains, but are not independent: of what
-        ArviZ computes, r_hat means nothing here.
+        Groups are posterior (weight, background, mean, sigma, correlation) and sample_stats (lp).  Dimensions are
+        component, coordinate, and pair of coordinates.  Only free parameters are there (what is fixed, or the
+        weight of a single component, is constant), and what components or coordinates share has no such dimension.
+        Walkers stand where ArviZ has chains, but are not independent: of what ArviZ computes, r_hat means nothing here.
 
         Raises
         ------
@@ -243,11 +259,11 @@ class PosteriorSamples(SampledMixtures):
         """
         arviz = _arviz()
         shape = (-1, self.n_walkers)
-        posterior = {name: _by_walker(array, shape) for name, array in self._arrays().items()}
+        variables = {name: variable for name, variable in self._variables().items() if variable.array.size}
+        posterior = {name: _by_walker(variable.array, shape) for name, variable in variables.items()}
         groups = {"posterior": posterior, "sample_stats": {"lp": _by_walker(self.log_posterior, shape)}}
-        names = list(self.mixture.names)
-        coordinates = {"component": np.arange(self.mixture.n_components), "coordinate": names, "other": names}
-        labels = {"coords": coordinates, "dims": {name: DIMS[name] for name in DIMS if name in posterior}}
+        coordinates = {dim: labels for variable in variables.values() for dim, labels in variable.dims.items()}
+        labels = {"coords": coordinates, "dims": {name: list(variable.dims) for name, variable in variables.items()}}
         old = int(arviz.__version__.split(".")[0]) == 0
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "More chains")  # there are many walkers
@@ -257,15 +273,25 @@ class PosteriorSamples(SampledMixtures):
         target.attrs.update(prior=self.prior, units=", ".join(units))
         return data
 
-    def _arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What the posterior group of ArviZ holds: arrays (n, ...)."""
-        arrays = {"weight": self.weights, "mean": self.means, "sigma": self.sigmas}
-        if self.background is not None:
-            arrays["background"] = self.background
-        if (self.free.correlation_of >= 0).any():
-            sigmas = np.where(self.sigmas > 0, self.sigmas, 1.0)
-            arrays["correlation"] = self.covariances / sigmas[..., None] / sigmas[..., None, :]
-        return arrays
+    def _variables(self) -> dict[str, _Variable]:
+        """What the posterior group of ArviZ holds; of a variable without free parameters an array of size zero."""
+        K, names, free = self.mixture.n_components, list(self.mixture.names), self.free
+        rows, columns = np.tril_indices(len(names), -1)
+        pairs = [f"{names[j]}, {names[i]}" for i, j in zip(rows, columns, strict=True)]
+        sigmas = np.where(self.sigmas > 0, self.sigmas, 1.0)
+        correlations = self.covariances[:, :, rows, columns] / (sigmas[:, :, rows] * sigmas[:, :, columns])
+        numbers = np.arange(K * len(names)).reshape(K, -1)  # of means: each is a parameter of its own
+        weights, means = np.where(free.all_weights[:K], np.arange(K), -1), np.where(free.means[:, None], numbers, -1)
+        along = {"coordinate": names}
+        found = {
+            "weight": _Variable.of("component_weight", self.weights, weights, {}),
+            "mean": _Variable.of("component_mean", self.means, means, along),
+            "sigma": _Variable.of("component_sigma", self.sigmas, free.sigma_of, along),
+            "correlation": _Variable.of("component_correlation", correlations, free.correlation_of, {"pair": pairs}),
+        }
+        if self.background is not None and free.all_weights[K:].any():
+            found["background"] = _Variable(self.background, {})
+        return found
 
     def corner(self, path: str | PathLike[str] | None = None, *, overwrite: bool = False) -> Figure:
         """Draw every pair of free parameters.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .memory import Memory
 
 EXISTING = ("refuse", "resume", "overwrite")
-SUFFIXES = (".h5", ".hdf5")
+CHAIN_SUFFIXES = (".h5", ".hdf5")
 GROUP = "mcmc"
 HDF5 = b"\x89HDF\r\n\x1a\n"  # what a file without a user block begins with
 USER_BLOCK, TITLE = 512, b"chain of xdgmm, digest "  # length, and what it begins with
@@ -166,7 +166,7 @@ def chain_file(path: str | PathLike[str], existing: str, posterior_hash: str, pr
     if existing not in EXISTING:
         raise InputError(f"`existing` is {existing!r}, but it must be one of {', '.join(EXISTING)}")
     _h5py()
-    check_output(path, overwrite=True, suffixes=SUFFIXES)
+    check_output(path, overwrite=True, suffixes=CHAIN_SUFFIXES)
     with write_lock(path):
         yield ChainFile(Path(path), existing, posterior_hash, prior)
 
