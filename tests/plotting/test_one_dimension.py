@@ -114,6 +114,18 @@ def test_error_bars_are_those_of_the_objects_in_the_colours_of_their_memberships
     np.testing.assert_allclose(points.get_facecolors()[:, :3], expected, atol=1e-9)
 
 
+def test_many_objects_are_drawn_as_a_line_with_a_band_of_their_errors(truth, catalogue):
+    many = catalogue(20_000)
+    ax = plot_error_bars(truth, many, columns="v")
+    values, height = ax.lines[0].get_data()
+    assert values.size == 500
+    assert values.mean() == pytest.approx(many.values[:, 2].mean())  # of groups of 40: all objects count
+    np.testing.assert_allclose(np.diff(height), 40)
+    middle = ax.collections[0].get_paths()[0].vertices
+    width = np.ptp(middle[np.isclose(middle[:, 1], height[250]), 0])
+    assert width / 2 == pytest.approx(0.4, abs=0.05)  # errors are uniform from 0.2 to 0.6
+
+
 def test_class_probabilities_are_stacked_to_one_and_follow_bayes(truth, stars, drawn):
     ax = drawn(plot_memberships(truth, stars, columns="pm"))
     error = np.median(np.sqrt(stars.variances[:, 1]))
@@ -132,6 +144,16 @@ def test_class_probabilities_are_stacked_to_one_and_follow_bayes(truth, stars, d
         np.testing.assert_allclose(part.get_facecolor()[0][:3], to_rgb(component_colour(k)))
     assert ax.get_ylim() == (0.0, 1.0)
     assert densities.class_probabilities(truth, 1, np.linspace(-500, 500, 7), 0.1).sum(axis=0) == pytest.approx(1.0)
+
+
+def test_components_of_one_colour_differ_in_lines_and_hatches():
+    rng = np.random.default_rng(0)
+    many = GaussianMixture(np.full(9, 1 / 9), np.arange(9.0)[:, None], np.full((9, 1, 1), 0.1))
+    parts = plot_memberships(many, rng.normal(4, 3, 30), Xerr=0.1).collections
+    looks = [(tuple(part.get_facecolor()[0]), part.get_hatch()) for part in parts]
+    assert len(set(looks)) == 9
+    lines = [each for each in plot_density(many, rng.normal(4, 3, 30), Xerr=0.1).lines if each.get_xdata().size > 99]
+    assert len({(each.get_color(), each.get_linestyle()) for each in lines}) == 11  # with the whole, and convolved
 
 
 def test_convolved_densities_integrate_to_one(truth):

@@ -136,6 +136,22 @@ def test_a_corner_view_has_every_pair_and_the_same_colours(truth, stars, drawn):
     assert all(ax.xaxis_inverted() for ax in first_column)
 
 
+def test_many_components_have_numbers_above_their_ellipses():
+    rng = np.random.default_rng(0)
+    many = GaussianMixture(np.full(8, 1 / 8), rng.normal(0, 9, (8, 2)), np.tile(np.eye(2), (8, 1, 1)))
+    ax = plot_ellipses(many, rng.normal(0, 9, (50, 2)), Xerr=0.1)
+    assert [text.get_text() for text in ax.texts] == [str(k) for k in range(8)]
+    np.testing.assert_allclose([text.xy for text in ax.texts], many.means + np.array([0.0, 2.0]), atol=1e-3)
+
+
+def test_the_legend_of_a_corner_view_covers_no_panel(truth, stars):
+    for columns in (["ra", "pm"], ["ra", "pm", "v"]):
+        figure = plot_corner(truth, stars, columns=columns, figure=new_figure())
+        figure.canvas.draw()
+        legend = figure.legends[0].get_window_extent()
+        assert not any(legend.overlaps(ax.get_window_extent()) for ax in figure.axes)
+
+
 def test_a_corner_view_takes_any_columns_in_any_order(truth, stars):
     figure = plot_corner(truth, stars, columns=["v", "ra"], figure=new_figure())
     assert [ax.get_xlabel()[:2] for ax in figure.axes[-2:]] == ["v ", "ra"]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMPONENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A3D00")
 LINE_STYLES = ("-", "--", "-.", ":")
+HATCHES = ("", "//", "..", "xx")
 BACKGROUND = "#7F7F7F"
 INTRINSIC, CONVOLVED, DATA, BARS, NOISE, HISTOGRAM, EXPECTED = (
     "#111111",
@@ -40,6 +41,11 @@ def component_colour(k: int) -> str:
 def component_style(k: int) -> str:
     """The style of its lines: another one where colours repeat."""
     return LINE_STYLES[k // len(COMPONENTS) % len(LINE_STYLES)]
+
+
+def component_hatch(k: int) -> str:
+    """What fills its area beside the colour: something where colours repeat."""
+    return HATCHES[k // len(COMPONENTS) % len(HATCHES)]
 
 
 def component_label(k: int) -> str:

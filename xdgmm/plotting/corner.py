@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xdgmm.observations.inputs import Measurements
 
 MOST_COORDINATES = 6  # in a corner view, unless columns are named
-MARGIN, PANEL, LARGEST = 1.6, 1.9, 16.0  # inches: of labels, of one panel, of the whole figure
+MARGIN, PANEL, SMALLEST, LARGEST = 1.6, 1.9, 6.4, 16.0  # inches: of labels, one panel, the whole figure
 TICKS = 4
 
 
@@ -78,7 +78,7 @@ def plot_corner(
             f"there are {len(places)} columns, but a corner view shows at most {MOST_COORDINATES} that are not named; "
             f"choose with `columns`, among {printable(', '.join(mixture.names))}"
         )
-    side = min(MARGIN + PANEL * len(places), LARGEST)
+    side = min(MARGIN + PANEL * len(places), LARGEST) if len(places) > 2 else SMALLEST
     figure = prepared_figure(figure, (side, side))
     draw_corner(figure, mixture, observations, places)
     if title:
@@ -129,4 +129,4 @@ def _legend(figure: Figure, *panels: Axes) -> None:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             if not any(other.startswith(f"{label}:") for other in found):
                 found.setdefault(label, handle)
-    figure.legend(list(found.values()), list(found), loc="upper right", frameon=False, fontsize="medium")
+    figure.legend(list(found.values()), list(found), loc="upper right", frameon=False, fontsize="small")

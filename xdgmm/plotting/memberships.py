@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import densities
-from .colours import BACKGROUND, component_colour, component_label
+from .colours import BACKGROUND, component_colour, component_hatch, component_label
 from .figures import prepared_axes
 from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
 from .labels import label_x
@@ -64,10 +64,12 @@ def plot_memberships(
     x = np.linspace(*ends, densities.POINTS)
     colours = [component_colour(k) for k in range(mixture.n_components)]
     labels = [component_label(k) for k in range(mixture.n_components)]
+    hatches = [component_hatch(k) for k in range(mixture.n_components)]
     if mixture.background is not None:
+        hatches = [*hatches, ""]
         colours, labels = [*colours, BACKGROUND], [*labels, "background"]
     each = densities.class_probabilities(mixture, place, x, variance)
-    ax.stackplot(x, *each, colors=colours, labels=labels, alpha=0.75, edgecolor="white", lw=0.8)
+    ax.stackplot(x, *each, colors=colours, labels=labels, hatch=hatches, alpha=0.75, edgecolor="white", lw=0.8)
     ax.set(xlim=ends, ylim=(0.0, 1.0))
     label_x(ax, mixture.names[place], mixture.units[place])
     ax.set_ylabel("probability of the component")

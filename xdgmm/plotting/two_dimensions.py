@@ -56,9 +56,10 @@ def plot_ellipses(
     Returns
     -------
     matplotlib.axes.Axes
-        Ellipses of 1 and 2 sigma, their means as crosses.  Up to 3000 objects are points, coloured by their
-        memberships; more are shown as numbers of objects in hexagons.  In the lower left corner the 1-sigma ellipse of
-        the noise of a typical object (median errors); up to 150 objects have their error bars too.
+        Ellipses of 1 and 2 sigma, their means as crosses; more than seven components have numbers above their ellipses.
+        Up to 3000 objects are points, coloured by their memberships; more are shown as numbers of objects in hexagons.
+        In the lower left corner the 1-sigma ellipse of the noise of a typical object (median errors); up to 150 objects
+        have their error bars too.
 
     Raises
     ------
@@ -188,6 +189,11 @@ def draw_ellipses(ax: Axes, mixture: GaussianMixture, x: int, y: int) -> None:
             ax.plot(*edge, color="white", lw=width + 1.2, alpha=0.7, zorder=4)
             ax.plot(*edge, color=colour, lw=width, ls=component_style(k), zorder=4.5, label=label)
         draw_mean(ax, mean[[x, y]], k)
+        if mixture.n_components > MOST_LABELLED:
+            top = tuple(edge[:, edge[1].argmax()])
+            ax.annotate(
+                str(k), top, (0, 2), textcoords="offset points", color=colour, ha="center", weight="bold", zorder=7
+            )
 
 
 def draw_mean(ax: Axes, mean: Floats, k: int) -> None:
