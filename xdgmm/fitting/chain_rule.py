@@ -69,7 +69,8 @@ def parameters_at(z: Floats, frame: Frame, weights: Floats, means: Floats, covar
     n_means = len(frame.free_means)
     shift, B, F = np.empty(K * D), np.empty((D, D)), np.empty((D, D))
     for w in range(len(z)):
-        weights[w] = frame.weights
+        for i in range(len(frame.weights)):
+            weights[w, i] = frame.weights[i]
         if n_weights > 0:
             highest = -math.inf
             for i in range(n_free):
@@ -84,7 +85,8 @@ def parameters_at(z: Floats, frame: Frame, weights: Floats, means: Floats, covar
                 total += weights[w, i]
             for i in frame.free_weights:
                 weights[w, i] *= frame.rest / total
-        shift[:] = 0.0
+        for i in range(K * D):
+            shift[i] = 0.0
         for i in range(n_means):
             shift[frame.free_means[i]] = z[w, n_weights + i]
         for k in range(K):
@@ -93,9 +95,11 @@ def parameters_at(z: Floats, frame: Frame, weights: Floats, means: Floats, covar
                 for j in range(D):
                     means[w, k, i] += frame.mean_roots[k, i, j] * shift[k * D + j]
             if frame.fixed_covariances[k]:
-                covariances[w, k] = frame.covariances[k]
+                for i in range(D):
+                    for j in range(D):
+                        covariances[w, k, i, j] = frame.covariances[k, i, j]
                 continue
-            _factor(B, k, z[w, n_weights + n_means :], frame)
+            _factor(B, k, z[w], n_weights + n_means, frame)
             _multiply(frame.L[k], B, F)
             for i in range(D):
                 for j in range(i + 1):
@@ -124,10 +128,12 @@ def gradient_at(
     K, D = frame.means.shape
     n_free, n_weights = frame.basis.shape
     n_means = len(frame.free_means)
+    first = n_weights + n_means
     B, LB, product, slope = np.empty((D, D)), np.empty((D, D)), np.empty((D, D)), np.empty((D, D))
     pulled = np.empty(K * D)
     for w in range(len(z)):
-        gradient[w] = 0.0
+        for i in range(gradient.shape[1]):
+            gradient[w, i] = 0.0
         total = 0.0
         for i in frame.free_weights:
             total += weight_counts[w, i]
@@ -136,13 +142,12 @@ def gradient_at(
             excess = weight_counts[w, index] - weights[w, index] / frame.rest * total
             for j in range(n_weights):
                 gradient[w, j] += excess * frame.basis[i, j]
-        of_factors = gradient[w, n_weights + n_means :]
         for k in range(K):
             for j in range(D):
                 pulled[k * D + j] = 0.0
                 for i in range(D):
                     pulled[k * D + j] += frame.mean_roots[k, i, j] * grad_means[w, k, i]
-            _factor(B, k, z[w, n_weights + n_means :], frame)
+            _factor(B, k, z[w], first, frame)
             _multiply(frame.L[k], B, LB)
             _multiply(grad_covariances[w, k], LB, product)
             for i in range(D):
@@ -152,14 +157,14 @@ def gradient_at(
                         slope[i, j] = 0.0
                         for a in range(D):
                             slope[i, j] += frame.L[k, a, i] * product[a, j]
-                        of_factors[element] += 2.0 * slope[i, j] * frame.scales[element]
+                        gradient[w, first + element] += 2.0 * slope[i, j] * frame.scales[element]
         for i in range(n_means):
             gradient[w, n_weights + i] = pulled[frame.free_means[i]]
 
 
 @kernel
-def _factor(B: Floats, k: int, steps: Floats, frame: Frame) -> None:
-    """Fill the factor B (D, D) of a component at these steps (n_factors,)."""
+def _factor(B: Floats, k: int, z: Floats, first: int, frame: Frame) -> None:
+    """Fill the factor B (D, D) of a component at coordinates z (size,), of which those of factors begin at `first`."""
     D = len(B)
     for i in range(D):
         for j in range(D):
@@ -167,7 +172,7 @@ def _factor(B: Floats, k: int, steps: Floats, frame: Frame) -> None:
         for j in range(i + 1):
             element = frame.elements[k, i * (i + 1) // 2 + j]
             if element >= 0:
-                B[i, j] += steps[element] * frame.scales[element]
+                B[i, j] += z[first + element] * frame.scales[element]
 
 
 @kernel

@@ -184,13 +184,16 @@ def complete(
         log_likelihood[w] = LN2 * _total(likelihoods[w]) + constant
         if not (log_likelihood[w] > -math.inf and _is_possible(likelihoods[w], theta[w])):
             log_likelihood[w] = -math.inf
-            for chunk in range(n_chunks):
-                sums[w, chunk] = 0.0
+            n_added = 0
+        else:
+            n_added = n_chunks
         added = sums[w, 0]
-        for chunk in range(1, n_chunks):
-            for k in range(S):
-                for e in range(n):
-                    added[k, e] += sums[w, chunk, k, e]
+        for k in range(S):
+            for e in range(n):
+                total = 0.0
+                for chunk in range(n_added):
+                    total += sums[w, chunk, k, e]
+                added[k, e] = total
         for k in range(S):
             q = members[w, k] = added[k, 0]
             if k >= K:
@@ -212,7 +215,9 @@ def complete(
                     for b in range(M):
                         A[a, b] *= q
             elif white.shape[0] > 0:
-                A[:] = 0.0
+                for a in range(M):
+                    for b in range(M):
+                        A[a, b] = 0.0
             if projection.shape[0] > 0:
                 for i in range(D):
                     grad_mean[w, k, i] = 0.0
@@ -253,7 +258,11 @@ def _is_possible(likelihoods: Floats, theta: Floats) -> bool:
         for lane in range(LANES):
             if not likelihoods[chunk, 1, lane] > SMALLEST_PIVOT:
                 return False
-    return bool(np.isfinite(theta).all())
+    for k in range(theta.shape[0]):
+        for e in range(theta.shape[1]):
+            if not math.isfinite(theta[k, e]):
+                return False
+    return True
 
 
 @kernel
