@@ -74,6 +74,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib", "unmanaged_figures.scrape"),
     "image_srcset": ["2x"],
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "min_reported_time": 1e9,
     "remove_config_comments": True,
