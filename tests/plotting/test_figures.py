@@ -57,15 +57,16 @@ def test_a_figure_shows_itself_once_in_a_notebook(chosen, neutron_stars, monkeyp
     monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     figure = plot_fit(chosen, neutron_stars)
+    monkeypatch.setattr(plt, "get_backend", lambda: "QtAgg")
+    figure._ipython_display_()
+    assert not shown  # its window shows it
     monkeypatch.setattr(plt, "get_backend", lambda: "module://matplotlib_inline.backend_inline")
     figure._ipython_display_()
-    assert not shown  # pyplot shows it at the end of the cell
-    plt.close(figure)
-    figure._ipython_display_()
     assert [data["image/png"][:4] for data in shown] == [b"\x89PNG"]
-    new = plot_fit(chosen, neutron_stars, figure=new_figure())
-    new._ipython_display_()
-    assert len(shown) == 2
+    assert not plt.get_fignums()  # pyplot does not show it again at the end of the cell
+    figure._ipython_display_()  # in a later cell
+    plot_fit(chosen, neutron_stars, figure=new_figure())._ipython_display_()
+    assert len(shown) == 3
 
 
 def test_what_is_no_kind_no_axes_or_needs_data_is_refused(chosen, neutron_stars, truth):
