@@ -24,6 +24,8 @@ PROBLEMS = [
     (10_000, 20, 5),
 ]
 DIMENSIONS = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20]
+MANY_DIMENSIONS = [(8, "mild"), (10, "mild"), (12, "mild"), (16, "mild"), (20, "mild"), (20, "spectrum"), (30, "mild")]
+MANY_COMPONENTS = [(2, 30), (2, 64), (2, 128), (2, 256), (2, 512), (3, 128)]  # D, K
 PROJECTED = [(3, 1), (4, 2), (6, 3), (6, 6), (12, 2)]  # D coordinates, M values
 WORK = 2e7  # nanoseconds or so of each pass of the tables by form of noise
 MIXTURES = 100  # evaluated at once
@@ -48,6 +50,8 @@ def measure(*, quick):
     problems = PROBLEMS[:2] if quick else PROBLEMS
     yield by_problem(problems)
     yield by_noise(DIMENSIONS[:2] if quick else DIMENSIONS)
+    yield by_dimension(MANY_DIMENSIONS[:1] if quick else MANY_DIMENSIONS)
+    yield by_components(MANY_COMPONENTS[:1] if quick else MANY_COMPONENTS)
     yield by_projection(PROJECTED[:1] if quick else PROJECTED)
     yield by_question(20_000 if quick else 1_000_000)
     yield memory([(20_000, 2, 3)] if quick else MEMORY)
@@ -131,6 +135,61 @@ def _forms(problem, N):
         "informed": lambda: kernels.accumulate_with_information(packed["full"], *mixture),
         "many": lambda: kernels.total_log_likelihoods(few, *stacked),
     }
+
+
+def by_dimension(cases):
+    """Many dimensions: how the cost grows, beside the arithmetic."""
+    table = Table(
+        "One pass in many dimensions, one thread",
+        "ns per object and component, K = 5, full noise; rate: multiply-adds in a ns, D^3 / 2 being needed for a pass "
+        "and D^3 / 6 for the likelihood; cube: time over that in the first row times the ratio of D^3",
+    )
+    xdgmm.set_num_threads(1)
+    first = None
+    for D, variant in cases:
+        N = int(WORK / 5 / (3 + 0.02 * D**3)) // 8 * 8
+        problem = make(N, D, 5, variant)
+        blocks = kernels.pack(problem.values, problem.noise, None)
+        seconds = race(
+            {
+                "pass": lambda: kernels.accumulate(blocks, *problem.start),  # noqa: B023
+                "likelihood": lambda: kernels.log_likelihoods(blocks, *problem.start),  # noqa: B023
+            },
+            7,
+        )
+        whole, alone = (time / N / 5 * 1e9 for time in seconds.values())
+        cubes = np.array([whole, alone]) / D**3
+        first = cubes if first is None else first
+        row = {"D": D, "noise": variant, "pass": whole, "rate": D**3 / 2 / whole, "cube": cubes[0] / first[0]}
+        table.rows.append(row | {"likelihood": alone, "its rate": D**3 / 6 / alone, "its cube": cubes[1] / first[1]})
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def by_components(cases):
+    """Many components: how the cost grows."""
+    table = Table(
+        "One pass with many components, one thread",
+        "ns per object and component at the truth, full noise; precise, mild, noisy: errors of 0.03 to 0.1, 0.3 to 1, "
+        "1 to 3 intrinsic widths; likelihood: alone, mild",
+    )
+    xdgmm.set_num_threads(1)
+    for D, K in cases:
+        N = int(WORK / 4 / K) // 8 * 8
+        packed = {}
+        for variant in ("precise", "mild", "noisy"):
+            problem = make(N, D, K, variant)
+            packed[variant] = kernels.pack(problem.values, problem.noise, None), problem.truth
+        runs = {
+            name: lambda blocks=blocks, truth=truth: kernels.accumulate(blocks, *truth)
+            for name, (blocks, truth) in packed.items()
+        }
+        blocks, truth = packed["mild"]
+        runs["likelihood"] = lambda blocks=blocks, truth=truth: kernels.log_likelihoods(blocks, *truth)
+        seconds = race(runs, 5)
+        table.rows.append({"D": D, "K": K, **{name: time / N / K * 1e9 for name, time in seconds.items()}})
+    xdgmm.set_num_threads(None)
+    return table
 
 
 def by_projection(shapes):

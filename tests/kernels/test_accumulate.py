@@ -17,9 +17,9 @@ NOISES = ("none", "one for all", "standard errors", "covariances")
 CHUNK = SMALLEST_CHUNK * LANES
 COUNTS = (1, LANES - 1, LANES, LANES + 1, 300)
 # Loops are written out up to `UNROLLED` dimensions.  Each number of dimensions compiles kernels for seconds, so that
-# others are for the slow tests.
+# others are for the slow tests.  Tiles leave blocks of one to four rows over, in both kinds of code.
 DIMENSIONS = (1, 2, 3, 6, UNROLLED + 1)
-OTHER_DIMENSIONS = (4, 5, 7, 8, 9, UNROLLED, UNROLLED + 2, 20)
+OTHER_DIMENSIONS = (4, 5, 7, 8, 9, UNROLLED, UNROLLED + 2, UNROLLED + 3, UNROLLED + 4, 16, 20, 30)
 
 
 def random_covariances(rng, count, D, smallest=0.5, largest=2.0):
@@ -146,6 +146,45 @@ def test_the_sums_of_parts_add_to_those_of_the_whole(missing):
         ]
         together = parts[0] + parts[1]
         assert_same(together, whole, 1e-13)  # another order of adding 400 terms: 400 * 1e-16
+
+
+@pytest.mark.parametrize("D", [2, 6, *(pytest.param(D, marks=pytest.mark.slow) for D in (11, 12, 13, 16, 20, 30))])
+@pytest.mark.parametrize("missing", [False, True])
+def test_likelihoods_responsibilities_and_posteriors_equal_their_numpy_twins(D, missing):
+    rng = np.random.default_rng([24, D, missing])
+    values, (noise, _) = random_values(rng, 43, D, missing), random_noise(rng, "covariances", 43, D)
+    noise = noise + 0.1 * np.eye(D)
+    mixture = random_mixture(rng, 3, D)
+    packed, twin = (pack(values, noise, None) for pack in (kernels.pack, reference.ReferenceData.pack))
+    # log-densities below 400 in size, condition below 30: 400 * 30 * 1e-16
+    np.testing.assert_allclose(packed.log_likelihoods(*mixture), twin.log_likelihoods(*mixture), rtol=0, atol=2e-12)
+    np.testing.assert_allclose(packed.responsibilities(*mixture), twin.responsibilities(*mixture), rtol=0, atol=2e-12)
+    for found, expected in zip(packed.posteriors(*mixture), twin.posteriors(*mixture), strict=True):
+        if expected is not None:
+            np.testing.assert_allclose(found, expected, rtol=0, atol=4e-11)  # a product of inverses: times D
+
+
+@pytest.mark.parametrize("K", [30, 128])
+@pytest.mark.parametrize("scale", [0.02, 1.0])
+def test_a_pass_over_many_separated_components_equals_its_numpy_twin(K, scale):
+    # with far outliers, an object beside the grid, components without weight, and a background
+    rng = np.random.default_rng([25, K])
+    means = 10.0 * np.stack(np.divmod(np.arange(K), 12), axis=1)
+    weights, V = rng.dirichlet(np.full(K + 1, 5.0)), 0.1 * random_covariances(rng, K, 2)
+    weights[[3, K - 1]] = 0.0
+    weights /= weights.sum()
+    values = np.vstack([means[rng.integers(K, size=200)] + rng.standard_normal((200, 2)), [[1e4, 0.0], [-1e5, 1e5]]])
+    noise, omega = scale**2 * random_covariances(rng, 202, 2), rng.uniform(0.5, 2.0, 202)
+    for background in (None, rng.normal(-8.0, 1.0, 202)):
+        own = weights if background is not None else weights[:K] / weights[:K].sum()
+        packed, twin = (
+            pack(values, noise, omega, background=background) for pack in (kernels.pack, reference.ReferenceData.pack)
+        )
+        mixture = own, means, V
+        found, expected = (data.accumulate_with_information(*mixture) for data in (packed, twin))
+        # without a background an outlier has Q of 1e11: the rounding of its differences of exponents is 1e-5
+        assert_same(found, expected, 1e-11 if background is not None else 1e-9)
+        assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-13)
 
 
 def test_a_sample_is_some_of_the_objects_and_nothing_else():

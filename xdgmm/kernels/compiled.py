@@ -50,6 +50,8 @@ LOWEST_POWER = -1020.0  # 2**LOWEST_POWER is still a normal number
 LOG2_ZERO = -1e300  # stands for log2 of a density of zero; finite, so that no difference of two logarithms is NaN
 HALF_LOG2E = 0.7213475204444817
 TILE = 8  # blocks
+SIDE = 4  # rows and columns of the matrix whose elements are held in registers at once
+WHOLE = (0,) * SIDE
 ROUNDING = 1e-13  # of a variance: a pivot below it is zero, where posteriors are concerned
 BESIDE = 1e-6  # sigmas that a value may lie beside a covariance without width: the root of ROUNDING, with room
 
@@ -196,6 +198,16 @@ def _emit(name, *operands):
     return _Emitted(builder, _INSTRUCTIONS[name](builder, *values))
 
 
+class _EmittedIndex:
+    """An index that is known only when the code runs, during code generation: numbers can be added to it."""
+
+    def __init__(self, builder, value):
+        self.builder, self.value = builder, value
+
+    def __add__(self, number):
+        return _EmittedIndex(self.builder, self.builder.add(self.value, ir.Constant(_INT, number)))
+
+
 class _EmittedRows:
     """Vectors in memory (or numbers, each read as eight equal ones) during code generation."""
 
@@ -203,7 +215,8 @@ class _EmittedRows:
         self.builder, self.pointer, self.kind = builder, pointer, kind
 
     def _at(self, row):
-        return self.builder.gep(self.pointer, [ir.Constant(_INT, row)])
+        place = row.value if isinstance(row, _EmittedIndex) else ir.Constant(_INT, row)
+        return self.builder.gep(self.pointer, [place])
 
     def __getitem__(self, row):
         value = self.builder.load(self._at(row), align=8)
@@ -418,6 +431,30 @@ def gain_memory(layout):
     return D * M + D * D + max(D, M)
 
 
+def _memory_beside(count):
+    """Make a function of rows t and the layout that returns memory for so many vectors more; `of_rows` can call it."""
+
+    def memory(t, layout):
+        return _EmittedRows(t.builder, _allocate(t.builder, count(layout)), ROWS)
+
+    @intrinsic
+    def allocate(_typing, t, layout):
+        def generate(_context, builder, signature, _arguments):
+            return _allocate(builder, count(_layout(signature.args[1])))
+
+        return ROWS(t, layout), generate
+
+    @overload(memory)
+    def choose(t, layout):  # noqa: ARG001
+        return lambda t, layout: allocate(t, layout)  # noqa: PLW0108 - numba needs a function
+
+    return memory
+
+
+tile_memory = _memory_beside(lambda layout: SIDE * SIDE)  # noqa: ARG005 - one tile
+columns_memory = _memory_beside(lambda layout: SIDE * len(layout.measured))  # SIDE columns of a matrix, row by row
+
+
 def _allocate(builder, count):
     memory = cgutils.alloca_once(builder, ir.ArrayType(_REALS, count))
     memory.align = 64
@@ -533,6 +570,11 @@ def of_rows(returns=0, where=_always, unrolled_to=UNROLLED):
     return decorate
 
 
+def of_tiles(returns=0):
+    """`of_rows` for functions of a few rows, which are unrolled for any number of dimensions."""
+    return of_rows(returns, unrolled_to=math.inf)
+
+
 def _value(vector):
     return vector.value if isinstance(vector, _Emitted) else _reals(vector)
 
@@ -542,6 +584,10 @@ def _readable(context, builder, value, kind):
         return _EmittedRows(builder, value, kind)
     if isinstance(kind, types.BaseNamedTuple):
         return _layout(kind)
+    if isinstance(kind, types.UniTuple):
+        return [_readable(context, builder, part, kind.dtype) for part in cgutils.unpack_tuple(builder, value)]
+    if isinstance(kind, types.Integer):
+        return _EmittedIndex(builder, context.cast(builder, value, kind, types.intp))
     return _Emitted(builder, context.cast(builder, value, kind, VECTOR))
 
 
@@ -552,6 +598,53 @@ def element(i: int, j: int) -> int:
 
 
 # --- The sweep: Gauss's elimination, forward and backward (Goodnight 1979, Am. Stat. 33, 149) ------------------------
+#
+# Both directions work on *tiles* of SIDE x SIDE elements, which stay in registers while the products of all earlier
+# columns are subtracted (Golub & Van Loan 2013, section 4.2: 8 numbers are loaded for 16 multiply-adds, where an
+# elimination of one column after the other loads two and stores one for each).  The matrix is divided into blocks of
+# SIDE rows, the first of them smaller where SIDE does not divide M.  s holds SIDE numbers for each column p, from row
+# SIDE p on: the rows of one block, each element divided by the pivot of its column.
+
+
+@register_jitable
+def _first_size(M):
+    return (M - 1) % SIDE + 1
+
+
+def first_block(layout):
+    """The size of the first block, as the length of a tuple; later blocks have that of WHOLE."""
+    return (0,) * _first_size(len(layout.measured))
+
+
+@overload(first_block)
+def _first_block(layout):
+    size = first_block(_layout(layout))
+    return lambda layout: size  # noqa: ARG005
+
+
+def places(size, i, j):
+    """Where the elements (i, j), (i + 1, j) ... of a block of rows are."""
+    return [element(i + k, j) for k in range(len(size))]
+
+
+@overload(places)
+def _places(size, i, j):  # noqa: ARG001
+    return lambda size, i, j: _places_of(size, i, j)  # noqa: PLW0108
+
+
+@intrinsic
+def _places_of(_typing, size, _i, _j):
+    result = types.UniTuple(types.intp, size.count)
+
+    def generate(context, builder, signature, arguments):
+        found = []
+        for k in range(size.count):
+            row = builder.add(arguments[1], ir.Constant(_INT, k))
+            twice = builder.mul(row, builder.add(row, ir.Constant(_INT, 1)))
+            found.append(builder.add(builder.ashr(twice, ir.Constant(_INT, 1)), arguments[2]))
+        return context.make_tuple(builder, signature.return_type, found)
+
+    return result(size, types.intp, types.intp), generate
 
 
 @of_rows(returns=3)
@@ -562,43 +655,270 @@ def eliminate(t, layout):
     Afterwards t holds the *factor*: the inverse of each pivot in its place, and the column below, not divided by it.
     """
     M = len(layout.measured)
-    m, e, lowest = 1.0, 0.0, 1e300
-    for p in range(M):
-        pivot = t[element(p, p)]
+    s, first = columns_memory(t, layout), first_block(layout)
+    m, e, lowest = eliminate_block(t, s, 0, first, 1.0, 0.0, 1e300, layout)
+    for j in range(len(first), M, SIDE):
+        m, e, lowest = eliminate_block(t, s, j, WHOLE, m, e, lowest, layout)
+    return m, e, lowest
+
+
+@of_rows(returns=3)
+def eliminate_block(t, s, j, size, m, e, lowest, layout):
+    """Eliminate the columns from j on: those of one block of rows."""
+    M = len(layout.measured)
+    x, here, last = tile_memory(t, layout), places(size, j, j), element(M, j)
+    load_triangle(x, t, here, last, layout)
+    for p in range(j):
+        subtract_squares(x, t, s, places(size, j, p), element(M, p), element(p, p), SIDE * p, layout)
+    m, e, lowest = factor_triangle(x, t, s, here, last, element(M, M), SIDE * j, m, e, lowest, layout)
+    for i in range(j + len(size), M, SIDE):
+        load_tile(x, t, places(WHOLE, i, j), size, layout)
+        for p in range(j):
+            subtract_columns(x, t, s, places(WHOLE, i, p), SIDE * p, size, layout)
+        solve_tile(x, t, s, places(WHOLE, i, j), SIDE * j, size, layout)
+    return m, e, lowest
+
+
+@of_tiles()
+def load_triangle(x, t, here, last, layout):  # noqa: ARG001
+    """A block on the diagonal, and below it its part of the last row d'."""
+    n = len(here)
+    for i in range(n):
+        for j in range(i + 1):
+            x[element(i, j)] = t[here[i] + j]
+        x[element(n, i)] = t[last + i]
+
+
+@of_tiles()
+def subtract_squares(x, t, s, column, last, pivot, place, layout):  # noqa: ARG001
+    """Subtract the products of an earlier column from a block on the diagonal; write the column, divided, to s."""
+    n, inverse = len(column), t[pivot]
+    for j in range(n):
+        scaled = t[column[j]] * inverse
+        s[place + j] = scaled
+        for i in range(j, n):
+            x[element(i, j)] = x[element(i, j)] - t[column[i]] * scaled
+        x[element(n, j)] = x[element(n, j)] - t[last] * scaled
+
+
+@of_tiles(returns=3)
+def factor_triangle(x, t, s, here, last, corner, place, m, e, lowest, layout):  # noqa: ARG001
+    """Eliminate the columns of a block on the diagonal from each other, from d and from -Q."""
+    n = len(here)
+    for p in range(n):
+        pivot = x[element(p, p)]
         lowest = smaller(pivot, lowest)  # a pivot below zero stays the lowest even where later ones are NaN
         inverse = 1.0 / pivot
-        t[element(p, p)] = inverse
+        x[element(p, p)] = inverse
         m = m * mantissa(inverse)
         e = e + exponent(inverse)
-        for i in range(p + 1, M + 1):
-            factor = t[element(i, p)] * inverse
-            for j in range(p + 1, i + 1):
-                t[element(i, j)] = t[element(i, j)] - factor * t[element(j, p)]
+        for j in range(p + 1, n):
+            scaled = x[element(j, p)] * inverse
+            s[place + SIDE * p + j] = scaled
+            for i in range(j, n + 1):
+                x[element(i, j)] = x[element(i, j)] - x[element(i, p)] * scaled
+        d = x[element(n, p)]
+        t[corner] = t[corner] - d * (d * inverse)
+    for i in range(n):
+        for j in range(i + 1):
+            t[here[i] + j] = x[element(i, j)]
+        t[last + i] = x[element(n, i)]
     return m, e, lowest
+
+
+@of_tiles()
+def load_tile(x, t, there, size, layout):  # noqa: ARG001
+    """The elements of SIDE rows in the columns of one block."""
+    for i in range(SIDE):
+        for j in range(len(size)):
+            x[SIDE * i + j] = t[there[i] + j]
+
+
+@of_tiles()
+def store_tile(x, t, there, size, layout):  # noqa: ARG001
+    """Write a tile to its place."""
+    for i in range(SIDE):
+        for j in range(len(size)):
+            t[there[i] + j] = x[SIDE * i + j]
+
+
+@of_tiles()
+def subtract_columns(x, t, s, column, place, size, layout):  # noqa: ARG001
+    """Subtract the products of an earlier column from a tile."""
+    for j in range(len(size)):
+        for i in range(SIDE):
+            x[SIDE * i + j] = x[SIDE * i + j] - t[column[i]] * s[place + j]
+
+
+@of_tiles()
+def solve_tile(x, t, s, there, place, size, layout):
+    """Eliminate the columns of a tile from each other, and write it to its place."""
+    n = len(size)
+    for p in range(n):
+        for j in range(p + 1, n):
+            for i in range(SIDE):
+                x[SIDE * i + j] = x[SIDE * i + j] - x[SIDE * i + p] * s[place + SIDE * p + j]
+    store_tile(x, t, there, size, layout)
 
 
 @of_rows(where=_measures_coordinates)
 def finish(t, layout):
     """After `eliminate`: the triangle becomes -T^-1, and the M rows below u = T^-1 d.
 
-    For each pivot the rows above it are eliminated as those below were, and its own row and column are divided by it;
-    the negative sign keeps the matrix symmetric.
+    With ``T = L E L'``, pivots E, first ``W = L^-1`` in the place of L, one block of rows after the other, and then
+    ``T^-1 = W' E^-1 W`` in the place of W; the negative sign is that of the sweep.
     """
     M = len(layout.measured)
-    for p in range(M):
-        inverse = t[element(p, p)]
-        for i in range(p):
-            factor = t[element(p, i)] * inverse
+    s, first = columns_memory(t, layout), first_block(layout)
+    invert_triangle(t, s, places(first, 0, 0), 0, layout)
+    for i in range(len(first), M, SIDE):
+        for p in range(i):
+            divide_column(t, s, places(WHOLE, i, p), element(p, p), SIDE * p, layout)
+        invert_triangle(t, s, places(WHOLE, i, i), SIDE * i, layout)
+        invert_tile(t, s, i, 0, first, layout)
+        for j in range(len(first), i, SIDE):
+            invert_tile(t, s, i, j, WHOLE, layout)
+    square_triangle(t, s, 0, first, layout)
+    for i in range(len(first), M, SIDE):
+        square_triangle(t, s, i, WHOLE, layout)
+        square_tile(t, s, i, 0, first, layout)
+        for j in range(len(first), i, SIDE):
+            square_tile(t, s, i, j, WHOLE, layout)
+
+
+@of_tiles()
+def divide_column(t, s, column, pivot, place, layout):  # noqa: ARG001
+    """Write a column of L, in one block of rows, to s."""
+    inverse = t[pivot]
+    for k in range(SIDE):
+        s[place + k] = t[column[k]] * inverse
+
+
+@of_tiles()
+def invert_triangle(t, s, here, place, layout):  # noqa: ARG001
+    """W below a block on the diagonal, by substitution; s keeps L."""
+    n = len(here)
+    for p in range(n):
+        for i in range(p + 1, n):
+            s[place + SIDE * p + i] = t[here[i] + p] * t[here[p] + p]
+    for j in range(n):
+        for i in range(j + 1, n):
+            w = 0.0 - s[place + SIDE * j + i]
+            for p in range(j + 1, i):
+                w = w - s[place + SIDE * p + i] * t[here[p] + j]
+            t[here[i] + j] = w
+
+
+@of_rows()
+def invert_tile(t, s, i, j, size, layout):
+    """W in the rows from i on and the columns from j on: ``L_ii W_ij = -sum_p L_ip W_pj``."""
+    x = tile_memory(t, layout)
+    start_inverse(x, t, s, places(size, j, j), SIDE * j, layout)
+    for p in range(j + len(size), i):
+        subtract_rows(x, t, s, element(p, j), SIDE * p, size, layout)
+    finish_inverse(x, t, s, places(WHOLE, i, j), SIDE * i, size, layout)
+
+
+@of_tiles()
+def start_inverse(x, t, s, here, place, layout):  # noqa: ARG001
+    """The terms of the rows p of the block of the columns, whose W has ones on its diagonal."""
+    n = len(here)
+    for i in range(SIDE):
+        for j in range(n):
+            w = 0.0 - s[place + SIDE * j + i]
+            for p in range(j + 1, n):
+                w = w - s[place + SIDE * p + i] * t[here[p] + j]
+            x[SIDE * i + j] = w
+
+
+@of_tiles()
+def subtract_rows(x, t, s, row, place, size, layout):  # noqa: ARG001
+    """Subtract the products of one row of W from a tile."""
+    for j in range(len(size)):
+        for i in range(SIDE):
+            x[SIDE * i + j] = x[SIDE * i + j] - s[place + i] * t[row + j]
+
+
+@of_tiles()
+def finish_inverse(x, t, s, there, place, size, layout):
+    """Solve with the block of L on the diagonal, and write the tile to its place."""
+    for p in range(SIDE):
+        for i in range(p + 1, SIDE):
+            for j in range(len(size)):
+                x[SIDE * i + j] = x[SIDE * i + j] - s[place + SIDE * p + i] * x[SIDE * p + j]
+    store_tile(x, t, there, size, layout)
+
+
+@of_rows()
+def square_triangle(t, s, i, size, layout):
+    """-T^-1 in a block on the diagonal, and u: sums over the rows p of W from i on, which s keeps, divided."""
+    M = len(layout.measured)
+    x, here, last = tile_memory(t, layout), places(size, i, i), element(M, i)
+    start_squares(x, t, s, here, last, SIDE * i, layout)
+    for p in range(i + len(size), M):
+        subtract_square(x, t, s, element(p, i), element(p, p), element(M, p), SIDE * p, size, layout)
+    store_triangle(x, t, here, last, layout)
+
+
+@of_tiles()
+def start_squares(x, t, s, here, last, place, layout):  # noqa: ARG001
+    """The terms of the rows of the block itself."""
+    n = len(here)
+    for i in range(n):
+        for j in range(i + 1):
+            x[element(i, j)] = 0.0
+        x[element(n, i)] = 0.0
+    for p in range(n):
+        inverse = t[here[p] + p]
+        for i in range(p + 1):
+            scaled = inverse if i == p else t[here[p] + i] * inverse
+            s[place + SIDE * p + i] = scaled
             for j in range(i + 1):
-                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
-        for i in range(p + 1, M + 1):
-            factor = t[element(i, p)] * inverse
-            for j in range(p):
-                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
-            t[element(i, p)] = factor
-        for j in range(p):
-            t[element(p, j)] = t[element(p, j)] * inverse
-        t[element(p, p)] = 0.0 - inverse
+                x[element(i, j)] = x[element(i, j)] - (scaled if j == p else scaled * t[here[p] + j])
+            x[element(n, i)] = x[element(n, i)] + scaled * t[last + p]
+
+
+@of_tiles()
+def subtract_square(x, t, s, row, pivot, d, place, size, layout):  # noqa: ARG001
+    """The terms of one row of W."""
+    n, inverse = len(size), t[pivot]
+    for i in range(n):
+        scaled = t[row + i] * inverse
+        s[place + i] = scaled
+        for j in range(i + 1):
+            x[element(i, j)] = x[element(i, j)] - scaled * t[row + j]
+        x[element(n, i)] = x[element(n, i)] + scaled * t[d]
+
+
+@of_tiles()
+def store_triangle(x, t, here, last, layout):  # noqa: ARG001
+    """Write a block on the diagonal, and its part of the last row, to their places."""
+    n = len(here)
+    for i in range(n):
+        for j in range(i + 1):
+            t[here[i] + j] = x[element(i, j)]
+        t[last + i] = x[element(n, i)]
+
+
+@of_rows()
+def square_tile(t, s, i, j, size, layout):
+    """-T^-1 in the rows from i on and the columns from j on."""
+    x = tile_memory(t, layout)
+    start_products(x, t, s, places(WHOLE, i, j), SIDE * i, size, layout)
+    for p in range(i + SIDE, len(layout.measured)):
+        subtract_rows(x, t, s, element(p, j), SIDE * p, size, layout)
+    store_tile(x, t, places(WHOLE, i, j), size, layout)
+
+
+@of_tiles()
+def start_products(x, t, s, there, place, size, layout):  # noqa: ARG001
+    """The terms of the rows of the tile itself."""
+    for j in range(len(size)):
+        for i in range(SIDE):
+            product = 0.0 - s[place + SIDE * i + i] * t[there[i] + j]
+            for p in range(i + 1, SIDE):
+                product = product - s[place + SIDE * p + i] * t[there[p] + j]
+            x[SIDE * i + j] = product
 
 
 @of_rows(where=_is_projected)
@@ -1121,9 +1441,33 @@ def eliminate_widths(t, widths, block, layout):
     return where_above(beside, 0.0, math.inf, 0.0 - t[element(M, M)])
 
 
+@of_rows(where=_measures_coordinates)
+def sweep(t, layout):
+    """As `finish`, for posteriors: where noise is small against V, ``1 - V T^-1`` keeps more of its digits so.
+
+    For each pivot the rows above it are eliminated as those below were, and its own row and column are divided by it;
+    the negative sign keeps the matrix symmetric.
+    """
+    M = len(layout.measured)
+    for p in range(M):
+        inverse = t[element(p, p)]
+        for i in range(p):
+            factor = t[element(p, i)] * inverse
+            for j in range(i + 1):
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
+        for i in range(p + 1, M + 1):
+            factor = t[element(i, p)] * inverse
+            for j in range(p):
+                t[element(i, j)] = t[element(i, j)] - factor * t[element(p, j)]
+            t[element(i, p)] = factor
+        for j in range(p):
+            t[element(p, j)] = t[element(p, j)] * inverse
+        t[element(p, p)] = 0.0 - inverse
+
+
 @of_rows(where=_measures_coordinates, unrolled_to=FEW)
 def find_gain(g, t, prior, layout):
-    """After `finish`: G = V T^-1, and 1 - G."""
+    """After `sweep`: G = V T^-1, and 1 - G."""
     D = len(layout.dimensions)
     for i in range(D):
         for a in range(D):
@@ -1253,7 +1597,7 @@ def condition(moments, t, latent, g, block, prior, layout):
     load_projected(t, block, prior, layout)
     mask(t, block, layout)
     squares = eliminate_widths(t, g, block, layout)
-    finish(t, layout)
+    sweep(t, layout)
     clear_missing(t, block, layout)
     pull_back(latent, t, block, layout)
     find_gain(g, t, prior, layout)

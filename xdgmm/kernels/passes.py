@@ -217,7 +217,7 @@ def _nanoseconds(blocks: Blocks, n_components: int) -> float:
     """About how long a pass takes on one thread."""
     D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
     projecting = 0.1 * M * D * (D + M) if len(blocks.layout.noise) == PROJECTED else 0.0
-    return blocks.n_objects * n_components * (2.0 + 0.07 * M**3 + projecting)
+    return blocks.n_objects * n_components * (2.0 + 0.04 * M**3 + projecting)
 
 
 def _kernel_parameters(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats]:
