@@ -14,6 +14,7 @@ from xdgmm.errors import OutputError
 from xdgmm.files import atomic_writes
 from xdgmm.tables import Column, append_columns, write_table
 from xdgmm.uncertainty import sample_posterior
+from xdgmm.widths import write_report as write_width_report
 
 # libraries that are interrupted leave it to Python to close a file
 pytestmark = [
@@ -23,6 +24,7 @@ pytestmark = [
 N, D = 300, 6  # arrays of some hundred bytes
 MODEL = GaussianMixture([0.25, 0.75], np.arange(2.0 * D).reshape(2, D), [np.eye(D), 2 * np.eye(D)])
 REPORT = QTable({"v": np.arange(float(N)), "name": ["a", "b", "c"] * (N // 3)}, meta={"remarks": ["one", "two"]})
+WIDTHS = XDGMM().fit(np.arange(30.0), Xerr=1.0).widths(np.arange(30.0), Xerr=1.0)
 TESTS = QTable({"name": ["a"] * N, "effect": np.arange(N), "p_value": np.ones(N), "sentence": ["as expected"] * N})
 NEW = [Column("x", "new numbers", Unit("km/s")), Column("k", "new whole numbers", whole=True)]
 
@@ -33,6 +35,10 @@ def write_model(path, **options):
 
 def write_report(path, **options):
     write_table(REPORT, path, **options)
+
+
+def write_latex(path, **options):
+    write_width_report(WIDTHS, path, **options)
 
 
 def append(path, **options):
@@ -65,6 +71,7 @@ WRITERS = {
     "model.ecsv": write_model,
     "report.fits": write_report,
     "report.ecsv": write_report,
+    "widths.tex": write_latex,
     "check.html": write_check,
     "check.fits": write_check,
     "appended.fits": append,
@@ -98,7 +105,7 @@ def test_old_or_new(with_every_fault, tmp_path, name, overwrite):
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "two.txt"])
 def test_old_or_new_without_memory(with_every_allocation_failing, tmp_path, name, overwrite):
     calls = old_or_new(partial(with_every_allocation_failing, LARGE), tmp_path, name, overwrite=overwrite)
-    assert calls or name in ("report.ecsv", "check.html")  # which are written row by row
+    assert calls or name in ("report.ecsv", "check.html", "widths.tex")  # which are written row by row
 
 
 def old_or_new(with_every_fault, tmp_path, name, *, overwrite):
