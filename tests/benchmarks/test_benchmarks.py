@@ -22,16 +22,17 @@ def tables(what, folder):
 
 
 def test_the_tables_of_a_pass_are_complete(tmp_path):
-    by_problem, by_noise, by_projection, of_objects, memory, start = tables("pass", tmp_path)
+    by_problem, by_noise, by_dimension, by_components, *others, start = tables("pass", tmp_path)
     assert {"1 thread", "2 threads", "exp", "ratio", "speed-up", "peak"} <= set(by_problem["rows"][0])
     assert [row["D"] for row in by_noise["rows"]] == [1, 2]
     figures = [
         row[name]
-        for table in (by_problem, by_noise, by_projection, of_objects, memory)
+        for table in (by_problem, by_noise, by_dimension, by_components, *others)
         for row in table["rows"]
         for name in row
     ]
     assert all(figure > 0 for figure in figures if not isinstance(figure, str))
+    assert len(others) == 3
     assert len(start["rows"]) == 3
 
 

@@ -65,11 +65,13 @@ def test_units_that_do_not_convert_are_refused():
 
 def test_metadata_is_the_options_of_the_report_and_the_record_of_the_fit():
     stars = Observations.from_table(datasets.load("hydrus1"), "v")
-    model = XDGMM().fit(stars)
+    model = XDGMM(random_state=0).fit(stars)
     record = model.mixture_.record
     assert metadata(None, level=0.9, title=None) == {"level": 0.9}
     meta = metadata(record, level=0.9)
-    assert meta == {"level": 0.9, "log_likelihood": record.log_likelihood, "outcome": record.outcome}
+    fit = {"log_likelihood": record.log_likelihood, "outcome": record.outcome, "recipe": record.recipe}
+    assert meta == {"level": 0.9, **fit}
+    assert "random_state=0" in record.recipe
 
 
 def test_a_report_on_a_model_that_was_read_has_the_metadata_of_its_fit(tmp_path):

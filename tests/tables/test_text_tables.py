@@ -397,7 +397,7 @@ def test_a_name_without_its_bracket_is_asked_about(tmp_path):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.txt", "t.html"])
 def test_a_web_page_is_no_table(tmp_path, name):
-    page = "<!DOCTYPE html>\n<html><body><table><tr><td>1,2</td></tr></table></body></html>\n"
+    page = "<!DOCTYPE html>\n<html><body><p>Please log in to see 1,2</p></body></html>\n"
     with pytest.raises(InputError, match=r"web page \(HTML\)"):
         read_table(written(tmp_path, page, name))
 
