@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def effective_size(weights: Floats) -> float:
     """How many values of equal weight: weights of one and more count as numbers of objects."""
-    return float(max(weights.sum() ** 2 / (weights**2).sum(), min(weights.sum(), 1e9) if weights.min() >= 1 else 0.0))
+    total, squares = weights.sum(), (weights**2).sum()
+    of_equal = total**2 / squares if squares > 0 else 0.0
+    return float(max(of_equal, min(total, 1e9) if weights.min() >= 1 else 0.0))
 
 
 def rank_correlation(x: Floats, y: Floats, weights: Floats) -> tuple[float, float]:
