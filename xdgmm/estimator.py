@@ -294,7 +294,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         return from_parameters
 
     def _seed(self) -> Any:
-        """The seed of a fit; a Generator stays one, since it is used up by what it draws."""
+        """A seed, drawn where none is given; a Generator stays one, since it is used up by what it draws."""
         if self.random_state is None:
             return int(np.random.SeedSequence().generate_state(1)[0])
         if isinstance(self.random_state, np.random.RandomState):
@@ -307,9 +307,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         return call(type(self).__name__, {**changed, "random_state": seed})
 
     def _generator(self) -> np.random.Generator:
-        if isinstance(self.random_state, np.random.RandomState):
-            return np.random.default_rng(self.random_state.randint(2**31))
-        return as_generator(self.random_state, "random_state")
+        return as_generator(self._seed(), "random_state")
 
     def _remember_names(self, names: Sequence[str] | None) -> None:
         if names is not None:

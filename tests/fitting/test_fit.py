@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.mixture import GaussianMixture as Ordinary
 
-from xdgmm import DegenerateError, GaussianMixture, InputError, Observations
+from xdgmm import XDGMM, DegenerateError, GaussianMixture, InputError, Observations
+from xdgmm.errors import ConvergenceWarning
 from xdgmm.fitting import Model, Outcome, Problem, Settings, StoppingRule, fit, solvers
 from xdgmm.fitting.em import step
 from xdgmm.fitting.objective import expect
@@ -725,3 +726,14 @@ def test_a_variance_that_leaves_zero_is_followed_to_its_maximum(monkeypatch, see
     assert solution.statistics.objective == pytest.approx(
         fit(observations).log_likelihood - problem.log_jacobian, abs=1e-6
     )
+
+
+@pytest.mark.parametrize("max_iter", [15, 17, 19])
+def test_a_saddle_is_no_maximum_where_few_passes_are_left(max_iter):
+    """Two equal components on two clumps: the gradient is zero, and no pass is left for the Hessian that tells."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(-4, 1, 100), rng.normal(4, 1, 100)])
+    start = GaussianMixture([0.5, 0.5], [[0.0], [0.0]], [[[17.0]], [[17.0]]])
+    with pytest.warns(ConvergenceWarning):
+        model = XDGMM(2, init=start, max_iter=max_iter).fit(x, Xerr=0.3)
+    assert not model.result_.converged

@@ -181,3 +181,15 @@ def test_layouts_that_differ_only_in_lengths_each_meet_their_own_kernel():
     first = [likelihood(blocks) for blocks in packed]
     for which in np.random.default_rng(1).integers(len(packed), size=1000):
         assert likelihood(packed[which]) == first[which]
+
+
+def test_functions_of_others_are_compiled_as_before_and_are_not_announced(caplog):
+    """Also those that code without a module has defined."""
+    import numba
+
+    namespace = {}
+    exec("def double(x):\n    return 2 * x\n", {"__builtins__": {}}, namespace)
+    assert namespace["double"].__module__ is None
+    with caplog.at_level("WARNING", logger="xdgmm"):
+        assert numba.njit(namespace["double"])(4.0) == 8.0
+    assert not caplog.records

@@ -25,14 +25,6 @@ def square_roots(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(roots @ np.swapaxes(vectors, -1, -2))
 
 
-def positive_part(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Nearest positive semi-definite matrix: negative eigenvalues become zero."""
-    values, vectors = np.linalg.eigh(symmetric(matrix))
-    if values.min() >= 0.0:
-        return symmetric(matrix)
-    return symmetric((vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2))
-
-
 def negative_eigenvalues(matrices: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[np.float64]:
     """The lowest eigenvalue of each symmetric matrix (N, D, D) if it is negative, otherwise zero: (N,).
 

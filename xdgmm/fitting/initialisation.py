@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xdgmm.basics.linalg import positive_part
 from xdgmm.kernels.reference import component
+from xdgmm.kernels.small_matrices import congruent, positive_parts, whitened
 from xdgmm.mixture import GaussianMixture
 
 from . import clusters, em
@@ -124,7 +124,7 @@ def from_labels(points: Points, labels: NDArray[np.intp], centres: Floats) -> St
     smallest = FLOOR * (clusters.scatter(points, everywhere, mean).scatters[0] + RIDGE * np.eye(D)) / K ** (2 / D)
     weights, scatters, noise = clusters.scatter(points, labels, centres)
     scatters = scatters + RIDGE * np.eye(D)
-    covariances = np.array([_without_noise(scatters[k], noise[k], smallest + FLOOR * scatters[k]) for k in range(K)])
+    covariances = _without_noise(scatters, noise, smallest + FLOOR * scatters)
     weights = np.maximum(weights, 0.5 * weights.sum() / K / 10)
     return weights / weights.sum(), centres, covariances
 
@@ -192,9 +192,10 @@ def kmeans_plusplus(points: Floats, weights: Floats, n_clusters: int, draws: np.
     return np.array(rows)
 
 
-def _without_noise(scatter: Floats, noise: Floats, smallest: Floats) -> Floats:
-    """``scatter - noise``, no smaller than `smallest` in any direction."""
-    root = np.linalg.cholesky(positive_part(smallest) + (1e-14 + 1e-13 * np.trace(smallest)) * np.eye(len(smallest)))
-    inverse = np.linalg.inv(root)
-    excess = inverse @ (scatter - noise) @ inverse.T - np.eye(len(root))
-    return positive_part(root @ (positive_part(excess) + np.eye(len(root))) @ root.T)
+def _without_noise(scatters: Floats, noise: Floats, smallest: Floats) -> Floats:
+    """``scatter - noise`` of each cluster (K, D, D), no smaller than `smallest` in any direction."""
+    identity = np.eye(scatters.shape[1])
+    ridge = 1e-14 + 1e-13 * np.trace(smallest, axis1=1, axis2=2)
+    roots = np.linalg.cholesky(positive_parts(smallest) + ridge[:, None, None] * identity)
+    excess = positive_parts(whitened(scatters - noise, roots) - identity)
+    return congruent(roots, excess + identity)

@@ -30,7 +30,7 @@ WHITENED_ITERATIONS = 10  # where the Hessian is renewed as well
 MEMORY = 20
 WHITENED_MEMORY = 3  # steps after which the inverse Hessian of whitened coordinates predicts the gain
 SMALL = 0.1  # times the tolerance: predicted gain at which a round ends
-EXTRA_DIGITS = 1e-6  # the same where the Hessian of all objects is known, so that a few passes give many digits
+EXTRA_DIGITS = 1e-6  # the same where the Hessian of all objects is known, and few passes give many digits
 FLATTEST = 1e-4  # least information by which a direction is whitened
 
 
@@ -65,17 +65,16 @@ def iterate(
     if path.free.size == 0:
         return mixture, statistics, 0.0
     memory = Memory(path.free.size, MEMORY)
-    start = path.start
     iterations, trusted, first_step, small = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0, SMALL * tolerance
     if sample is objective:
         iterations, small = ITERATIONS, EXTRA_DIGITS * tolerance
     elif sample is None:
         iterations, trusted = ITERATIONS, MEMORY
-        first_step = min(1.0, 1.0 / max(float(np.linalg.norm(start.gradient)), 1e-300))
+        first_step = min(1.0, 1.0 / max(float(np.linalg.norm(path.start.gradient)), 1e-300))
     try:
         end = minimise(
             path.fall,
-            start,
+            path.start,
             memory,
             iterations=iterations,
             first_step=first_step,
@@ -84,11 +83,11 @@ def iterate(
             trusted=trusted,
         )
     except OutOfPasses:
-        return *path.at(path.lowest, objective), np.inf
+        return *path.at(path.lowest), np.inf
     gain = float(-0.5 * end.gradient @ memory.direction(end.gradient))
     if path.from_saddle:
         gain = max(gain, tolerance)
-    return *path.at(end, objective), gain
+    return *path.at(end), gain
 
 
 class _Path:
@@ -129,12 +128,12 @@ class _Path:
             self.lowest = Point(y, value, gradient)
         return value, gradient
 
-    def at(self, point: Point, objective: Objective) -> tuple[GaussianMixture, Statistics]:
+    def at(self, point: Point) -> tuple[GaussianMixture, Statistics]:
         """The mixture at a point, and its statistics with the information: one pass, unless it is the start."""
         if not point.y.any():
             return self.coordinates.mixture, self._statistics
         mixture = self.coordinates.at(self._z(point.y))
-        return mixture, objective.expect(mixture)
+        return mixture, self.objective.expect(mixture)
 
     def _pulled_back(self, gradient: Floats) -> Floats:
         free: Floats = gradient[self.free]

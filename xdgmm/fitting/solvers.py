@@ -28,7 +28,6 @@ SPARED_PASSES = 10  # passes over all objects that the Hessian of a sample may s
 HESSIAN_PASSES = 4  # cost of that Hessian in passes over all objects; it doubles with every round
 STALLS = 3
 COLLAPSING = 1e-10  # variance on exact objects, standardised, that a fit which is interrupted may be bringing to zero
-EXTRA_DIGITS = 1e-6  # Newton steps end where the predicted gain is below this fraction of the tolerance
 
 
 class CollapseError(Exception):
@@ -161,10 +160,13 @@ def _run_quasi_newton(
         mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
         _check_collapse(mixture, statistics, objective)
         point = _iterate_at(mixture, statistics, objective)
-        too_few = objective.passes_left <= point.coordinates.size + 1  # for a Hessian and a step
-        if too_few or (gain < tolerance and sample is objective):
-            pass  # the round has predicted the gain well enough
-        elif hessian_affordable(point, objective.data) and (gain < 1.0 or stalls):
+        affordable = hessian_affordable(point, objective.data)
+        if affordable and sample is not objective and objective.passes_left <= point.coordinates.size + 1:
+            if gain < tolerance:  # too few passes are left for a Hessian, which alone shows that this is a maximum
+                raise OutOfPasses
+        elif gain < tolerance and sample is objective:
+            pass  # the gain was predicted by the Hessian of all objects
+        elif affordable and (gain < 1.0 or stalls):
             inner, statistics, gain = _newton(mixture, statistics, objective, tolerance)
             mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
             point = _iterate_at(mixture, statistics, objective)
@@ -236,7 +238,7 @@ def _newton(
     for _ in range(NEWTON_STEPS):
         singular = _iterate_at(mixture, statistics, objective).singular
         mixture, statistics, gain = newton.iterate(mixture, statistics, objective, singular)
-        if gain < EXTRA_DIGITS * tolerance or gain > 0.5 * before:
+        if gain < quasi_newton.EXTRA_DIGITS * tolerance or gain > 0.5 * before:
             break
         before = gain
     return mixture, statistics, gain

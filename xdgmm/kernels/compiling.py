@@ -140,8 +140,8 @@ class _Announcement(event.Listener):
 
     def on_start(self, compilation: Any) -> None:
         """Numba calls this where it compiles a function, of this package or another."""
-        function = compilation.data["dispatcher"].py_func
-        if not self.announced and function.__module__.startswith(f"{__package__.partition('.')[0]}."):
+        module = str(compilation.data["dispatcher"].py_func.__module__)  # that of a function of others may be None
+        if not self.announced and module.startswith(f"{__package__.partition('.')[0]}."):
             self.announced = True
             logging.getLogger("xdgmm").warning(
                 "xdgmm compiles kernels for fits like this: some seconds, once on this machine"

@@ -67,22 +67,7 @@ def lay_out(
                 amplitude[w, k, 0], amplitude[w, k, 1] = 0.0, 0.0
             if k >= K:
                 continue
-            V = covariances[w, k]
-            if is_projected:
-                for a in range(M):
-                    for j in range(D):
-                        product[a, j] = 0.0
-                        for i in range(D):
-                            product[a, j] += projection[a, i] * V[i, j]
-                for a in range(M):
-                    for b in range(a + 1):
-                        matrix[a, b] = 0.0
-                        for j in range(D):
-                            matrix[a, b] += product[a, j] * projection[b, j]
-            else:
-                for a in range(M):
-                    for b in range(a + 1):
-                        matrix[a, b] = V[a, b]
+            _measured(covariances[w, k], projection, product, matrix)
             if common.shape[0] > 0:
                 for a in range(M):
                     for b in range(a + 1):
@@ -109,6 +94,27 @@ def lay_out(
                         theta[w, k, row + a] -= projection[a, i] * means[w, k, i]
                 else:
                     theta[w, k, row + a] = -means[w, k, a]
+
+
+@kernel
+def _measured(V: Floats, projection: Floats, product: Floats, matrix: Floats) -> None:
+    """Fill the lower triangle of V (D, D), or of R V R' (M, M); product (M, D) is work space."""
+    M, D = product.shape
+    if projection.shape[0] == 0:
+        for a in range(M):
+            for b in range(a + 1):
+                matrix[a, b] = V[a, b]
+        return
+    for a in range(M):
+        for j in range(D):
+            product[a, j] = 0.0
+            for i in range(D):
+                product[a, j] += projection[a, i] * V[i, j]
+    for a in range(M):
+        for b in range(a + 1):
+            matrix[a, b] = 0.0
+            for j in range(D):
+                matrix[a, b] += product[a, j] * projection[b, j]
 
 
 @kernel
@@ -177,47 +183,26 @@ def complete(
     W, n_chunks, S, n = sums.shape
     K, D = grad_mean.shape[1:]
     M = projection.shape[0] if projection.shape[0] > 0 else D
-    T = M * (M + 1) // 2
     g, H, A = np.empty(M), np.empty((M, M)), np.empty((M, M))
     with_information = information.shape[0] > 0
     for w in range(W):
         log_likelihood[w] = LN2 * _total(likelihoods[w]) + constant
         if not (log_likelihood[w] > -math.inf and _is_possible(likelihoods[w], theta[w])):
             log_likelihood[w] = -math.inf
-            n_added = 0
+            added = _added(sums[w], 0)
         else:
-            n_added = n_chunks
-        added = sums[w, 0]
-        for k in range(S):
-            for e in range(n):
-                total = 0.0
-                for chunk in range(n_added):
-                    total += sums[w, chunk, k, e]
-                added[k, e] = total
+            added = _added(sums[w], n_chunks)
         for k in range(S):
             q = members[w, k] = added[k, 0]
             if k >= K:
                 continue
-            B = 0.0
-            for a in range(M):
-                g[a] = added[k, 1 + a]
-                for b in range(a + 1):
-                    e = 1 + M + a * (a + 1) // 2 + b
-                    H[a, b] = H[b, a] = added[k, e]
-                    if with_information and n > 1 + M + T:
-                        A[a, b] = A[b, a] = added[k, e + T]
-            if with_information and n > 1 + M + T:
-                B = added[k, n - 1]
+            B = _unpack(added[k], with_information and n > 1 + M + M * (M + 1) // 2, g, H, A)
             if white.shape[0] > 0 and log_likelihood[w] > -math.inf:
                 _colour(white[w, k], q, g, H, A)
                 B = q * A[0, 0] ** 2
                 for a in range(M):
                     for b in range(M):
                         A[a, b] *= q
-            elif white.shape[0] > 0:
-                for a in range(M):
-                    for b in range(M):
-                        A[a, b] = 0.0
             if projection.shape[0] > 0:
                 for i in range(D):
                     grad_mean[w, k, i] = 0.0
@@ -236,6 +221,33 @@ def complete(
                             information[w, k, i, j] = A[i, j]
             if squares.shape[0] > 0:
                 squares[w, k] = B
+
+
+@kernel
+def _added(sums: Floats, n_chunks: int) -> Floats:
+    """Sums (S, n) of so many chunks, one after the other, in the place of those of the first."""
+    added: Floats = sums[0]
+    for k in range(added.shape[0]):
+        for e in range(added.shape[1]):
+            total = 0.0
+            for chunk in range(n_chunks):
+                total += sums[chunk, k, e]
+            added[k, e] = total
+    return added
+
+
+@kernel
+def _unpack(added: Floats, with_information: bool, g: Floats, H: Floats, A: Floats) -> float:  # noqa: FBT001
+    """Fill g (M,), and H and A (M, M), from the sums (n,) of one component; returns the last of them, or zero."""
+    M = len(g)
+    n_packed = M * (M + 1) // 2
+    for a in range(M):
+        g[a] = added[1 + a]
+        for b in range(a + 1):
+            e = 1 + M + a * (a + 1) // 2 + b
+            H[a, b] = H[b, a] = added[e]
+            A[a, b] = A[b, a] = added[e + n_packed] if with_information else 0.0
+    return added[-1] if with_information else 0.0
 
 
 @kernel

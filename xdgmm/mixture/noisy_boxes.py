@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.basics.linalg import positive_part, symmetric
+from xdgmm.basics.linalg import symmetric
 from xdgmm.kernels import Correlated
+from xdgmm.kernels.small_matrices import positive_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,7 +229,7 @@ class Part:
             # of the other columns what the cut ones leave, and what they bring along
             rest = covariances[rows] - B @ S[:, columns]
             rest[:, columns], rest[:, :, columns] = 0.0, 0.0
-            covariances[rows] = positive_part(rest) + symmetric(B @ covariance @ np.swapaxes(B, 1, 2))
+            covariances[rows] = positive_parts(rest) + symmetric(B @ covariance @ np.swapaxes(B, 1, 2))
         return means, covariances
 
     def _in_box(self, rows: Indices, columns: Indices, linked: Bools) -> tuple[Floats, Floats]:
