@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
-from xdgmm.fitting import Settings, expect, fit
+from xdgmm.fitting import Settings, expect, fit, search
 from xdgmm.fitting.split_merge import examine, improve, split_and_merge
 
 
@@ -221,3 +221,23 @@ def test_one_gaussian_of_few_objects_is_the_highest_of_many_starts(covariance_ty
             mean, V = rng.dirichlet(np.ones(N)) @ X, 10 ** rng.uniform(-3, 2) * np.eye(D)
             model = XDGMM(1, covariance_type=covariance_type, means_init=[mean], covariances_init=[V])
             assert model.fit(X, Xerr=e).result_.log_likelihood < found + 1e-5
+
+
+@pytest.mark.parametrize("n_collapsing", [0, 3, 5])
+def test_a_fit_fails_only_if_a_component_collapses_from_every_start(monkeypatch, n_collapsing):
+    rng = np.random.default_rng(4)
+    values = np.concatenate([rng.normal(0, 1, 100), rng.normal(6, 1, 60)])
+    observations = Observations.with_standard_errors(values, 0.5)
+    expected = fit(observations, 2, rng=1).log_likelihood
+    run, tried = search.solvers.run, []
+
+    def collapsing(name, start, objective, tolerance, *, near=False):
+        if objective.max_passes > search.TRIAL_PASSES:
+            tried.append(start)
+            if len(tried) <= n_collapsing:
+                raise search.solvers.CollapseError(1)
+        return run(name, start, objective, tolerance, near=near)
+
+    monkeypatch.setattr(search.solvers, "run", collapsing)
+    assert fit(observations, 2, rng=1).log_likelihood == pytest.approx(expected, abs=1e-9)
+    assert len(tried) == (3 if n_collapsing < 3 else 6)

@@ -42,7 +42,7 @@ SMALLEST_SAMPLE, FIRST_SAMPLED = 20_000, 50_000  # objects of the first sample, 
 DIRECT = 200_000  # objects up to which a user's start is also solved on all objects directly
 SAMPLE_TOLERANCE = 1e-4  # nats
 OUTLYING = 2.0  # times the starting fraction of a background: objects from which no component starts
-BEST_STARTS = 3  # how many of the starts are solved on all objects
+BEST_STARTS = 3  # how many of the starts are solved on all objects; more only if all of them collapse
 
 
 def search(
@@ -74,7 +74,7 @@ def search(
         if start is not None:
             return runs.from_given_start(start)
         solved = problem.n_components > 1 and problem.data.n_objects <= STARTED
-        return max(runs.from_starts(runs.random_starts(rng), near=solved), key=_height)
+        return max(runs.from_ranked(runs.random_starts(rng), near=solved), key=_height)
     except KeyboardInterrupt:
         if not monitor.best:
             raise
@@ -157,7 +157,7 @@ class _Runs:
         self.collapsed = 0  # the component that collapsed last
 
     def random_starts(self, rng: np.random.Generator) -> list[GaussianMixture]:
-        """The best of `n_init` random starts, each solved for some passes on a sample of the objects."""
+        """`n_init` random starts, each solved for some passes on a sample of the objects, the best first."""
         problem, settings = self.problem, self.settings
         sample = _starting_sample(problem, rng)
         points = _starting_points(sample, problem)
@@ -169,7 +169,7 @@ class _Runs:
             return _of_one_component(next(starts), problem, self.monitor.counter)
         solve = self.trials_on(sample)
         trials = [trial for trial in map(solve, starts) if trial is not None]
-        ranked = sorted(trials, key=lambda trial: -trial[0])[:BEST_STARTS]
+        ranked = sorted(trials, key=lambda trial: -trial[0])
         if not ranked:
             raise _degenerate_error(self.collapsed, problem.observations)
         if settings.quick:
@@ -177,7 +177,7 @@ class _Runs:
         best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
         if reached > ranked[0][0]:
             ranked = [(reached, best), *ranked]
-        return [mixture for _, mixture in ranked[:BEST_STARTS]]
+        return [mixture for _, mixture in ranked]
 
     def trials_on(self, sample: Observations) -> Callable[[GaussianMixture], Trial | None]:
         """A function that solves a start for some passes on standardised objects: the objective reached, the mixture.
@@ -204,6 +204,16 @@ class _Runs:
         if _sample_sizes(self.settings, data) and data.n_objects <= DIRECT:
             found += self.solve_all([start], data, self.settings.stopping.tolerance, near=False)
         return max(found, key=_height)
+
+    def from_ranked(self, starts: list[GaussianMixture], *, near: bool) -> list[Found]:
+        """Solutions from the best few starts; where a component collapses from all of these, from the next few."""
+        *batches, last = (starts[first : first + BEST_STARTS] for first in range(0, len(starts), BEST_STARTS))
+        for batch in batches:
+            try:
+                return self.from_starts(batch, near=near)
+            except DegenerateError:
+                continue
+        return self.from_starts(last, near=near)
 
     def from_starts(self, starts: list[GaussianMixture], *, near: bool = False) -> list[Found]:
         """Solutions from all starts, on samples of more and more objects and then on all objects.
