@@ -217,7 +217,10 @@ def test_an_infinite_error_is_a_missing_value_and_counted(xdgmm, stars):
         (["fit", "stars.fits", "--columns", "v", "--report", "widths.docx"], [".ecsv"]),
         (["fit", "stars.fits", "--columns", "v", "--plot", "fit.docx"], [".png"]),
         (["fit", "stars.fits", "--columns", "v", "--output", "old.fits"], ["old.fits", "--overwrite"]),
-        (["fit", "stars.fits", "--columns", "v", "--output", "stars.fits", "--overwrite"], ["table to be fitted"]),
+        (
+            ["fit", "stars.fits", "--columns", "v", "--output", "stars.fits", "--overwrite"],
+            ["is the table that is read"],
+        ),
         (["fit", "stars.fits", "--columns", "v", "--output", "a.fits", "--report", "a.fits"], ["same name"]),
         (["fit", "stars.fits"], ["--columns"]),
         (["frobnicate"], ["frobnicate"]),

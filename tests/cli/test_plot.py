@@ -7,6 +7,8 @@ import pytest
 from astropy.table import Table
 
 from xdgmm import XDGMM
+from xdgmm.cli.options import Kind
+from xdgmm.plotting import KINDS
 
 
 @pytest.fixture
@@ -46,13 +48,27 @@ def test_pictures_of_data(here, kind):
     assert out == "wrote x.png\n"
 
 
+@pytest.mark.parametrize("kind", ["pie", "trace"])
+def test_other_kinds_are_refused(motions, xdgmm, refused, kind):
+    done = xdgmm("plot", "m.fits", "t.fits", "--kind", kind, "--output", "x.png", cwd=motions)
+    refused(done, "'--kind'", f"'{kind}' is not one of 'fit', 'density', 'error_bars'")
+    assert not (motions / "x.png").exists()
+
+
+def test_every_kind_but_the_trace_is_offered(here):
+    assert sorted(Kind) == sorted(set(KINDS) - {"trace"})  # files keep no passes
+    status, out, _ = here("plot", "--help")
+    shown = " ".join(out.replace("│", " ").split())
+    assert status == 0
+    assert f"Which picture: {', '.join(Kind)}." in shown
+    assert "trace" not in shown
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [
-        (["--kind", "pie"], ["`kind` (--kind) is 'pie', but it must be one of fit, density"]),
         (["--columns", "pmra,g"], ["`columns` (--columns) names 'g', but the mixture has pmra, pmdec"]),
         (["--kind", "density"], ["shows one column, but the mixture has 2; choose with `columns` (--columns)"]),
-        (["--kind", "trace"], ["files keep no passes"]),
         (["--kind", "candidates"], ["was not chosen among candidates"]),
         (["--output", "x.docx"], ["must end in .png or .pdf or .svg"]),
         (["--output", "m.fits"], ["must end in"]),

@@ -1,5 +1,7 @@
 """Pictures of checks and of candidates show the numbers that they are made of."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,9 +53,28 @@ def test_tests_that_do_not_pass_stand_apart_and_outside_their_bar(checks):
             assert outside
 
 
-def test_a_check_without_samples_cannot_be_drawn(checks):
-    from dataclasses import replace
+def test_the_legend_of_a_check_says_which_tests_are_outside_their_range(checks):
+    passed, _ = checks
+    table, simulated = passed.table.copy(), passed.simulated
+    low, high = np.quantile(simulated, [0.025, 0.975], axis=0)
+    table["effect"] = 0.5 * (low + high)
+    table["effect"][1], table["effect"][2] = high[1] + 1e-3, low[2] - 1e-3
+    axes = plot_check(replace(passed, table=table)).axes[1]
+    shown = {each.get_label(): each.get_ydata() for each in axes.lines}
+    n = len(table)
+    assert shown[f"outside, but not unusual among {n} tests"].tolist() == [n - 2, n - 3]
+    assert len(shown["within its range"]) == n - 2
+    assert "does not pass" not in shown
+    assert "as expected" not in shown
+    assert "arcsinh" in axes.get_xlabel()
+    bars, labels = axes.get_legend_handles_labels()
+    assert labels[-1] == "95% of samples"
+    assert bars[-1][0].get_facecolor() == axes.patches[0].get_facecolor()
+    looks = {(each.get_color(), each.get_markerfacecolor()) for each in axes.lines}
+    assert len(looks) == 2
 
+
+def test_a_check_without_samples_cannot_be_drawn(checks):
     with pytest.raises(InputError, match="check the fit again"):
         plot_check(replace(checks[0], quantiles=None))
 

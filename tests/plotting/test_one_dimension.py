@@ -107,6 +107,7 @@ def test_error_bars_are_those_of_the_objects_in_the_colours_of_their_memberships
     order = np.argsort(stars.values[:, 2], kind="stable")
     values, errors = stars.values[order, 2], np.sqrt(stars.variances[order, 2])
     np.testing.assert_allclose(bars[:, :, 0], np.c_[values - errors, values + errors])
+    assert ax.get_legend_handles_labels()[1] == ["errors", *(f"component {k}" for k in range(3))]
     points = ax.collections[1]
     np.testing.assert_array_equal(points.get_offsets()[:, 0], values)
     colours = np.array([to_rgb(component_colour(k)) for k in range(3)])
@@ -118,6 +119,7 @@ def test_many_objects_are_drawn_as_a_line_with_a_band_of_their_errors(truth, cat
     many = catalogue(20_000)
     ax = plot_error_bars(truth, many, columns="v")
     values, height = ax.lines[0].get_data()
+    assert ax.get_legend_handles_labels()[1] == ["median error", "mean of neighbours"]
     assert values.size == 500
     assert values.mean() == pytest.approx(many.values[:, 2].mean())  # of groups of 40: all objects count
     np.testing.assert_allclose(np.diff(height), 40)

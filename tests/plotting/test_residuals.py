@@ -7,7 +7,15 @@ from scipy.stats import binom, norm
 from xdgmm import XDGMM, GaussianMixture, InputError, datasets
 from xdgmm.diagnostics import residuals
 from xdgmm.errors import KindError
-from xdgmm.plotting import component_colour, plot_pit, plot_quantiles, plot_residuals, plot_trace, plot_widths
+from xdgmm.plotting import (
+    component_colour,
+    plot_error_bars,
+    plot_pit,
+    plot_quantiles,
+    plot_residuals,
+    plot_trace,
+    plot_widths,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,28 @@ def test_residuals_stand_at_their_errors_with_their_scatter(truth, stars, drawn)
         plot_residuals(GaussianMixture([1.0], [[0.0]], [[[1.0]]]), np.arange(5.0))
 
 
+def test_the_legend_of_residuals_names_components_and_bands(truth, stars, drawn):
+    ax = drawn(plot_residuals(truth, stars, columns="pm"))
+    found = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    for k in range(3):
+        assert found[f"component {k}"].get_color() == component_colour(k)
+    for width, probability in ((1.0, 68), (2.0, 95)):
+        band = found[f"{probability}% if the model is right"]
+        assert (band.get_y(), band.get_height()) == (-width, 2 * width)
+    assert found["68% if the model is right"].get_alpha() == 1.0  # the legend shows what is seen over the other band
+    ax.figure.canvas.draw()
+    assert not ax.get_legend().get_window_extent().overlaps(ax.get_window_extent())
+
+
+def test_objects_of_one_component_or_of_many_have_one_entry(drawn):
+    X = np.random.default_rng(0).normal(size=40)
+    for K, label in ((1, "objects"), (8, "objects, in the colours of their components")):
+        mixture = GaussianMixture(np.full(K, 1 / K), np.arange(float(K))[:, None], np.ones((K, 1, 1)))
+        for ax in (plot_residuals(mixture, X, Xerr=0.2), plot_error_bars(mixture, X, Xerr=0.2)):
+            labels = drawn(ax).get_legend_handles_labels()[1]
+            assert [each for each in labels if each.startswith(("objects", "component"))] == [label]
+
+
 def test_a_trace_has_every_pass_and_every_predicted_gain(neutron_stars, drawn):
     start = GaussianMixture([0.5, 0.5], [[1.2], [2.0]], np.full((2, 1, 1), 0.1), names=["m"], units=["Msun"])
     model = XDGMM(2, init=start, solver="em", tol=1e-6).fit(neutron_stars)
@@ -93,10 +123,12 @@ def test_a_trace_has_every_pass_and_every_predicted_gain(neutron_stars, drawn):
     assert (np.diff(gains[:, 0]) >= 0).all()
     ax = drawn(plot_trace(model))
     dots, best, diamonds = ax.lines
-    below = history.max() - history
+    below = history.max() + gains[-1, 1] - history
     shown = np.isfinite(dots.get_ydata())
     np.testing.assert_allclose(dots.get_ydata()[shown], below[shown])
-    assert (~shown).sum() <= np.sum(below < 1e-9)
+    assert shown.all()
+    assert np.nanmin(dots.get_ydata()) == pytest.approx(diamonds.get_ydata()[-1], rel=1e-3)  # no diamond above the end
+    assert "predicted maximum" in ax.get_ylabel()
     assert (np.diff(best.get_ydata()[np.isfinite(best.get_ydata())]) <= 0).all()
     np.testing.assert_allclose(diamonds.get_ydata(), np.maximum(gains[:, 1], 1e-12 * max(1, abs(history.max()))))
     assert ax.get_yscale() == "log"

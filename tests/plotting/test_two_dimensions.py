@@ -45,6 +45,24 @@ def test_every_object_is_drawn_as_a_point_or_counted(truth, catalogue):
             assert np.sum(ax.collections[0].get_array()) == n
 
 
+def test_hexagons_have_a_scale_of_their_numbers(truth, catalogue, drawn):
+    many = catalogue(3001)
+    for ax in (plot_ellipses(truth, many, columns=["pm", "v"]), plot_relation(truth, many, columns=["pm", "v"])):
+        (scale,) = [each for each in drawn(ax).figure.axes if each is not ax]
+        assert scale.get_ylabel() == "objects per hexagon"
+        assert ax.collections[0].colorbar.ax is scale
+        assert not any("hexagon" in label for label in ax.get_legend_handles_labels()[1])
+    figure = drawn(plot_corner(truth, many, figure=new_figure()))
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    sign = legend.legend_handles[labels.index("objects per hexagon: many where dark")]
+    assert len(set(sign.get_facecolor()[:3])) == 1  # grey, as the hexagons are
+    hexagons = figure.axes[1].collections[0].get_facecolors()
+    assert len(np.unique(hexagons, axis=0)) > 5
+    assert len(figure.axes) == 6
+    assert len(plot_ellipses(truth, catalogue(300), columns=["pm", "v"]).figure.axes) == 1
+
+
 def test_objects_without_one_of_the_values_are_not_drawn(truth, stars):
     values = stars.values.copy()
     values[:7, 1] = np.nan
@@ -150,6 +168,12 @@ def test_the_legend_of_a_corner_view_covers_no_panel(truth, stars):
         figure.canvas.draw()
         legend = figure.legends[0].get_window_extent()
         assert not any(legend.overlaps(ax.get_window_extent()) for ax in figure.axes)
+    figure = plot_corner(truth, stars, "one column", columns=["v"], figure=new_figure())
+    figure.canvas.draw()
+    legend = figure.axes[0].get_legend()
+    assert not legend.get_window_extent().overlaps(figure.axes[0].get_window_extent())
+    assert not figure.legends
+    assert "component 2" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_a_corner_view_takes_any_columns_in_any_order(truth, stars):
@@ -176,7 +200,15 @@ def test_arrows_lead_from_measured_to_denoised_values(truth, stars, drawn):
     order = np.argsort(stars.values[:, 2])
     np.testing.assert_allclose(arrows.XY[:, 0] + arrows.U, found.means[order, 2])
     assert not arrows.V.any()
-    with pytest.raises(InputError, match="one column or two, but there are 3"):
+    handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    thin, thick = [each for each in ax.collections if not hasattr(each, "U")]
+    assert handles["error of measurement"].get_linewidth() == thin.get_linewidths()[0]
+    assert handles["standard deviation of the posterior"].get_linewidth() == thick.get_linewidths()[0]
+    assert handles["standard deviation of the posterior"].get_alpha() == thick.get_alpha()
+    segments = np.array(thick.get_segments())[:, :, 0]
+    np.testing.assert_allclose(np.ptp(segments, axis=1) / 2, found.standard_deviations[order, 2])
+    assert [handles[f"component {k}"].get_color() for k in range(3)] == [component_colour(k) for k in range(3)]
+    with pytest.raises(InputError, match="one column or 2 columns, but the mixture has 3"):
         plot_denoising(truth, stars)
 
 

@@ -14,6 +14,8 @@ from .options import (
     Errors,
     Hdu,
     Json,
+    Model,
+    ModelColumns,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -34,13 +36,10 @@ if TYPE_CHECKING:
 
 
 def apply(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
+    model: Model,
     table: Annotated[Path, typer.Argument(help="Table of objects: FITS, ECSV, CSV, anything astropy reads.")],
     output: Annotated[Path, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")],
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
-    ] = None,
+    columns: ModelColumns = None,
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     on_bad: OnBadChoice = OnBad.RAISE,

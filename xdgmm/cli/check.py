@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xdgmm.errors import InputError, OutputError
+from xdgmm.errors import InputError
 
 from .fit_report import observations_and_table
 from .interrupts import interrupts
@@ -17,8 +17,11 @@ from .options import (
     Correlations,
     CorrelationsChoice,
     Errors,
+    FittedTable,
     Hdu,
     Json,
+    Model,
+    ModelColumns,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -29,6 +32,7 @@ from .options import (
     Weights,
     parse_names,
 )
+from .output_files import check_written
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
@@ -43,12 +47,9 @@ class Changes(StrEnum):
 
 
 def check(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
-    table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
-    ] = None,
+    model: Model,
+    table: FittedTable,
+    columns: ModelColumns = None,
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
@@ -141,16 +142,11 @@ def check(
 def _check_outputs(report: Path | None, plot: Path | None, *read: tuple[Path, str], overwrite: bool) -> None:
     """Refuse paths that cannot be written, or are read."""
     from xdgmm.diagnostics.verdict import CHECK_SUFFIXES
-    from xdgmm.files import check_output
     from xdgmm.plotting import PLOT_SUFFIXES
 
     for output, suffixes in ((report, CHECK_SUFFIXES), (plot, PLOT_SUFFIXES)):
-        if output is None:
-            continue
-        check_output(output, overwrite=overwrite, suffixes=suffixes)
-        for path, what in read:
-            if output.resolve() == path.resolve():
-                raise OutputError(f"'{path}' is {what} that is read; write to another file")
+        if output is not None:
+            check_written(output, suffixes, *read, overwrite=overwrite)
 
 
 def _write(

@@ -100,7 +100,7 @@ def fit(
     if not mcmc and (chain or corner):
         raise InputError(f"{'--corner' if chain is None else '--chain'} is of samples of the posterior; add --mcmc")
     files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
-    files.check(table)
+    files.check((table, "the table"))
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1
     if candidates is not None and not several:

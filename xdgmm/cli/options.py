@@ -46,6 +46,25 @@ class Method(StrEnum):
     MCMC = "mcmc"
 
 
+class Kind(StrEnum):
+    """Which picture of a model and its table; the trace of a fit is none of them, since files keep no passes."""
+
+    FIT = "fit"
+    DENSITY = "density"
+    ERROR_BARS = "error_bars"
+    ELLIPSES = "ellipses"
+    CORNER = "corner"
+    MEMBERSHIPS = "memberships"
+    DENOISING = "denoising"
+    RELATION = "relation"
+    RESIDUALS = "residuals"
+    QUANTILES = "quantiles"
+    PIT = "pit"
+    WIDTHS = "widths"
+    CHECK = "check"
+    CANDIDATES = "candidates"
+
+
 class Limit(StrEnum):
     """What limits are based on."""
 
@@ -92,6 +111,12 @@ def flag(*names: str, **settings: Any) -> Any:
     return typer.Option(*names, metavar=" ", **settings)
 
 
+Model = Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")]
+FittedTable = Annotated[Path, typer.Argument(help="The table it was fitted to.")]
+ModelColumns = Annotated[
+    str | None,
+    typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
+]
 Errors = Annotated[
     str,
     typer.Option(

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def check_written(output: Path, suffixes: tuple[str, ...], *read: tuple[Path, str], overwrite: bool) -> None:
+    """Refuse a path that cannot be written, or is one of those that are read (`read`: path and its name)."""
+    check_output(output, overwrite=overwrite, suffixes=suffixes)
+    for path, what in read:
+        if output.resolve() == path.resolve():
+            raise OutputError(f"'{path}' is {what} that is read; write to another file")
+
+
 class FitFiles:
     """The model, report, pictures, table of candidates and chain of a fit; a path is None if the file is not wanted.
 
@@ -56,8 +64,8 @@ class FitFiles:
         self.model, self.report, self.plot, self.table, self.overwrite = model, report, plot, table, overwrite
         self.chain, self.corner = chain, corner
 
-    def check(self, source: Path | None = None) -> None:
-        """Refuse paths that cannot be written, or that would destroy the table that is read."""
+    def check(self, *read: tuple[Path, str]) -> None:
+        """Refuse paths that cannot be written, or that would destroy what is read (path and its name)."""
         from xdgmm.mixture.io import MODEL_SUFFIXES
         from xdgmm.plotting import PLOT_SUFFIXES
         from xdgmm.tables import REPORT_SUFFIXES
@@ -75,12 +83,10 @@ class FitFiles:
         paths = []
         for path, suffixes in wanted:
             if path is not None:
-                check_output(path, overwrite=self.overwrite, suffixes=suffixes)
+                check_written(path, suffixes, *read, overwrite=self.overwrite)
                 paths.append(path.resolve())
         if len(set(paths)) < len(paths):
             raise OutputError("two outputs have the same name; give each its own")
-        if source is not None and source.resolve() in paths:
-            raise OutputError(f"'{source}' is the table to be fitted; write to another file")
 
     def check_dimensions(self, observations: Observations) -> None:
         """Refuse a picture of more coordinates than can be drawn."""
@@ -168,10 +174,8 @@ class AppendedTable:
             return
         from xdgmm.tables import REPORT_SUFFIXES
 
-        check_output(self.output, overwrite=self.overwrite, suffixes=REPORT_SUFFIXES)
-        for path, what in ((self.table, "the table"), *others):
-            if self.output.resolve() == path.resolve():
-                raise OutputError(f"'{path}' is {what} that is read; write to another file")
+        read = (self.table, "the table"), *others
+        check_written(self.output, REPORT_SUFFIXES, *read, overwrite=self.overwrite)
         if self.table.exists() and not (self.table.is_file() or self.table.is_dir()):
             raise InputError(f"'{self.table}' can be read only once, but is needed twice; save it to a file first")
 

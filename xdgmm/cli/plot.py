@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-
-from xdgmm.errors import OutputError
 
 from .fit_report import observations_and_table
 from .interrupts import interrupts
@@ -15,8 +13,11 @@ from .options import (
     Correlations,
     CorrelationsChoice,
     Errors,
+    FittedTable,
     Hdu,
     Json,
+    Kind,
+    Model,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -27,24 +28,18 @@ from .options import (
     Weights,
     parse_names,
 )
+from .output_files import check_written
 from .printing import Printer, escaped
-
-if TYPE_CHECKING:
-    from xdgmm.mixture import GaussianMixture
 
 
 def plot(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
-    table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
+    model: Model,
+    table: FittedTable,
     output: Annotated[Path, typer.Option(help="Write the picture here (.png, .pdf, .svg).")],
     kind: Annotated[
-        str,
-        typer.Option(
-            help="fit, density, error_bars, ellipses, corner, memberships, denoising, relation, residuals, quantiles, "
-            "pit, widths, check or candidates.",
-            metavar="KIND",
-        ),
-    ] = "fit",
+        Kind,
+        typer.Option(help=f"Which picture: {', '.join(Kind)}.", metavar="KIND"),
+    ] = Kind.FIT,
     columns: Annotated[
         str | None, typer.Option(help="Which columns of the model to show; all by default.", metavar="NAME[,NAME...]")
     ] = None,
@@ -73,11 +68,11 @@ def plot(
     Example: xdgmm plot model.fits stars.fits --kind corner --columns pmra,pmdec --output corner.pdf
     """
     printer = Printer(json, quiet)
+    from xdgmm import plotting
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.plotting import check_kind, save
+    from xdgmm.plotting.figures import set_title
 
-    check_kind(kind)
-    _check_output(output, (model, "the model"), (table, "the table"), overwrite=overwrite)
+    check_written(output, plotting.PLOT_SUFFIXES, (model, "the model"), (table, "the table"), overwrite=overwrite)
     shown = None if columns is None else parse_names(columns)
     mixture = GaussianMixture.read(model)
     observations = observations_and_table(
@@ -93,32 +88,12 @@ def plot(
         readme=readme,
     )[0]
     with printer.status("drawing"):
-        picture = _drawn(mixture, observations, kind, shown, title)
-        save(picture, output, overwrite=overwrite)
+        figure = plotting.new_figure()
+        plotting.plot(mixture, observations, kind=kind.value, columns=shown, figure=figure)
+        set_title(figure, title)
+        plotting.save(figure, output, overwrite=overwrite)
     interrupts.written.append(output)
     printer.print(f"wrote {escaped(output)}")
     names = list(mixture.names) if shown is None else shown
-    printer.print_json({"kind": kind, "columns": names, "n_objects": observations.n_objects, "written": [str(output)]})
-
-
-def _drawn(mixture: GaussianMixture, observations: Any, kind: str, columns: list[str] | None, title: str | None) -> Any:
-    """The picture, in a figure of its own."""
-    from xdgmm.plotting import new_figure, plot
-    from xdgmm.text import printable
-
-    figure = new_figure()
-    plot(mixture, observations, kind=kind, columns=columns, figure=figure)
-    if title is not None:
-        figure.suptitle(printable(title), parse_math=False)
-    return figure
-
-
-def _check_output(output: Path, *read: tuple[Path, str], overwrite: bool) -> None:
-    """Refuse a path that cannot be written, or is read."""
-    from xdgmm.files import check_output
-    from xdgmm.plotting import PLOT_SUFFIXES
-
-    check_output(output, overwrite=overwrite, suffixes=PLOT_SUFFIXES)
-    for path, what in read:
-        if output.resolve() == path.resolve():
-            raise OutputError(f"'{path}' is {what} that is read; write to another file")
+    document = {"kind": kind.value, "columns": names, "n_objects": observations.n_objects}
+    printer.print_json({**document, "written": [str(output)]})

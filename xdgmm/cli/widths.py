@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xdgmm.errors import InputError, OutputError
+from xdgmm.errors import InputError
 
 from .fit_report import FitReport, observations_and_table
 from .options import (
@@ -15,12 +14,15 @@ from .options import (
     Correlations,
     CorrelationsChoice,
     Errors,
+    FittedTable,
     Full,
     Hdu,
     Json,
     Limit,
     LimitChoice,
     Method,
+    Model,
+    ModelColumns,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -44,12 +46,9 @@ SAME_MAXIMUM = 1e-3  # nats
 
 
 def widths(
-    model: Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")],
-    table: Annotated[Path, typer.Argument(help="The table it was fitted to.")],
-    columns: Annotated[
-        str | None,
-        typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
-    ] = None,
+    model: Model,
+    table: FittedTable,
+    columns: ModelColumns = None,
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
@@ -79,9 +78,7 @@ def widths(
     """
     printer = Printer(json, quiet)
     files = FitFiles(None, report, None, overwrite=overwrite)
-    files.check(table)
-    if report is not None and report.resolve() == model.resolve():
-        raise OutputError(f"'{model}' is the model; write the report to another file")
+    files.check((table, "the table"), (model, "the model"))
     from xdgmm.mixture import GaussianMixture
 
     mixture = GaussianMixture.read(model)

@@ -19,7 +19,7 @@ from .corner import MOST_COORDINATES, plot_corner
 from .denoising import plot_denoising
 from .figures import PLOT_SUFFIXES, new_figure, save
 from .fit import plot_fit
-from .kinds import KINDS, check_kind, plot
+from .kinds import KINDS, plot
 from .memberships import plot_memberships
 from .one_dimension import plot_density, plot_error_bars
 from .posterior import plot_posterior
@@ -33,7 +33,6 @@ __all__ = [
     "KINDS",
     "MOST_COORDINATES",
     "PLOT_SUFFIXES",
-    "check_kind",
     "component_colour",
     "new_figure",
     "plot",

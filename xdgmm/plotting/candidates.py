@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.text import printable
 
 from .colours import ACCENT, COMPONENTS, DATA, OUTSIDE
-from .figures import prepared_figure
+from .figures import prepared_figure, set_title
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -81,8 +80,7 @@ def plot_candidates(selection: Any, title: str | None = None, *, figure: Figure 
     _criterion(bottom, table, str(table.meta["criterion"]))
     bottom.set_xlabel("number of components")
     bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if title:
-        figure.suptitle(printable(title), parse_math=False)
+    set_title(figure, title)
     return figure
 
 

@@ -11,12 +11,15 @@ from xdgmm.errors import InputError, KindError
 from xdgmm.text import printable
 
 from .colours import ACCENT, EXPECTED, OUTSIDE
-from .figures import prepared_figure
+from .figures import legend_above, prepared_figure, set_title
 from .residuals import draw_quantiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+SAMPLES = "95% of samples of the model"
 
 
 def plot_check(check: Check, title: str | None = None, *, figure: Figure | None = None) -> Figure:
@@ -36,7 +39,8 @@ def plot_check(check: Check, title: str | None = None, *, figure: Figure | None 
         Left: quantiles of the residuals against those of a normal distribution, and the band that holds 95% of samples
         of the model.  If model and errors are right the points follow the diagonal; steeper ends are heavy tails.
         Right: the effect of each test, in standard deviations of samples of the model about their mean, with the range
-        of 95% of these.
+        of 95% of these.  The scale is that of the arcsinh: linear near zero, logarithmic far out.  Open circles are
+        outside their range, but one of so many tests is as far out in more than 5% of samples of a right model.
 
     Raises
     ------
@@ -61,33 +65,38 @@ def plot_check(check: Check, title: str | None = None, *, figure: Figure | None 
     left, right = figure.subplots(1, 2, width_ratios=(1, 1))
     _quantiles(left, check)
     _tests(right, check)
-    if title:
-        figure.suptitle(printable(title), parse_math=False)
+    set_title(figure, title)
     return figure
 
 
 def _quantiles(axes: Axes, check: Check) -> None:
     q = check.quantiles
     assert q is not None
-    draw_quantiles(axes, q["expected"], q["residual"], q["low"], q["high"], "95% of samples of the model")
+    draw_quantiles(axes, q["expected"], q["residual"], q["low"], q["high"], SAMPLES)
 
 
 def _tests(axes: Axes, check: Check) -> None:
-    """Effects in units of the scatter of the samples; tests that do not pass are marked by their colour."""
+    """Effects in units of the scatter of the samples; signs and colours say which are outside their range, or fail."""
     names, y = list(map(str, check.table["name"])), np.arange(len(check.table))[::-1]
     centre = np.nanmean(check.simulated, axis=0)
     scatter = np.nanstd(check.simulated, axis=0)
     scatter = np.where(scatter > 0, scatter, 1.0)
     low, high = (np.nanquantile(check.simulated, [0.025, 0.975], axis=0) - centre) / scatter
-    shown = np.arcsinh((np.asarray(check.table["effect"], dtype=float) - centre) / scatter)
-    axes.barh(y, np.arcsinh(high) - np.arcsinh(low), left=np.arcsinh(low), height=0.55, color=EXPECTED)
+    found = (np.asarray(check.table["effect"], dtype=float) - centre) / scatter
+    shown, left, right = np.arcsinh([found, low, high])
+    axes.barh(y, right - left, left=left, height=0.55, color=EXPECTED, label="95% of samples")
     failed = np.isin(names, [str(name) for name in check.failed["name"]])
-    for which, colour, label in ((~failed, ACCENT, "as expected"), (failed, OUTSIDE, "does not pass")):
+    outside = ~failed & ((found < low) | (found > high))
+    for which, colour, inner, label in (
+        (~failed & ~outside, ACCENT, ACCENT, "within its range"),
+        (outside, ACCENT, "white", f"outside, but not unusual among {len(names)} tests"),
+        (failed, OUTSIDE, OUTSIDE, "does not pass"),
+    ):
         if which.any():
-            axes.plot(shown[which], y[which], "o", ms=5, color=colour, label=label)
+            axes.plot(shown[which], y[which], "o", ms=5.5, color=colour, mfc=inner, mew=1.3, label=label)
     axes.set_yticks(y, [printable(name) for name in names], fontsize="small", parse_math=False)
     reach = float(np.sinh(np.abs([*axes.get_xlim()]).max()))
     ticks = [tick for tick in (-1000, -100, -10, -3, -1, 0, 1, 3, 10, 100, 1000) if abs(tick) <= reach]
     axes.set_xticks(np.arcsinh(ticks), [str(tick).replace("-", "\N{MINUS SIGN}") for tick in ticks])
-    axes.set_xlabel("standard deviations of samples of the model")
-    axes.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    axes.set_xlabel("standard deviations of samples of the model\n(arcsinh scale)")
+    legend_above(axes)

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.prediction import memberships
+
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
 
 COMPONENTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6A3D00")
 LINE_STYLES = ("-", "--", "-.", ":")
@@ -31,6 +35,7 @@ INTRINSIC, CONVOLVED, DATA, BARS, NOISE, HISTOGRAM, EXPECTED = (
 )
 ACCENT, OUTSIDE = COMPONENTS[0], COMPONENTS[1]
 DENSITY_MAP = "Greys"
+MOST_LABELLED = 7  # components in a legend
 
 
 def component_colour(k: int) -> str:
@@ -59,9 +64,27 @@ def colours_of(mixture: GaussianMixture) -> list[str]:
     return colours if mixture.background is None else [*colours, BACKGROUND]
 
 
-def mixed_colours(memberships: ArrayLike, colours: list[str]) -> NDArray[np.float64]:
-    """Colours (N, 3) of objects: those of the components, mixed by memberships (N, K)."""
+def labels_of(mixture: GaussianMixture) -> list[str]:
+    """What a legend calls them, in the same order."""
+    labels = [component_label(k) for k in range(mixture.n_components)]
+    return labels if mixture.background is None else [*labels, "background"]
+
+
+def object_colours(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """Colours (N, 3) of objects: those of the components, mixed by their memberships."""
     from matplotlib.colors import to_rgb
 
-    mixed: NDArray[np.float64] = np.asarray(memberships) @ np.array([to_rgb(colour) for colour in colours])
+    colours = np.array([to_rgb(colour) for colour in colours_of(mixture)])
+    mixed: NDArray[np.float64] = memberships(mixture, observations) @ colours
     return np.clip(mixed, 0.0, 1.0)
+
+
+def label_object_colours(ax: Axes, mixture: GaussianMixture) -> None:
+    """Entries of a legend for objects in these colours: one for each component, unless there are many."""
+    colours, labels = colours_of(mixture), labels_of(mixture)
+    if mixture.n_components > MOST_LABELLED:
+        colours, labels = ["black"], ["objects, in the colours of their components"]
+    elif len(labels) == 1:
+        labels = ["objects"]
+    for colour, label in zip(colours, labels, strict=True):
+        ax.plot([], [], "o", ms=4, color=colour, label=label)

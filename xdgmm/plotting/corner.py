@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from xdgmm.errors import InputError
 from xdgmm.text import printable
 
-from .figures import prepared_figure
-from .inputs import chosen_columns, drawn_observations, mixture_of
+from .figures import legend_above, prepared_figure, set_title
+from .inputs import drawn
 from .labels import label_x, label_y
 from .one_dimension import draw_density
 from .two_dimensions import draw_plane
@@ -70,9 +70,7 @@ def plot_corner(
     >>> X = np.random.default_rng(0).normal(size=(200, 3))
     >>> figure = plot_corner(XDGMM().fit(X, Xerr=0.2), X, Xerr=0.2)
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    places = chosen_columns(columns, mixture)
+    mixture, observations, places = drawn(model, X, Xerr, sample_weight, columns)
     if columns is None and len(places) > MOST_COORDINATES:
         raise InputError(
             f"there are {len(places)} columns, but a corner view shows at most {MOST_COORDINATES} that are not named; "
@@ -81,8 +79,7 @@ def plot_corner(
     side = min(MARGIN + PANEL * len(places), LARGEST) if len(places) > 2 else SMALLEST
     figure = prepared_figure(figure, (side, side))
     draw_corner(figure, mixture, observations, places)
-    if title:
-        figure.suptitle(printable(title), parse_math=False)
+    set_title(figure, title)
     return figure
 
 
@@ -123,7 +120,10 @@ def _set_ticks(ax: Axes, which: str, *, labelled: bool) -> None:
 
 
 def _legend(figure: Figure, *panels: Axes) -> None:
-    """One legend for all panels, above the diagonal."""
+    """One legend for all panels, above the diagonal; above the panel where there is only one."""
+    if panels[0] is panels[-1]:
+        legend_above(panels[0])
+        return
     found: dict[str, Any] = {}
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):

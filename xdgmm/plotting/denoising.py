@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError
 from xdgmm.objects import denoise
 
-from .colours import BARS
+from .colours import BARS, label_object_colours, object_colours
 from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
-from .labels import label_x, label_y
-from .one_dimension import object_colours
+from .inputs import drawn
+from .labels import label_both, label_x
 from .two_dimensions import draw_ellipses
 
 if TYPE_CHECKING:
@@ -65,20 +63,13 @@ def plot_denoising(
     -----
     Inferred values lie closer together than the true ones: their histogram is not the intrinsic distribution.
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, None)
-    refuse_projections(observations, "arrows from measured values")
-    places = chosen_columns(columns, mixture)
-    if len(places) > 2:
-        raise InputError(
-            f"this picture shows one column or two, but there are {len(places)}; choose with `columns`, among "
-            f"{', '.join(mixture.names)}"
-        )
+    measured = "arrows from measured values"
+    mixture, observations, places = drawn(model, X, Xerr, None, columns, (1, 2), measured)
     ax = prepared_axes(ax)
     some = observations.select(observations.present[:, places].all(axis=1))
-    (_draw_one if len(places) == 1 else _draw_two)(ax, mixture, some, places)
     ax.plot([], [], ".", color=BARS, label="measured")
     ax.plot([], [], ls="none", marker=r"$\rightarrow$", ms=10, color="black", label="to inferred")
+    (_draw_one if len(places) == 1 else _draw_two)(ax, mixture, some, places)
     ax.legend(frameon=False, fontsize="small", loc="lower right" if len(places) == 1 else "best")
     return ax
 
@@ -91,8 +82,7 @@ def _draw_two(ax: Axes, mixture: GaussianMixture, observations: Observations, pl
     ax.plot(*measured.T, ".", ms=4, color=BARS, zorder=1)
     _arrows(ax, measured, inferred, object_colours(mixture, observations))
     draw_ellipses(ax, mixture, *places)
-    for label, place in zip((label_x, label_y), places, strict=True):
-        label(ax, mixture.names[place], mixture.units[place])
+    label_both(ax, mixture, *places)
 
 
 def _draw_one(ax: Axes, mixture: GaussianMixture, observations: Observations, places: list[int]) -> None:
@@ -105,6 +95,9 @@ def _draw_one(ax: Axes, mixture: GaussianMixture, observations: Observations, pl
     ax.hlines(height, measured - errors, measured + errors, color=BARS, lw=0.8, zorder=0)
     ax.hlines(height, inferred - posterior, inferred + posterior, color=colours, lw=2.2, alpha=0.35, zorder=1)
     ax.plot(measured, height, ".", ms=4, color=BARS, zorder=1)
+    ax.plot([], [], color=BARS, lw=0.8, label="error of measurement")
+    ax.plot([], [], color="black", lw=2.2, alpha=0.35, label="standard deviation of the posterior")
+    label_object_colours(ax, mixture)
     _arrows(ax, np.c_[measured, height], np.c_[inferred, height], colours)
     label_x(ax, mixture.names[place], mixture.units[place])
     ax.set_ylabel("objects")

@@ -24,12 +24,18 @@ LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 REACH, FAR = 4.0, 2.5  # sigmas of a component that a view holds; how much longer it may be to hold all values
 
 
-def view(mixture: GaussianMixture, place: int, values: Floats, variance: float = 0.0) -> tuple[float, float]:
+def typical_variance(variances: Floats) -> float:
+    """The median of noise variances; 0 where nothing was measured."""
+    return float(np.median(variances)) if variances.size else 0.0
+
+
+def view(mixture: GaussianMixture, place: int, values: Floats, variances: Floats) -> tuple[float, float]:
     """The range of one column that a picture shows.
 
-    It holds all components, convolved with a noise variance, and all values, or 99% of them where few far outliers
-    would make the rest invisible.
+    It holds all components, convolved with the typical noise variance, and all values, or 99% of them where few far
+    outliers would make the rest invisible.
     """
+    variance = typical_variance(variances)
     sigmas, means = np.sqrt(mixture.sigmas[:, place] ** 2 + variance), mixture.means[:, place]
     ends = [(means - REACH * sigmas).min(), (means + REACH * sigmas).max()]
     if mixture.background is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import KindError
 from xdgmm.files import atomic_write, check_output
+from xdgmm.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,19 @@ def _fit_size(ax: Axes, size: tuple[float, float]) -> None:
     figure = ax.get_figure()
     if isinstance(figure, Picture) and figure.axes == [ax] and not ax.has_data():
         figure.set_size_inches(size)
+
+
+def set_title(figure: Figure, title: str | None) -> None:
+    """Write a title, if there is one, above all panels: as it is, without mathematics."""
+    if title:
+        figure.suptitle(printable(title), parse_math=False)
+
+
+def legend_above(ax: Axes, ncols: int = 2) -> None:
+    """A legend above the panel, where it covers nothing."""
+    ax.legend(
+        frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=ncols, columnspacing=1.0
+    )
 
 
 def save(picture: Figure | Axes, path: str | Path, *, overwrite: bool = False) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import deprecated_arguments
-from xdgmm.text import printable
 
 from .corner import plot_corner
-from .figures import prepared_figure
-from .inputs import chosen_columns, drawn_observations, mixture_of
+from .figures import prepared_figure, set_title
+from .inputs import drawn
 from .labels import label_x
 from .one_dimension import draw_density, draw_error_bars
 
@@ -70,9 +69,7 @@ def plot_fit(
     >>> model = XDGMM().fit(stars["v"], Xerr=stars["e_v"])
     >>> figure = plot_fit(model, stars["v"], "Hydrus I", Xerr=stars["e_v"])
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    places = chosen_columns(columns, mixture)
+    mixture, observations, places = drawn(model, X, Xerr, sample_weight, columns)
     if len(places) > 1 or observations.projections is not None:
         return plot_corner(mixture, observations, title, columns=_as_list(columns), figure=figure)
     figure = prepared_figure(figure, SIZE)
@@ -84,8 +81,7 @@ def plot_fit(
     bottom.set_ylabel("objects")
     label_x(bottom, mixture.names[places[0]], mixture.units[places[0]])
     figure.align_ylabels([top, bottom])
-    if title:
-        figure.suptitle(printable(title), parse_math=False)
+    set_title(figure, title)
     return figure
 
 

@@ -22,6 +22,40 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+def drawn(
+    model: Any,
+    X: Measurements,
+    Xerr: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    columns: str | Sequence[str] | None = None,
+    numbers: tuple[int, ...] = (),
+    measured: str | None = None,
+) -> tuple[GaussianMixture, Observations, list[int]]:
+    """The mixture, what was measured, and the places of the columns to show.
+
+    Parameters
+    ----------
+    model, X, Xerr, sample_weight, columns
+        As the functions that draw pictures take them.
+    numbers : tuple of int
+        How many columns the picture can show; any number by default.
+    measured : str, optional
+        What the picture shows that needs measured columns, which projections have not.
+
+    Raises
+    ------
+    InputError
+        If it cannot be drawn: see `mixture_of`, `drawn_observations` and `chosen_columns`; or because of projections.
+    """
+    mixture = mixture_of(model)
+    observations = drawn_observations(mixture, X, Xerr, sample_weight)
+    if measured is not None and observations.projections is not None:
+        raise InputError(
+            f"the observations are projections: the columns were not measured, so {measured} cannot be drawn"
+        )
+    return mixture, observations, chosen_columns(columns, mixture, numbers)
+
+
 def mixture_of(model: Any) -> GaussianMixture:
     """The mixture of a fitted estimator, of a fit's result, or itself.
 
@@ -54,16 +88,22 @@ def drawn_observations(
     return observations.select(observations.counts).in_units(mixture.units)
 
 
-def refuse_projections(observations: Observations, what: str) -> None:
-    """InputError where the coordinates themselves were not measured."""
+def measured_values(observations: Observations, place: int) -> tuple[Floats, Floats, Floats]:
+    """Values, noise variances and weights of the objects that have a value; none where there are projections."""
     if observations.projections is not None:
-        raise InputError(f"the observations are projections: the columns were not measured, so {what} cannot be drawn")
+        return (np.empty(0),) * 3
+    seen = observations.present[:, place]
+    return (
+        observations.values[seen, place],
+        observations.variances_of(place)[seen],
+        observations.object_weights[seen],
+    )
 
 
 def chosen_columns(
-    columns: str | Sequence[str] | None, mixture: GaussianMixture, number: int | None = None
+    columns: str | Sequence[str] | None, mixture: GaussianMixture, numbers: tuple[int, ...] = ()
 ) -> list[int]:
-    """Places of the columns to show: those that are named, or all, of which there must be `number`.
+    """Places of the columns to show: those that are named, or all; `numbers` are how many there may be.
 
     Raises
     ------
@@ -79,8 +119,8 @@ def chosen_columns(
         )
     if len(set(wanted)) < len(wanted) or not wanted:
         raise InputError(f"`columns` is {wanted}, but it must name each column once")
-    if number is not None and len(wanted) != number:
-        how_many = "one column" if number == 1 else f"{number} columns"
+    if numbers and len(wanted) not in numbers:
+        how_many = " or ".join("one column" if number == 1 else f"{number} columns" for number in numbers)
         raise InputError(
             f"this picture shows {how_many}, but `columns` names {len(wanted)}; choose among "
             f"{printable(', '.join(names))}"

@@ -90,7 +90,8 @@ def plot(
     InputError
         If there is no such kind, or it cannot be drawn of what was given.
     """
-    check_kind(kind)
+    if kind not in KINDS:
+        raise InputError(f"`kind` is {printable(repr(kind))}, but it must be one of {', '.join(KINDS)}")
     if columns is not None and kind in WITHOUT_COLUMNS:
         raise InputError(f"a picture of kind {kind!r} shows no single columns; leave `columns` out")
     if kind in WHOLE_FIGURES:
@@ -117,12 +118,6 @@ def plot(
     from xdgmm.diagnostics import check
 
     return plot_check(check(fitted, observations, **options), **where)
-
-
-def check_kind(kind: str) -> None:
-    """InputError unless there is a picture of this name."""
-    if kind not in KINDS:
-        raise InputError(f"`kind` is {printable(repr(kind))}, but it must be one of {', '.join(KINDS)}")
 
 
 def _candidates(model: Any) -> Any:

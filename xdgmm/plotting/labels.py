@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from astropy.units import UnitBase
     from matplotlib.axes import Axes
 
+    from xdgmm.mixture import GaussianMixture
+
 SUFFIX = r"(_?(j?2000|icrs|fk5|fk4|b?1950|deg|epoch\d*|obs|corr|median|mean))*"
 RIGHT_ASCENSION = re.compile(rf"_?(ra|alpha|right_?ascension){SUFFIX}", re.IGNORECASE)
 OF_SKY = ("deg", "hourangle")
@@ -33,6 +35,12 @@ def label_y(ax: Axes, name: str, unit: UnitBase | None) -> None:
     """Label the vertical axis."""
     text, has_math = axis_label(name, unit)
     ax.set_ylabel(text, parse_math=has_math)
+
+
+def label_both(ax: Axes, mixture: GaussianMixture, x: int, y: int) -> None:
+    """Label both axes with the columns of a mixture that they show."""
+    label_x(ax, mixture.names[x], mixture.units[x])
+    label_y(ax, mixture.names[y], mixture.units[y])
 
 
 def log_x(ax: Axes) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import densities
-from .colours import BACKGROUND, component_colour, component_hatch, component_label
-from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
+from .colours import colours_of, component_hatch, labels_of
+from .figures import legend_above, prepared_axes
+from .inputs import drawn, measured_values
 from .labels import label_x
 
 if TYPE_CHECKING:
@@ -53,25 +53,17 @@ def plot_memberships(
     >>> stars = datasets.load("neutron_stars")["m", "e_m"]
     >>> ax = plot_memberships(XDGMM(2, random_state=0).fit(stars), stars)
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    refuse_projections(observations, "their memberships")
-    (place,) = chosen_columns(columns, mixture, 1)
+    mixture, observations, (place,) = drawn(model, X, Xerr, sample_weight, columns, (1,), "their memberships")
     ax = prepared_axes(ax)
-    seen = observations.present[:, place]
-    variance = float(np.median(observations.variances_of(place)[seen])) if seen.any() else 0.0
-    ends = densities.view(mixture, place, observations.values[seen, place], variance)
+    values, variances, _ = measured_values(observations, place)
+    ends = densities.view(mixture, place, values, variances)
     x = np.linspace(*ends, densities.POINTS)
-    colours = [component_colour(k) for k in range(mixture.n_components)]
-    labels = [component_label(k) for k in range(mixture.n_components)]
-    hatches = [component_hatch(k) for k in range(mixture.n_components)]
-    if mixture.background is not None:
-        hatches = [*hatches, ""]
-        colours, labels = [*colours, BACKGROUND], [*labels, "background"]
-    each = densities.class_probabilities(mixture, place, x, variance)
+    colours, labels = colours_of(mixture), labels_of(mixture)
+    hatches = [component_hatch(k) for k in range(mixture.n_components)] + [""] * (mixture.background is not None)
+    each = densities.class_probabilities(mixture, place, x, densities.typical_variance(variances))
     ax.stackplot(x, *each, colors=colours, labels=labels, hatch=hatches, alpha=0.75, edgecolor="white", lw=0.8)
     ax.set(xlim=ends, ylim=(0.0, 1.0))
     label_x(ax, mixture.names[place], mixture.units[place])
     ax.set_ylabel("probability of the component")
-    ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(labels), 4), frameon=False)
+    legend_above(ax, min(len(labels), 4))
     return ax

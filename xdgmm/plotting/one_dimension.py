@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.prediction import memberships
-
 from . import densities
 from .colours import (
     BACKGROUND,
@@ -15,14 +13,15 @@ from .colours import (
     CONVOLVED,
     HISTOGRAM,
     INTRINSIC,
-    colours_of,
+    MOST_LABELLED,
     component_colour,
     component_label,
     component_style,
-    mixed_colours,
+    label_object_colours,
+    object_colours,
 )
 from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
+from .inputs import drawn, measured_values
 from .labels import label_x
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-MOST_LABELLED = 7  # components in a legend
 HEADROOM, CROPPED = 1.15, 2.5  # above the highest curve; of measured values, beyond which intrinsic curves are cut off
 MARKS_AT = 0.03  # of the height: where the components are marked
 RASTERIZED = 2000  # error bars from which on a vector file holds an image of them
@@ -84,9 +82,7 @@ def plot_density(
     >>> model = XDGMM().fit(stars["v"], Xerr=stars["e_v"])
     >>> ax = plot_density(model, stars["v"], Xerr=stars["e_v"])
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    (place,) = chosen_columns(columns, mixture, 1)
+    mixture, observations, (place,) = drawn(model, X, Xerr, sample_weight, columns, (1,))
     ax = prepared_axes(ax)
     draw_density(ax, mixture, observations, place)
     label_x(ax, mixture.names[place], mixture.units[place])
@@ -122,21 +118,19 @@ def plot_error_bars(
     InputError
         As `plot_density`; or if the columns themselves were not measured (projections).
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    refuse_projections(observations, "error bars")
-    (place,) = chosen_columns(columns, mixture, 1)
+    mixture, observations, (place,) = drawn(model, X, Xerr, sample_weight, columns, (1,), "error bars")
     ax = prepared_axes(ax)
     draw_error_bars(ax, mixture, observations, place)
     label_x(ax, mixture.names[place], mixture.units[place])
     ax.set_ylabel("objects")
+    ax.legend(frameon=False, fontsize="small", loc="lower right")
     return ax
 
 
 def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations, place: int) -> None:
     """Histogram and densities of one column; of projections, which do not measure it, the intrinsic density alone."""
-    values, variances, weights = _measured(observations, place)
-    ends = densities.view(mixture, place, values, float(np.median(variances)) if variances.size else 0.0)
+    values, variances, weights = measured_values(observations, place)
+    ends = densities.view(mixture, place, values, variances)
     x = densities.grid(mixture, place, ends, variances)
     heights = [0.0]
     if values.size:
@@ -155,18 +149,6 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
     top = min(highest, CROPPED * measured) if measured > 0 else highest
     ax.set_ylim(0.0, HEADROOM * max(measured, top) or 1.0)
     ax.set_xlim(ends)
-
-
-def _measured(observations: Observations, place: int) -> tuple[Floats, Floats, Floats]:
-    """Values, noise variances and weights of the objects that have a value; none where there are projections."""
-    if observations.projections is not None:
-        return (np.empty(0),) * 3
-    seen = observations.present[:, place]
-    return (
-        observations.values[seen, place],
-        observations.variances_of(place)[seen],
-        observations.object_weights[seen],
-    )
 
 
 def _draw_intrinsic(ax: Axes, mixture: GaussianMixture, place: int, x: Floats, ends: tuple[float, float]) -> float:
@@ -228,6 +210,8 @@ def draw_error_bars(ax: Axes, mixture: GaussianMixture, observations: Observatio
         lw=min(0.9, 150.0 / order.size + 0.2),
         rasterized=many,
     )
+    ax.plot([], [], color=BARS, lw=0.9, label="errors")
+    label_object_colours(ax, mixture)
     colours = object_colours(mixture, observations.select(seen[order]))
     ax.scatter(values[order], height, s=max(2.0, min(9.0, 900.0 / order.size)), c=colours, zorder=3, rasterized=many)
 
@@ -240,10 +224,5 @@ def _draw_ranks(ax: Axes, values: Floats, errors: Floats) -> None:
         np.array([values[group].mean() for group in groups]),
     )
     error = np.array([np.median(errors[group]) for group in groups])
-    ax.fill_betweenx(height, middle - error, middle + error, color=BARS, lw=0)
-    ax.plot(middle, height, color=INTRINSIC, lw=1.2)
-
-
-def object_colours(mixture: GaussianMixture, observations: Observations) -> Floats:
-    """Colours (N, 3) of objects by their memberships."""
-    return mixed_colours(memberships(mixture, observations), colours_of(mixture))
+    ax.fill_betweenx(height, middle - error, middle + error, color=BARS, lw=0, label="median error")
+    ax.plot(middle, height, color=INTRINSIC, lw=1.2, label="mean of neighbours")

@@ -9,12 +9,11 @@ import numpy as np
 
 from xdgmm.errors import InputError
 
-from .colours import component_colour, component_style
+from .colours import MOST_LABELLED, component_colour, component_style
 from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of
-from .labels import label_x, label_y
-from .one_dimension import MOST_LABELLED
-from .two_dimensions import begin_plane, draw_mean
+from .inputs import drawn
+from .labels import label_both
+from .two_dimensions import add_colour_bar, begin_plane, draw_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,22 +77,20 @@ def plot_relation(
     """
     if relation not in KINDS:
         raise InputError(f"`relation` is {relation!r}, but it must be one of {', '.join(map(repr, KINDS))}")
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    x, y = places = chosen_columns(columns, mixture, 2)
+    mixture, observations, places = drawn(model, X, Xerr, sample_weight, columns, (2,))
     blocks = zip(mixture.means[:, places], mixture.covariances[:, places][:, :, places], strict=True)
     lines = [_line(mean, V, relation) for mean, V in blocks]
     if all(line is None for line in lines):
         raise InputError(f"no component has a width from which the relation {relation!r} follows")
     ax = prepared_axes(ax)
-    ends = begin_plane(ax, mixture, observations, x, y)
+    ends = begin_plane(ax, mixture, observations, *places)
     for k, line in enumerate(lines):
         draw_mean(ax, mixture.means[k, places], k)
         if line is not None:
             _draw(ax, *line, k, labelled=mixture.n_components <= MOST_LABELLED, several=mixture.n_components > 1)
     ax.set(xlim=ends[0], ylim=ends[1])
-    label_x(ax, mixture.names[x], mixture.units[x])
-    label_y(ax, mixture.names[y], mixture.units[y])
+    label_both(ax, mixture, *places)
+    add_colour_bar(ax)
     ax.legend(frameon=False, fontsize="small")
     return ax
 

@@ -11,17 +11,15 @@ from scipy.special import bdtrik, betaincinv, ndtr, ndtri
 from xdgmm.diagnostics import residuals
 from xdgmm.errors import InputError
 
-from .colours import ACCENT, DATA, EXPECTED, INTRINSIC
-from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of, refuse_projections
+from .colours import ACCENT, DATA, EXPECTED, INTRINSIC, label_object_colours, object_colours
+from .figures import legend_above, prepared_axes
+from .inputs import drawn
 from .labels import label_x, log_x
-from .one_dimension import object_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
 
     Floats = NDArray[np.float64]
@@ -73,7 +71,7 @@ def plot_quantiles(
     >>> stars = datasets.load("hydrus1")
     >>> ax = plot_quantiles(XDGMM().fit(stars["v"], Xerr=stars["e_v"]), stars["v"], Xerr=stars["e_v"])
     """
-    z = np.sort(_finite(_residuals(model, X, Xerr, columns)[0]))
+    z = np.sort(_finite(_residuals(model, X, Xerr, columns)))
     rank = _ranks(z.size)
     expected = ndtri((rank + 0.5) / z.size)
     low, high = (ndtri(betaincinv(rank + 1, z.size - rank, p)) for p in (0.5 - PROBABILITY / 2, 0.5 + PROBABILITY / 2))
@@ -119,13 +117,14 @@ def plot_pit(
     InputError
         As `plot_quantiles`.
     """
-    probabilities = ndtr(_finite(_residuals(model, X, Xerr, columns)[0]))
+    z = _residuals(model, X, Xerr, columns)
+    probabilities = ndtr(_finite(z))
     n, n_bins = probabilities.size, int(np.clip(probabilities.size // IN_BIN, FEWEST_BINS, MOST_BINS))
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     counts = np.histogram(probabilities, edges)[0]
     low, high = np.ceil(bdtrik([0.5 - PROBABILITY / 2, 0.5 + PROBABILITY / 2], n, 1.0 / n_bins))
     ax = prepared_axes(ax)
-    ax.stairs(counts, edges, color=INTRINSIC, lw=1.4, label="objects" if _n_columns(model, columns) == 1 else "values")
+    ax.stairs(counts, edges, color=INTRINSIC, lw=1.4, label="objects" if z.shape[1] == 1 else "values")
     ax.axhspan(low, high, color=EXPECTED, lw=0, zorder=0, label="95% if the model is right")
     ax.axhline(n / n_bins, color=DATA, lw=0.8)
     ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.3 * max(counts.max(), high)))
@@ -166,21 +165,21 @@ def plot_residuals(
     InputError
         As `plot_quantiles`; or if all values are exact.
     """
-    z, observations = _residuals(model, X, Xerr, None)
-    mixture = mixture_of(model)
-    refuse_projections(observations, "residuals against errors")
-    (place,) = chosen_columns(columns, mixture, 1)
-    seen = np.flatnonzero(np.isfinite(z[:, place]))
-    errors, z = np.sqrt(observations.variances_of(place)[seen]), z[seen, place]
+    mixture, observations, (place,) = drawn(model, X, Xerr, None, columns, (1,), "residuals against errors")
+    z = residuals(mixture, observations)[:, place]
+    seen = np.flatnonzero(np.isfinite(z))
+    errors, z = np.sqrt(observations.variances_of(place)[seen]), z[seen]
     if not errors.any():
         raise InputError("all values are exact, so that no residual can change with the error; give `Xerr`")
     ax = prepared_axes(ax)
-    for width, alpha in ((2.0, 0.45), (1.0, 0.6)):
-        ax.axhspan(-width, width, color=EXPECTED, alpha=alpha, lw=0, zorder=0)
+    for width, probability, alpha in ((2.0, 95, 0.45), (1.0, 68, 1.0)):
+        label = f"{probability}% if the model is right"
+        ax.axhspan(-width, width, color=EXPECTED, alpha=alpha, lw=0, zorder=0, label=label)
     ax.axhline(0.0, color=DATA, lw=0.8)
     colours = object_colours(mixture, observations.select(seen))
     size = max(2.0, min(14.0, 4000.0 / z.size))
-    ax.scatter(errors, z, s=size, c=colours, lw=0, zorder=2, rasterized=z.size > RASTERIZED, label="objects")
+    ax.scatter(errors, z, s=size, c=colours, lw=0, zorder=2, rasterized=z.size > RASTERIZED)
+    label_object_colours(ax, mixture)
     _draw_scatter(ax, errors, z)
     positive = errors[errors > 0]
     if positive.size == errors.size and positive.max() > WIDE * positive.min():
@@ -188,7 +187,7 @@ def plot_residuals(
     ax.set_ylim(*(np.array([-1, 1]) * 1.15 * max(3.0, np.abs(z).max())))
     label_x(ax, f"error of {mixture.names[place]}", mixture.units[place])
     ax.set_ylabel("residual")
-    ax.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
+    legend_above(ax, 3)
     return ax
 
 
@@ -208,25 +207,16 @@ def _draw_scatter(ax: Axes, errors: Floats, z: Floats) -> None:
         )
 
 
-def _residuals(
-    model: Any, X: Measurements, Xerr: ArrayLike | None, columns: str | Sequence[str] | None
-) -> tuple[Floats, Observations]:
-    """Residuals (N, M), of the chosen columns, and the observations."""
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, None)
+def _residuals(model: Any, X: Measurements, Xerr: ArrayLike | None, columns: str | Sequence[str] | None) -> Floats:
+    """Residuals (N, M), of the chosen columns."""
+    measured = None if columns is None else "residuals of columns"
+    mixture, observations, places = drawn(model, X, Xerr, None, columns, measured=measured)
     z = residuals(mixture, observations)
-    if columns is not None:
-        refuse_projections(observations, "residuals of columns")
-        z = z[:, chosen_columns(columns, mixture)]
-    return z, observations
+    return z if columns is None else z[:, places]
 
 
 def _finite(z: Floats) -> Floats:
     return z[np.isfinite(z)]
-
-
-def _n_columns(model: Any, columns: str | Sequence[str] | None) -> int:
-    return len(chosen_columns(columns, mixture_of(model)))
 
 
 def _ranks(n: int) -> NDArray[np.intp]:

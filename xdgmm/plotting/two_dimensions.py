@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import densities
-from .colours import BARS, DATA, DENSITY_MAP, NOISE, component_colour, component_label, component_style
+from .colours import (
+    BARS,
+    DATA,
+    DENSITY_MAP,
+    MOST_LABELLED,
+    NOISE,
+    component_colour,
+    component_label,
+    component_style,
+    object_colours,
+)
 from .figures import prepared_axes
-from .inputs import chosen_columns, drawn_observations, mixture_of, typical_noise
-from .labels import is_right_ascension, label_x, label_y
-from .one_dimension import MOST_LABELLED, object_colours
+from .inputs import drawn, measured_values, typical_noise
+from .labels import is_right_ascension, label_both
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
 MOST_POINTS = 3000  # objects that are drawn as points: of more, their density
 MOST_BARS = 150  # objects whose error bars are drawn
 HEXAGONS = 50  # along the horizontal axis
+PER_HEXAGON = "objects per hexagon"
 RADII = (1.0, 2.0)  # of the ellipses, in sigmas
 ANGLES = np.linspace(0.0, 2.0 * np.pi, 181)
 CORNER, LARGEST = 0.04, 0.4  # of the panel: margin of the noise ellipse; larger ones are left to the error bars
@@ -75,13 +85,11 @@ def plot_ellipses(
     >>> X = rng.normal(size=(200, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
     >>> ax = plot_ellipses(XDGMM().fit(X, Xerr=0.2), X, Xerr=0.2)
     """
-    mixture = mixture_of(model)
-    observations = drawn_observations(mixture, X, Xerr, sample_weight)
-    places = chosen_columns(columns, mixture, 2)
+    mixture, observations, places = drawn(model, X, Xerr, sample_weight, columns, (2,))
     ax = prepared_axes(ax)
     draw_plane(ax, mixture, observations, *places)
-    for label, place in zip((label_x, label_y), places, strict=True):
-        label(ax, mixture.names[place], mixture.units[place])
+    label_both(ax, mixture, *places)
+    add_colour_bar(ax)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(frameon=False, fontsize="small")
     return ax
@@ -98,7 +106,7 @@ def begin_plane(
     ax: Axes, mixture: GaussianMixture, observations: Observations, x: int, y: int
 ) -> list[tuple[float, float]]:
     """Set the ranges of both columns, and draw objects and noise where they were measured; returns the ranges."""
-    ends = [plane_view(mixture, observations, place) for place in (x, y)]
+    ends = [densities.view(mixture, place, *measured_values(observations, place)[:2]) for place in (x, y)]
     if is_right_ascension(mixture.names[x], mixture.units[x]):
         ends[0] = ends[0][::-1]
     ax.set(xlim=ends[0], ylim=ends[1])
@@ -106,16 +114,6 @@ def begin_plane(
         draw_objects(ax, mixture, observations, x, y)
         draw_typical_noise(ax, observations, x, y)
     return ends
-
-
-def plane_view(mixture: GaussianMixture, observations: Observations, place: int) -> tuple[float, float]:
-    """The range of one column: the same as in the panel of its density."""
-    if observations.projections is not None:
-        return densities.view(mixture, place, np.empty(0))
-    seen = observations.present[:, place]
-    variances = observations.variances_of(place)[seen]
-    variance = float(np.median(variances)) if variances.size else 0.0
-    return densities.view(mixture, place, observations.values[seen, place], variance)
 
 
 def draw_objects(ax: Axes, mixture: GaussianMixture, observations: Observations, x: int, y: int) -> None:
@@ -156,8 +154,18 @@ def _draw_counts(ax: Axes, values: Floats) -> None:
         lw=0.1,
         zorder=1,
         rasterized=True,
+        label=f"{PER_HEXAGON}: many where dark",
     )
+    counts.set_facecolor(NOISE)  # of its sign in a legend: here the numbers give the colours
     counts.set_clim(0.5, max(2.0, float(np.max(np.asarray(counts.get_array())))))
+
+
+def add_colour_bar(ax: Axes) -> None:
+    """A scale of the numbers of objects beside the panel, where they are drawn; a legend need not hold them then."""
+    for each in ax.collections:
+        if str(each.get_label()).startswith(PER_HEXAGON):
+            each.set_label("_nolegend_")
+            ax.figure.colorbar(each, ax=ax, label=PER_HEXAGON, pad=0.02)
 
 
 def draw_typical_noise(ax: Axes, observations: Observations, x: int, y: int) -> None:

@@ -12,7 +12,7 @@ from xdgmm.tables.printing import plain
 from xdgmm.text import printable
 
 from .colours import DATA, component_colour, component_label
-from .figures import prepared_axes
+from .figures import legend_above, prepared_axes
 from .labels import axis_label, log_x
 
 if TYPE_CHECKING:
@@ -146,6 +146,4 @@ def _legend(ax: Axes, report: QTable) -> None:
         ax.plot([], [], ls="none", marker=r"$\leftarrow$", ms=11, color="black", label=f"upper limit ({level})")
     ax.plot([], [], "D", mfc="none", color=DATA, label="as measured")
     ax.plot([], [], "|", ms=9, mew=1.4, ls="none", color=DATA, label="median error")
-    ax.legend(
-        frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, columnspacing=1.0
-    )
+    legend_above(ax, 4)
