@@ -303,8 +303,8 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def _call(self, seed: Any) -> str:
         """How this estimator is made again: its parameters that are not the default, and the seed."""
-        changed = _changed(type(self), {name: value for name, value in vars(self).items() if not name.endswith("_")})
-        return call(type(self).__name__, {**changed, "random_state": seed})
+        parameters = {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        return call(type(self).__name__, {**_changed(type(self), parameters), "random_state": seed})
 
     def _generator(self) -> np.random.Generator:
         return as_generator(self._seed(), "random_state")

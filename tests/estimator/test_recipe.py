@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 
 import xdgmm
 from xdgmm import XDGMM, Background, Fixed, GaussianMixture, datasets, select
@@ -77,6 +78,12 @@ def test_a_choice_is_repeated_too(options):
     repeated = again(recipe, {"X": stars})
     assert_same_bits(found.estimator, repeated)
     assert found.estimator.mixture_.record.recipe == recipe == repeated.mixture_.record.recipe
+
+
+def test_a_request_for_metadata_is_no_parameter(data):
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = XDGMM(random_state=0).set_fit_request(Xerr=True).fit(data["X"], Xerr=data["Xerr"])
+    assert model.mixture_.record.recipe.startswith("XDGMM(random_state=0).fit(X, Xerr=Xerr)")
 
 
 def test_files_keep_the_recipe_and_those_without_one_are_read(data, tmp_path):

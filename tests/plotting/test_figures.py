@@ -90,6 +90,16 @@ def test_what_is_no_kind_no_axes_or_needs_data_is_refused(chosen, neutron_stars,
         plot_density(truth, np.full((2, 3), np.nan), Xerr=1.0, columns="v")
 
 
+@pytest.mark.parametrize("kind", ["density", "denoising", "residuals", "quantiles", "pit"])
+def test_every_kind_takes_weights(chosen, neutron_stars, kind, drawn):
+    m, e = neutron_stars["m"], neutron_stars["e_m"]
+    weights = np.r_[0.0, np.ones(m.size - 1)]  # the first does not count
+    ax = drawn(plot(chosen.mixture_, m, Xerr=e, sample_weight=weights, kind=kind))
+    others = drawn(plot(chosen.mixture_, m[1:], Xerr=e[1:], kind=kind))
+    assert ax.get_xlim() == others.get_xlim()
+    assert ax.get_ylim() == others.get_ylim()
+
+
 def test_axes_can_be_saved_too(chosen, neutron_stars, tmp_path):
     save(chosen.plot(neutron_stars, kind="density"), tmp_path / "a.pdf")
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")

@@ -94,22 +94,21 @@ def plot(
         raise InputError(f"`kind` is {printable(repr(kind))}, but it must be one of {', '.join(KINDS)}")
     if columns is not None and kind in WITHOUT_COLUMNS:
         raise InputError(f"a picture of kind {kind!r} shows no single columns; leave `columns` out")
+    if kind not in ("trace", "candidates") and X is None:
+        raise InputError(f"a picture of kind {kind!r} needs the data that were fitted: give X, and Xerr")
     if kind in WHOLE_FIGURES:
         if ax is not None:
             raise InputError(f"a picture of kind {kind!r} has several panels; give `figure` instead of `ax`")
         where: dict[str, Any] = {"figure": figure}
     else:
         where = {"ax": figure.add_subplot() if ax is None and figure is not None else ax}
-    if kind not in ("trace", "candidates") and X is None:
-        raise InputError(f"a picture of kind {kind!r} needs the data that were fitted: give X, and Xerr")
-    if kind in OF_DATA:
-        data = {"Xerr": Xerr} if sample_weight is None else {"Xerr": Xerr, "sample_weight": sample_weight}
-        return OF_DATA[kind](model, X, columns=columns, **data, **where, **options)
     if kind == "trace":
         return plot_trace(model, **where)
     if kind == "candidates":
         return plot_candidates(_candidates(model), **where, **options)
     observations = drawn_observations(mixture_of(model), X, Xerr, sample_weight)
+    if kind in OF_DATA:
+        return OF_DATA[kind](model, observations, columns=columns, **where, **options)
     fitted = getattr(model, "result_", model)
     if kind == "widths":
         from xdgmm.widths import widths
