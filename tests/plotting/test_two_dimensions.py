@@ -39,6 +39,7 @@ def test_axes_of_ellipses_are_the_eigenvalues(truth, stars, drawn):
 def test_every_object_is_drawn_as_a_point_or_counted(truth, catalogue):
     for n in (100, 3000, 3001, 20_000):
         ax = plot_ellipses(truth, catalogue(n), columns=["pm", "v"])
+        assert ("errors" in ax.get_legend_handles_labels()[1]) == (n <= 150)
         if n <= 3000:
             assert len(ax.collections[-1].get_offsets()) == n
         else:

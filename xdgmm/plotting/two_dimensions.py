@@ -67,9 +67,9 @@ def plot_ellipses(
     -------
     matplotlib.axes.Axes
         Ellipses of 1 and 2 sigma, their means as crosses; more than seven components have numbers above their ellipses.
-        Up to 3000 objects are points, coloured by their memberships; more are shown as numbers of objects in hexagons.
-        In the lower left corner the 1-sigma ellipse of the noise of a typical object (median errors); up to 150 objects
-        have their error bars too.
+        Up to 3000 objects are points, coloured by their memberships; more are shown as numbers of objects in hexagons,
+        with their scale beside the panel.  In the lower left corner the 1-sigma ellipse of the noise of a typical
+        object (median errors); up to 150 objects have their error bars too.
 
     Raises
     ------
@@ -135,6 +135,7 @@ def draw_objects(ax: Axes, mixture: GaussianMixture, observations: Observations,
             ecolor=BARS,
             elinewidth=0.6,
             zorder=1,
+            label="errors",
         )
     colours: Any = DATA if mixture.all_weights.size == 1 else object_colours(mixture, some)
     size = max(2.0, min(12.0, 3000.0 / max(rows.size, 1)))
