@@ -47,10 +47,69 @@ LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
 }
+# In the order of Unicode, from alpha; letters without a command of their own look like Latin ones.
+SMALL_GREEK = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "o",
+    "pi",
+    "rho",
+    "varsigma",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
+)
+CAPITAL_GREEK = (
+    "A",
+    "B",
+    "Gamma",
+    "Delta",
+    "E",
+    "Z",
+    "H",
+    "Theta",
+    "I",
+    "K",
+    "Lambda",
+    "M",
+    "N",
+    "Xi",
+    "O",
+    "Pi",
+    "P",
+    "-",
+    "Sigma",
+    "T",
+    "Upsilon",
+    "Phi",
+    "X",
+    "Psi",
+    "Omega",
+)
+for first, letters in ((0x3B1, SMALL_GREEK), (0x391, CAPITAL_GREEK)):
+    LATEX |= {chr(first + i): f"${name if len(name) == 1 else chr(92) + name}$" for i, name in enumerate(letters)}
 
 
 def latex(text: object) -> str:
     r"""The text in LaTeX, where it is shown as it is: characters that mean something there are escaped.
+
+    Greek letters, which pdfLaTeX does not know, are those of mathematics.
 
     Examples
     --------

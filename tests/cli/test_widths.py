@@ -19,6 +19,9 @@ def test_widths_are_found_in_another_way_for_a_model_that_was_written(xdgmm, pro
     refused(
         xdgmm("widths", "model.fits", "stars.fits", "--distance", "far", cwd=stars), "--distance is 'far'", "30 kpc"
     )
+    rest = ("widths", "model.fits", "stars.fits", "--rest")
+    refused(xdgmm(*rest, "6562.8 Angstrum", cwd=stars), "no unit 'Angstrum' (did you mean Angstrom", "as '6562.8 AA'")
+    refused(xdgmm(*rest, "Halpha", cwd=stars), "--rest is 'Halpha'", "a number with a unit, as '6562.8 AA'")
     refused(xdgmm("widths", "nothing.fits", "stars.fits", cwd=stars), "there is no file 'nothing.fits'")
     refused(xdgmm("widths", "model.fits", "stars.fits", "--method", "magic", cwd=stars), "magic", "profile")
 

@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 
 from xdgmm import XDGMM, Background, GaussianMixture, Observations
 from xdgmm.diagnostics import residuals, unusual_objects
+from xdgmm.diagnostics.printing import unusual_table
 from xdgmm.errors import InputError
 from xdgmm.prediction import draw_observations
 
@@ -74,6 +75,35 @@ def test_objects_of_a_background_are_not_unusual():
     found = unusual_objects(mixture, Observations.with_standard_errors(values, 0.5))
     assert found["p_value"][0] > 0.005
     assert found["component"][0] == 1
+    table = unusual_table(found)
+    shown = {str(column.header): list(column.cells) for column in table.columns}
+    assert shown["component"] == ["background" if k == 1 else "0" for k in found["component"]]
+    without = unusual_objects(
+        GaussianMixture([0.5, 0.5], [[0.0], [0.0]], [[[1.0]], [[99.0]]]), Observations.exact(values)
+    )
+    assert "background" not in list(unusual_table(without).columns[5].cells)
+
+
+def test_a_star_alone_in_its_component_is_marked_as_compared_with_the_model_without_it():
+    """Its numbers are those of the model that was fitted without it, as the table and the line above it say."""
+    values = np.r_[np.random.default_rng(3).normal(0.0, 3.0, 60), 25.0]
+    observations = Observations.with_standard_errors(values, 1.0)
+    model = XDGMM(2, random_state=0).fit(observations)
+    found = model.check(observations, n_simulations=19, progress="never")
+    first = found.unusual[0]
+    assert first["row"] == 60
+    assert first["left_out"]
+    without = XDGMM(1).fit(observations.select(np.arange(60)))  # the other component has no object then
+    scale = np.sqrt(without.covariances_[0, 0, 0] + 1.0)
+    assert first["residual_x1"] > 5.0
+    assert first["residual_x1"] == pytest.approx((25.0 - without.means_[0, 0]) / scale, rel=0.05)
+    text = str(found)
+    assert "(!: far below; refitted: without the object):" in " ".join(text.split())
+    line = next(line for line in text.splitlines() if line.strip().startswith("60 "))
+    assert line.split()[-2:] == ["!", "refitted"]
+    plain = unusual_objects(model, observations)
+    assert plain["residual_x1"][plain["row"] == 60] < 4.0  # under the model with it
+    assert "refitted" not in list(unusual_table(plain).columns[-1].cells)
 
 
 def test_weights_that_differ_stand_beside_the_objects():

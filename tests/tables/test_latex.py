@@ -1,4 +1,4 @@
-"""Numbers in LaTeX: the error decides the digits, limits are rounded up."""
+"""Numbers in LaTeX: the error decides the digits, limits have those of the screen."""
 
 import re
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from xdgmm import InputError
 from xdgmm.tables.latex import latex_interval, latex_limit, latex_table
+from xdgmm.tables.printing import upper_limit
 from xdgmm.text import latex
 
 NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -67,20 +68,24 @@ def test_two_digits_of_the_smaller_error_are_printed_and_nothing_is_off_by_more_
 
 
 @given(errors)
-def test_a_printed_limit_holds_wherever_the_limit_does(limit):
+def test_a_limit_is_the_same_number_in_a_paper_and_on_the_screen(limit):
     text = latex_limit(limit)
     found = re.match(rf"^\$<{NUMBER}(?: \\times 10\^\{{(-?\d+)\}})?\$$", text)
     assert found is not None, text
     shown = float(found[1]) * 10.0 ** int(found[2] or 0)
-    assert limit * (1 - 1e-8) <= shown <= 1.1 * limit * (1 + 1e-8)
+    on_screen = float(upper_limit(limit, 0.95).removeprefix("<").removesuffix(" (95%)"))
+    assert shown == pytest.approx(on_screen, rel=1e-12)
+    assert shown == pytest.approx(limit, rel=0.0051)
 
 
 def test_limits_in_print():
-    assert [latex_limit(limit) for limit in (0.4812, 0.49, 12.1, 0.0996, np.nan)] == [
-        "$<0.49$",
-        "$<0.49$",
-        "$<13$",
-        "$<0.10$",
+    assert [latex_limit(limit) for limit in (0.4812, 13.05, 0.0996, 1.234e7, 2e-9, 0.0, np.nan)] == [
+        "$<0.481$",
+        "$<13.1$",
+        "$<0.0996$",
+        r"$<1.23 \times 10^{7}$",
+        r"$<2 \times 10^{-9}$",
+        "$<0$",
         "",
     ]
 
@@ -89,6 +94,12 @@ def test_characters_with_a_meaning_are_escaped():
     assert latex(r"a_b & 50% {x} $y$ #1 ~^\ ") == (
         r"a\_b \& 50\% \{x\} \$y\$ \#1 \textasciitilde{}\textasciicircum{}\textbackslash{} "
     )
+
+
+def test_greek_letters_are_those_of_mathematics():
+    assert latex("Δλ_0 σ\u0391ς") == r"$\Delta$$\lambda$\_0 $\sigma$$A$$\varsigma$"
+    letters = [chr(code) for code in (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA)) if code != 0x3A2]
+    assert all(latex(letter).isascii() for letter in letters)
 
 
 def test_other_styles_are_refused():

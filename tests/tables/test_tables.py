@@ -102,6 +102,16 @@ def test_masked_and_nan_values_are_missing(column, kind):
     assert "1 row without any value left out" in observations.remarks
 
 
+def test_rows_left_out_count_missing_and_dropped_ones():
+    table = Table({"v": [np.nan, 1.0, 2.0, 3.0], "e_v": [0.1, np.nan, 0.1, 0.1]})
+    dropped = observations_from_table(table, "v", on_bad="drop").remarks
+    assert dropped[-1] == "in all, 2 rows without any value left out"
+    table["e_v"][1] = np.inf
+    assert observations_from_table(table, "v").remarks[-1] == "in all, 2 rows without any value left out"
+    table["e_v"][1] = 0.1
+    assert observations_from_table(table, "v").remarks[-1] == "1 row without any value left out"
+
+
 def test_an_infinite_error_is_a_missing_value(stars):
     stars["e_v"][1] = np.inf * u.km / u.s
     observations = observations_from_table(stars, "v")

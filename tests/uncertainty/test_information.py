@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from xdgmm import InputError, Observations, datasets
+from xdgmm import DegenerateError, GaussianMixture, InputError, Observations, datasets
 from xdgmm.fitting import fit
-from xdgmm.uncertainty import parameter_errors
+from xdgmm.uncertainty import laplace, parameter_errors
 
 
 def column(table, name):
@@ -190,3 +190,11 @@ def test_values_closer_together_than_any_error_leave_the_error_of_their_mean(spr
     observations = Observations.with_standard_errors(values, 0.1)
     errors = parameter_errors(fit(observations).mixture, observations)
     assert errors.means[0, 0] == pytest.approx(0.1 / np.sqrt(19), rel=1e-6)
+
+
+def test_a_component_without_width_beside_exact_values_is_refused():
+    mixture = GaussianMixture([0.5, 0.5], [[0.0], [3.0]], [[[0.0]], [[1.0]]])
+    values = np.random.default_rng(0).normal(size=60)
+    with pytest.raises(DegenerateError, match="no width in a direction in which values have no noise"):
+        laplace(mixture, Observations.exact(values))
+    laplace(mixture, Observations.with_standard_errors(values, 0.5))  # with noise there is a likelihood

@@ -190,11 +190,9 @@ def _value(table: QTable, text: str | None, option: str) -> Any:
     except ValueError:
         pass
     try:
-        return parse_quantity(text, option)
-    except InputError:
-        raise InputError(
-            f"{option} is '{text}', which is neither a column of the table nor a number with a unit, as '60 km/s'"
-        ) from None
+        return parse_quantity(text, option, "60 km/s")
+    except InputError as error:
+        raise InputError(f"{error}, or a column of the table") from None
 
 
 def _new_columns(report: QTable, prefix: str) -> list[Column]:

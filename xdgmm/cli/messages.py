@@ -35,6 +35,7 @@ OTHER_NAMES = {
         "n_init": "starts",
         "n_jobs": "jobs",
         "covariance_types": "covariance_type",
+        "backend": "chain",
     },
     "apply": {"replace": "overwrite_columns"},
     "deconvolve": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from astropy.units import Quantity
 
 MOST_CANDIDATES = 100
+NUMBER_AND_UNIT = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*([^\W\d].*)")
+SIMILAR = re.compile(r"Did you mean ([^?]+)\?")  # in the messages of astropy
 
 
 class CovarianceType(StrEnum):
@@ -180,8 +183,8 @@ def parse_errors(text: str) -> str | list[str] | None:
     return None if text == "none" else parse_names(text)
 
 
-def parse_quantity(text: str | None, option: str) -> Quantity | None:
-    """A number with a unit, as '30 kpc'; `option` is for the message if it is not one."""
+def parse_quantity(text: str | None, option: str, example: str) -> Quantity | None:
+    """A number with a unit; `option` and an example of its value are for the message if it is not one."""
     if text is None:
         return None
     from astropy.units import Quantity
@@ -189,4 +192,11 @@ def parse_quantity(text: str | None, option: str) -> Quantity | None:
     try:
         return Quantity(text)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{option} is '{text}', but it must be a number with a unit, as '30 kpc'") from error
+        if found := NUMBER_AND_UNIT.fullmatch(text):
+            similar = SIMILAR.search(str(error))
+            meant = f" (did you mean {similar[1]}?)" if similar else ""
+            raise InputError(
+                f"{option} is '{text}', but astropy knows no unit '{found[1].rstrip()}'{meant}; give a number with a "
+                f"unit, as '{example}'"
+            ) from error
+        raise InputError(f"{option} is '{text}', but it must be a number with a unit, as '{example}'") from error

@@ -100,9 +100,9 @@ def widths(
         "limit_level": limit_level,
         "limit": limit.value,
         "rng": seed,
-        "distance": parse_quantity(distance, "--distance"),
-        "distance_error": parse_quantity(distance_error, "--distance-error"),
-        "rest": parse_quantity(rest, "--rest"),
+        "distance": parse_quantity(distance, "--distance", "30 kpc"),
+        "distance_error": parse_quantity(distance_error, "--distance-error", "1 kpc"),
+        "rest": parse_quantity(rest, "--rest", "6562.8 AA"),
         "convention": convention.value,
     }
     widths_report = FitReport(f"{model.name}, {table.name}", observations, files, printer, options, full=full)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LARGE, FEWEST = 0.2, 3  # changes in errors of the influence that is printed, and rows at least
+REFITTED = "refitted"  # marks rows for which the mixture was fitted without the object
 FAR = 0.05  # fraction of the expected p-value below which an object is marked
 
 
@@ -26,8 +27,12 @@ def test_table(tests: QTable, as_expected: str) -> Table:
 
 
 def unusual_table(unusual: QTable) -> Table:
-    """The least probable objects; an exclamation mark where the p-value is far below what is expected of so many."""
+    """The least probable objects; an exclamation mark where the p-value is far below what is expected of so many.
+
+    Rows whose numbers are those of the mixture that was fitted without the object are marked as refitted.
+    """
     named = ["name"] if "name" in unusual.colnames else []
+    background = unusual.meta["n_components"] - 1 if unusual.meta["has_background"] else None
     weighted = ["weight"] if "weight" in unusual.colnames else []
     residuals = [name for name in unusual.colnames if name.startswith("residual_")]
     several = unusual.meta["n_components"] > 1
@@ -42,7 +47,7 @@ def unusual_table(unusual: QTable) -> Table:
         *(["component", "membership"] * several),
         "",
     ]
-    table = empty_table(headings, left=("name", ""))
+    table = empty_table([*headings, ""], left=("name", ""))
     for row in unusual:
         p, expected = float(row["p_value"]), float(row["expected"])
         scores = [plain(row[name]) for name in residuals]
@@ -54,8 +59,9 @@ def unusual_table(unusual: QTable) -> Table:
             f"{expected:.1g}",
             brief(float(row["chi_squared"])),
             " ".join("-" if np.isnan(score) else f"{score:+.1f}" for score in scores),
-            *([str(row["component"]), f"{float(row['membership']):.2f}"] * several),
+            *([_component(row, background), f"{float(row['membership']):.2f}"] * several),
             "!" if p < FAR * expected else "",
+            REFITTED if row["left_out"] else "",
         )
     return table
 
@@ -75,9 +81,13 @@ def influence_table(influence: QTable) -> Table:
             brief(plain(row["sigma"])),
             brief(plain(row["sigma_without"])),
             f"{plain(row['change_in_errors']):+.2f}",
-            "refitted" if row["refitted"] else "",
+            REFITTED if row["refitted"] else "",
         )
     return table
+
+
+def _component(row: Any, background: int | None) -> str:
+    return "background" if row["component"] == background else str(row["component"])
 
 
 def _text(cell: Any) -> str:

@@ -44,7 +44,7 @@ COLUMNS = (
     Column("expected", "what the smallest, second smallest, ... of so many p-values is on average", format=".3g"),
     Column("chi_squared", "sum of the squares of the residuals", format=".3g"),
     Column("n_values", "number of values it has"),
-    Column("component", "most probable component"),
+    Column("component", "most probable component; after the last one the background, where there is one"),
     Column("membership", "probability of that component", format=".3g"),
     Column("left_out", "whether the mixture was fitted without it"),
 )
@@ -136,7 +136,12 @@ def unusual_objects(
     for name, of_column in zip(names_of_columns, scores.T, strict=True):
         columns.append(Column(f"residual_{name}", f"residual of {name}, standard normal in the model", format=".3g"))
         values[f"residual_{name}"] = of_column
-    return build_table(columns, values, meta={"n_objects": int(counted.size), "n_components": mixture.all_weights.size})
+    meta = {
+        "n_objects": int(counted.size),
+        "n_components": mixture.all_weights.size,
+        "has_background": mixture.background is not None,
+    }
+    return build_table(columns, values, meta=meta)
 
 
 class _Described(NamedTuple):

@@ -117,8 +117,9 @@ class Check:
         """Tables and sentences in their order, as they are printed."""
         parts: list[Table | str] = [self.rich_table(), self.verdict]
         if self.unusual is not None and len(self.unusual):
-            n = self.unusual.meta["n_objects"]
-            unusual = f"The least probable of {n} objects, beside the p-values expected of these (!: far below):"
+            n, refitted = self.unusual.meta["n_objects"], any(self.unusual["left_out"])
+            marks = "!: far below" + "; refitted: without the object" * refitted
+            unusual = f"The least probable of {n} objects, beside the p-values expected of these ({marks}):"
             parts = [self.rich_table(), f"{self.verdict}\n\n{unusual}", unusual_table(self.unusual)]
         if self.influence is not None and len(self.influence):
             parts += ["Widths without one object:", influence_table(self.influence)]

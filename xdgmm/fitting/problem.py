@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.blas import one_blas_thread
-from xdgmm.errors import InputError
+from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import unmeasured_coordinates
 from xdgmm.observations.checks import check_columns_present
@@ -215,10 +215,21 @@ class Problem:
         return solvers.run("auto", start, objective, tolerance, near=near)
 
     def at(self, mixture: GaussianMixture) -> Evaluation:
-        """The problem at a mixture of the user's coordinates; the last one is kept."""
+        """The problem at a mixture of the user's coordinates; the last one is kept.
+
+        Raises
+        ------
+        DegenerateError
+            If a component of the mixture has no width in a direction in which values have no noise.
+        """
         if self._evaluated is None or self._evaluated.mixture is not mixture:
             standard = self.standardised(mixture)
             statistics = self.objective().expect(standard)
+            if not np.isfinite(statistics.log_likelihood):
+                raise DegenerateError(
+                    "a component of the mixture has no width in a direction in which values have no noise, so its "
+                    "likelihood has no maximum; give the errors with which the mixture was fitted, or fit these values"
+                )
             iterate = Iterate.at(standard, statistics, self.constraints)
             self._evaluated = Evaluation(self, mixture, iterate)
         return self._evaluated

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
     Units = tuple[UnitBase | None, ...]
 
+IN_ALL, LEFT_OUT = "in all, ", "without any value left out"  # beginning and end of the remark on empty rows
 CLEARLY_POSITIVE = 1e-12  # pivot of a correlation matrix; rounding of ten columns is smaller
 
 
@@ -404,6 +405,6 @@ def _remarks(n_infinite: int, n_empty: int) -> tuple[str, ...]:
         values, count = ("value", "counts") if n_infinite == 1 else ("values", "count")
         sentences.append(f"{n_infinite} {values} with an infinite error {count} as missing")
     if n_empty:
-        in_all = " in all" if n_infinite else ""
-        sentences.append(f"{n_empty} row{'s' if n_empty > 1 else ''}{in_all} without any value left out")
+        in_all = IN_ALL if n_infinite else ""
+        sentences.append(f"{in_all}{n_empty} row{'s' if n_empty > 1 else ''} {LEFT_OUT}")
     return tuple(sentences)

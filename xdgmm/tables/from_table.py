@@ -29,7 +29,7 @@ from .correlations import (
 )
 from .error_columns import columns_with_errors, match_errors, read_errors
 from .limits import check_on_limit, handle_limits, limits_of_errors
-from .remarks import correlation_remarks, error_remarks, missing_remarks
+from .remarks import correlation_remarks, error_remarks, missing_remarks, remarks_after_reading
 from .table_types import NamedColumns, named_columns, text_name
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def observations_from_table(
         *missing_remarks(values, names),
         *limits_of_errors(table, error_matches),
     ]
+    n_empty = int(np.isnan(values).all(axis=1).sum())
     values = handle_limits(table, names, values, on_limit, remarks)
     options = {"weights": _weights(table, weights, remarks), "names": names, "units": known_units}
     if n_inexact == 0:
@@ -146,7 +147,7 @@ def observations_from_table(
     else:
         matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
         observations = _with_errors(matched, values, remarks, options)
-    return replace(observations, remarks=(*remarks, *observations.remarks))
+    return replace(observations, remarks=(*remarks, *remarks_after_reading(observations, n_empty)))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 r"""Numbers and tables in LaTeX, as papers print them.
 
 The error decides how many digits are shown: two significant digits of it (of the smaller one of two, unless it is ten
-times smaller), and as many decimals of the value.  Upper limits have two significant digits and are rounded up, so that
-what is printed holds at least as often as the limit itself.
+times smaller), and as many decimals of the value.  Upper limits have three significant digits, those that they have on
+the screen, so that a paper and a report show the same number.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.text import latex, printable
 
-from .printing import LARGEST_IN_FULL, LEAST_DECIMALS, MOST_DECIMALS, rounded
+from .printing import LARGEST_IN_FULL, LEAST_DECIMALS, MOST_DECIMALS, brief, rounded
 
 STYLES = ("tabular", "aastex")
 NO_VALUE = {"tabular": r"\ldots", "aastex": r"\nodata"}
 SMALLEST_OF_TWO = 0.1  # of the larger error: a smaller one does not decide the digits
 FIXED_DIGITS = 6  # of a value without an error
-ROUNDING = 1e-9
 
 
 def latex_interval(value: float, low: float, high: float) -> str:
@@ -51,18 +50,8 @@ def latex_interval(value: float, low: float, high: float) -> str:
 
 
 def latex_limit(limit: float) -> str:
-    """``$<0.49$``; an empty text where there is none."""
-    if not np.isfinite(limit):
-        return ""
-    if limit <= 0:
-        return "$<0$"
-    decimals = _decimals(limit)
-    above = np.ceil(limit * 10.0**decimals - ROUNDING) / 10.0**decimals
-    decimals = _decimals(above * (1.0 + ROUNDING))
-    if LEAST_DECIMALS <= decimals <= MOST_DECIMALS:
-        return f"$<{rounded(above, decimals)}$"
-    power = int(np.floor(np.log10(above * (1.0 + ROUNDING))))
-    return rf"$<{rounded(above / 10.0**power, 1)} \times 10^{{{power}}}$"
+    """``$<13.1$``, the number that `printing.upper_limit` shows; an empty text where there is none."""
+    return f"$<{_with_power(brief(limit))}$" if np.isfinite(limit) else ""
 
 
 def _decimals(error: float) -> int:
@@ -77,7 +66,12 @@ def _with_errors(value: float, up: float, down: float, decimals: int) -> str:
 
 
 def _alone(value: float) -> str:
-    mantissa, _, power = f"{value:.{FIXED_DIGITS}g}".partition("e")
+    return _with_power(f"{value:.{FIXED_DIGITS}g}")
+
+
+def _with_power(number: str) -> str:
+    """A printed number with its power of ten, where it has one, in LaTeX."""
+    mantissa, _, power = number.partition("e")
     return rf"{mantissa} \times 10^{{{int(power)}}}" if power else mantissa
 
 

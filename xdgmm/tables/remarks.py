@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.observations.checks import IN_ALL, LEFT_OUT
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from xdgmm.observations import Observations
 
     from .conventions import Match
 
@@ -72,3 +76,13 @@ def missing_remarks(values: NDArray[np.float64], names: Sequence[str]) -> list[s
     return [
         f"{count} of {len(values)} values of {name} missing" for name, count in zip(names, counts, strict=True) if count
     ]
+
+
+def remarks_after_reading(observations: Observations, n_empty: int) -> Iterator[str]:
+    """The observations' own remarks; that on rows without any value says where it counts more than the empty ones.
+
+    Rows whose values were dropped, or taken as missing, are counted in a sentence of their own before.
+    """
+    more = bool((~observations.present.any(axis=1)).sum() > n_empty)
+    for remark in observations.remarks:
+        yield IN_ALL + remark if more and remark.endswith(LEFT_OUT) and not remark.startswith(IN_ALL) else remark

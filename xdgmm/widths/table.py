@@ -57,8 +57,8 @@ class WidthReport(QTable):  # type: ignore[misc]
         str
             ``$2.73^{+0.48}_{-0.39}$``: two significant digits of the error (of the smaller one, unless it is ten times
             smaller) decide how many of the value are shown; ``$80.50 \pm 0.57$`` where both errors are printed alike.
-            Limits are ``$<0.49$``, with two digits, rounded up.  Units stand in the head, or in a column where rows
-            have different ones.  ``report[:2].to_latex()`` has the first two rows.
+            Limits are ``$<13.1$``, with three digits, as they are in ``print(report)``.  Units stand in the head, or in
+            a column where rows have different ones.  ``report[:2].to_latex()`` has the first two rows.
 
         Raises
         ------
