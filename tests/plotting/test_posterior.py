@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from xdgmm import XDGMM, InputError, Observations, datasets
+from xdgmm.errors import KindError
 from xdgmm.plotting import new_figure, plot_posterior
 from xdgmm.plotting.posterior import LEVELS, density_level
 from xdgmm.uncertainty.mcmc import sample_posterior
@@ -52,3 +53,8 @@ def test_contours_hold_their_probability():
 def test_a_parameter_that_does_not_exist_is_named(masses):
     with pytest.raises(InputError, match=r"'mean\[2, m\]', but the parameters are weight\[0\]"):
         plot_posterior(masses, ["mean[2, m]"], figure=new_figure())
+
+
+def test_a_model_in_place_of_samples_is_refused():
+    with pytest.raises(KindError, match="`samples` is of type XDGMM, but samples of a posterior are needed"):
+        plot_posterior(XDGMM())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError
 
 from .colours import INTRINSIC, component_colour
 from .figures import prepared_figure
@@ -60,6 +60,8 @@ def plot_posterior(
     ------
     InputError
         If there is no parameter of that name.
+    KindError
+        If `samples` is something else, such as the model.
 
     Examples
     --------
@@ -69,6 +71,11 @@ def plot_posterior(
     >>> samples = XDGMM().fit(stars["v"], Xerr=stars["e_v"]).sample_posterior(stars["v"], Xerr=stars["e_v"], rng=1)
     >>> figure = plot_posterior(samples, figure=new_figure())
     """
+    if not hasattr(samples, "parameters"):
+        raise KindError(
+            f"`samples` is of type {type(samples).__name__}, but samples of a posterior are needed: what "
+            "`sample_posterior` of a fitted model returns"
+        )
     found = samples.parameters
     names = _chosen(found, parameters)
     columns = [np.asarray(getattr(found[name], "value", found[name])) for name in names]
