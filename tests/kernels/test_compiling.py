@@ -14,6 +14,7 @@ import pytest
 
 import xdgmm
 from xdgmm import kernels
+from xdgmm.kernels.compiling import _CheckedFiles
 
 CODE = """
 import numpy as np
@@ -193,3 +194,23 @@ def test_functions_of_others_are_compiled_as_before_and_are_not_announced(caplog
     with caplog.at_level("WARNING", logger="xdgmm"):
         assert numba.njit(namespace["double"])(4.0) == 8.0
     assert not caplog.records
+
+
+def test_processes_that_compile_at_the_same_time_do_not_exchange_their_code(tmp_path):
+    """The second saves while the first does, and has read the index before: each finds its own code, or none."""
+    keys = [((name,), ("processor",), "code") for name in ("float32", "float64")]
+
+    class Second(_CheckedFiles):
+        def _load_index(self):  # before the first wrote anything
+            return {}
+
+    class First(_CheckedFiles):
+        def _save_data(self, name, data):
+            Second(str(tmp_path), "kernel", "stamp").save(keys[1], "code for float64")
+            super()._save_data(name, data)
+
+    First(str(tmp_path), "kernel", "stamp").save(keys[0], "code for float32")
+    found = [_CheckedFiles(str(tmp_path), "kernel", "stamp").load(key) for key in keys]
+    assert found[0] in ("code for float32", None)
+    assert found[1] in ("code for float64", None)
+    assert any(found)

@@ -93,7 +93,17 @@ class _SafeCache:
 
 
 class _CheckedFiles(IndexDataCacheFile):
-    """Files of compiled code with a digest: machine code with one wrong bit can end the process."""
+    """Files of compiled code with a digest: machine code with one wrong bit can end the process.
+
+    Numba numbers the files.  Two processes that compile at the same time then take the same number for different
+    types, and the code for the one is run with the other.  Here the name of a file is made from the types.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Write the code for a signature and a processor, and then its name to the index."""
+        name = f"{self._index_name.removesuffix('.nbi')}.{_digest(repr(key[:2]).encode()).hex()}.nbc"
+        self._save_data(name, data)
+        self._save_index({**self._load_index(), key: name})
 
     def _dump(self, obj: Any) -> bytes:
         content: bytes = super()._dump(obj)
