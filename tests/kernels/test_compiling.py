@@ -14,7 +14,7 @@ import pytest
 
 import xdgmm
 from xdgmm import kernels
-from xdgmm.kernels.compiling import _CheckedFiles
+from xdgmm.kernels.compiling import CheckedFiles
 
 CODE = """
 import numpy as np
@@ -200,17 +200,17 @@ def test_processes_that_compile_at_the_same_time_do_not_exchange_their_code(tmp_
     """The second saves while the first does, and has read the index before: each finds its own code, or none."""
     keys = [((name,), ("processor",), "code") for name in ("float32", "float64")]
 
-    class Second(_CheckedFiles):
+    class Second(CheckedFiles):
         def _load_index(self):  # before the first wrote anything
             return {}
 
-    class First(_CheckedFiles):
+    class First(CheckedFiles):
         def _save_data(self, name, data):
             Second(str(tmp_path), "kernel", "stamp").save(keys[1], "code for float64")
             super()._save_data(name, data)
 
     First(str(tmp_path), "kernel", "stamp").save(keys[0], "code for float32")
-    found = [_CheckedFiles(str(tmp_path), "kernel", "stamp").load(key) for key in keys]
+    found = [CheckedFiles(str(tmp_path), "kernel", "stamp").load(key) for key in keys]
     assert found[0] in ("code for float32", None)
     assert found[1] in ("code for float64", None)
     assert any(found)

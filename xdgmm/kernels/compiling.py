@@ -71,7 +71,7 @@ class _SafeCache:
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
-        cache._cache_file = _CheckedFiles(  # noqa: SLF001
+        cache._cache_file = CheckedFiles(  # noqa: SLF001
             cache.cache_path,
             cache._impl.filename_base,  # noqa: SLF001
             cache._impl.locator.get_source_stamp(),  # noqa: SLF001
@@ -92,7 +92,7 @@ class _SafeCache:
             self._cache.save_overload(*arguments)
 
 
-class _CheckedFiles(IndexDataCacheFile):
+class CheckedFiles(IndexDataCacheFile):
     """Files of compiled code with a digest: machine code with one wrong bit can end the process.
 
     Numba numbers the files.  Two processes that compile at the same time then take the same number for different
