@@ -30,7 +30,7 @@ ORDER = [
     {"prediction"},
     {"fitting"},
     {"mixture"},
-    {"observations"},
+    {"observations", "spectra"},
     {"kernels"},
     {"basics"},
     {"files"},

@@ -20,6 +20,7 @@ ROOMS = {
     "xdgmm.diagnostics": "Checks of a fit",
     "xdgmm.objects": "Answers for each object",
     "xdgmm.lines": "Spectral lines",
+    "xdgmm.spectra": "Spectra and their instruments",
     "xdgmm.plotting": "Pictures",
     "xdgmm.tables": "Tables",
     "xdgmm.datasets": "Bundled tables",

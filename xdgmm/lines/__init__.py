@@ -4,9 +4,21 @@
 intrinsic scatter of many of them; `measure_lsf` measures the instrument on lines that have no width of their own.
 """
 
+from xdgmm.spectra import LSF, Spectrum
+
 from .deconvolution import IntrinsicWidths, deconvolve
 from .instrument import InstrumentWidth, measure_lsf
 from .populations import Population, population
 from .report import rich_table
 
-__all__ = ["InstrumentWidth", "IntrinsicWidths", "Population", "deconvolve", "measure_lsf", "population", "rich_table"]
+__all__ = [
+    "LSF",
+    "InstrumentWidth",
+    "IntrinsicWidths",
+    "Population",
+    "Spectrum",
+    "deconvolve",
+    "measure_lsf",
+    "population",
+    "rich_table",
+]
