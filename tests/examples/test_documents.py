@@ -65,7 +65,7 @@ PAGES = [
     ("quickstart.md", 4),
     ("scikit_learn.md", 3),
     ("selection.md", 2),
-    ("tables.md", 7),
+    ("tables.md", 9),
     ("theory.md", 5),
     ("trust.md", 2),
 ]

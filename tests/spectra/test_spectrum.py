@@ -61,13 +61,22 @@ def test_the_kind_of_axis_follows_from_the_unit(unit, axis):
 
 
 def test_edges_are_in_the_middle_between_pixels():
-    spectrum = Spectrum([1.0, 2.0, 4.0, 8.0], np.ones(4))
-    assert_array_equal(spectrum.low, [0.5, 1.5, 3.0, 6.0])
-    assert_array_equal(spectrum.high, [1.5, 3.0, 6.0, 10.0])
+    spectrum = Spectrum([1.0, 2.0, 3.2, 4.6], np.ones(4))
+    assert_allclose(spectrum.low, [0.5, 1.5, 2.6, 3.9])
+    assert_allclose(spectrum.high, [1.5, 2.6, 3.9, 5.3])
     given_edges = Spectrum([1.0, 2.0] * u.AA, np.ones(2), edges=[0.05, 0.18, 0.21] * u.nm)
     assert_allclose(given_edges.low, [0.5, 1.8])
     assert_allclose(given_edges.high, [1.8, 2.1])
     assert Spectrum([1.0], [3.0], edges=[0.0, 2.0]).high == 2.0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("missing", [[4], [4, 5, 6], [3, 5], [1], [10]])
+def test_pixels_beside_missing_ones_do_not_become_wider(missing, order):
+    kept = ~np.isin(np.arange(N), missing)
+    whole, part = (Spectrum(WAVE[which][::order], np.ones(which.sum())) for which in (kept | True, kept))
+    assert_allclose(part.low, whole.low[kept], atol=0.01)  # of 5: the step before differs by 0.1%
+    assert_allclose(part.high, whole.high[kept], atol=0.01)
 
 
 def test_decreasing_pixels_are_put_in_order_together_with_everything_else():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+GAP = 1.5  # how many times as long as the next one a step between pixels is, where pixels are missing
 NO_ERRORS = 'give 1-sigma errors, mask such pixels, or fit with `noise="estimate"`, which estimates the noise'
 
 
@@ -54,7 +55,7 @@ def _listed(flags: Any) -> str:
 
 
 def as_edges(edges: Any, centres: Floats, unit: UnitBase | None) -> tuple[Floats, Floats]:
-    """Lower and upper edges of the pixels (n,), by default in the middle between centres.
+    """Lower and upper edges of the pixels (n,), by default in the middle between centres, but for gaps.
 
     Raises
     ------
@@ -62,21 +63,28 @@ def as_edges(edges: Any, centres: Floats, unit: UnitBase | None) -> tuple[Floats
         If there is only one pixel and no edges, or a centre is not between its edges.
     """
     if edges is None:
-        if centres.size == 1:
-            raise InputError("`wave` is one pixel, whose width is not known; give its `edges`")
-        inner = 0.5 * (centres[1:] + centres[:-1])
-        between = np.concatenate([[2 * centres[0] - inner[0]], inner, [2 * centres[-1] - inner[-1]]])
-    else:
-        between = _in_unit(edges, "edges", "wave", unit)
-        if between.shape != (centres.size + 1,):
-            raise InputError(
-                f"`edges` has shape {between.shape}, but {centres.size} pixels have {centres.size + 1} edges"
-            )
-    ends = np.sort(np.stack([between[:-1], between[1:]]), axis=0)
-    inside = (ends[0] < centres) & (centres < ends[1])
+        return _edges_between(centres)
+    given = _in_unit(edges, "edges", "wave", unit)
+    if given.shape != (centres.size + 1,):
+        raise InputError(f"`edges` has shape {given.shape}, but {centres.size} pixels have {centres.size + 1} edges")
+    low, high = np.sort(np.stack([given[:-1], given[1:]]), axis=0)
+    inside = (low < centres) & (centres < high)
     if not inside.all():
         raise InputError(f"`edges` do not enclose `wave` in {_listed(~inside)}; give them in the order of the pixels")
-    return ends[0], ends[1]
+    return low, high
+
+
+def _edges_between(centres: Floats) -> tuple[Floats, Floats]:
+    """Edges in the middle between centres; pixels beside a gap, where some are missing, do not reach into it."""
+    if centres.size == 1:
+        raise InputError("`wave` is one pixel, whose width is not known; give its `edges`")
+    steps = np.abs(np.diff(centres))
+    around = np.concatenate([[np.inf], steps, [np.inf]])
+    nearest = np.minimum(around[:-2], around[2:])
+    steps = np.where(steps > GAP * nearest, nearest, steps)
+    halves = 0.5 * np.stack([np.concatenate([steps[:1], steps]), np.concatenate([steps, steps[-1:]])])
+    before, after = halves if centres[0] < centres[-1] else halves[::-1]
+    return centres - before, centres + after
 
 
 def _in_unit(value: Any, name: str, beside: str, unit: UnitBase | None, power: int = 1) -> Floats:

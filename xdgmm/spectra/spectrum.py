@@ -47,7 +47,8 @@ class Spectrum:
         Instead of `err`: the diagonals of the covariance matrix of neighbouring pixels in the lower form of
         `scipy.linalg.cholesky_banded`, ``covariance[k, j]`` that of pixels j + k and j.
     edges : array or Quantity (n + 1,), optional
-        Edges of the pixels; by default in the middle between their centres.
+        Edges of the pixels; by default in the middle between their centres.  Beside a gap, which is a step more than
+        1.5 times as long as the next one, a pixel is as wide on this side as its neighbour.
     name : str, optional
         Name, for reports.
 

@@ -1,10 +1,11 @@
 """Where from, where to?
 
-`read_table` reads the file formats that astropy reads; `observations_from_table` finds the columns, their errors,
-correlations and units, and makes `Observations`; `report.build_table` builds the tables of results, from columns that
-are declared once, `write_table` writes them, and `append_columns` a user's table with more columns.  A new convention
-for the names of columns is one line in `conventions`; a new kind of table is one function in `table_types`; a new
-format for reports is one suffix in `writing.REPORT_SUFFIXES`.
+`read_table` reads the file formats that astropy reads, and `read_spectrum` spectra of surveys and tables of pixels;
+`observations_from_table` finds the columns, their errors, correlations and units, and makes `Observations`;
+`report.build_table` builds the tables of results, from columns that are declared once, `write_table` writes them, and
+`append_columns` a user's table with more columns.  A new convention for the names of columns is one line in
+`conventions`, or for spectra one name in `spectrum_columns`; a new kind of table is one function in `table_types`; a
+new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 """
 
 from xdgmm.errors import deprecated_names
@@ -13,6 +14,7 @@ from .fits_append import MISSING
 from .from_table import observations_from_table
 from .reading import read_blocks, read_table
 from .report import Column
+from .spectra import read_spectrum
 from .table_types import named_columns
 from .writing import REPORT_SUFFIXES, append_columns, check_fits_names, check_new_names, is_fits_name, write_table
 
@@ -27,6 +29,7 @@ __all__ = [
     "named_columns",
     "observations_from_table",
     "read_blocks",
+    "read_spectrum",
     "read_table",
     "write_table",
 ]

@@ -70,8 +70,8 @@ def read_table(path: str | Path, hdu: int | str | None = None, readme: str | Pat
     31
     """
     path = Path(path)
-    _check_path(path)
-    with _file(path) as file:
+    check_path(path)
+    with readable_file(path) as file:
         if file.stat().st_size == 0:
             raise InputError(f"'{path}' is empty; give the file of a table")
         table = _read(file, path, hdu, None if readme is None else Path(readme))
@@ -81,7 +81,14 @@ def read_table(path: str | Path, hdu: int | str | None = None, readme: str | Pat
     return table
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """Refuse what is no file that can be read.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is a folder, or it cannot be reached.
+    """
     try:
         path.stat()
     except FileNotFoundError:
@@ -93,7 +100,7 @@ def _check_path(path: Path) -> None:
 
 
 @contextmanager
-def _file(path: Path) -> Iterator[Path]:
+def readable_file(path: Path) -> Iterator[Path]:
     """The file itself, or a copy of what comes through a pipe, which can be read only once."""
     if path.is_file():
         yield path
@@ -111,15 +118,15 @@ def read_blocks(path: str | Path, hdu: int | str | None = None, readme: str | Pa
     Only binary tables of FITS files are divided, unless they have arrays of variable length; other tables come whole.
     """
     path = Path(path)
-    _check_path(path)
-    with _file(path) as file:
-        with _explained(file, path):
+    check_path(path)
+    with readable_file(path) as file:
+        with explained(file, path):
             blocks = fits_blocks(file, hdu)
         if blocks is None:
             yield read_table(path if path.is_file() else file, hdu, readme)
             return
         while True:
-            with _explained(file, path):
+            with explained(file, path):
                 block = next(blocks, None)
             if block is None:
                 return
@@ -127,7 +134,7 @@ def read_blocks(path: str | Path, hdu: int | str | None = None, readme: str | Pa
 
 
 def _read(file: Path, path: Path, hdu: int | str | None, readme: Path | None) -> QTable:
-    with _explained(file, path) as caught:
+    with explained(file, path) as caught:
         table = read_any(file, hdu, readme, path.name)
     for warning in caught:
         if issubclass(warning.category, XdgmmWarning):
@@ -136,7 +143,7 @@ def _read(file: Path, path: Path, hdu: int | str | None, readme: Path | None) ->
 
 
 @contextmanager
-def _explained(file: Path, path: Path) -> Iterator[list[warnings.WarningMessage]]:
+def explained(file: Path, path: Path) -> Iterator[list[warnings.WarningMessage]]:
     """One sentence for whatever goes wrong while a file is read, and the warnings; `path` is what the user calls it."""
     try:
         with warnings.catch_warnings(record=True) as caught:
