@@ -1,4 +1,5 @@
 import sys
+import warnings
 from types import SimpleNamespace
 
 import astropy.units as u
@@ -143,6 +144,7 @@ def test_arviz_1_gets_its_groups_in_one_dictionary(mixture_samples, monkeypatch)
     seen = {}
 
     def from_dict(data, *, coords=None, dims=None):
+        warnings.warn("Found chain dimension to be longer than draw dimension, check ...", stacklevel=2)
         seen.update(data=data, coords=coords, dims=dims)
         return {group: SimpleNamespace(attrs={}) for group in data}
 

@@ -266,7 +266,8 @@ class PosteriorSamples(SampledMixtures):
         labels = {"coords": coordinates, "dims": {name: list(variable.dims) for name, variable in variables.items()}}
         old = int(arviz.__version__.split(".")[0]) == 0
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "More chains")  # there are many walkers
+            for text in ("More chains", "Found chain dimension"):  # ArviZ 0.x and 1.x: there are many walkers
+                warnings.filterwarnings("ignore", text)
             data = arviz.from_dict(**groups, **labels) if old else arviz.from_dict(groups, **labels)
         target = data.posterior if old else data["posterior"]
         units = ["" if unit is None else str(unit) for unit in self.mixture.units]
