@@ -10,14 +10,20 @@ from .deconvolution import IntrinsicWidths, deconvolve
 from .instrument import InstrumentWidth, measure_lsf
 from .populations import Population, population
 from .report import rich_table
+from .spectral import Goodness, Group, LineFit, LineReport, fit_lines
 
 __all__ = [
     "LSF",
+    "Goodness",
+    "Group",
     "InstrumentWidth",
     "IntrinsicWidths",
+    "LineFit",
+    "LineReport",
     "Population",
     "Spectrum",
     "deconvolve",
+    "fit_lines",
     "measure_lsf",
     "population",
     "rich_table",

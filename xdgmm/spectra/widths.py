@@ -128,13 +128,15 @@ def _width_factor(own: Floats, unit: UnitBase | None, positions: Floats, target:
 
 
 def positive(numbers: Floats, name: str) -> Floats:
-    """The numbers, if they are widths.
+    """The numbers, if they are widths; a single 0 is an instrument without a width, for widths as observed.
 
     Raises
     ------
     InputError
         If one is not positive and finite.
     """
+    if numbers.ndim == 0 and numbers == 0 and name != "R":
+        return numbers
     bad = ~((numbers > 0) & (numbers < np.inf))
     if bad.any():
         quoted = f"`{name}`" if name.isidentifier() else name

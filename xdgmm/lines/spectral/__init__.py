@@ -1,0 +1,15 @@
+"""What lines are in a spectrum, in counts or in events, and how wide are they without the instrument?
+
+`fit_lines` fits profiles of `Group`s of lines, seen through an `LSF`, to fluxes with errors.  The pieces: `groups` and
+`axes` (which lines, and where they are seen), `continua`, `model` (what is expected), `likelihoods` and `scoring` (how
+it is fitted), `starts`, `solution` and `variance_profile` (numbers, and the profile likelihood of a variance),
+`line_fit` and `fit_report` (what users see).
+"""
+
+from .fit_report import LineReport
+from .groups import Group, Line
+from .line_fit import LineFit
+from .solution import Goodness
+from .spectra_fit import fit_lines
+
+__all__ = ["Goodness", "Group", "Line", "LineFit", "LineReport", "fit_lines"]

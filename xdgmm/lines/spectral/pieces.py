@@ -1,0 +1,163 @@
+"""From a spectrum, its instrument and windows to what is fitted: pixels, profiles' instrument, and errors taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky_banded, solve_banded
+
+from xdgmm.errors import InputError
+
+from .model import Piece, Table, Transform
+
+if TYPE_CHECKING:
+    from xdgmm.spectra import LSF, Spectrum
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Window = tuple[float, float]
+
+
+def piece_of(
+    spectrum: Spectrum, lsf: LSF, windows: Sequence[Window] | None, table: Table, error: float
+) -> tuple[Piece, Array]:
+    """The piece of a spectrum that windows leave, and its fluxes in units of their errors (of `error`, without any).
+
+    Raises
+    ------
+    InputError
+        If windows overlap or hold no pixels, or the instrument does not cover the lines.
+    """
+    chosen = chosen_pixels(spectrum.wave, spectrum.good, windows)
+    seen = np.concatenate(chosen)
+    errors = _Errors.of(spectrum, seen, error)
+    weights, sigmas = instrument_at(lsf, table, table.positions)
+    if lsf.matrix is not None:
+        return _through_matrix(spectrum, lsf, chosen, errors, weights, sigmas, windows), errors.whiten(
+            spectrum.flux[None, seen]
+        )[0]
+    low, high = (spectrum.wave, spectrum.wave) if lsf.includes_pixel else (spectrum.low, spectrum.high)
+    piece = Piece(
+        low[seen],
+        high[seen],
+        spectrum.wave[seen],
+        _slices(chosen, windows, spectrum.wave),
+        weights,
+        sigmas,
+        errors.whiten,
+        error=lsf.error,
+        scatter=lsf.scatter,
+    )
+    return piece, errors.whiten(spectrum.flux[None, seen])[0]
+
+
+def instrument_at(lsf: LSF, table: Table, positions: Array) -> tuple[Array, Array]:
+    """Weights and sigmas (L, J) of the instrument's Gaussians at lines, in the unit of the axis."""
+    if lsf.matrix is not None:
+        return np.ones((positions.size, 1)), np.zeros((positions.size, 1))
+    return lsf.at(positions, table.axis.unit)
+
+
+def chosen_pixels(wave: Array, good: NDArray[np.bool_], windows: Sequence[Window] | None) -> list[Integers]:
+    """Indices of the good pixels in each window."""
+    if windows is None:
+        return [np.flatnonzero(good)]
+    taken = np.zeros(wave.size, bool)
+    result = []
+    for low, high in windows:
+        inside = (wave >= low) & (wave <= high)
+        if not (inside & good).any():
+            reason = (
+                "all of its pixels are masked"
+                if inside.any()
+                else f"the spectrum goes from {wave[0]:.6g} to {wave[-1]:.6g}"
+            )
+            raise InputError(f"the window from {low:g} to {high:g} has no pixels: {reason}")
+        if (inside & taken).any():
+            raise InputError(f"the window from {low:g} to {high:g} overlaps another one; give each pixel once")
+        taken |= inside
+        result.append(np.flatnonzero(inside & good))
+    return result
+
+
+def _slices(
+    chosen: list[Integers], windows: Sequence[Window] | None, wave: Array
+) -> tuple[tuple[slice, tuple[float, float]], ...]:
+    """Where the pixels of each window stand, one window after the other, and its ends."""
+    result, first = [], 0
+    for number, pixels in enumerate(chosen):
+        ends = (float(wave[pixels[0]]), float(wave[pixels[-1]])) if windows is None else windows[number]
+        result.append((slice(first, first + pixels.size), ends))
+        first += pixels.size
+    return tuple(result)
+
+
+def _through_matrix(
+    spectrum: Spectrum,
+    lsf: LSF,
+    chosen: list[Integers],
+    errors: _Errors,
+    weights: Array,
+    sigmas: Array,
+    windows: Sequence[Window] | None,
+) -> Piece:
+    """A piece whose profiles a resolution matrix carries from all pixels near the windows to those that are fitted."""
+    matrix = lsf.matrix
+    seen = np.concatenate(chosen)
+    rows = matrix[seen]
+    reached = np.unique(np.append(rows.indices, seen))
+    first, last = int(reached[0]), int(reached[-1]) + 1
+    nearby = rows[:, first:last]
+    places = seen - first
+
+    def carried(columns: Array) -> Array:
+        return errors.whiten((nearby @ columns.T).T)
+
+    def taken(columns: Array) -> Array:
+        return errors.whiten(columns[:, places])
+
+    ends = [each for _, each in _slices(chosen, windows, spectrum.wave)]
+    slices = [slice(int(pixels[0]) - first, int(pixels[-1]) + 1 - first) for pixels in chosen]
+    wave = spectrum.wave[first:last]
+    return Piece(
+        wave if lsf.includes_pixel else spectrum.low[first:last],
+        wave if lsf.includes_pixel else spectrum.high[first:last],
+        wave,
+        tuple(zip(slices, ends, strict=True)),
+        weights,
+        sigmas,
+        carried,
+        taken,
+        interpolated=lsf.includes_pixel,
+        error=lsf.error,
+        scatter=lsf.scatter,
+    )
+
+
+class _Errors:
+    """Errors of some pixels, taken out of rows: a division, or the Cholesky factor of a banded covariance."""
+
+    def __init__(self, whiten: Transform) -> None:
+        self.whiten = whiten
+
+    @classmethod
+    def of(cls, spectrum: Spectrum, seen: Integers, error: float) -> _Errors:
+        if spectrum.covariance is None:
+            inverse = np.full(seen.size, 1.0 / error) if spectrum.err is None else 1.0 / spectrum.err[seen]
+            return cls(lambda rows: rows * inverse)
+        factor = cholesky_banded(_band_of(spectrum.covariance, seen), lower=True)
+        return cls(lambda rows: solve_banded((len(factor) - 1, 0), factor, rows.T).T)
+
+
+def _band_of(band: Array, seen: Integers) -> Array:
+    """Lower band of the covariance of some pixels."""
+    result = np.zeros((len(band), seen.size))
+    for below in range(len(band)):
+        first, second = seen[: seen.size - below], seen[below:]
+        distance = second - first
+        inside = distance < len(band)
+        result[below, : first.size][inside] = band[distance[inside], first[inside]]
+    return result

@@ -1,0 +1,190 @@
+"""Fisher scoring for a few nonlinear parameters, the linear ones being solved for at every point.
+
+For normal errors this is variable projection (Golub & Pereyra 1973, SIAM J. Numer. Anal. 10, 413) with the Jacobian of
+Kaufman (1975, BIT 15, 49), damped after Levenberg and Marquardt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .likelihoods import Likelihood
+from .linear import solved
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+MOST_STEPS = 200
+TOLERANCE = 1e-12  # gain in lnL that a step promises, below which a fit has converged
+STRONGEST = 1e12  # damping above which no step gains anything
+FIRST_DAMPING = 1e-3
+
+
+class Expectation(Protocol):
+    """What is expected at a point theta (P,) of the nonlinear parameters, linear in coefficients (C,)."""
+
+    def columns(self, theta: Array) -> tuple[Array, Array | float]:
+        """Columns (C, n) that the coefficients multiply, and what is added (n,)."""
+
+    def derivatives(self, theta: Array, coefficients: Array) -> Array:
+        """Derivatives (P, n) of what is expected by the nonlinear parameters."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is maximised: likelihood and normal priors, between bounds.
+
+    Attributes
+    ----------
+    expectation : Expectation
+    likelihood : Likelihood
+    low, high : ndarray (P,)
+        Bounds.
+    prior_precision : ndarray (P,)
+        Of normal priors about zero; 0 for none.
+    """
+
+    expectation: Expectation
+    likelihood: Likelihood
+    low: Array
+    high: Array
+    prior_precision: Array
+
+    def holding(self, theta: Array, held: Mask) -> Problem:
+        """The same with some parameters held where they are."""
+        return replace(self, low=np.where(held, theta, self.low), high=np.where(held, theta, self.high))
+
+    def at(self, theta: Array, start: Array | None = None) -> Point | None:
+        """The point of best coefficients; None where there are none that are possible."""
+        columns, offset = self.expectation.columns(theta)
+        coefficients = self.likelihood.coefficients(columns, offset, start)
+        if coefficients is None:
+            return None
+        expected = coefficients @ columns + offset
+        value = self.likelihood.value(expected) - 0.5 * float(self.prior_precision @ theta**2)
+        return Point(theta, coefficients, columns, expected, value) if np.isfinite(value) else None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the parameters, with the best coefficients there.
+
+    Attributes
+    ----------
+    theta : ndarray (P,)
+    coefficients : ndarray (C,)
+    columns : ndarray (C, n)
+    expected : ndarray (n,)
+    value : float
+        Log-likelihood and log-prior.
+    """
+
+    theta: Array
+    coefficients: Array
+    columns: Array
+    expected: Array
+    value: float
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """Where scoring ended.
+
+    Attributes
+    ----------
+    point : Point
+    information : ndarray (C + P, C + P)
+        Expected information of coefficients and nonlinear parameters, priors included.
+    gradient : ndarray (P,)
+        Of the log-likelihood by the nonlinear parameters, those that are held included.
+    converged : bool
+    n_steps : int
+    """
+
+    point: Point
+    information: Array
+    gradient: Array
+    converged: bool
+    n_steps: int
+
+    @property
+    def covariance(self) -> Array:
+        """Inverse of the information (C + P, C + P)."""
+        return solved(self.information, np.eye(len(self.information)))
+
+
+def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_steps: int = MOST_STEPS) -> Maximum:
+    """Climb from theta to a maximum between the bounds.
+
+    Raises
+    ------
+    FloatingPointError
+        If nothing finite is expected at the start.
+    """
+    point = problem.at(np.clip(theta, problem.low, problem.high))
+    if point is None:
+        raise FloatingPointError("nothing finite is expected at the start")
+    damping = FIRST_DAMPING
+    for n_steps in range(most_steps):
+        information, gradient = _quadratic(problem, point)
+        reduced = _without_coefficients(information, point.coefficients.size)
+        better = None
+        while damping < STRONGEST:
+            step, gain = _step(problem, point.theta, reduced, gradient, damping)
+            if gain < tolerance:
+                return Maximum(point, information, gradient, damping < 1.0 or gain == 0.0, n_steps)
+            better = problem.at(point.theta + step, point.coefficients)
+            if better is not None and better.value >= point.value:
+                break
+            damping *= 8.0
+        if better is None or better.value < point.value:
+            return Maximum(point, information, gradient, converged=False, n_steps=n_steps)
+        damping = max(damping / 8.0, 1e-12)
+        point = better
+    return Maximum(point, *_quadratic(problem, point), converged=False, n_steps=most_steps)
+
+
+def _quadratic(problem: Problem, point: Point) -> tuple[Array, Array]:
+    """Information of coefficients and nonlinear parameters, and the gradient of the latter."""
+    slopes = problem.expectation.derivatives(point.theta, point.coefficients)
+    rows = np.concatenate([point.columns, slopes])
+    precision = problem.likelihood.precision(point.expected)
+    information = rows @ (rows.T if precision is None else (rows * precision).T)
+    n = point.coefficients.size
+    places = np.arange(n, len(rows))
+    information[places, places] += problem.prior_precision
+    gradient = slopes @ problem.likelihood.score(point.expected) - problem.prior_precision * point.theta
+    return information, gradient
+
+
+def _without_coefficients(information: Array, n: int) -> Array:
+    """Information of the nonlinear parameters, the coefficients being maximised over."""
+    of_both = information[:n, n:]
+    return np.asarray(information[n:, n:] - of_both.T @ solved(information[:n, :n], of_both))
+
+
+def _step(problem: Problem, theta: Array, reduced: Array, gradient: Array, damping: float) -> tuple[Array, float]:
+    """A damped step that stays between the bounds, and the gain in lnL that it promises."""
+    free = ~(((theta <= problem.low) & (gradient <= 0)) | ((theta >= problem.high) & (gradient >= 0)))
+    free &= reduced.diagonal() > 0
+    step = np.zeros_like(theta)
+    for _ in range(theta.size + 1):
+        if not free.any():
+            break
+        matrix = reduced[np.ix_(free, free)]
+        # what bounds have cut off acts on the others
+        pull = gradient[free] - reduced[np.ix_(free, ~free)] @ step[~free]
+        matrix[np.diag_indices_from(matrix)] *= 1.0 + damping
+        step[free] = solved(matrix, pull)
+        wanted = theta + step
+        cut = free & ((wanted < problem.low) | (wanted > problem.high))
+        if not cut.any():
+            break
+        step[cut] = np.clip(wanted, problem.low, problem.high)[cut] - theta[cut]
+        free &= ~cut
+    step = np.clip(theta + step, problem.low, problem.high) - theta
+    return step, float(gradient @ step - 0.5 * step @ reduced @ step)

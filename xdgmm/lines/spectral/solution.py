@@ -1,0 +1,287 @@
+"""A fit of lines as numbers: velocities, variances and fluxes, their covariance, and the profile of each variance.
+
+`Solution` is what results are made of; fits of spectra and counts have one (`Solved`), fits of events another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .model import LineModel, Table
+from .scoring import Maximum, Problem, maximise
+
+Array = NDArray[np.float64]
+
+PROFILED = 1e-8  # gain in lnL that a step promises, at which a point of a profile has converged
+
+
+class Measured(NamedTuple):
+    """Numbers and their 1-sigma errors."""
+
+    values: Array
+    errors: Array
+
+
+class Fall(NamedTuple):
+    """The profile likelihood of a variance at a point: by how much lnL is below its maximum, and its slope."""
+
+    fall: float
+    slope: float
+
+
+class Goodness(NamedTuple):
+    """How well the model describes the data.
+
+    Attributes
+    ----------
+    name : str
+        "chi-squared", "deviance", ...
+    statistic : float
+    dof : int
+        Pixels less parameters.
+    probability : float
+        Of a statistic at least as large, if the model is right; NaN where it is not known.
+    """
+
+    name: str
+    statistic: float
+    dof: int
+    probability: float
+
+
+class Solution(Protocol):
+    """What a fit of lines found.
+
+    Attributes
+    ----------
+    table : Table
+        The lines.
+    velocities, variances : Measured
+        Of the groups (G,), in km/s and (km/s)^2.
+    fluxes : Measured
+        Of the lines (L,).
+    equivalent_widths : Measured or None
+        Of the lines (L,), positive for emission; None where there is no continuum.
+    positions : Measured
+        Of the lines (L,), in the unit of the axis.
+    instrument : ndarray (L,)
+        Sigma of the instrument at the lines, its fitted scale included, in the unit of the axis.
+    log_scale : Measured or None
+        Logarithm of the factor on the instrument's width that was fitted.
+    lowest_variances, highest_variances : ndarray (G,)
+        Bounds of the variances, in (km/s)^2.
+    goodness : Goodness
+    log_likelihood : float
+    converged : bool
+    """
+
+    @property
+    def table(self) -> Table: ...  # noqa: D102
+    @property
+    def velocities(self) -> Measured: ...  # noqa: D102
+    @property
+    def variances(self) -> Measured: ...  # noqa: D102
+    @property
+    def fluxes(self) -> Measured: ...  # noqa: D102
+    @property
+    def equivalent_widths(self) -> Measured | None: ...  # noqa: D102
+    @property
+    def positions(self) -> Measured: ...  # noqa: D102
+    @property
+    def instrument(self) -> Array: ...  # noqa: D102
+    @property
+    def log_scale(self) -> Measured | None: ...  # noqa: D102
+    @property
+    def lowest_variances(self) -> Array: ...  # noqa: D102
+    @property
+    def highest_variances(self) -> Array: ...  # noqa: D102
+    @property
+    def goodness(self) -> Goodness: ...  # noqa: D102
+    @property
+    def log_likelihood(self) -> float: ...  # noqa: D102
+    @property
+    def converged(self) -> bool: ...  # noqa: D102
+
+    def profile(self, group: int, variance: float) -> Fall:
+        """The profile likelihood of the intrinsic variance of a group."""
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The maximum of a `LineModel`.
+
+    Attributes
+    ----------
+    model : LineModel
+    problem : Problem
+    maximum : Maximum
+    goodness : Goodness
+    """
+
+    model: LineModel
+    problem: Problem
+    maximum: Maximum
+    goodness: Goodness
+    _profiles: dict[int, dict[float, Array]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Invert the information."""
+        object.__setattr__(self, "covariance", self.maximum.covariance)
+
+    covariance: Array = field(init=False, repr=False, compare=False)
+
+    @property
+    def table(self) -> Table:
+        """The lines."""
+        return self.model.table
+
+    @property
+    def theta(self) -> Array:
+        """Nonlinear parameters."""
+        return self.maximum.point.theta
+
+    @property
+    def coefficients(self) -> Array:
+        """Fluxes and coefficients of continua."""
+        return self.maximum.point.coefficients
+
+    @property
+    def log_likelihood(self) -> float:
+        """At the maximum, priors included."""
+        return self.maximum.point.value
+
+    @property
+    def converged(self) -> bool:
+        """Did the fit reach a maximum?"""
+        return self.maximum.converged
+
+    @property
+    def velocities(self) -> Measured:
+        """Of the groups, in km/s."""
+        return self._nonlinear(self.model.layout.velocities)
+
+    @property
+    def variances(self) -> Measured:
+        """Intrinsic variances of the groups, in (km/s)^2."""
+        return self._nonlinear(self.model.layout.variances)
+
+    @property
+    def lowest_variances(self) -> Array:
+        """Lowest variances that were possible (G,)."""
+        return self.problem.low[self.model.layout.variances]
+
+    @property
+    def highest_variances(self) -> Array:
+        """Highest variances that were possible (G,)."""
+        return self.problem.high[self.model.layout.variances]
+
+    def _nonlinear(self, which: slice | list[int]) -> Measured:
+        errors = np.sqrt(self.covariance.diagonal()[self.model.n_coefficients :])
+        return Measured(self.theta[which], errors[which])
+
+    @property
+    def log_scale(self) -> Measured | None:
+        """Of the instruments whose width was fitted."""
+        places = [at for at in self.model.layout.scales if at is not None]
+        return self._nonlinear(places) if places else None
+
+    @property
+    def positions(self) -> Measured:
+        """Of the lines."""
+        means, slopes = self.model.means(self.theta)
+        return Measured(means, np.abs(slopes) * self.velocities.errors[self.table.group])
+
+    @property
+    def fluxes(self) -> Measured:
+        """Of the lines; the first piece's, where each has its own."""
+        values = self.model.line_fluxes(self.theta, self.coefficients)
+        return Measured(values, np.sqrt(np.maximum(self._variances_of(self._flux_gradients()), 0.0)))
+
+    def _flux_gradients(self, piece: int = 0) -> Array:
+        """Derivatives of the fluxes of lines by all parameters (L, C + P)."""
+        table, C = self.table, self.model.n_coefficients
+        lines = np.arange(table.group.size)
+        result = np.zeros((lines.size, len(self.covariance)))
+        first = self.model.flux_columns(piece).start
+        result[lines, first + table.flux] = self.model.ratios(self.theta)
+        for at, line in enumerate(table.bounded, C + self.model.layout.ratios.start):
+            result[line, at] = self.coefficients[first + table.flux[line]]
+        return result
+
+    def _variances_of(self, gradients: Array) -> Array:
+        return np.asarray(np.einsum("li,ij,lj->l", gradients, self.covariance, gradients))
+
+    @property
+    def equivalent_widths(self) -> Measured | None:
+        """Flux over continuum at the line: positive for emission; NaN where a line is in no window."""
+        found = self._continuum_at_lines()
+        if found is None:
+            return None
+        continuum, gradients = found
+        fluxes = self.fluxes.values
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = fluxes / continuum
+            by_all = (self._flux_gradients() - values[:, None] * gradients) / continuum[:, None]
+        return Measured(values, np.sqrt(np.maximum(self._variances_of(by_all), 0.0)))
+
+    def _continuum_at_lines(self) -> tuple[Array, Array] | None:
+        """The continuum of the first piece at each line (L,) and its derivatives by all parameters (L, C + P)."""
+        model, means = self.model, self.positions.values
+        if not (model.continuum.n_columns or model.continuum.start.size):
+            return None
+        values = np.full(means.size, np.nan)
+        gradients = np.zeros((means.size, len(self.covariance)))
+        for window, (_, span) in enumerate(model.pieces[0].windows):
+            inside = np.flatnonzero((means >= span[0]) & (means <= span[1]))
+            if inside.size:
+                values[inside], gradients[inside] = self._continuum_in(window, span, means[inside])
+        return values, gradients
+
+    def _continuum_in(self, window: int, span: tuple[float, float], x: Array) -> tuple[Array, Array]:
+        from .continua import differences
+
+        model = self.model
+        at, columns = model.layout.continuum[window], model.continuum_columns(window)
+        parameters = self.theta[at]
+        basis = model.continuum.columns(x, span, parameters)
+        values = self.coefficients[columns] @ basis
+        gradients = np.zeros((x.size, len(self.covariance)))
+        gradients[:, columns] = basis.T
+        by_parameters = np.einsum(
+            "c,pcn->pn", self.coefficients[columns], model.continuum.columns_by(x, span, parameters)
+        )
+        function = model.continuum.offset(x)
+        if function is not None:
+            values = values + function(parameters)
+            by_parameters = by_parameters + differences(function, parameters)
+        gradients[:, model.n_coefficients + at.start : model.n_coefficients + at.stop] = by_parameters.T
+        return values, gradients
+
+    @property
+    def instrument(self) -> Array:
+        """Sigma of the first piece's instrument at the lines, in the unit of the axis."""
+        piece = self.model.pieces[0]
+        scale = np.exp(self.model.layout.log_scales(self.theta, 0))
+        return np.asarray(scale * np.sqrt((piece.weights * piece.sigmas**2).sum(axis=1)))
+
+    def profile(self, group: int, variance: float) -> Fall:
+        """The profile likelihood of the intrinsic variance of a group, started from what is expected or known."""
+        at = self.model.layout.variances.start + group
+        known = self._profiles.setdefault(group, {float(self.theta[at]): self.theta})
+        nearest = min(known, key=lambda other: abs(other - variance))
+        theta = known[nearest] + self._along(at) * (variance - nearest)
+        theta = np.clip(theta, self.problem.low, self.problem.high)
+        theta[at] = variance
+        held = np.arange(theta.size) == at
+        found = maximise(self.problem.holding(theta, held), theta, PROFILED)
+        known[variance] = found.point.theta
+        return Fall(self.log_likelihood - found.point.value, float(found.gradient[at]))
+
+    def _along(self, at: int) -> Array:
+        """How nonlinear parameters move with one of them, where the likelihood is normal."""
+        column = self.covariance[self.model.n_coefficients :, self.model.n_coefficients + at]
+        return np.asarray(column / column[at])

@@ -1,0 +1,406 @@
+"""`fit_lines`: lines in spectra with normal errors, by variable projection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from xdgmm.errors import InputError
+from xdgmm.spectra import LSF, Spectrum
+
+from .axes import Axis
+from .continua import as_continuum
+from .groups import Group
+from .likelihoods import Normal
+from .line_fit import Header, LineFit, check_groups
+from .model import LineModel, Table
+from .pieces import instrument_at, piece_of
+from .scoring import TOLERANCE, Problem, maximise
+from .solution import Goodness, Solved
+from .starts import best_fit
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Array = NDArray[np.float64]
+Window = tuple[float, float]
+
+ROUNDS = 5  # in which the instrument's width is read again where the lines were found
+MOVED = 1e-9  # relative change of the instrument's width below which it is read no more
+FASTEST = 1000.0  # km/s to both sides of the redshift where lines are looked for
+INSTRUMENTS = 4.0  # or so many sigmas of the instrument, where these are more
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was fitted, for flags and pictures.
+
+    Attributes
+    ----------
+    spectra : tuple of Spectrum
+    instruments : tuple of LSF
+    ranges : tuple of (low, high)
+        The windows, over all spectra.
+    centres : ndarray (n,)
+        Positions of the pixels that were fitted.
+    """
+
+    spectra: tuple[Spectrum, ...]
+    instruments: tuple[LSF, ...]
+    ranges: tuple[Window, ...]
+    centres: Array
+
+    @classmethod
+    def of(cls, spectra: Sequence[Spectrum], instruments: Sequence[LSF], model: LineModel) -> Data:
+        """Of a model with a piece for each spectrum."""
+        windows = [each for piece in model.pieces for each in piece.windows]
+        centres = [piece.centres[pixels] for piece in model.pieces for pixels, _ in piece.windows]
+        return cls(tuple(spectra), tuple(instruments), tuple(span for _, span in windows), np.concatenate(centres))
+
+
+def fit_normal(
+    spectra: Sequence[Spectrum],
+    groups: Sequence[Group],
+    instruments: Sequence[LSF],
+    *,
+    axis: Axis,
+    windows: Sequence[Window] | None,
+    continuum: Any,
+    thermal: Any,
+    shared_fluxes: bool,
+    error: float = 1.0,
+) -> tuple[Solved, Data]:
+    """The best model of lines in spectra of one source."""
+    table = Table.of(groups, axis, thermal)
+    pieces, values = zip(
+        *(piece_of(each, lsf, windows, table, error) for each, lsf in zip(spectra, instruments, strict=True)),
+        strict=True,
+    )
+    model = LineModel(table, pieces, as_continuum(continuum), shared_fluxes)
+    likelihood = Normal(np.concatenate(values))
+    n_parameters = model.n_coefficients + 2 * table.n_groups + table.bounded.size
+    if likelihood.values.size <= n_parameters:
+        raise InputError(
+            f"{likelihood.values.size} pixels are too few for {n_parameters} parameters; widen the windows, or lower "
+            "`continuum`"
+        )
+    check_within(model)
+    model, problem, maximum = maximised(model, likelihood, instruments)
+    left = likelihood.values - maximum.point.expected
+    statistic = float(left @ left)
+    dof = likelihood.values.size - n_parameters - model.layout.continuum[0].stop + model.layout.continuum[0].start
+    goodness = Goodness("chi-squared", statistic, dof, float(chi2.sf(statistic, dof)))
+    return Solved(model, problem, maximum, goodness), Data.of(spectra, instruments, model)
+
+
+def maximised(model: LineModel, likelihood: Any, instruments: Sequence[LSF]) -> tuple[LineModel, Problem, Any]:
+    """The best fit; the instrument's width is that where lines are found."""
+    problem = problem_of(model, likelihood)
+    table = model.table
+    maximum = best_fit(problem, table.n_groups, *_sizes(model), TOLERANCE)
+    for _ in range(ROUNDS):
+        means = model.means(maximum.point.theta)[0]
+        pieces = []
+        for piece, lsf in zip(model.pieces, instruments, strict=True):
+            weights, sigmas = instrument_at(lsf, table, means)
+            pieces.append(replace(piece, weights=weights, sigmas=sigmas))
+        moved = max(
+            np.max(np.abs(new.sigmas - old.sigmas) / np.where(old.sigmas > 0, old.sigmas, 1.0))
+            for new, old in zip(pieces, model.pieces, strict=True)
+        )
+        if moved < MOVED:
+            break
+        model = model.with_pieces(pieces)
+        problem = problem_of(model, likelihood)
+        maximum = maximise(problem, maximum.point.theta)
+    return model, problem, maximum
+
+
+def problem_of(model: LineModel, likelihood: Any) -> Problem:
+    """Bounds and priors of the nonlinear parameters."""
+    table, layout = model.table, model.layout
+    low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
+    precision = np.zeros(layout.size)
+    instrument, widest = _sizes(model)
+    lowest = np.max([piece.lowest_variances(table.per_kms) for piece in model.pieces], axis=0) - table.thermal
+    for g, group in enumerate(table.groups):
+        low[g], high[g] = group.velocity or _velocities(model, g, max(FASTEST, INSTRUMENTS * instrument[g]))
+        v = layout.variances.start + g
+        least, most = group.sigma or (None, widest[g])
+        low[v] = lowest[table.group == g].max() if least is None else max(least**2, lowest[table.group == g].max())
+        high[v] = most**2
+    for at, line in enumerate(table.bounded, layout.ratios.start):
+        low[at], high[at] = _line(table, line).ratio
+    for number, piece in enumerate(model.pieces):
+        if (shared := layout.scales[number]) is not None:
+            precision[shared] = np.log1p(piece.error) ** -2
+        if (own := layout.scatters[number]) is not None:
+            precision[own : own + layout.n_lines] = np.log1p(piece.scatter) ** -2
+    return Problem(model, likelihood, low, high, precision)
+
+
+def _velocities(model: LineModel, group: int, fastest: float) -> Window:
+    """Velocities where a group is looked for: those that keep its lines in their windows, but not the largest."""
+    table = model.table
+    low, high = -fastest, fastest
+    for line in np.flatnonzero(table.group == group):
+        position = table.positions[line]
+        for ends in (span for piece in model.pieces for _, span in piece.windows if span[0] <= position <= span[1]):
+            distances = (np.array(ends) - position) / table.per_kms[line]
+            low, high = max(low, distances[0]), min(high, distances[1])
+    return float(low), float(high)
+
+
+def _line(table: Table, number: int) -> Any:
+    return [line for group in table.groups for line in group.lines][number]
+
+
+def _sizes(model: LineModel) -> tuple[Array, Array]:
+    """Sigma of the instrument (or of a pixel) at each group, and half of what the windows hold, in km/s."""
+    table = model.table
+    instrument, widest = np.zeros(table.n_groups), np.zeros(table.n_groups)
+    for g in range(table.n_groups):
+        lines = np.flatnonzero(table.group == g)
+        for piece in model.pieces:
+            line, pixel, span = _nearest(piece, table.positions[lines])
+            k = table.per_kms[lines[line]]
+            of_lsf = piece.sigmas[lines[line]].max() / k
+            instrument[g] = max(instrument[g], of_lsf, pixel / k)
+            widest[g] = max(widest[g], 0.5 * span / k)
+    return instrument, np.maximum(widest, 2.0 * instrument)
+
+
+def _nearest(piece: Any, positions: Array) -> tuple[int, float, float]:
+    """A line that is in a window (else the first), the size of a pixel there, and of the window."""
+    for line, position in enumerate(positions):
+        for pixels, (low, high) in piece.windows:
+            if low <= position <= high and piece.centres[pixels].size > 1:
+                return line, float(np.median(np.diff(piece.centres[pixels]))), high - low
+    pixels, (low, high) = piece.windows[0]
+    return 0, float(np.median(np.diff(piece.centres[pixels]))), high - low
+
+
+def check_within(model: LineModel) -> None:
+    """Refuse lines with a flux of their own that no window can show."""
+    table = model.table
+    for number, label in enumerate(table.labels):
+        if _line(table, number).ratio is not None:
+            continue
+        if not any(
+            low <= table.positions[number] <= high for piece in model.pieces for _, (low, high) in piece.windows
+        ):
+            group = table.groups[table.group[number]]
+            raise InputError(
+                f"the line '{label}' of group '{group.name}' is expected at {table.positions[number]:.6g}, outside the "
+                "windows; widen them, check `z`, or leave the line out"
+            )
+
+
+def fit_lines(
+    wave: ArrayLike | Spectrum | Sequence[Spectrum] | Any,
+    flux: ArrayLike | None = None,
+    err: ArrayLike | None = None,
+    *,
+    groups: Group | Sequence[Group],
+    lsf: LSF | Sequence[LSF] | None = None,
+    windows: Sequence[Window] | None = None,
+    continuum: Any = 1,
+    ivar: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    covariance: ArrayLike | None = None,
+    edges: ArrayLike | None = None,
+    noise: str | None = None,
+    axis: str | None = None,
+    convention: str | None = None,
+    thermal: Any = None,
+    fluxes: str = "shared",
+) -> LineFit:
+    """Fit groups of lines to a spectrum with errors: velocities, intrinsic widths without the instrument, and fluxes.
+
+    Parameters
+    ----------
+    wave : array (n,), Quantity, Spectrum, a sequence of Spectrum, or a spectrum of specutils
+        Wavelengths, energies, frequencies or velocities of the pixels; or all of a spectrum, its errors included, or
+        several spectra of one source, which share velocities and widths.
+    flux, err : array (n,) or Quantity
+        Fluxes per unit of `wave`, and their 1-sigma errors; or `ivar`, inverse variances (0 for a masked pixel).
+    groups : Group or sequence of Group
+        Lines that share a velocity and an intrinsic width.
+    lsf : LSF, or one for each spectrum
+        The instrument; by default that of the spectra.
+    windows : sequence of (low, high), optional
+        Observed ranges that are fitted, each with a continuum of its own; by default all of the spectrum.
+    continuum : int, "exponential", None, or (function, first values)
+        Degree of a polynomial; one exponential; nothing; or any ``function(x, *parameters)``.
+    mask : bool array (n,), optional
+        Pixels to leave out.
+    covariance : array (b + 1, n), optional
+        Of the fluxes, between neighbouring pixels, in place of errors: its diagonal and b lower ones, as in
+        `scipy.linalg.cholesky_banded`.
+    edges : array (n + 1,), optional
+        Ends of the pixels; by default half way between them.
+    noise : {"estimate"}, optional
+        Errors are the same for all pixels, and are estimated from what the fit leaves.
+    axis : {"wavelength", "energy", "frequency", "velocity"}, optional
+        What plain numbers are; "wavelength" by default.
+    convention : {"optical", "radio", "relativistic"}, optional
+        Of velocities relative to the redshift: "optical" along wavelengths, "radio" along energies and frequencies.
+    thermal : Quantity or (number, unit), optional
+        Temperature (or k T) of the ions, whose thermal width is not counted as intrinsic; needs `Group(element=)`.
+    fluxes : {"shared", "separate"}
+        Of several spectra: has each line one flux, or one in each spectrum?
+
+    Returns
+    -------
+    LineFit
+
+    Raises
+    ------
+    InputError
+        If errors or the instrument are missing, a window has no pixels, a line is in no window, or units do not
+        convert; the message says which.
+
+    Notes
+    -----
+    Fluxes and continua are linear and are solved for at every point (variable projection, Golub & Pereyra 1973);
+    velocities, intrinsic variances, bounded ratios and the instrument's scale are found by Fisher scoring with exact
+    derivatives of profiles that are integrated over pixels.  Errors are from the expected information.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from xdgmm import lines
+    >>> x = np.arange(6530.0, 6600.0, 0.8)
+    >>> true = 120 * np.exp(-0.5 * ((x - 6564.61) / 1.9) ** 2) / 1.9 / 2.5066 + 5.0
+    >>> flux = true + 0.5 * np.random.default_rng(1).normal(size=x.size)
+    >>> lsf = lines.LSF(sigma=1.2, includes_pixel=True)
+    >>> fit = lines.fit_lines(x, flux, np.full(x.size, 0.5), groups=lines.Group("Ha", [6564.61]), lsf=lsf)
+    >>> bool(60 < fit.intrinsic_sigma[0] < 75)  # 1.47 Angstrom are 67 km/s
+    True
+    """
+    chosen = check_groups(groups)
+    given = {"err": err, "ivar": ivar, "mask": mask, "covariance": covariance, "edges": edges}
+    spectra = as_spectra(wave, flux, **given)
+    _check_choices(noise, fluxes)
+    of_axis = Axis.of(spectra[0].wave_unit, axis, convention)
+    for spectrum in spectra:
+        _check_errors(spectrum, noise)
+    instruments = instruments_of(lsf, spectra)
+    settings: dict[str, Any] = {
+        "axis": of_axis,
+        "windows": windows_of(windows, of_axis),
+        "continuum": continuum,
+        "thermal": thermal,
+        "shared_fluxes": fluxes == "shared",
+    }
+    solution, data = fit_normal(spectra, chosen, instruments, **settings)
+    remarks = _remarks(spectra)
+    if noise == "estimate":
+        scale = float(np.sqrt(solution.goodness.statistic / solution.goodness.dof))
+        solution, data = fit_normal(spectra, chosen, instruments, **settings, error=scale)
+        remarks.append(f"errors were not given: {scale:.4g} for each pixel, estimated from the residuals")
+    header = Header(
+        _title(spectra, "spectrum"), "; ".join(dict.fromkeys(each.describe() for each in instruments)), tuple(remarks)
+    )
+    return LineFit(solution, header, data=data, flux_unit=_integrated(spectra[0]))
+
+
+def as_spectra(wave: Any, flux: Any, **given: Any) -> tuple[Spectrum, ...]:
+    """The spectra that a user gave, in any form."""
+    if isinstance(wave, (list, tuple)) and wave and all(isinstance(each, Spectrum) for each in wave):
+        found = tuple(wave)
+    elif isinstance(wave, Spectrum):
+        found = (wave,)
+    elif hasattr(wave, "spectral_axis"):
+        found = (Spectrum.of(wave),)
+    else:
+        if flux is None:
+            raise InputError("`flux` is missing; give wavelengths, fluxes and errors, or a lines.Spectrum")
+        return (Spectrum(wave, flux, **given),)
+    if flux is not None or any(each is not None for each in given.values()):
+        raise InputError("a spectrum holds its fluxes and errors already; give `wave` alone, or arrays")
+    units = {str(each.wave_unit) for each in found}
+    if len(units) > 1:
+        raise InputError(f"the spectra have the units {', '.join(sorted(units))}; convert them to one")
+    return found
+
+
+def instruments_of(lsf: Any, spectra: Sequence[Spectrum]) -> tuple[LSF, ...]:
+    """The instrument of each spectrum."""
+    every = [lsf] * len(spectra) if isinstance(lsf, LSF) or lsf is None else list(lsf)
+    if len(every) != len(spectra):
+        raise InputError(
+            f"`lsf` has {len(every)} entries, but there are {len(spectra)} spectra; give one, or one for each"
+        )
+    found: list[LSF] = []
+    for each in (spectrum.lsf if own is None else own for own, spectrum in zip(every, spectra, strict=True)):
+        if each is None:
+            raise InputError(
+                "`lsf` is missing: give the instrument's width, as lines.LSF(sigma=..., includes_pixel=...); with "
+                "sigma=0 widths are as observed"
+            )
+        if not isinstance(each, LSF):
+            raise InputError(f"`lsf` is {each!r}, but it must be a lines.LSF")
+        found.append(each)
+    return tuple(found)
+
+
+def windows_of(windows: Any, axis: Axis) -> tuple[Window, ...] | None:
+    """Ranges in the unit of the axis, in order."""
+    if windows is None:
+        return None
+    result = []
+    try:
+        pairs = [
+            (axis.number(low, "an end of a window"), axis.number(high, "an end of a window")) for low, high in windows
+        ]
+    except (TypeError, ValueError):
+        raise InputError(f"`windows` is {windows!r}, but it must be a list of pairs (low, high)") from None
+    for pair in pairs:
+        low, high = sorted(pair)
+        if not low < high:
+            raise InputError(f"the window from {low:g} to {high:g} is empty")
+        result.append((low, high))
+    if not result:
+        raise InputError("`windows` is empty; give at least one pair (low, high), or None for all of the spectrum")
+    return tuple(result)
+
+
+def _check_choices(noise: str | None, fluxes: str) -> None:
+    if noise not in (None, "estimate"):
+        raise InputError(f"`noise` is {noise!r}, but it must be 'estimate' or None")
+    if fluxes not in ("shared", "separate"):
+        raise InputError(f"`fluxes` is {fluxes!r}, but it must be 'shared' or 'separate'")
+
+
+def _check_errors(spectrum: Spectrum, noise: str | None) -> None:
+    """Refuse spectra without errors, unless these are to be estimated, and with errors if they are."""
+    if noise == "estimate" and spectrum.err is not None:
+        raise InputError("errors were given, and `noise='estimate'` too; leave one of them out")
+    if noise is None and spectrum.err is None:
+        raise InputError(
+            "errors are missing: give `err` (1-sigma) or `ivar`, or `noise='estimate'` for errors that are the same "
+            "for all pixels and are estimated from the residuals of the fit"
+        )
+
+
+def _remarks(spectra: Sequence[Spectrum]) -> list[str]:
+    n_masked = sum(spectrum.n_masked for spectrum in spectra)
+    return [f"{n_masked} masked pixels left out"] if n_masked else []
+
+
+def _title(spectra: Sequence[Spectrum], what: str) -> str:
+    names = [spectrum.name for spectrum in spectra if spectrum.name]
+    return ", ".join(names) if names else what if len(spectra) == 1 else f"{len(spectra)} spectra"
+
+
+def _integrated(spectrum: Spectrum) -> Any:
+    """Unit of the flux of a line."""
+    if spectrum.flux_unit is None or spectrum.wave_unit is None:
+        return spectrum.flux_unit
+    return spectrum.flux_unit * spectrum.wave_unit
