@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
+from scipy.interpolate import make_interp_spline
 from scipy.special import ndtr, voigt_profile, wofz
 
 from xdgmm.errors import InputError
-from xdgmm.kernels import line_profiles
+from xdgmm.kernels import interpolated_profiles, line_profiles
 
 seeds = st.integers(0, 2**32 - 1)
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(20)
@@ -44,24 +45,24 @@ def profile_and_derivatives(function, x, mean, scale):
 
 
 def averages(function, low, high, mean, scale):
-    """Averages (3, n) over pixels of functions (3,) that are smooth on `scale`, or far off on the distance.
+    """Averages (..., n) over pixels of functions (...) that are smooth on `scale`, or far off on the distance.
 
     Quadrature of Gauss and Legendre: of narrow pixels in x, of wide ones piece by piece in u, x = mean + scale sinh(u).
     """
-    result = np.zeros((3, len(low)))
-    for i, (a, b) in enumerate(zip(low, high, strict=True)):
+    result = []
+    for a, b in zip(low, high, strict=True):
         if a == b:
-            result[:, i] = function(np.array([a]))[:, 0]
+            result.append(function(np.array([a]))[..., 0])
         elif b - a < 0.5 * scale:
-            result[:, i] = 0.5 * np.sum(NODE_WEIGHTS * function(a + 0.5 * (b - a) * (1 + NODES)), axis=-1)
+            result.append(0.5 * np.sum(NODE_WEIGHTS * function(a + 0.5 * (b - a) * (1 + NODES)), axis=-1))
         else:
             ends = np.arcsinh((a - mean) / scale), np.arcsinh((b - mean) / scale)
             edges = np.linspace(*ends, 2 + int((ends[1] - ends[0]) / 0.2))
             half = 0.5 * np.diff(edges)[:, None]
             u = 0.5 * (edges[:-1] + edges[1:])[:, None] + half * NODES
             values = function(mean + scale * np.sinh(u)) * scale * np.cosh(u)
-            result[:, i] = np.sum(half * NODE_WEIGHTS * values, axis=(1, 2)) / (b - a)
-    return result
+            result.append(np.sum(half * NODE_WEIGHTS * values, axis=(-2, -1)) / (b - a))
+    return np.stack(result, axis=-1)
 
 
 def reference(low, high, mean, variance, weights=(1.0,), instrument_variances=(0.0,), half_width=0.0):
@@ -350,6 +351,114 @@ def test_lists_views_and_arrays_that_cannot_be_written_are_taken():
     np.testing.assert_array_equal(found, line_profiles(copy[:-1], copy[1:], 0 * one, one, one[:, None], two))
 
 
+def one_interpolated(centres, mean, variance, weights=(1.0,), instrument_variances=(0.0,), half_width=0.0):
+    lines = [mean], [variance], [weights], [instrument_variances], [half_width]
+    return np.array([array[0] for array in interpolated_profiles(centres, *map(np.array, lines))])
+
+
+def uneven_centres(rng, n):
+    return np.cumsum(rng.uniform(0.8, 1.25, n)) - 0.5 * n
+
+
+@given(seeds, st.sampled_from([0.0, 0.02, 0.4, 5.0]), st.sampled_from([0.1, 0.9, 1.1, 30.0]))
+@settings(max_examples=12)
+def test_interpolated_profiles_are_integrals_of_splines_and_densities(seed, half_width, sigma):
+    rng = np.random.default_rng(seed)
+    centres = uneven_centres(rng, 9)
+    mean, instrument = rng.normal() * 2, 0.5 * sigma**2
+    scale = np.hypot(sigma, half_width)
+    splines = make_interp_spline(centres, np.eye(9), k=5)
+
+    def shapes(x):
+        if half_width == 0.0:
+            return gaussian_and_derivatives(x, mean, sigma)
+        return profile_and_derivatives(lambda d: voigt(d, sigma, half_width), x, mean, scale)
+
+    def products(x):
+        return shapes(x)[:, None] * np.moveaxis(splines(x), -1, 0)
+
+    expected = averages(products, centres[:-1], centres[1:], mean, scale) @ np.diff(centres)
+    found = one_interpolated(centres, mean, sigma**2 - instrument, (1.0,), (instrument,), half_width)
+    # Rounding: derivatives of wide profiles are small sums of those of splines, and of narrow ones in the quadrature.
+    expected = np.concatenate([expected, 2 * instrument * expected[2:]])
+    assert_close(found * np.gradient(centres), expected, 1e-13 * max(scale, 1 / scale) ** 2)
+
+
+@given(seeds, st.sampled_from([0.0, 1e-12, 1e-4, 0.3, 1.0, 2.0]))
+@settings(max_examples=40)
+def test_a_polynomial_response_has_the_moments_of_the_line(seed, sigma):
+    """Its interpolation is itself: of a line within the pixels the response is a mean value of m + sigma Z."""
+    rng = np.random.default_rng(seed)
+    centres = uneven_centres(rng, 50)
+    m, V = rng.uniform(-2, 2), sigma**2
+    found = one_interpolated(centres, m, V - 0.1, (0.3, 0.7), (0.1, 0.1)) * np.gradient(centres)
+    expected = [
+        [1, m, m**2 + V, m**3 + 3 * m * V, m**4 + 6 * m**2 * V + 3 * V**2, m**5 + 10 * m**3 * V + 15 * m * V**2],
+        [0, 1, 2 * m, 3 * m**2 + 3 * V, 4 * m**3 + 12 * m * V, 5 * m**4 + 30 * m**2 * V + 15 * V**2],
+        [0, 0, 1, 3 * m, 6 * m**2 + 6 * V, 10 * m**3 + 30 * m * V],
+    ]
+    powers = (centres[:, None] / 20) ** np.arange(6)  # numbers of order 1
+    np.testing.assert_allclose(found[:3] @ powers, np.array(expected) / 20.0 ** np.arange(6), atol=1e-12)
+    np.testing.assert_allclose(found[3], 0.2 * found[2], atol=1e-13)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 1e-9, 1e-150])
+@pytest.mark.parametrize("mean", [-3.7, 0.2, 2.0, 3.9])
+def test_without_width_the_interpolating_splines_and_their_derivatives_are_left(mean, sigma):
+    """Also at a centre, where the splines are smooth."""
+    centres = np.arange(-4.0, 6.0)
+    splines = make_interp_spline(centres, np.eye(10), k=5)
+    expected = [splines(mean), splines(mean, nu=1), splines(mean, nu=2) / 2, np.zeros(10)]
+    np.testing.assert_allclose(one_interpolated(centres, mean, sigma**2), expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("half_width", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize("sigma", [0.05, 0.7, 4.0])
+@pytest.mark.parametrize("mean", [0.0, 0.3, 5.0, 10.2])
+def test_derivatives_of_interpolated_profiles_are_those_of_the_density(mean, sigma, half_width):
+    """Also at centres, and at and beyond the ends; central differences, extrapolated to a step of zero."""
+    centres = np.arange(11.0)
+    weights, instrument = (0.4, 0.6), np.array([0.5, 0.2]) * sigma**2
+    variance = 0.3 * sigma**2
+
+    def density(m, v, u):
+        return one_interpolated(centres, mean + m, variance + v, weights, instrument * np.exp(2 * u), half_width)[0]
+
+    def slope(direction):
+        once, twice = ((density(*d) - density(*-d)) / 2 for d in (direction, 2 * direction))
+        return (8 * once - twice) / 6 / direction.sum()
+
+    expected = [density(0, 0, 0), *(slope(d) for d in 1e-3 * np.diag([sigma, sigma**2, 1.0]))]
+    assert_close(one_interpolated(centres, mean, variance, weights, instrument, half_width), expected, 1e-8)
+
+
+@given(seeds, half_widths, st.sampled_from([1e-7, 3.0, 1e9]))
+@settings(max_examples=30)
+def test_interpolated_profiles_do_not_depend_on_the_unit(seed, half_width, factor):
+    rng = np.random.default_rng(seed)
+    centres = uneven_centres(rng, 20)
+    mean, variance, weights, instrument, _ = random_line(rng, half_width)
+    found = one_interpolated(centres, mean, variance, weights, instrument, half_width)
+    lines = factor * mean, factor**2 * variance, weights, factor**2 * instrument, factor * half_width
+    scaled = one_interpolated(factor * centres, *lines)
+    assert_close(scaled * np.array([1.0, factor, factor**2, 1.0])[:, None] * factor, found, 1e-12)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.2, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("lsf", [1.0, 1.3])
+def test_a_resolution_matrix_that_contains_the_pixel_needs_no_average_over_pixels(sigma, lsf):
+    """R @ h is the profile of both variances, averaged once; an average of h would make it wider by 1/12."""
+    centres = np.arange(60.0)
+    low, high = centres - 0.5, centres + 0.5
+    R = np.transpose([one_line(low, high, x, lsf**2)[0] for x in centres])
+    for mean in (29.0, 29.3, 29.5):
+        expected, _, by_variance, _ = one_line(low, high, mean, sigma**2, (1.0,), (lsf**2,))
+        found = R @ one_interpolated(centres, mean, sigma**2)[0]
+        assert np.abs(found - expected).max() < 4e-3 * expected.max()
+        columns = np.column_stack([expected, by_variance])
+        assert abs(np.linalg.lstsq(columns, found - expected)[0][1]) < 7e-3
+
+
 GOOD = {
     "low": np.array([0.0, 1.0]),
     "high": np.array([1.0, 2.0]),
@@ -385,3 +494,19 @@ GOOD = {
 def test_arguments_that_cannot_be_used_are_refused_in_a_sentence(wrong, match):
     with pytest.raises(InputError, match=match):
         line_profiles(**(GOOD | wrong))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"centres": np.arange(5.0)}, "6 pixels or more; there are 5"),
+        ({"centres": np.array([0.0, 1.0, 1.0, 2.0, 3.0, 4.0])}, "must increase; sort"),
+        ({"centres": np.array([0.0, 1.0, 2.0, 3.0, 4.0, np.nan])}, "`centres`.*finite"),
+        ({"means": np.array([np.inf])}, "`means`.*finite"),
+        ({"variances": np.array([-0.3])}, "variance -0.3 of line 0 .* 0.2"),
+    ],
+)
+def test_centres_and_lines_that_cannot_be_used_are_refused_in_a_sentence(wrong, match):
+    lines = {name: GOOD[name] for name in ("means", "variances", "weights", "instrument_variances", "half_widths")}
+    with pytest.raises(InputError, match=match):
+        interpolated_profiles(**({"centres": np.arange(6.0)} | lines | wrong))

@@ -5,8 +5,8 @@ for a whole mixture, and returns `Statistics` (the log-likelihood and its deriva
 each object, or a number for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else
 of the measurements.  `reference` computes the same in plain NumPy, `reference.component` density and derivatives of one
 Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
-the mixture, and the last component can be a background, of which each object's density is given.  `line_profiles` is
-another pass: spectral lines averaged over pixels.
+the mixture, and the last component can be a background, of which each object's density is given.  `line_profiles`
+averages spectral lines over pixels, `interpolated_profiles` prepares them for a resolution matrix.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
 or a source of data, write a class with the methods of `Data` (`data.py`).
@@ -26,7 +26,7 @@ from .passes import (
     total_log_likelihoods,
 )
 from .posteriors import Posteriors
-from .profiles import LineProfiles, line_profiles
+from .profiles import LineProfiles, interpolated_profiles, line_profiles
 from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
 from .unconstrained import from_unconstrained, matching_costs
@@ -52,6 +52,7 @@ __all__ = [
     "condition_gaussian",
     "from_unconstrained",
     "get_num_threads",
+    "interpolated_profiles",
     "line_profiles",
     "log_likelihoods",
     "matching_costs",
