@@ -28,6 +28,9 @@ class Likelihood(Protocol):
     def precision(self, expected: Array) -> Array | None:
         """Expected second derivative, with a minus (n,); None where it is 1 everywhere."""
 
+    def drawn(self, expected: Array, rng: np.random.Generator) -> Likelihood:
+        """The same of measurements that are drawn from what is expected."""
+
 
 @dataclass(frozen=True)
 class Normal:
@@ -51,3 +54,7 @@ class Normal:
     def precision(self, expected: Array) -> None:  # noqa: ARG002
         """One everywhere."""
         return
+
+    def drawn(self, expected: Array, rng: np.random.Generator) -> Normal:
+        """Other measurements with normal errors."""
+        return Normal(expected + rng.standard_normal(expected.size))

@@ -44,19 +44,27 @@ class Problem:
     likelihood : Likelihood
     low, high : ndarray (P,)
         Bounds.
-    prior_precision : ndarray (P,)
-        Of normal priors about zero; 0 for none.
+    prior_mean, prior_precision : ndarray (P,)
+        Of normal priors; a precision of 0 for none.
     """
 
     expectation: Expectation
     likelihood: Likelihood
     low: Array
     high: Array
+    prior_mean: Array
     prior_precision: Array
 
     def holding(self, theta: Array, held: Mask) -> Problem:
         """The same with some parameters held where they are."""
         return replace(self, low=np.where(held, theta, self.low), high=np.where(held, theta, self.high))
+
+    def drawn(self, point: Point, rng: np.random.Generator) -> Problem:
+        """The same with measurements drawn from a point, those of what priors say included."""
+        has_prior = self.prior_precision > 0
+        error = np.where(has_prior, 1.0, 0.0) / np.sqrt(np.where(has_prior, self.prior_precision, 1.0))
+        mean = np.where(has_prior, point.theta + error * rng.standard_normal(error.size), 0.0)
+        return replace(self, likelihood=self.likelihood.drawn(point.expected, rng), prior_mean=mean)
 
     def at(self, theta: Array, start: Array | None = None) -> Point | None:
         """The point of best coefficients; None where there are none that are possible."""
@@ -65,7 +73,7 @@ class Problem:
         if coefficients is None:
             return None
         expected = coefficients @ columns + offset
-        value = self.likelihood.value(expected) - 0.5 * float(self.prior_precision @ theta**2)
+        value = self.likelihood.value(expected) - 0.5 * float(self.prior_precision @ (theta - self.prior_mean) ** 2)
         return Point(theta, coefficients, columns, expected, value) if np.isfinite(value) else None
 
 
@@ -157,7 +165,9 @@ def _quadratic(problem: Problem, point: Point) -> tuple[Array, Array]:
     n = point.coefficients.size
     places = np.arange(n, len(rows))
     information[places, places] += problem.prior_precision
-    gradient = slopes @ problem.likelihood.score(point.expected) - problem.prior_precision * point.theta
+    gradient = slopes @ problem.likelihood.score(point.expected) - problem.prior_precision * (
+        point.theta - problem.prior_mean
+    )
     return information, gradient
 
 

@@ -141,7 +141,7 @@ def problem_of(model: LineModel, likelihood: Any) -> Problem:
             precision[shared] = np.log1p(piece.error) ** -2
         if (own := layout.scatters[number]) is not None:
             precision[own : own + layout.n_lines] = np.log1p(piece.scatter) ** -2
-    return Problem(model, likelihood, low, high, precision)
+    return Problem(model, likelihood, low, high, np.zeros(layout.size), precision)
 
 
 def _velocities(model: LineModel, group: int, fastest: float) -> Window:
