@@ -160,3 +160,40 @@ def test_commands(seed, tmp_path, monkeypatch, capsys):
         assert "nan" not in said.out.split(), arguments
         sentences = said.err.splitlines()
         assert all(each.startswith(("error: ", "warning: ", "xdgmm compiles")) for each in sentences), sentences
+
+
+def drawn_spectrum(rng):
+    """Arguments of a spectrum, of which some are wrong now and then."""
+    n = int(rng.integers(1, 9))
+    wave = np.cumsum(rng.choice([0.0, 0.5, 1.0, 7.0], n, p=[0.05, 0.3, 0.5, 0.15])) + rng.choice([0.0, 5000.0])
+    shape = (n,) if rng.random() < 0.7 else (2, n)
+    flux = np.where(rng.random(shape) < 0.1, np.nan, rng.normal(size=shape))
+    noise = rng.choice([-1.0, 0.0, np.nan, 1.0, 2.0, np.inf], shape, p=[0.01, 0.04, 0.2, 0.55, 0.1, 0.1])
+    banded = np.vstack([noise.reshape(-1, n)[:1], rng.uniform(-0.4, 0.4, (1, n))])
+    errors = [{}, {"err": noise}, {"ivar": noise}, {"covariance": banded}][rng.integers(4)]
+    matrix = lines.LSF(matrix=rng.normal(size=(n, n)), includes_pixel=True)
+    lsf = [None, lines.LSF(R=1000, includes_pixel=True), matrix][rng.integers(3)]
+    return wave, flux, {"mask": rng.random(shape) < 0.2, "lsf": lsf, **errors}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_spectra(order, seed):
+    rng = np.random.default_rng(seed)
+    wave, flux, arguments = drawn_spectrum(rng)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            spectrum = lines.Spectrum(wave[::order], flux, **arguments)
+            low, high = np.sort(rng.choice(spectrum.wave, 2))
+            part = spectrum.window(low, high)
+            assert "nan" not in f"{spectrum} {part}"
+        except XdgmmError as error:
+            check_sentence(error)
+            return
+    assert (part.low < part.wave).all()
+    assert (part.wave < part.high).all()
+    assert (np.diff(part.wave) > 0).all()
+    assert (part.high[:-1] <= part.low[1:] * (1 + 1e-15)).all()
+    assert np.isfinite(part.flux[part.good]).all()
+    assert part.err is None or (part.err[part.good] > 0).all()

@@ -223,8 +223,10 @@ def test_another_instrument_can_be_put_in_place():
         ({"covariance": banded_covariance() * [[1.0], [np.nan], [1.0]]}, "missing or infinite between"),
         ({"lsf": 1.5}, "`lsf` is of type float, but it must be an LSF"),
         ({"lsf": LSF(matrix=np.eye(3), includes_pixel=True)}, "`matrix` is for 3 pixels"),
+        ({"lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "the LSF is in Angstrom, but the spectrum has no unit"),
+        ({"wave": WAVE * u.km / u.s, "lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "does not convert to Angstrom"),
     ],
-    ids=range(32),
+    ids=range(34),
 )
 def test_bad_spectra_are_refused_in_one_sentence(arguments, message):
     with pytest.raises(InputError, match=message) as caught:

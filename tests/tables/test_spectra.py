@@ -255,6 +255,39 @@ def test_a_unit_of_fluxes_that_is_not_known_is_left_out_with_a_warning(tmp_path)
     assert_array_equal(spectrum.err, ERR)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_arrays_in_a_single_row_are_pixels(tmp_path, masked):
+    """As in the archives of ESO and of HST."""
+    flux = np.ma.masked_array(FLUX, np.arange(20) == 3) if masked else FLUX
+    table = Table({"WAVE": WAVE[None], "FLUX": flux[None], "ERR": ERR[None], "SNR": [12.0], "OTHER": np.ones((1, 3))})
+    table["WAVE"].unit, table["FLUX"].unit = "angstrom", "mJy"
+    table.write(tmp_path / "s.fits")
+    spectrum = read_spectrum(tmp_path / "s.fits")
+    assert_array_equal(spectrum.wave, WAVE)
+    assert_array_equal(spectrum.err, ERR)
+    assert spectrum.n_masked == masked
+    assert (spectrum.wave_unit, spectrum.flux_unit) == (u.AA, u.mJy)
+    many = Table({"WAVE": [WAVE] * 2, "FLUX": [FLUX] * 2})
+    many.write(tmp_path / "many.fits")
+    with pytest.raises(InputError, match=r"column 'FLUX' holds arrays of shape \(20,\) in each row"):
+        read_spectrum(tmp_path / "many.fits")
+
+
+def test_the_extracted_spectra_of_jwst(tmp_path):
+    """The table EXTRACT1D of x1d files has variances of several kinds beside the errors."""
+    names = ["WAVELENGTH", "FLUX", "FLUX_ERROR", "FLUX_VAR_POISSON", "FLUX_VAR_RNOISE", "SURF_BRIGHT", "SB_ERROR", "DQ"]
+    table = Table(dict(zip(names, [WAVE * 1e-4, FLUX, ERR, ERR, ERR, FLUX, ERR, np.zeros(20, int)], strict=True)))
+    table["WAVELENGTH"].unit, table["FLUX"].unit, table["FLUX_ERROR"].unit = "um", "Jy", "Jy"
+    asdf = fits.BinTableHDU(Table({"ASDF_METADATA": [[1, 2]]}), name="ASDF")
+    parts = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="EXTRACT1D"), asdf]
+    fits.HDUList(parts).writeto(tmp_path / "x1d.fits")
+    with pytest.raises(InputError, match=r"several tables; choose one with `hdu`: 1 \(EXTRACT1D\), 2 \(ASDF\)"):
+        read_spectrum(tmp_path / "x1d.fits")
+    spectrum = read_spectrum(tmp_path / "x1d.fits", hdu="EXTRACT1D")
+    assert_array_equal(spectrum.err, ERR)
+    assert (spectrum.wave_unit, spectrum.flux_unit) == (u.um, u.Jy)
+
+
 def test_units_in_brackets_behind_names(tmp_path):
     text = "Wavelength (nm),Flux [nanomaggies],Err [nanomaggies]\n1.0,5.0,1.0\n2.0,6.0,3.0\n"
     (tmp_path / "s.csv").write_text(text)
@@ -319,3 +352,37 @@ def test_files_that_are_no_spectra_are_refused_in_one_sentence(tmp_path):
 def test_a_spectrum_of_the_library_is_what_is_read(tmp_path):
     Table({"wave": WAVE, "flux": FLUX}).write(tmp_path / "s.ecsv")
     assert type(read_spectrum(str(tmp_path / "s.ecsv"), "table")) is Spectrum
+
+
+@pytest.mark.parametrize("writer", ["sdss", "desi", "table"])
+def test_broken_files_are_refused_in_one_sentence_or_read(tmp_path, writer):
+    """Bytes changed anywhere, in headers above all, and files cut short."""
+    path = tmp_path / "whole.fits"
+    if writer == "sdss":
+        write_sdss(path, sdss_columns())
+    elif writer == "desi":
+        write_desi(path, desi_arrays())
+    else:
+        Table({"wave": WAVE, "flux": FLUX, "ivar": ERR**-2}).write(path)
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    rng = np.random.default_rng(5)
+    places = np.flatnonzero(np.isin(whole, np.frombuffer(b"0123456789'=", np.uint8)))
+    for _ in range(40):
+        content = whole.copy()
+        content[rng.choice(places, 3)] = rng.choice(np.frombuffer(b"0123456789- EXTNAME'\xff", np.uint8), 3)
+        end = rng.choice([len(content), rng.integers(len(content))])
+        (tmp_path / "broken.fits").write_bytes(content.tobytes()[:end])
+        sentence = refusal(tmp_path / "broken.fits", **({"row": 1} if writer == "desi" else {}))
+        assert len(sentence.splitlines()) <= 1
+
+
+def refusal(path, **choice):
+    """Why a spectrum is not read; nothing where it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", XdgmmWarning)
+        try:
+            read_spectrum(path, **choice)
+        except InputError as error:
+            return str(error)
+    return ""

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.argument_names import column_name
 from xdgmm.basics.arrays import as_dimensionless, as_floats, list_rows
+from xdgmm.basics.constants import FWHM, LIGHT
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.widths.columns import FWHM
 
 if TYPE_CHECKING:
     from astropy.units import Quantity, UnitBase
@@ -112,10 +112,7 @@ def _from_resolving_power(R: Array, unit: UnitBase | None, rest: Quantity | None
             "`R` gives a width in km/s, or at a wavelength or energy: give `observed` a unit of these, and `rest` "
             "unless it is a velocity"
         )
-    return np.asarray(_LIGHT / (FWHM * R) / velocity_scale(unit, rest))
-
-
-_LIGHT = 299792.458  # km/s, exact
+    return np.asarray(LIGHT / (FWHM * R) / velocity_scale(unit, rest))
 
 
 def is_velocity(unit: UnitBase | None) -> bool:
@@ -133,7 +130,7 @@ def velocity_scale(unit: UnitBase, rest: Quantity | None) -> Any:
     if is_velocity(unit):
         return unit.to("km/s")
     assert rest is not None, "a unit that is no velocity has a rest value beside it"
-    return _LIGHT / rest.to_value(unit, spectral())
+    return LIGHT / rest.to_value(unit, spectral())
 
 
 def checked_rest(rest: Any, unit: UnitBase | None, instrument: Any, seen: Mask) -> Quantity:

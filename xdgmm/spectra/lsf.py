@@ -220,9 +220,11 @@ class LSF:
         Raises
         ------
         InputError
-            If the matrix has another number of pixels.
+            If the matrix has another number of pixels, or the widths are not in units of this axis.
         """
         if self.matrix is None:
+            assert self.widths is not None
+            self.widths.check_axis(wave, unit)
             return self
         matrix = self.matrix[::-1, ::-1].tocsr() if decreasing else self.matrix
         return self._with(**_placed(matrix, wave, unit))

@@ -72,6 +72,16 @@ class Widths:
             )
         return np.asarray(fractions * positions)
 
+    def check_axis(self, positions: Floats, unit: UnitBase | None) -> None:
+        """Refuse an axis on which these widths mean nothing, wherever on it a line is.
+
+        Raises
+        ------
+        InputError
+            If only one of the axis and the widths has a unit, or the units do not convert.
+        """
+        self._own(positions, unit)
+
     def _own(self, positions: Floats, unit: UnitBase | None) -> Floats:
         """Positions in the own unit, the same array where there is nothing to convert."""
         if self.unit is None or self.unit == unit or (self.is_relative and self._is_constant):

@@ -14,14 +14,12 @@ from xdgmm.spectra import Spectrum
 from .columns import list_names, read_column
 from .conventions import Match, error_matches
 from .error_columns import read_errors
-from .table_types import named_columns
+from .table_types import NamedColumns, named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
-
-    from .table_types import NamedColumns
 
 # Names in lower case; a new convention is one more name.
 WAVE = ("wave", "wavelength", "wavelengths", "lambda", "lam", "energy", "frequency", "freq", "velocity", "vel")
@@ -46,7 +44,9 @@ BRACKET = re.compile(r"\s*[\[(]")
 
 
 def spectrum_of_table(table: Any, name: str) -> Spectrum:
-    """The spectrum whose pixels are the rows of a table, with columns found by their names.
+    """The spectrum whose pixels are the rows of a table, or the elements of arrays in its only row.
+
+    Columns are found by their names.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def spectrum_of_table(table: Any, name: str) -> Spectrum:
     XdgmmWarning
         If the unit of the fluxes is not known, and left out.
     """
-    columns = named_columns(table)
+    columns = _pixels(named_columns(table))
     wave = _one(columns, (*WAVE, *LOG_WAVE), "wavelengths, energies, frequencies or velocities", name)
     flux = _one(columns, FLUX, "fluxes", name)
     assert wave is not None
@@ -76,6 +76,16 @@ def spectrum_of_table(table: Any, name: str) -> Spectrum:
         mask=None if mask is None else np.ma.filled(columns.column(mask), 1),
         name=name,
     )
+
+
+def _pixels(table: NamedColumns) -> NamedColumns:
+    """A table with a row for each pixel, of one with a single row of arrays, as archives write them."""
+    arrays = [name for name in table.names if np.ndim(table.column(name)) == 2]
+    if table.n_rows != 1 or not arrays:
+        return table
+    length = max(table.column(name).shape[1] for name in arrays)
+    names = tuple(name for name in arrays if table.column(name).shape[1] == length)
+    return NamedColumns(names, length, lambda name: table.column(name)[0])
 
 
 def _one(table: NamedColumns, names: Iterable[str], what: str, file: str, *, is_needed: bool = True) -> str | None:

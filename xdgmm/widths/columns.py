@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
+from xdgmm.basics.constants import FWHM
 from xdgmm.tables.report import Column
 
-FWHM = np.sqrt(8.0 * np.log(2.0))
+__all__ = ["COLUMNS", "DECLARED", "FWHM"]
 
 
 def _with_interval(name: str, description: str, heading: str, unit: str | None) -> Iterator[Column]:
