@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xdgmm.kernels import LineProfiles, line_profiles
+from xdgmm.kernels import LineProfiles, interpolated_profiles, line_profiles
 
 from .axes import Axis, thermal_variance
 from .continua import Continuum, differences
@@ -152,6 +152,8 @@ class Piece:
         instrument = (self.sigmas * np.exp(log_scales)[:, None]) ** 2
         narrowest = instrument.min(axis=1)
         variances = np.maximum(variances, np.maximum(NARROWEST * narrowest, self.sharpest**2) - narrowest)
+        if self.interpolated:
+            return interpolated_profiles(self.centres, means, variances, self.weights, instrument, half_widths)
         return line_profiles(self.low, self.high, means, variances, self.weights, instrument, half_widths)
 
     def seen(self, rows: Array) -> Array:
@@ -171,7 +173,7 @@ class Piece:
     @cached_property
     def sharpest(self) -> float:
         """The sigma below which a profile that is sampled at points would fall between them; 0 if it is integrated."""
-        if (self.high > self.low).any() or self.centres.size < 2:
+        if self.interpolated or (self.high > self.low).any() or self.centres.size < 2:
             return 0.0
         return SHARPEST * float(np.median(np.diff(self.centres)))
 
