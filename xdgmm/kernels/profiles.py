@@ -457,7 +457,7 @@ def voigt(x: float, sigma: float, half_width: float) -> tuple[float, float, floa
     first = complex(0.0, 2.0 / SQRT_PI) - 2.0 * z * w
     second = -2.0 * z * first - 2.0 * w
     factor = unit / SQRT_PI
-    return factor * w.real, factor * unit * first.real, factor * unit * unit * second.real
+    return factor * max(w.real, 0.0), factor * unit * first.real, factor * unit * unit * second.real
 
 
 @kernel
