@@ -39,12 +39,15 @@ def banded_covariance(n=N, b=2):
 
 
 def test_arrays_and_quantities_are_kept_with_their_units():
-    spectrum = Spectrum(WAVE * u.AA, FLUX * FLUX_UNIT, ERR * 1e-17 * u.erg / u.s / u.cm**2 / u.AA, name="M 87")
+    spectrum = Spectrum(
+        WAVE * u.AA, FLUX * FLUX_UNIT, ERR * 1e-17 * u.erg / u.s / u.cm**2 / u.AA, name="M 87", medium="air"
+    )
     assert (spectrum.wave_unit, spectrum.flux_unit) == (u.AA, FLUX_UNIT)
     assert_array_equal(spectrum.wave, WAVE)
     assert_allclose(spectrum.err, ERR, rtol=1e-14)  # converted to the unit of the fluxes
     assert spectrum.good.all()
     assert spectrum.n_masked == 0
+    assert spectrum.window(5000, 5010).medium == "air"
     assert repr(spectrum) == "<Spectrum M 87: 12 pixels, 5000 to 5055.28 Angstrom>"
     plain = Spectrum(WAVE, FLUX)
     assert plain.wave_unit is plain.flux_unit is plain.err is None
@@ -221,12 +224,13 @@ def test_another_instrument_can_be_put_in_place():
         ({"covariance": np.ones((2, N - 1))}, r"`covariance` has shape \(2, 11\)"),
         ({"covariance": np.ones((2, N))}, "not positive definite"),
         ({"covariance": banded_covariance() * [[1.0], [np.nan], [1.0]]}, "missing or infinite between"),
+        ({"medium": "water"}, "`medium` is 'water', but wavelengths are in 'air' or in 'vacuum'"),
         ({"lsf": 1.5}, "`lsf` is of type float, but it must be an LSF"),
         ({"lsf": LSF(matrix=np.eye(3), includes_pixel=True)}, "`matrix` is for 3 pixels"),
         ({"lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "the LSF is in Angstrom, but the spectrum has no unit"),
         ({"wave": WAVE * u.km / u.s, "lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "does not convert to Angstrom"),
     ],
-    ids=range(34),
+    ids=range(35),
 )
 def test_bad_spectra_are_refused_in_one_sentence(arguments, message):
     with pytest.raises(InputError, match=message) as caught:

@@ -58,7 +58,7 @@ def test_a_spectrum_of_sdss(tmp_path, upper):
     # one pixel of 1e-4 dex is 69.03 km/s wide
     assert_allclose(spectrum.lsf.at(wave, "AA")[1][:, 0] / wave * 299792.458, 69.03 * columns["wdisp"], rtol=1e-4)
     assert spectrum.lsf.includes_pixel is False
-    assert spectrum.name == "spec-0266-51602-0001"
+    assert (spectrum.name, spectrum.medium) == ("spec-0266-51602-0001", "vacuum")
 
 
 def test_dispersions_that_were_not_measured_are_interpolated(tmp_path):
@@ -137,7 +137,7 @@ def test_the_cameras_of_a_target_of_desi(tmp_path, choice):
         assert_array_equal(spectrum.wave, arrays[f"{camera}_WAVELENGTH"])
         assert_array_equal(spectrum.flux, arrays[f"{camera}_FLUX"][1])
         assert_allclose(spectrum.err[spectrum.good] ** -2, arrays[f"{camera}_IVAR"][1][spectrum.good], rtol=1e-6)
-        assert (spectrum.wave_unit, spectrum.flux_unit) == (u.AA, FLUX_UNIT)
+        assert (spectrum.wave_unit, spectrum.flux_unit, spectrum.medium) == (u.AA, FLUX_UNIT, "vacuum")
         assert spectrum.lsf.includes_pixel is True
         matrix, diagonals = spectrum.lsf.matrix.toarray(), arrays[f"{camera}_RESOLUTION"][1]
         half = len(diagonals) // 2
@@ -207,7 +207,7 @@ def test_columns_are_found_by_their_names(tmp_path, columns, suffix):
     assert_allclose(spectrum.wave, WAVE, rtol=1e-14)
     assert_allclose(spectrum.flux, FLUX, rtol=1e-14)
     assert_allclose(spectrum.err, ERR, rtol=1e-13)
-    assert spectrum.name == "galaxy"
+    assert (spectrum.name, spectrum.medium) == ("galaxy", None)
     assert spectrum.wave_unit == (u.AA if "loglam" in columns else None)
     assert spectrum.flux_unit is None
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 
+MEDIA = None, "air", "vacuum"
+
+
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Spectrum:
     """Fluxes of n pixels, or of many spectra with the same pixels, and what is known of their errors.
@@ -51,6 +54,8 @@ class Spectrum:
         1.5 times as long as the next one, a pixel is as wide on this side as its neighbour.
     name : str, optional
         Name, for reports.
+    medium : {"air", "vacuum"}, optional
+        Where the wavelengths are measured.  Nothing is converted; it is compared with the medium of the lines.
 
     Attributes
     ----------
@@ -68,8 +73,8 @@ class Spectrum:
     Raises
     ------
     InputError
-        If shapes or units do not match, `wave` is not sorted, an error is zero or negative, no pixel is left, or the
-        covariance is not positive definite.
+        If shapes or units do not match, `wave` is not sorted, an error is zero or negative, no pixel is left, the
+        covariance is not positive definite, or the line spread function is for another axis.
 
     Examples
     --------
@@ -95,6 +100,7 @@ class Spectrum:
     wave_unit: UnitBase | None
     flux_unit: UnitBase | None
     name: str | None
+    medium: str | None
 
     def __init__(
         self,
@@ -108,9 +114,12 @@ class Spectrum:
         covariance: ArrayLike | Quantity | None = None,
         edges: ArrayLike | Quantity | None = None,
         name: str | None = None,
+        medium: str | None = None,
     ) -> None:
         if lsf is not None and not isinstance(lsf, LSF):
             raise KindError(f"`lsf` is of type {type(lsf).__name__}, but it must be an LSF: LSF(sigma=..., ...)")
+        if medium not in MEDIA:
+            raise InputError(f"`medium` is {medium!r}, but wavelengths are in 'air' or in 'vacuum'")
         centres, wave_unit = pixels.as_centres(wave)
         low, high = pixels.as_edges(edges, centres, wave_unit)
         fluxes, flux_unit = pixels.as_fluxes(flux, centres.size)
@@ -133,6 +142,7 @@ class Spectrum:
             wave_unit=wave_unit,
             flux_unit=flux_unit,
             name=name,
+            medium=medium,
         )
 
     def _freeze(self, **values: Any) -> None:

@@ -83,6 +83,7 @@ def _spectrum(hdus: Any, camera: str, row: int, name: str) -> Spectrum:
         mask=None if arrays["MASK"] is None else arrays["MASK"] != 0,
         lsf=None if matrix is None else LSF.from_diagonals(matrix, includes_pixel=True),
         name=name,
+        medium="vacuum",
     )
 
 

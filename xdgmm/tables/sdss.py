@@ -70,6 +70,7 @@ def _spectrum(columns: dict[str, Floats], name: str) -> Spectrum:
         ivar=Quantity(columns["ivar"], unit**-2),
         lsf=lsf,
         name=name,
+        medium="vacuum",
     )
 
 

@@ -139,7 +139,7 @@ def read_spectrum(
                 given = "row" if row is not None else "target"
                 raise InputError(f"`{given}` chooses a spectrum of DESI, but '{path}' has none; leave it out")
             if kind == "sdss":
-                return read_sdss(file, path.stem)
+                return read_sdss(file, _stem(path))
         return spectrum_of_table(read_table(path if path.is_file() else file, hdu), _stem(path))
 
 
