@@ -221,6 +221,9 @@ def test_an_lsf_is_frozen_and_can_be_sent_to_other_processes():
     lsf = LSF(sigma=[1.0, 2.0] * u.AA, x=[5000.0, 7000.0] * u.AA, includes_pixel=True, error=0.1)
     with pytest.raises(AttributeError):
         lsf.error = 0.2
+    for array in (lsf.x, lsf.widths.numbers, LSF(matrix=np.eye(3), includes_pixel=True).matrix.data):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 3.0
     copy = pickle.loads(pickle.dumps(lsf))
     assert copy.describe() == lsf.describe()
     np.testing.assert_array_equal(copy.at([6000.0], "AA")[1], lsf.at([6000.0], "AA")[1])

@@ -34,6 +34,7 @@ def as_matrix(matrix: Any) -> Any:
     if not np.isfinite(sparse.data).all():
         raise InputError("`matrix` has infinite elements; set rows of pixels without data to zero")
     sparse.eliminate_zeros()
+    sparse.data.flags.writeable = False
     return sparse
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.basics.arrays import as_dimensionless, as_floats
+from xdgmm.basics.arrays import as_dimensionless, as_floats, read_only
 from xdgmm.basics.constants import FWHM, LIGHT
 from xdgmm.errors import InputError
 
@@ -47,6 +47,12 @@ class Widths:
     x: Floats | None = None
     unit: UnitBase | None = None
     in_kms: bool = False
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name in ("numbers", "x"):
+            if isinstance(getattr(self, name), np.ndarray):
+                object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @property
     def is_relative(self) -> bool:
