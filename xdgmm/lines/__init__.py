@@ -10,7 +10,7 @@ from .deconvolution import IntrinsicWidths, deconvolve
 from .instrument import InstrumentWidth, measure_lsf
 from .populations import Population, population
 from .report import rich_table
-from .spectral import Goodness, Group, LineFit, LineReport, fit_lines
+from .spectral import Goodness, Group, LineComparison, LineFit, LineReport, LineSamples, fit_lines
 
 __all__ = [
     "LSF",
@@ -18,8 +18,10 @@ __all__ = [
     "Group",
     "InstrumentWidth",
     "IntrinsicWidths",
+    "LineComparison",
     "LineFit",
     "LineReport",
+    "LineSamples",
     "Population",
     "Spectrum",
     "deconvolve",

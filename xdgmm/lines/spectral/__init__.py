@@ -6,10 +6,12 @@ it is fitted), `starts`, `solution` and `variance_profile` (numbers, and the pro
 `line_fit` and `fit_report` (what users see).
 """
 
+from .comparison import LineComparison
 from .fit_report import LineReport
 from .groups import Group, Line
 from .line_fit import LineFit
+from .samples import LineSamples
 from .solution import Goodness
 from .spectra_fit import fit_lines
 
-__all__ = ["Goodness", "Group", "Line", "LineFit", "LineReport", "fit_lines"]
+__all__ = ["Goodness", "Group", "Line", "LineComparison", "LineFit", "LineReport", "LineSamples", "fit_lines"]

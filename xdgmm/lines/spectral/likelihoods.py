@@ -16,6 +16,9 @@ Array = NDArray[np.float64]
 class Likelihood(Protocol):
     """Measurements and their errors; expected values are linear in some of the parameters."""
 
+    @property
+    def values(self) -> Array: ...  # noqa: D102
+
     def coefficients(self, columns: Array, offset: Array | float, start: Array | None) -> Array | None:
         """Coefficients (C,) for which ``coefficients @ columns + offset`` is most likely; None if there are none."""
 

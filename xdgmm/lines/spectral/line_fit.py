@@ -14,7 +14,8 @@ from xdgmm.basics.constants import FWHM
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 
-from .solution import Goodness, Measured, Solution
+from .kms import in_kms
+from .solution import Goodness, Measured, Solution, Solved
 from .variance_profile import VarianceProfile
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
     from xdgmm.lines.deconvolution import IntrinsicWidths
 
+    from .comparison import LineComparison
     from .fit_report import LineReport
+    from .samples import LineSamples
 
 Array = NDArray[np.float64]
 
@@ -230,6 +233,104 @@ class LineFit:
 
         return widths_of([self])
 
+    def bootstrap(
+        self, n_resamples: int = 200, *, random_state: Any = None, n_jobs: int = 1, progress: str = "auto"
+    ) -> LineSamples:
+        """Fits to measurements drawn from this one, the instrument's width within its error included.
+
+        Parameters
+        ----------
+        n_resamples : int
+        random_state : int, Generator or None
+        n_jobs : int
+            Processes (joblib), -1 for all processors; the result does not depend on it.
+        progress : {"auto", "always", "never"}
+
+        Raises
+        ------
+        InputError
+            If a number is not possible, or the fit is one of events.
+        """
+        from .samples import bootstrap
+
+        return bootstrap(self.solved("resampled"), n_resamples, random_state, n_jobs, progress)
+
+    def sample_posterior(
+        self,
+        *,
+        n_steps: int | None = None,
+        max_steps: int = 50_000,
+        random_state: Any = None,
+        progress: str = "auto",
+    ) -> LineSamples:
+        """Samples of the posterior with emcee, fluxes and continuum integrated out.
+
+        Priors are flat: in velocity, in intrinsic sigma (from 0), in bounded ratios, in fluxes and continua; that of
+        the instrument's width is its error.
+
+        Parameters
+        ----------
+        n_steps : int, optional
+            Exactly so many steps, instead of until the chain is 50 autocorrelation times long.
+        max_steps : int
+            Stop here in any case.
+        random_state : int, Generator or None
+        progress : {"auto", "always", "never"}
+
+        Raises
+        ------
+        InputError
+            If a number is not possible, or the fit is one of events.
+        """
+        from .posterior import sample
+
+        return sample(self.solved("sampled"), n_steps, max_steps, random_state, progress)
+
+    def compare(
+        self,
+        simpler: LineFit,
+        n_simulations: int = 199,
+        *,
+        random_state: Any = None,
+        n_jobs: int = 1,
+        progress: str = "auto",
+    ) -> LineComparison:
+        """Is this fit better than a simpler one of the same data by more than chance, as for a broad component?
+
+        Measurements drawn from the simpler fit are fitted with both, since the likelihood ratio has no chi-squared
+        distribution (Protassov et al. 2002, ApJ 571, 545).
+
+        Parameters
+        ----------
+        simpler : LineFit
+        n_simulations : int
+            At least 19.
+        random_state : int, Generator or None
+        n_jobs : int
+            Processes (joblib), -1 for all processors; the result does not depend on it.
+        progress : {"auto", "always", "never"}
+
+        Raises
+        ------
+        InputError
+            If the fits are of other data, or a number is not possible.
+        """
+        from .comparison import compare
+
+        return compare(simpler, self, n_simulations, random_state, n_jobs, progress)
+
+    def solved(self, what: str) -> Solved:
+        """The solution, if it is one of a spectrum or of counts.
+
+        Raises
+        ------
+        InputError
+            If the fit is one of events, which cannot be `what`.
+        """
+        if not isinstance(self.solution, Solved):
+            raise InputError(f"only fits of spectra and counts can be {what}")
+        return self.solution
+
     def __repr__(self) -> str:
         """The report."""
         return repr(self.report())
@@ -249,15 +350,6 @@ class LineFit:
         sigmas = np.sqrt(np.maximum(variances, 0.0))
         errors = solution.variances.errors[table.group] * scale
         return Measured(sigmas, 0.5 * errors / np.where(sigmas > 0, sigmas, np.nan))
-
-
-def in_kms(numbers: Any, power: int = 1, *, with_unit: bool = True) -> Any:
-    """Numbers as a Quantity in km/s, or its power; plain where spectra have no unit."""
-    if not with_unit:
-        return np.asarray(numbers)
-    from astropy.units import Quantity, Unit
-
-    return Quantity(numbers, Unit("km/s") ** power)
 
 
 def check_groups(groups: Any) -> Sequence[Any]:

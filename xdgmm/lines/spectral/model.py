@@ -275,6 +275,20 @@ class LineModel:
         windows = sum(len(piece.windows) for piece in self.pieces)
         return self.n_fluxes + windows * self.continuum.n_columns
 
+    @cached_property
+    def sizes(self) -> tuple[Array, Array]:
+        """Sigma of the instrument (or of a pixel) at each group, and half of what its window holds, in km/s (G,)."""
+        table = self.table
+        instrument, widest = np.zeros(table.n_groups), np.zeros(table.n_groups)
+        for g in range(table.n_groups):
+            lines = np.flatnonzero(table.group == g)
+            for piece in self.pieces:
+                line, pixel, span = _nearest(piece, table.positions[lines])
+                k = table.per_kms[lines[line]]
+                instrument[g] = max(instrument[g], piece.sigmas[lines[line]].max() / k, pixel / k)
+                widest[g] = max(widest[g], 0.5 * span / k)
+        return instrument, np.maximum(widest, 2.0 * instrument)
+
     def with_pieces(self, pieces: Sequence[Piece]) -> LineModel:
         """The same lines in other pieces."""
         return replace(self, pieces=tuple(pieces), _profiles_at={}, _continua={})
@@ -397,6 +411,16 @@ class LineModel:
             if function is not None:
                 rows = rows + differences(function, parameters)
             result[at] += _seen(piece, rows, pixels)
+
+
+def _nearest(piece: Piece, positions: Array) -> tuple[int, float, float]:
+    """A line that is in a window (else the first), the size of a pixel there, and of the window."""
+    for line, position in enumerate(positions):
+        for pixels, (low, high) in piece.windows:
+            if low <= position <= high and piece.centres[pixels].size > 1:
+                return line, float(np.median(np.diff(piece.centres[pixels]))), high - low
+    pixels, (low, high) = piece.windows[0]
+    return 0, float(np.median(np.diff(piece.centres[pixels]))), high - low
 
 
 def _padded(rows: Array, pixels: slice, n: int) -> Array:

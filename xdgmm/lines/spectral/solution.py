@@ -140,6 +140,11 @@ class Solved:
         return self.model.table
 
     @property
+    def sizes(self) -> tuple[Array, Array]:
+        """Sigma of the instrument at each group, and the widest that is looked for, in km/s (G,)."""
+        return self.model.sizes
+
+    @property
     def theta(self) -> Array:
         """Nonlinear parameters."""
         return self.maximum.point.theta

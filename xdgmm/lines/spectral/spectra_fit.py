@@ -102,7 +102,7 @@ def maximised(model: LineModel, likelihood: Any, instruments: Sequence[LSF]) -> 
     """The best fit; the instrument's width is that where lines are found."""
     problem = problem_of(model, likelihood)
     table = model.table
-    maximum = best_fit(problem, table.n_groups, *_sizes(model), TOLERANCE)
+    maximum = best_fit(problem, table.n_groups, *model.sizes, TOLERANCE)
     for _ in range(ROUNDS):
         means = model.means(maximum.point.theta)[0]
         pieces = []
@@ -126,7 +126,7 @@ def problem_of(model: LineModel, likelihood: Any) -> Problem:
     table, layout = model.table, model.layout
     low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
     precision = np.zeros(layout.size)
-    instrument, widest = _sizes(model)
+    instrument, widest = model.sizes
     lowest = np.max([piece.lowest_variances(table.per_kms) for piece in model.pieces], axis=0) - table.thermal
     for g, group in enumerate(table.groups):
         low[g], high[g] = group.velocity or _velocities(model, g, max(FASTEST, INSTRUMENTS * instrument[g]))
@@ -158,31 +158,6 @@ def _velocities(model: LineModel, group: int, fastest: float) -> Window:
 
 def _line(table: Table, number: int) -> Any:
     return [line for group in table.groups for line in group.lines][number]
-
-
-def _sizes(model: LineModel) -> tuple[Array, Array]:
-    """Sigma of the instrument (or of a pixel) at each group, and half of what the windows hold, in km/s."""
-    table = model.table
-    instrument, widest = np.zeros(table.n_groups), np.zeros(table.n_groups)
-    for g in range(table.n_groups):
-        lines = np.flatnonzero(table.group == g)
-        for piece in model.pieces:
-            line, pixel, span = _nearest(piece, table.positions[lines])
-            k = table.per_kms[lines[line]]
-            of_lsf = piece.sigmas[lines[line]].max() / k
-            instrument[g] = max(instrument[g], of_lsf, pixel / k)
-            widest[g] = max(widest[g], 0.5 * span / k)
-    return instrument, np.maximum(widest, 2.0 * instrument)
-
-
-def _nearest(piece: Any, positions: Array) -> tuple[int, float, float]:
-    """A line that is in a window (else the first), the size of a pixel there, and of the window."""
-    for line, position in enumerate(positions):
-        for pixels, (low, high) in piece.windows:
-            if low <= position <= high and piece.centres[pixels].size > 1:
-                return line, float(np.median(np.diff(piece.centres[pixels]))), high - low
-    pixels, (low, high) = piece.windows[0]
-    return 0, float(np.median(np.diff(piece.centres[pixels]))), high - low
 
 
 def check_within(model: LineModel) -> None:
