@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from scipy.special import erf
 
 from xdgmm import datasets, lines
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmWarning
 
 LIGHT = 299792.458
 HA, NII = 6564.61, 6585.27
@@ -84,6 +84,20 @@ def test_the_answers_that_nist_certifies(number):
         np.testing.assert_allclose(ours, errors[at + 1 : at + 3], rtol=1e-5)
 
 
+def test_the_published_answer_of_lmfit(test_data):
+    """The example of lmfit's documentation: one Gaussian, no baseline, errors from the residuals."""
+    x, y = np.loadtxt(test_data / "lines" / "lmfit_test_peak.dat", comments="#").T
+    peak = lines.Group("peak", [9.0])
+    none = lines.LSF(sigma=0.0, includes_pixel=True)
+    fit = lines.fit_lines(x, y, noise="estimate", axis="velocity", groups=peak, lsf=none, continuum=None)
+    assert fit.lines["flux"][0] == pytest.approx(30.31353, abs=2e-5)  # the least-squares value is 30.313544
+    assert fit.lines["position"][0] == pytest.approx(9.242771, abs=1e-6)
+    assert fit.intrinsic_sigma[0] == pytest.approx(1.232181, abs=1e-6)
+    assert 0.5 * fit.intrinsic_variance_error[0] / fit.intrinsic_sigma[0] == pytest.approx(0.007375, abs=1e-6)
+    units = lines.fit_lines(x, y, np.ones(x.size), axis="velocity", groups=peak, lsf=none, continuum=None)
+    assert units.goodness.statistic == pytest.approx(29.994316, abs=1e-6)
+
+
 def test_derivatives_are_those_of_differences(fit):
     scattered = replace(fit.solution.model.pieces[0], error=0.05, scatter=0.02)
     bounded = lines.Group("a", [HA, (NII, "N"), (6549.86, "N", (0.2, 0.5))], z=0.01)
@@ -146,10 +160,16 @@ def test_fluxes_in_other_units_change_nothing_else(fit):
 def test_velocities_are_the_same_along_wavelengths_energies_and_velocities():
     x, flux, err = spectrum(n=120)
     by_wave = lines.fit_lines(
-        x * u.AA, flux, err, groups=lines.Group("Ha", [HA * u.AA], z=0.01), lsf=LSF_KMS, windows=WINDOW
+        x * u.AA, flux, err, groups=lines.Group("Ha", [HA * u.AA], z=0.01), lsf=LSF_KMS, windows=WINDOW, medium="vacuum"
     )
     nm = lines.fit_lines(
-        (x * u.AA).to("nm"), flux, err, groups=lines.Group("Ha", [HA * u.AA], z=0.01), lsf=LSF_KMS, windows=WINDOW
+        (x * u.AA).to("nm"),
+        flux,
+        err,
+        groups=lines.Group("Ha", [HA * u.AA], z=0.01),
+        lsf=LSF_KMS,
+        windows=WINDOW,
+        medium="vacuum",
     )
     np.testing.assert_allclose(nm.table["variance"].value, by_wave.table["variance"].value, rtol=1e-6)
     velocity = LIGHT * (x / (HA * 1.01) - 1) * u.km / u.s
@@ -169,7 +189,7 @@ WINDOW = [(6605 * u.AA, 6642 * u.AA)]
 def test_energies_give_the_widths_of_wavelengths():
     """To first order in v/c, where the two scales are linear in each other."""
     x, flux, err = spectrum(n=120, sigma=60.0)
-    by_wave = lines.fit_lines(x * u.AA, flux, err, groups=group(), lsf=LSF_KMS)
+    by_wave = lines.fit_lines(x * u.AA, flux, err, groups=group(), lsf=LSF_KMS, medium="vacuum")
     energy = (x * u.AA).to("eV", u.spectral())
     jacobian = x / energy.value  # flux per unit of energy
     by_energy = lines.fit_lines(
@@ -270,6 +290,25 @@ def test_bad_input_is_one_sentence(change, message):
     arguments = {"err": err, "groups": lines.Group("a", [HA], z=0.01), "lsf": LSF, **change}
     with pytest.raises(InputError, match=message):
         lines.fit_lines(x, flux, **arguments)
+
+
+def test_air_and_vacuum_are_asked_about_and_never_converted():
+    x, flux, err = spectrum()
+    in_air = lines.Group("Ha", [HA * u.AA], z=0.01, medium="air")
+    with pytest.warns(XdgmmWarning, match="air or in vacuum"):
+        fit = lines.fit_lines(x * u.AA, flux, err, groups=lines.Group("Ha", [HA * u.AA], z=0.01), lsf=LSF_KMS)
+    assert any("air" in remark for remark in fit.header.remarks)
+    stated = lines.fit_lines(x * u.AA, flux, err, groups=in_air, lsf=LSF_KMS)
+    assert stated.velocity[0] == fit.velocity[0]
+    assert "in air" in repr(stated)
+    with pytest.raises(InputError, match="different media"):
+        lines.fit_lines(lines.Spectrum(x * u.AA, flux, err, medium="vacuum"), groups=in_air, lsf=LSF_KMS)
+
+
+def test_the_report_says_what_is_assumed_and_found(fit):
+    text = repr(fit.report())
+    for part in ("sigma = 1.1", "chi-squared", "optical convention", "ionised", "NII", "p-value", "limit"):
+        assert part in text
 
 
 def test_widths_go_to_the_population(fit):

@@ -221,6 +221,7 @@ def header_lines(fit: LineFit) -> list[str]:
         f"instrument  {fit.header.instrument}",
         f"{goodness.name:<11} {goodness.statistic:.5g} for {goodness.dof} degrees of freedom{probability}",
     ]
+    said.append(f"velocities  relative to the redshift, {_convention(fit)}")
     scale = fit.solution.log_scale
     if scale is not None:
         factors = [with_error(float(np.exp(v)), float(np.exp(v) * e)) for v, e in zip(*scale, strict=True)]
@@ -229,6 +230,13 @@ def header_lines(fit: LineFit) -> list[str]:
     if not fit.converged:
         said.append("note        the fit has not converged: errors and limits may be wrong")
     return said
+
+
+def _convention(fit: LineFit) -> str:
+    axis = fit.solution.table.axis
+    if axis.is_velocity:
+        return "along the axis"
+    return "by special relativity" if axis.convention == "relativistic" else f"{axis.convention} convention"
 
 
 def _probability(p: float) -> str:

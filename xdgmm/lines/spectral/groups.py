@@ -10,6 +10,8 @@ import numpy as np
 
 from xdgmm.errors import InputError
 
+from .media import MEDIA
+
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
@@ -82,6 +84,8 @@ class Group:
         variance may come out negative, as it does for half of all lines without a width of their own.
     natural_width : float, Quantity, or a sequence with one for each line, optional
         Full width at half maximum of the natural profile, for Voigt profiles.
+    medium : {"air", "vacuum"}, optional
+        Where the wavelengths of the lines are measured: it must be that of the spectrum.
 
     Raises
     ------
@@ -102,6 +106,7 @@ class Group:
     mass: float | None
     velocity: Bounds | None
     sigma: Bounds | None
+    medium: str | None
 
     def __init__(
         self,
@@ -114,6 +119,7 @@ class Group:
         velocity: Bounds | None = None,
         sigma: Bounds | None = None,
         natural_width: Any = 0.0,
+        medium: str | None = None,
     ) -> None:
         if not isinstance(name, str) or not name:
             raise InputError(f"the name of a group is {name!r}, but it must be a text, as in Group('ionised', [...])")
@@ -123,6 +129,8 @@ class Group:
         _check_ratios(of_group, name)
         if not np.isfinite(z) or z <= -1:
             raise InputError(f"`z` of group '{name}' is {z}, but a redshift is a number above -1")
+        if medium not in (None, *MEDIA):
+            raise InputError(f"`medium` of group '{name}' is {medium!r}, but it must be 'air' or 'vacuum'")
         values = {
             "name": name,
             "lines": of_group,
@@ -130,6 +138,7 @@ class Group:
             "mass": _mass(element, mass, name),
             "velocity": _bounds(velocity, "velocity", name),
             "sigma": _bounds(sigma, "sigma", name, least=0.0),
+            "medium": medium,
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)

@@ -18,6 +18,7 @@ from .continua import as_continuum
 from .groups import Group
 from .likelihoods import Normal
 from .line_fit import Header, LineFit, check_groups
+from .media import check_media
 from .model import LineModel, Table
 from .pieces import instrument_at, piece_of
 from .scoring import TOLERANCE, Problem, maximise
@@ -194,6 +195,7 @@ def fit_lines(
     convention: str | None = None,
     thermal: Any = None,
     fluxes: str = "shared",
+    medium: str | None = None,
 ) -> LineFit:
     """Fit groups of lines to a spectrum with errors: velocities, intrinsic widths without the instrument, and fluxes.
 
@@ -229,6 +231,8 @@ def fit_lines(
         Temperature (or k T) of the ions, whose thermal width is not counted as intrinsic; needs `Group(element=)`.
     fluxes : {"shared", "separate"}
         Of several spectra: has each line one flux, or one in each spectrum?
+    medium : {"air", "vacuum"}, optional
+        Where the wavelengths of spectrum and lines are measured.  Nothing is converted.
 
     Returns
     -------
@@ -239,6 +243,11 @@ def fit_lines(
     InputError
         If errors or the instrument are missing, a window has no pixels, a line is in no window, or units do not
         convert; the message says which.
+
+    Warns
+    -----
+    XdgmmWarning
+        If it is not said whether optical wavelengths are in air or in vacuum.
 
     Notes
     -----
@@ -273,8 +282,8 @@ def fit_lines(
         "thermal": thermal,
         "shared_fluxes": fluxes == "shared",
     }
+    remarks = [*check_media(spectra, chosen, of_axis, medium), *_remarks(spectra)]
     solution, data = fit_normal(spectra, chosen, instruments, **settings)
-    remarks = _remarks(spectra)
     if noise == "estimate":
         scale = float(np.sqrt(solution.goodness.statistic / solution.goodness.dof))
         solution, data = fit_normal(spectra, chosen, instruments, **settings, error=scale)
