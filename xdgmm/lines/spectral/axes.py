@@ -149,7 +149,7 @@ class Axis:
             return (stretch, slope) if grows else (1.0 / stretch, -slope / stretch**2)
         if (self.convention == "optical") == grows:
             sign = 1.0 if grows else -1.0
-            return 1.0 + sign * beta, sign * np.ones_like(beta)
+            return 1.0 + sign * beta, sign
         sign = -1.0 if grows else 1.0  # lambda = lambda_0 / (1 - v/c), or nu = nu_0 / (1 + v/c)
         factor = 1.0 / (1.0 + sign * beta)
         return factor, -sign * factor**2

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .linear import solved
+from .linear import all_solved, solved
 
 Array = NDArray[np.float64]
 
@@ -44,6 +44,13 @@ class Normal:
     def coefficients(self, columns: Array, offset: Array | float, start: Array | None) -> Array:  # noqa: ARG002
         """Linear least squares."""
         return solved(columns @ columns.T, columns @ (self.values - offset))
+
+    def highest(self, columns: Array, offsets: Array) -> Array:
+        """Values (K,) of the best coefficients of columns (K, C, n), beside offsets (K, n)."""
+        left = (self.values - offsets)[:, :, None]
+        best = all_solved(columns @ columns.transpose(0, 2, 1), columns @ left)
+        left = left - columns.transpose(0, 2, 1) @ best
+        return np.asarray(-0.5 * np.sum(left**2, axis=(1, 2)))
 
     def value(self, expected: Array) -> float:
         """Minus half of chi-squared."""

@@ -86,12 +86,12 @@ class Table:
             np.array(variances)[group],
         )
 
-    @property
+    @cached_property
     def n_groups(self) -> int:
         """How many groups there are."""
         return len(self.groups)
 
-    @property
+    @cached_property
     def n_fluxes(self) -> int:
         """How many fluxes are parameters."""
         return int(self.flux.max()) + 1
@@ -100,6 +100,11 @@ class Table:
     def labels(self) -> list[str]:
         """Labels of the lines."""
         return [line.label for group in self.groups for line in group.lines]
+
+    @cached_property
+    def natural(self) -> Array | None:
+        """Half widths of the natural profiles; None where no line has one."""
+        return self.half_widths if self.half_widths.any() else None
 
     @cached_property
     def members(self) -> Array:
@@ -149,9 +154,8 @@ class Piece:
 
     def profiles(self, means: Array, variances: Array, half_widths: Array | None, log_scales: Array) -> LineProfiles:
         """Profiles of the lines (L, n) and their derivatives, for intrinsic variances in the unit of the axis."""
-        instrument = (self.sigmas * np.exp(log_scales)[:, None]) ** 2
-        narrowest = instrument.min(axis=1)
-        variances = np.maximum(variances, np.maximum(NARROWEST * narrowest, self.sharpest**2) - narrowest)
+        instrument, lowest = self._unscaled if not (self.error or self.scatter) else self._scaled(np.exp(log_scales))
+        variances = np.maximum(variances, lowest)
         if self.interpolated:
             return interpolated_profiles(self.centres, means, variances, self.weights, instrument, half_widths)
         return line_profiles(self.low, self.high, means, variances, self.weights, instrument, half_widths)
@@ -167,8 +171,17 @@ class Piece:
 
     def lowest_variances(self, per_kms: Array) -> Array:
         """Intrinsic variances (L,) in (km/s)^2 below which nothing would be left of the instrument."""
-        narrowest = self.sigmas.min(axis=1) ** 2
-        return np.asarray((np.maximum(NARROWEST * narrowest, self.sharpest**2) - narrowest) / per_kms**2)
+        return self._unscaled[1] / per_kms**2
+
+    @cached_property
+    def _unscaled(self) -> tuple[Array, Array]:
+        return self._scaled(np.ones(len(self.sigmas)))
+
+    def _scaled(self, factors: Array) -> tuple[Array, Array]:
+        """Variances of the instrument (L, J) with sigmas times factors (L,), and the lowest of lines beside it (L,)."""
+        instrument = (self.sigmas * factors[:, None]) ** 2
+        narrowest = instrument.min(axis=1)
+        return instrument, np.maximum(NARROWEST * narrowest, self.sharpest**2) - narrowest
 
     @cached_property
     def sharpest(self) -> float:
@@ -255,9 +268,7 @@ class LineModel:
     continuum: Continuum
     shared_fluxes: bool = True
     _profiles_at: dict[bytes, dict[int, LineProfiles]] = field(default_factory=dict, repr=False, compare=False)
-    _continua: dict[tuple[int, int], tuple[Array, Array | float]] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _continua: dict[int, tuple[Array, Array | float]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def layout(self) -> Layout:
@@ -309,9 +320,11 @@ class LineModel:
         return sum(len(other.windows) for other in self.pieces[:piece])
 
     def ratios(self, theta: Array) -> Array:
-        """Flux of each line over the parameter that it belongs to (L,)."""
-        result = self.table.ratio.copy()
-        result[self.table.bounded] = theta[self.layout.ratios]
+        """Flux of each line over the parameter that it belongs to, (L,), or (K, L) at points (K, P)."""
+        if not self.table.bounded.size:
+            return np.broadcast_to(self.table.ratio, (*theta.shape[:-1], self.table.ratio.size))
+        result = np.tile(self.table.ratio, (*theta.shape[:-1], 1))
+        result[..., self.table.bounded] = theta[..., self.layout.ratios]
         return result
 
     def line_fluxes(self, theta: Array, coefficients: Array, piece: int = 0) -> Array:
@@ -319,13 +332,13 @@ class LineModel:
         return np.asarray(coefficients[self.flux_columns(piece)][self.table.flux] * self.ratios(theta))
 
     def means(self, theta: Array) -> tuple[Array, Array]:
-        """Positions of the lines (L,) and their derivatives by velocity."""
-        return self.table.axis.shifted(self.table.positions, theta[self.layout.velocities][self.table.group])
+        """Positions of the lines and their derivatives by velocity, (L,), or (K, L) at points (K, P)."""
+        return self.table.axis.shifted(self.table.positions, theta[..., self.layout.velocities][..., self.table.group])
 
     def variances(self, theta: Array) -> Array:
-        """Variances of the lines (L,) without the instrument, heat included, in the unit of the axis squared."""
+        """Variances of the lines without the instrument, heat included, in the unit of the axis squared."""
         table = self.table
-        return np.asarray((theta[self.layout.variances][table.group] + table.thermal) * table.per_kms**2)
+        return np.asarray((theta[..., self.layout.variances][..., table.group] + table.thermal) * table.per_kms**2)
 
     def profiles(self, theta: Array, piece: int) -> LineProfiles:
         """Profiles of the lines in a piece, kept for the last point that was asked for."""
@@ -335,9 +348,9 @@ class LineModel:
             self._profiles_at[key] = {}
         kept = self._profiles_at[key]
         if piece not in kept:
-            half_widths = self.table.half_widths if self.table.half_widths.any() else None
             scales = self.layout.log_scales(theta, piece)
-            kept[piece] = self.pieces[piece].profiles(self.means(theta)[0], self.variances(theta), half_widths, scales)
+            means, variances = self.means(theta)[0], self.variances(theta)
+            kept[piece] = self.pieces[piece].profiles(means, variances, self.table.natural, scales)
         return kept[piece]
 
     def columns(self, theta: Array) -> tuple[Array, Array | float]:
@@ -349,32 +362,64 @@ class LineModel:
         return np.concatenate([columns for columns, _ in parts], axis=1), np.concatenate(offsets)
 
     def _columns_of(self, theta: Array, number: int) -> tuple[Array, Array | float]:
-        piece, table = self.pieces[number], self.table
-        of_fluxes = piece.seen((table.contributions * self.ratios(theta)) @ self.profiles(theta, number).density)
-        result = np.zeros((self.n_coefficients, of_fluxes.shape[1]))
-        result[self.flux_columns(number)] = of_fluxes
-        offset: Array | float = 0.0
-        for window, (pixels, span) in enumerate(piece.windows, self.first_window(number)):
-            parameters = theta[self.layout.continuum[window]]
-            columns, added = self._continuum_of(piece, pixels, span, parameters)
-            result[self.continuum_columns(window)] = columns
-            offset = offset + added
+        table = self.table
+        of_continuum, offset = self._continuum_of(theta, number)
+        result = of_continuum.copy()
+        densities = (table.contributions * self.ratios(theta)) @ self.profiles(theta, number).density
+        result[self.flux_columns(number)] = self.pieces[number].seen(densities)
         return result, offset
 
-    def _continuum_of(
+    def columns_of_many(self, thetas: Array) -> tuple[Array, Array]:
+        """The same for points (K, P): columns (K, C, n), and what is added (K, n)."""
+        parts = [self._columns_of_many(thetas, piece) for piece in range(len(self.pieces))]
+        columns, offsets = zip(*parts, strict=True)
+        return np.concatenate(columns, axis=2), np.concatenate(offsets, axis=1)
+
+    def _columns_of_many(self, thetas: Array, number: int) -> tuple[Array, Array]:
+        table, K = self.table, len(thetas)
+        continua = [self._continuum_of(theta, number) for theta in thetas]
+        result = np.array([columns for columns, _ in continua])
+        densities = (table.contributions * self.ratios(thetas)[:, None]) @ self._densities_of_many(thetas, number)
+        seen = self.pieces[number].seen(densities.reshape(-1, densities.shape[2]))
+        result[:, self.flux_columns(number)] = seen.reshape(K, table.n_fluxes, -1)
+        return result, np.array([np.broadcast_to(offset, result.shape[2]) for _, offset in continua])
+
+    def _densities_of_many(self, thetas: Array, number: int) -> Array:
+        """Profiles (K, L, n) of the lines at points (K, P), in one call of the kernel."""
+        K, piece, natural = len(thetas), self.pieces[number], self.table.natural
+        many = replace(piece, weights=np.tile(piece.weights, (K, 1)), sigmas=np.tile(piece.sigmas, (K, 1)))
+        scales = np.concatenate([self.layout.log_scales(theta, number) for theta in thetas])
+        means, variances = self.means(thetas)[0], self.variances(thetas)
+        found = many.profiles(
+            means.ravel(), variances.ravel(), None if natural is None else np.tile(natural, K), scales
+        )
+        return found.density.reshape(K, -1, piece.centres.size)
+
+    def _continuum_of(self, theta: Array, number: int) -> tuple[Array, Array | float]:
+        """Columns (C, n) of a piece's continua, zeros for fluxes, and what they add; kept where fixed."""
+        if number in self._continua:
+            return self._continua[number]
+        piece = self.pieces[number]
+        parts = [
+            self._continuum_in(piece, pixels, span, theta[self.layout.continuum[window]])
+            for window, (pixels, span) in enumerate(piece.windows, self.first_window(number))
+        ]
+        result = np.zeros((self.n_coefficients, parts[0][0].shape[1]))
+        for window, (columns, _) in enumerate(parts, self.first_window(number)):
+            result[self.continuum_columns(window)] = columns
+        found = result, sum(added for _, added in parts)
+        if not self.continuum.start.size:
+            self._continua[number] = found
+        return found
+
+    def _continuum_in(
         self, piece: Piece, pixels: slice, span: tuple[float, float], parameters: Array
     ) -> tuple[Array, Array | float]:
-        """Columns of the continuum of a window, and what it adds: kept where there are no parameters."""
-        key = (id(piece), pixels.start)
-        if not parameters.size and key in self._continua:
-            return self._continua[key]
+        """Columns of the continuum of a window, and what it adds."""
         x = piece.centres[pixels]
         columns = piece.seen_continuum(_padded(self.continuum.columns(x, span, parameters), pixels, piece.centres.size))
         function = self.continuum.offset(x)
-        added: Array | float = 0.0 if function is None else _seen(piece, function(parameters)[None], pixels)[0]
-        if not parameters.size:
-            self._continua[key] = columns, added
-        return columns, added
+        return columns, 0.0 if function is None else _seen(piece, function(parameters)[None], pixels)[0]
 
     def derivatives(self, theta: Array, coefficients: Array) -> Array:
         """Derivatives (P, n) of what is expected by the nonlinear parameters."""

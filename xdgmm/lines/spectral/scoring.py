@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .likelihoods import Likelihood
+from .likelihoods import Likelihood, Normal
 from .linear import solved
 
 Array = NDArray[np.float64]
@@ -22,6 +22,7 @@ MOST_STEPS = 200
 TOLERANCE = 1e-12  # gain in lnL that a step promises, below which a fit has converged
 STRONGEST = 1e12  # damping above which no step gains anything
 FIRST_DAMPING = 1e-3
+AT_ONCE = 20_000  # pixels at all points that are computed together
 
 
 class Expectation(Protocol):
@@ -29,6 +30,9 @@ class Expectation(Protocol):
 
     def columns(self, theta: Array) -> tuple[Array, Array | float]:
         """Columns (C, n) that the coefficients multiply, and what is added (n,)."""
+
+    def columns_of_many(self, thetas: Array) -> tuple[Array, Array]:
+        """The same for points (K, P): columns (K, C, n), and what is added (K, n)."""
 
     def derivatives(self, theta: Array, coefficients: Array) -> Array:
         """Derivatives (P, n) of what is expected by the nonlinear parameters."""
@@ -79,6 +83,18 @@ class Problem:
         expected = coefficients @ columns + offset
         value = self.likelihood.value(expected) - 0.5 * float(self.prior_precision @ (theta - self.prior_mean) ** 2)
         return Point(theta, coefficients, columns, expected, value) if np.isfinite(value) else None
+
+    def values(self, thetas: Array) -> Array:
+        """Values at points (K, P), each with its best coefficients; -inf where there are none that are possible."""
+        if not isinstance(self.likelihood, Normal):
+            points = [self.at(theta) for theta in thetas]
+            return np.array([-np.inf if point is None else point.value for point in points])
+        at_once = max(1, AT_ONCE // self.likelihood.values.size)
+        found = [
+            self.likelihood.highest(*self.expectation.columns_of_many(thetas[first : first + at_once]))
+            for first in range(0, len(thetas), at_once)
+        ]
+        return np.concatenate(found) - 0.5 * (thetas - self.prior_mean) ** 2 @ self.prior_precision
 
 
 @dataclass(frozen=True)
@@ -183,22 +199,24 @@ def _without_coefficients(information: Array, n: int) -> Array:
 
 def _step(problem: Problem, theta: Array, reduced: Array, gradient: Array, damping: float) -> tuple[Array, float]:
     """A damped step that stays between the bounds, and the gain in lnL that it promises."""
-    free = ~(((theta <= problem.low) & (gradient <= 0)) | ((theta >= problem.high) & (gradient >= 0)))
-    free &= reduced.diagonal() > 0
+    low, high = problem.low, problem.high
+    free = ((theta > low) | (gradient > 0)) & ((theta < high) | (gradient < 0)) & (reduced.diagonal() > 0)
     step = np.zeros_like(theta)
     for _ in range(theta.size + 1):
-        if not free.any():
+        places = free.nonzero()[0]
+        if not places.size:
             break
-        matrix = reduced[np.ix_(free, free)]
+        step[places] = 0.0
         # what bounds have cut off acts on the others
-        pull = gradient[free] - reduced[np.ix_(free, ~free)] @ step[~free]
-        matrix[np.diag_indices_from(matrix)] *= 1.0 + damping
-        step[free] = solved(matrix, pull)
+        pull = (gradient - reduced @ step)[places]
+        matrix = reduced[places[:, None], places]
+        matrix.flat[:: places.size + 1] *= 1.0 + damping
+        step[places] = solved(matrix, pull)
         wanted = theta + step
-        cut = free & ((wanted < problem.low) | (wanted > problem.high))
+        cut = free & ((wanted < low) | (wanted > high))
         if not cut.any():
             break
-        step[cut] = np.clip(wanted, problem.low, problem.high)[cut] - theta[cut]
+        step[cut] = (np.where(wanted < low, low, high) - theta)[cut]
         free &= ~cut
-    step = np.clip(theta + step, problem.low, problem.high) - theta
+    step = np.minimum(np.maximum(theta + step, low), high) - theta
     return step, float(gradient @ step - 0.5 * step @ reduced @ step)

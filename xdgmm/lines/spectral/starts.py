@@ -84,6 +84,6 @@ def _at(theta: Array, group: int, n_groups: int, velocity: float, variance: floa
 
 def _best_of(problem: Problem, starts: list[Array]) -> list[Array]:
     """The best starts, at least one."""
-    points = [point for point in map(problem.at, starts) if point is not None]
-    ordered = sorted(points, key=lambda point: -point.value)
-    return [point.theta for point in ordered[:FITTED]] or starts[:1]
+    values = problem.values(np.array(starts))
+    ordered = np.argsort(-values, kind="stable")[:FITTED]
+    return [starts[at] for at in ordered if np.isfinite(values[at])] or starts[:1]
