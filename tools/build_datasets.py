@@ -3,7 +3,7 @@
 The numbers, units, descriptions and citations stand in ``xdgmm/datasets/source/*.ecsv``, which people read
 and edit. This script turns each into ``xdgmm/datasets/data/<name>.fits``, byte for byte the same every time:
 a blank becomes NaN, the description of column ``n`` the card ``TCOMMn``, and each entry of the metadata a
-card of its own.
+card of its own; the entry ``extname`` names the table, where a format asks for a name.
 
 Usage: python tools/build_datasets.py
 """
@@ -28,7 +28,7 @@ def build(source, target):
     hdu = fits.BinTableHDU.from_columns([fits_column(column) for column in table.itercols()])
     for number, column in enumerate(table.itercols(), start=1):
         hdu.header[f"TCOMM{number}"] = column.description
-    hdu.header["EXTNAME"] = source.stem
+    hdu.header["EXTNAME"] = table.meta.pop("extname", source.stem)
     for key, value in table.meta.items():
         hdu.header[key.upper()] = value
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(target, overwrite=True)

@@ -12,8 +12,9 @@ from astropy.io import fits
 from astropy.table import QTable
 from scipy.stats import multivariate_normal, norm
 
-from xdgmm import datasets
+from xdgmm import datasets, lines
 from xdgmm.errors import InputError
+from xdgmm.tables import read_spectrum
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "xdgmm" / "datasets" / "source"
@@ -26,6 +27,7 @@ ROWS = {
     "nist_gauss1": 250,
     "nist_gauss2": 250,
     "nist_gauss3": 250,
+    "simulated_sdss": 1479,
     "tully_fisher": 21,
 }
 UNITS = {
@@ -64,6 +66,26 @@ def test_a_set_has_its_rows_its_units_and_a_description_of_every_column(name):
     assert len(table) == ROWS[name]
     assert {column: table[column].unit for column in table.colnames if table[column].unit} == UNITS.get(name, {})
     assert all(table[column].info.description for column in table.colnames)
+
+
+def test_the_path_is_that_of_the_file():
+    assert datasets.path("hydrus1").is_file()
+    with pytest.raises(InputError, match="hydrus1"):
+        datasets.path("hydrus")
+
+
+def test_the_simulated_spectrum_gives_its_truth():
+    """And what it cannot show as a limit."""
+    spectrum = read_spectrum(datasets.path("simulated_sdss"))
+    ionised = lines.Group("ionised", [6564.61, (6585.27, "NII"), (6549.86, "NII", 1 / 3.05)], z=0.0231)
+    fit = lines.fit_lines(
+        spectrum, groups=[ionised, lines.Group("OI", [6302.05], z=0.0231)], windows=[(6400, 6500), (6640, 6790)]
+    )
+    assert abs(fit.velocity[0].value - 12.0) < 3 * fit.velocity_error[0].value
+    assert abs(fit.intrinsic_variance[0].value - 58.0**2) < 3 * fit.intrinsic_variance_error[0].value
+    assert abs(fit.lines["flux"][0].value - 190.0) < 3 * fit.lines["flux_error"][0].value
+    assert fit.is_limit[1]
+    assert fit.upper_limit()[1].value > 25.0
 
 
 @every_set

@@ -1,7 +1,8 @@
 """What can I try it on? Small published tables, each with its units, citation and licence.
 
 Each set is one FITS binary table in ``data/``, a measured column and its standard error side by side (``v``
-and ``e_v``); a blank of the published table is NaN. `names` lists the sets and `load` reads one.
+and ``e_v``); a blank of the published table is NaN. `names` lists the sets, `load` reads
+one and `path` says where its file is.
 
 To add a set, write ``source/<name>.ecsv`` with units, a description of every column and the entries
 ``title``, ``citation``, ``source``, ``licence`` and ``notes``, run ``python tools/build_datasets.py``, commit
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xdgmm.errors import InputError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from astropy.table import QTable
 
-__all__ = ["load", "names"]
+__all__ = ["load", "names", "path"]
 
 
 def names() -> tuple[str, ...]:
@@ -77,6 +79,38 @@ def load(name: str) -> QTable:
     with (_folder() / f"{name}.fits").open("rb") as stream:
         table = QTable.read(stream, format="fits", hdu=1, character_as_bytes=False, mask_invalid=False)
     return _described(table)
+
+
+def path(name: str) -> Path:
+    """Where the file of a bundled data set is, for functions and commands that read files.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+
+    Returns
+    -------
+    pathlib.Path
+        Of a FITS file, which is not to be changed.
+
+    Raises
+    ------
+    InputError
+        There is no data set of that name, or the package does not lie in a folder of its own.
+
+    Examples
+    --------
+    >>> from xdgmm import datasets
+    >>> datasets.path("hydrus1").name
+    'hydrus1.fits'
+    """
+    if name not in names():
+        raise InputError(_no_such_set(name))
+    found = _folder() / f"{name}.fits"
+    if not isinstance(found, Path):
+        raise InputError("the package is in an archive, so that its data sets have no path; use `load`")
+    return found
 
 
 def _folder() -> Traversable:

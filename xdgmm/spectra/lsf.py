@@ -201,6 +201,23 @@ class LSF:
         parts += [f"scatter from line to line {100 * self.scatter:.3g}%"] if self.scatter else []
         return ", ".join(parts)
 
+    def with_error(self, error: float, scatter: float = 0.0) -> Self:
+        """The same with an error of its width.
+
+        Parameters
+        ----------
+        error : float
+            Fractional 1-sigma error, shared by all lines.
+        scatter : float
+            By which fraction the width differs from line to line.
+
+        Raises
+        ------
+        InputError
+            If one is no fraction.
+        """
+        return self._with(error=_fraction(error, "error"), scatter=_fraction(scatter, "scatter"))
+
     def __repr__(self) -> str:
         """One line."""
         return f"<LSF: {self.describe()}>"
@@ -234,7 +251,7 @@ class LSF:
         part = slice(first, last)
         return self if self.matrix is None else self._with(matrix=self.matrix[part, part].tocsr())
 
-    def _with(self, **values: Any) -> LSF:
+    def _with(self, **values: Any) -> Self:
         result = object.__new__(type(self))
         result._freeze(**{**vars(self), **values})
         return result

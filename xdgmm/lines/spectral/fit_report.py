@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 TINY = 1e-9
+DIGITS = ".5g"
 
 OF_GROUPS = (
     Column("group", "name of the group"),
@@ -66,12 +67,21 @@ OF_LINES = (
 
 def group_table(fit: LineFit, level: float, limit_level: float) -> QTable:
     """The QTable of `LineFit.table`."""
-    return build_table(
+    table = build_table(
         _with_levels(OF_GROUPS, level, limit_level),
         group_values(fit, level, limit_level),
         units=units_of(fit),
         meta=meta_of(fit, level, limit_level),
     )
+    return _formatted(table)
+
+
+def _formatted(table: QTable) -> QTable:
+    """The table, which shows five digits of its numbers where it is printed; none are lost."""
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = DIGITS
+    return table
 
 
 def group_values(fit: LineFit, level: float, limit_level: float) -> dict[str, Any]:
@@ -100,7 +110,7 @@ def plain_array(values: Any) -> Array:
 
 def line_table(fit: LineFit) -> QTable:
     """The QTable of `LineFit.lines`."""
-    return build_table(OF_LINES, line_values(fit), units=units_of(fit), meta=meta_of(fit, None, None))
+    return _formatted(build_table(OF_LINES, line_values(fit), units=units_of(fit), meta=meta_of(fit, None, None)))
 
 
 def line_values(fit: LineFit) -> dict[str, Any]:
@@ -253,7 +263,7 @@ def _groups_shown(report: LineReport) -> Table:
     headings = [
         "\ngroup",
         f"velocity{kms}",
-        f"intrinsic\nvariance{squared and squared[1:]}",
+        f"variance{squared}",
         f"intrinsic σ{kms}",
         f"{limit}{kms}",
         f"intrinsic FWHM{kms}",

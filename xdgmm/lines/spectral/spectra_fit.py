@@ -282,16 +282,21 @@ def fit_lines(
         "thermal": thermal,
         "shared_fluxes": fluxes == "shared",
     }
-    remarks = [*check_media(spectra, chosen, of_axis, medium), *_remarks(spectra)]
+    remarks = [*check_media(spectra, chosen, of_axis, medium), *_remarks(spectra, settings["windows"])]
     solution, data = fit_normal(spectra, chosen, instruments, **settings)
     if noise == "estimate":
         scale = float(np.sqrt(solution.goodness.statistic / solution.goodness.dof))
         solution, data = fit_normal(spectra, chosen, instruments, **settings, error=scale)
         remarks.append(f"errors were not given: {scale:.4g} for each pixel, estimated from the residuals")
     header = Header(
-        _title(spectra, "spectrum"), "; ".join(dict.fromkeys(each.describe() for each in instruments)), tuple(remarks)
+        _title(spectra, "spectrum"), "; ".join(dict.fromkeys(assumed(each) for each in instruments)), tuple(remarks)
     )
     return LineFit(solution, header, data=data, flux_unit=_integrated(spectra[0]))
+
+
+def assumed(lsf: LSF) -> str:
+    """What is assumed of an instrument, in a line."""
+    return lsf.describe() if lsf.error or lsf.scatter else f"{lsf.describe()}, taken as exact"
 
 
 def as_spectra(wave: Any, flux: Any, **given: Any) -> tuple[Spectrum, ...]:
@@ -373,8 +378,13 @@ def _check_errors(spectrum: Spectrum, noise: str | None) -> None:
         )
 
 
-def _remarks(spectra: Sequence[Spectrum]) -> list[str]:
-    n_masked = sum(spectrum.n_masked for spectrum in spectra)
+def _remarks(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> list[str]:
+    n_masked = 0
+    for spectrum in spectra:
+        inside = np.ones(spectrum.wave.size, bool) if windows is None else np.zeros(spectrum.wave.size, bool)
+        for low, high in windows or ():
+            inside |= (spectrum.wave >= low) & (spectrum.wave <= high)
+        n_masked += int(np.sum(inside & ~spectrum.good))
     return [f"{n_masked} masked pixels left out"] if n_masked else []
 
 
