@@ -4,16 +4,17 @@
 intrinsic scatter of many of them; `measure_lsf` measures the instrument on lines that have no width of their own.
 """
 
-from xdgmm.spectra import LSF, Spectrum
+from xdgmm.spectra import LSF, Counts, Spectrum
 
 from .deconvolution import IntrinsicWidths, deconvolve
 from .instrument import InstrumentWidth, measure_lsf
 from .populations import Population, population
 from .report import rich_table
-from .spectral import Goodness, Group, LineComparison, LineFit, LineReport, LineSamples, fit_lines
+from .spectral import Goodness, Group, LineComparison, LineFit, LineReport, LineSamples, fit_counts, fit_lines
 
 __all__ = [
     "LSF",
+    "Counts",
     "Goodness",
     "Group",
     "InstrumentWidth",
@@ -25,6 +26,7 @@ __all__ = [
     "Population",
     "Spectrum",
     "deconvolve",
+    "fit_counts",
     "fit_lines",
     "measure_lsf",
     "population",

@@ -1,12 +1,13 @@
 """What lines are in a spectrum, in counts or in events, and how wide are they without the instrument?
 
-`fit_lines` fits profiles of `Group`s of lines, seen through an `LSF`, to fluxes with errors.  The pieces: `groups` and
-`axes` (which lines, and where they are seen), `continua`, `model` (what is expected), `likelihoods` and `scoring` (how
-it is fitted), `starts`, `solution` and `variance_profile` (numbers, and the profile likelihood of a variance),
-`line_fit` and `fit_report` (what users see).
+`fit_lines` fits profiles of `Group`s of lines, seen through an `LSF`, to fluxes with errors, `fit_counts` to counts
+(`poisson`, `deviance`).  The pieces: `groups` and `axes` (which lines, and where they are seen), `continua`, `model`
+(what is expected), `likelihoods` and `scoring` (how it is fitted), `starts`, `solution` and `variance_profile`
+(numbers, and the profile likelihood of a variance), `line_fit` and `fit_report` (what users see).
 """
 
 from .comparison import LineComparison
+from .counts import fit_counts
 from .fit_report import LineReport
 from .groups import Group, Line
 from .line_fit import LineFit
@@ -14,4 +15,14 @@ from .samples import LineSamples
 from .solution import Goodness
 from .spectra_fit import fit_lines
 
-__all__ = ["Goodness", "Group", "Line", "LineComparison", "LineFit", "LineReport", "LineSamples", "fit_lines"]
+__all__ = [
+    "Goodness",
+    "Group",
+    "Line",
+    "LineComparison",
+    "LineFit",
+    "LineReport",
+    "LineSamples",
+    "fit_counts",
+    "fit_lines",
+]

@@ -44,7 +44,7 @@ def piece_of(
         low[seen],
         high[seen],
         spectrum.wave[seen],
-        _slices(chosen, windows, spectrum.wave),
+        slices_of(chosen, windows, spectrum.wave),
         weights,
         sigmas,
         errors.whiten,
@@ -83,7 +83,7 @@ def chosen_pixels(wave: Array, good: NDArray[np.bool_], windows: Sequence[Window
     return result
 
 
-def _slices(
+def slices_of(
     chosen: list[Integers], windows: Sequence[Window] | None, wave: Array
 ) -> tuple[tuple[slice, tuple[float, float]], ...]:
     """Where the pixels of each window stand, one window after the other, and its ends."""
@@ -119,7 +119,7 @@ def _through_matrix(
     def taken(columns: Array) -> Array:
         return errors.whiten(columns[:, places])
 
-    ends = [each for _, each in _slices(chosen, windows, spectrum.wave)]
+    ends = [each for _, each in slices_of(chosen, windows, spectrum.wave)]
     slices = [slice(int(pixels[0]) - first, int(pixels[-1]) + 1 - first) for pixels in chosen]
     wave = spectrum.wave[first:last]
     return Piece(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from xdgmm.errors import InputError
-from xdgmm.spectra import LSF, Spectrum
+from xdgmm.spectra import LSF, Counts, Spectrum
 
 from .axes import Axis
 from .continua import as_continuum
@@ -319,7 +319,7 @@ def as_spectra(wave: Any, flux: Any, **given: Any) -> tuple[Spectrum, ...]:
     return found
 
 
-def instruments_of(lsf: Any, spectra: Sequence[Spectrum]) -> tuple[LSF, ...]:
+def instruments_of(lsf: Any, spectra: Sequence[Spectrum | Counts]) -> tuple[LSF, ...]:
     """The instrument of each spectrum."""
     every = [lsf] * len(spectra) if isinstance(lsf, LSF) or lsf is None else list(lsf)
     if len(every) != len(spectra):

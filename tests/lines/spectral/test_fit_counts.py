@@ -1,0 +1,373 @@
+"""Lines in counts: Poisson's likelihood of profiles that are integrated over bins."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from scipy.optimize import minimize
+from scipy.special import erf
+
+from xdgmm import lines
+from xdgmm.errors import InputError
+
+LIGHT = 299792.458
+REST = 6600.0
+LSF = lines.LSF(sigma=2.0, includes_pixel=False)
+EDGES = np.arange(6550.0, 6650.5, 0.5)
+IRON = [6700.4, 6682.3, 6667.6, 6636.6, 6644.7, 6653.0, 6661.9, 6676.6]
+Z = 0.01726
+
+
+def integrated(edges, mean, sigma):
+    return np.diff(0.5 * erf((edges - mean) / (sigma * np.sqrt(2))))
+
+
+def expected(edges=EDGES, *, flux=400.0, sigma=3.3, level=2.0, slope=0.0, mean=REST):
+    """Counts of one line of an intrinsic sigma, seen with 2 eV, over a line of counts per eV."""
+    centres = 0.5 * (edges[1:] + edges[:-1])
+    below = (level + slope * (centres - REST)) * np.diff(edges)
+    return flux * integrated(edges, mean, np.hypot(2.0, sigma)) + below
+
+
+def drawn(seed=1, **options):
+    return np.random.default_rng(seed).poisson(expected(**options))
+
+
+def group(**options):
+    return lines.Group("Fe", [REST], **options)
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return lines.fit_counts(EDGES, drawn(), groups=group(), lsf=LSF)
+
+
+@pytest.fixture(scope="module")
+def perseus(test_data):
+    """Edges and counts of Hitomi's spectrum, in bins of any width."""
+    low, high, counts = np.loadtxt(
+        test_data / "lines" / "hitomi_perseus_counts.csv", delimiter=",", skiprows=1, unpack=True
+    )
+    seen = (low >= 6490) & (high <= 6625)
+    edges = np.append(low[seen], high[seen][-1])
+
+    def binned(width):
+        k = round(width / 0.5)
+        n = seen.sum() // k * k
+        return edges[: n + 1 : k], counts[seen][:n].reshape(-1, k).sum(axis=1)
+
+    return binned
+
+
+def fit_iron(binned, fwhm=4.9, **options):
+    lsf = options.pop("lsf", lines.LSF(fwhm=fwhm, includes_pixel=False))
+    iron = lines.Group("Fe XXV", IRON, z=Z, element="Fe")
+    return lines.fit_counts(*binned, groups=iron, lsf=lsf, background=0, thermal=(4.05e3, "eV"), **options)
+
+
+def test_what_was_put_in_comes_out(fit):
+    assert fit.converged
+    truth = (3.3 / REST * LIGHT) ** 2
+    for value, error, true in (
+        (fit.velocity[0], fit.velocity_error[0], 0.0),
+        (fit.intrinsic_variance[0], fit.intrinsic_variance_error[0], truth),
+        (fit.lines["flux"][0], fit.lines["flux_error"][0], 400.0),
+        (fit.lines["equivalent_width"][0], fit.lines["equivalent_width_error"][0], 200.0),
+    ):
+        assert abs(value - true) < 4 * error
+    assert fit.goodness.name == "deviance"
+    assert 0.01 < fit.goodness.probability < 0.99
+    assert fit.goodness.dof == 200 - 1 - 2 - 2
+
+
+def test_turbulence_in_the_perseus_cluster_is_as_published(perseus):
+    """174.4 km/s, 68%: 168 to 181 (Hitomi Collaboration 2016, with their thermal width), whatever the bins."""
+    fit = fit_iron(perseus(0.5))
+    assert perseus(0.5)[1].sum() == 4204
+    assert fit.intrinsic_sigma[0] == pytest.approx(174.4, abs=1.0)
+    low, high = fit.interval()
+    assert (low[0], high[0]) == (pytest.approx(168, abs=1.0), pytest.approx(181, abs=1.0))
+    assert fit_iron(perseus(0.5), 5.10).intrinsic_sigma[0] == pytest.approx(172.2, abs=0.5)
+    assert fit_iron(perseus(2)).intrinsic_sigma[0] == pytest.approx(174.7, abs=0.2)
+    assert fit_iron(perseus(5)).intrinsic_sigma[0] == pytest.approx(178.1, abs=0.2)
+    centres = lines.LSF(fwhm=4.9, includes_pixel=True)
+    assert fit_iron(perseus(5), lsf=centres).intrinsic_sigma[0] == pytest.approx(190.2, abs=0.2)
+
+
+def em_of_iron(edges, counts, steps=3000):
+    """EM for grouped data (McLachlan & Jones 1988): fluxes, velocity and turbulent variance, and what they expect.
+
+    The photons of a bin are shared among lines and background; of each share, the energies are those of a Gaussian
+    within the bin.  No line reaches the ends of the window.
+    """
+    rest = np.array(IRON) / (1 + Z)
+    per_kms = rest / LIGHT
+    other = (4.9 / 2.3548200450309493) ** 2 + 4.05e3 / (55.845 * 931494.10372e3) * rest**2
+    flux, level, velocity, V = np.full(8, 0.08 * counts.sum()), counts.sum() / 400, 0.0, 150.0**2
+    for _ in range(steps):
+        mean, variance = rest - velocity * per_kms, V * per_kms**2 + other
+        z = (edges - mean[:, None]) / np.sqrt(variance)[:, None]
+        density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+        inside = np.diff(0.5 * erf(z / np.sqrt(2)))
+        mu = flux @ inside + level * np.diff(edges)
+        photons = flux[:, None] * counts / mu  # of which `inside` is the share of each line
+        off = -(photons * np.diff(density)).sum(axis=1) * np.sqrt(variance)
+        square = (photons * (inside - np.diff(z * density))).sum(axis=1) * variance
+        flux = (photons * inside).sum(axis=1)
+        level *= (counts / mu * np.diff(edges)).sum() / (edges[-1] - edges[0])
+        velocity -= (off * per_kms / variance).sum() / (flux * per_kms**2 / variance).sum()
+        slope = ((square / variance**2 - flux / variance) * per_kms**2).sum()
+        V += slope / (flux * per_kms**4 / variance**2).sum()
+    return mu, velocity, V
+
+
+def log_likelihood(counts, mu):
+    return counts @ np.log(mu) - mu.sum()
+
+
+def test_em_for_grouped_data_reaches_the_same_likelihood(perseus):
+    edges, counts = perseus(2)
+    fit = fit_iron((edges, counts))
+    mu, velocity, V = em_of_iron(edges, counts)
+    assert log_likelihood(counts, fit.data.expected[0]) == pytest.approx(log_likelihood(counts, mu), abs=1e-6)
+    assert fit.velocity[0] == pytest.approx(velocity, abs=0.01)
+    assert fit.intrinsic_variance[0] == pytest.approx(V, rel=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"flux": 25.0, "level": 0.05}, {"flux": -60.0, "level": 20.0}])
+def test_a_general_optimiser_finds_nothing_better(options):
+    counts = drawn(5, **options)
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+
+    def fall(p):
+        sigma2 = 4.0 + p[1]
+        if sigma2 <= 0.01:
+            return np.inf
+        mu = p[2] * integrated(EDGES, REST + p[0], np.sqrt(sigma2)) + 0.5 * (p[3] + p[4] * (centres - REST) / 50)
+        if (mu <= 0).any() or p[3] < abs(p[4] * 49.75 / 50):
+            return np.inf
+        return -log_likelihood(counts, mu)
+
+    per_kms = REST / LIGHT
+    level = fit.solution.coefficients[1:]
+    start = [-fit.velocity[0] * per_kms, fit.intrinsic_variance[0] * per_kms**2, fit.lines["flux"][0], *level]
+    best = -log_likelihood(counts, fit.data.expected[0])
+    for shift in (1.0, 0.9):
+        found = minimize(
+            fall,
+            np.array(start) * shift,
+            method="Nelder-Mead",
+            options={"xatol": 1e-7, "fatol": 1e-10, "maxiter": 4000},
+        )
+        assert found.fun > best - 1e-6
+    assert fall(start) == pytest.approx(best, abs=1e-3)
+
+
+def test_many_counts_are_normal():
+    """Errors of the square root, where counts are many, to the inverse root of the counts in a bin."""
+    counts = drawn(2, flux=4e7, level=1e6)
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    mu = fit.data.expected[0]
+    normal = lines.fit_lines(
+        0.5 * (EDGES[1:] + EDGES[:-1]),
+        counts / 0.5,
+        np.sqrt(mu) / 0.5,
+        edges=EDGES,
+        groups=group(),
+        lsf=LSF,
+        axis="energy",
+    )
+    for name in ("velocity", "variance"):
+        assert abs(fit.table[name][0] - normal.table[name][0]) < 0.01 * fit.table[f"{name}_error"][0]
+        assert fit.table[f"{name}_error"][0] == pytest.approx(normal.table[f"{name}_error"][0], rel=1e-4)
+    assert fit.goodness.statistic == pytest.approx(normal.goodness.statistic, rel=1e-3)
+    assert fit.goodness.probability == pytest.approx(normal.goodness.probability, abs=5e-3)
+
+
+def test_exposures_scale_fluxes_and_nothing_else(fit):
+    long = lines.fit_counts(EDGES, drawn(), groups=group(), lsf=LSF, exposure=1e3)
+    for name in ("velocity", "velocity_error", "variance", "variance_error", "sigma_limit", "sigma_low"):
+        np.testing.assert_allclose(long.table[name], fit.table[name], rtol=1e-6)
+    for name in ("flux", "flux_error"):
+        np.testing.assert_allclose(1e3 * long.lines[name], fit.lines[name], rtol=1e-6)
+    assert long.goodness.statistic == pytest.approx(fit.goodness.statistic, rel=1e-9)
+
+
+def test_exposures_of_one_source_add():
+    """Counts of equal expectation are sufficient as their sum, but for the backgrounds, which are separate."""
+    one, two = drawn(1), drawn(2)
+    together = lines.fit_counts(EDGES, one + two, groups=group(), lsf=LSF, exposure=2.0, background=None, windows=LINE)
+    parts = [lines.Counts(EDGES, each, exposure=1.0, lsf=LSF) for each in (one, two)]
+    joint = lines.fit_counts(parts, groups=group(), background=None, windows=LINE)
+    for name in ("velocity", "velocity_error", "variance", "variance_error", "sigma_limit"):
+        np.testing.assert_allclose(joint.table[name], together.table[name], rtol=1e-5)
+    np.testing.assert_allclose(joint.lines["flux"], together.lines["flux"], rtol=1e-6)
+    separate = lines.fit_counts(parts, groups=group(), fluxes="separate")
+    assert separate.velocity[0] == pytest.approx(joint.velocity[0], abs=2 * joint.velocity_error[0])
+
+
+LINE = [(6590.0, 6610.0)]
+
+
+def test_an_effective_area_that_varies_is_taken_out():
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+    area = np.exp(-((centres - 6620) ** 2) / 2 / 30**2)
+    counts = np.random.default_rng(3).poisson(1e3 * expected(level=20.0) * area)
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, exposure=1e3 * area)
+    assert fit.velocity[0] == pytest.approx(0.0, abs=4 * fit.velocity_error[0])
+    assert fit.lines["flux"][0] == pytest.approx(400.0, abs=4 * fit.lines["flux_error"][0])
+    assert fit.intrinsic_sigma[0] == pytest.approx(150, abs=4)
+
+
+def test_a_response_that_is_the_instrument_gives_the_same():
+    """Fine bins, which a matrix with the instrument's Gaussian redistributes to the channels."""
+    fine = np.arange(6530.0, 6670.05, 0.1)
+    centres = 0.5 * (fine[1:] + fine[:-1])
+    response = np.array([integrated(EDGES, x, 2.0) for x in centres]).T
+    counts = drawn()
+    fit = lines.fit_counts(fine, counts, groups=group(), response=response)
+    direct = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    assert "response of 200 channels to 1400 bins" in fit.header.instrument
+    # bins of 0.1 eV add their own variance, which the integration over them takes out but for the matrix's columns
+    assert fit.intrinsic_sigma[0] == pytest.approx(direct.intrinsic_sigma[0], rel=1e-3)
+    assert fit.intrinsic_variance_error[0] == pytest.approx(direct.intrinsic_variance_error[0], rel=1e-2)
+    assert fit.lines["flux"][0] == pytest.approx(direct.lines["flux"][0], rel=1e-3)
+    assert fit.goodness.statistic == pytest.approx(direct.goodness.statistic, abs=0.05)
+
+
+def test_a_background_that_vanishes_is_zero():
+    rng = np.random.default_rng(5)
+    counts = np.histogram(rng.normal(REST, 3.0, 30), EDGES)[0]
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    assert fit.converged
+    assert (fit.data.expected[0] >= 0).all()
+    alone = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, background=None)
+    assert fit.intrinsic_variance[0] == pytest.approx(alone.intrinsic_variance[0], rel=0.05)
+    assert alone.lines["flux"][0] == pytest.approx(30.0, rel=1e-6)
+
+
+def test_backgrounds_that_would_be_negative_at_an_end_are_zero_there():
+    counts = drawn(4, level=2.0, slope=-0.039, flux=200.0)
+    counts[150:] = 0
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    assert fit.converged
+    assert 0 <= fit.data.expected[0][-1] < 1e-6
+    curved = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, background=3)
+    assert curved.goodness.statistic < fit.goodness.statistic
+    assert (curved.data.expected[0] >= 0).all()
+
+
+def test_no_line_has_a_flux_of_zero_within_its_error():
+    for seed in range(3):
+        fit = lines.fit_counts(EDGES, drawn(seed, flux=0.0, level=5.0), groups=group(sigma=(0, 300)), lsf=LSF)
+        assert abs(fit.lines["flux"][0]) < 5 * fit.lines["flux_error"][0]
+
+
+def test_absorption_has_a_negative_flux_and_counts_that_are_not():
+    black = np.maximum(expected(flux=-90.0, sigma=3.0, level=10.0), 0.0)
+    counts = np.random.default_rng(1).poisson(black)
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    assert fit.lines["flux"][0] < -50
+    assert fit.lines["equivalent_width"][0] < 0
+    assert (fit.data.expected[0] >= 0).all()
+
+
+@pytest.mark.parametrize("background", ["exponential", (lambda x, a: np.full(x.size, np.exp(a)), [0.0]), 0, 2])
+def test_backgrounds_of_every_kind_find_the_line(background, fit):
+    other = lines.fit_counts(EDGES, drawn(), groups=group(), lsf=LSF, background=background)
+    assert other.converged
+    assert other.intrinsic_variance[0] == pytest.approx(
+        fit.intrinsic_variance[0], abs=0.2 * fit.intrinsic_variance_error[0]
+    )
+
+
+def test_energies_wavelengths_and_velocities_give_the_same():
+    counts = drawn()
+    kev = lines.fit_counts(
+        EDGES / 1e3 * u.keV,
+        counts,
+        groups=lines.Group("Fe", [REST * u.eV]),
+        lsf=lines.LSF(sigma=2.0 * u.eV, includes_pixel=False),
+    )
+    plain = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    np.testing.assert_allclose(kev.table["variance"].value, plain.table["variance"], rtol=1e-6)
+    assert kev.flux_unit == u.ct
+    rate = lines.fit_counts(
+        EDGES * u.eV,
+        counts,
+        groups=lines.Group("Fe", [REST * u.eV]),
+        lsf=lines.LSF(sigma=2.0 * u.eV, includes_pixel=False),
+        exposure=100.0 * u.s,
+    )
+    assert rate.lines["flux"].unit == u.ct / u.s
+    turned = lines.fit_counts(EDGES[::-1], counts[::-1], groups=group(), lsf=LSF)
+    np.testing.assert_allclose(turned.table["variance"], plain.table["variance"], rtol=1e-9)
+    velocity = (1 - EDGES / REST) * LIGHT
+    fast = lines.fit_counts(
+        velocity,
+        counts,
+        groups=lines.Group("Fe", [0.0]),
+        lsf=lines.LSF(sigma=2.0 / REST * LIGHT, includes_pixel=False),
+        axis="velocity",
+    )
+    # at an energy 1 - v/c times as large a width in km/s is as much wider
+    np.testing.assert_allclose(fast.table["variance"], plain.table["variance"], rtol=1e-4)
+
+
+def test_bins_that_are_missing_are_left_out_and_counted():
+    counts = drawn().astype(float)
+    counts[:20] = np.nan
+    mask = np.arange(200) > 189
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, mask=mask)
+    assert any("30 bins left out" in remark for remark in fit.header.remarks)
+    pairs = np.array([EDGES[:-1], EDGES[1:]]).T
+    inner = lines.fit_counts(pairs[20:190], counts[20:190], groups=group(), lsf=LSF)
+    np.testing.assert_allclose(fit.table["variance"], inner.table["variance"], rtol=1e-9)
+
+
+def test_the_report_says_what_deviance_is_expected(fit):
+    text = repr(fit)
+    assert "deviance" in text
+    assert "a right model has a deviance of" in text
+
+
+def test_widths_go_to_the_population(fit):
+    widths = fit.to_widths()
+    assert widths.intrinsic_variance[0] == pytest.approx(fit.intrinsic_variance[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"counts": np.full(200, 0.5)}, "`counts` is no whole number in bins 0.*fit_lines"),
+        ({"counts": np.full(200, -1.0)}, "`counts` is negative"),
+        ({"counts": np.full(200, np.nan)}, "no bin is left"),
+        ({"counts": np.zeros(200)}, "all counts are zero"),
+        ({"counts": np.zeros(199)}, "`counts` has shape"),
+        ({"counts": None}, "`counts` is missing"),
+        ({"edges": EDGES[np.argsort(np.sin(EDGES))]}, "not sorted"),
+        ({"edges": np.zeros((2, 3))}, "`edges` has shape"),
+        ({"lsf": None}, "`lsf` is missing"),
+        ({"lsf": lines.LSF(matrix=np.eye(200), x=EDGES[1:], includes_pixel=True)}, "`response`"),
+        ({"exposure": -1.0}, "`exposure` is negative"),
+        ({"exposure": np.ones(3)}, "`exposure` has shape"),
+        ({"response": np.ones((200, 7))}, "`response` has shape"),
+        ({"response": -np.eye(200)}, "`response` has elements"),
+        ({"mask": np.ones(3, bool)}, "`mask`"),
+        ({"background": "cubic"}, "`background` is 'cubic'"),
+        ({"background": (lambda x, a: a * x, [-1.0])}, "not positive"),
+        ({"windows": [(5000, 5100)]}, "no pixels"),
+        ({"windows": [(6599, 6601)]}, "too few"),
+        ({"groups": lines.Group("a", [7000.0])}, "outside the windows"),
+        ({"fluxes": "free"}, "`fluxes`"),
+    ],
+)
+def test_bad_input_is_one_sentence(change, message):
+    arguments = {"edges": EDGES, "counts": drawn(), "groups": group(), "lsf": LSF, **change}
+    with pytest.raises(InputError, match=message):
+        lines.fit_counts(arguments.pop("edges"), arguments.pop("counts"), **arguments)
+
+
+def test_channels_without_positions_have_no_windows():
+    with pytest.raises(InputError, match="`mask`"):
+        lines.fit_counts(EDGES, np.ones(7), groups=group(), response=np.ones((7, 200)), windows=LINE)
