@@ -246,7 +246,7 @@ def _convention(fit: LineFit) -> str:
     axis = fit.solution.table.axis
     if axis.is_velocity:
         return "along the axis"
-    return "by special relativity" if axis.convention == "relativistic" else f"{axis.convention} convention"
+    return f"{axis.convention} convention"
 
 
 def _probability(p: float) -> str:

@@ -169,6 +169,8 @@ class LineFit:
         solution = self.solution
         variance, error = (float(each[group]) for each in solution.variances)
         highest = float(solution.highest_variances[group])
+        if not np.isfinite(error):
+            error = abs(variance) or 1e-6 * highest  # to begin a search with
         return VarianceProfile(lambda V: solution.profile(group, V), variance, error, highest)
 
     @property

@@ -185,7 +185,9 @@ class Solved:
         return self.problem.high[self.model.layout.variances]
 
     def _nonlinear(self, which: slice | list[int]) -> Measured:
-        errors = np.sqrt(self.covariance.diagonal()[self.model.n_coefficients :])
+        variances = self.covariance.diagonal()[self.model.n_coefficients :]
+        # the data say nothing of a width far below a pixel, of the velocity of a line without flux
+        errors = np.where(variances > 0, np.sqrt(np.maximum(variances, 0.0)), np.inf)
         return Measured(self.theta[which], errors[which])
 
     @property
@@ -289,4 +291,4 @@ class Solved:
     def _along(self, at: int) -> Array:
         """How nonlinear parameters move with one of them, where the likelihood is normal."""
         column = self.covariance[self.model.n_coefficients :, self.model.n_coefficients + at]
-        return np.asarray(column / column[at])
+        return np.asarray(column / column[at]) if column[at] > 0 else np.zeros(column.size)

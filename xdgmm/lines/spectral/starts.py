@@ -30,7 +30,7 @@ def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, 
     tolerance : float
         Gain in lnL that a step promises, below which the fit has converged.
     """
-    theta = np.clip(np.zeros(problem.low.size), problem.low, problem.high)
+    theta = _first(problem, n_groups)
     raced = _in_place(problem, theta, n_groups, instrument, widest)
     moved = raced[0]
     for _ in range(2 if n_groups > 1 else 1):
@@ -38,9 +38,19 @@ def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, 
             places = _grid(problem, group, n_groups, instrument[group], widest[group])
             starts = _best_of(problem, [_at(moved, group, n_groups, *place) for place in places])
             moved = starts[0]
-    rough = [maximise(problem, start, ROUGH) for start in [*starts, *(raced if n_groups > 1 else [])]]
+    different = {start.tobytes(): start for start in [*starts, *(raced if n_groups > 1 else raced[:1])]}
+    rough = [maximise(problem, start, ROUGH) for start in different.values()]
     best = max(rough, key=lambda fit: fit.point.value)
     return maximise(problem, best.point.theta, tolerance)
+
+
+def _first(problem: Problem, n_groups: int) -> Array:
+    """Zero velocities, ratios in the middle of their bounds, and what is near zero for the others."""
+    theta = np.clip(np.zeros(problem.low.size), problem.low, problem.high)
+    bounded = np.isfinite(problem.low) & np.isfinite(problem.high)
+    bounded[: 2 * n_groups] = False
+    theta[bounded] = 0.5 * (problem.low[bounded] + problem.high[bounded])
+    return theta
 
 
 def _in_place(problem: Problem, theta: Array, n_groups: int, instrument: Array, widest: Array) -> list[Array]:
