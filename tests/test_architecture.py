@@ -38,7 +38,8 @@ ORDER = [
     {"text"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-LATE = {("observations", "tables"), ("fitting", "uncertainty")}  # Observations.from_table, FitResult.uncertainty
+# Observations.from_table, FitResult.uncertainty, LineFit.plot
+LATE = {("observations", "tables"), ("fitting", "uncertainty"), ("lines", "plotting")}
 
 
 def room_of(path):

@@ -10,11 +10,25 @@ from .deconvolution import IntrinsicWidths, deconvolve
 from .instrument import InstrumentWidth, measure_lsf
 from .populations import Population, population
 from .report import rich_table
-from .spectral import Goodness, Group, LineComparison, LineFit, LineReport, LineSamples, fit_counts, fit_lines
+from .spectral import (
+    Curves,
+    Expected,
+    Goodness,
+    Group,
+    LineComparison,
+    LineFit,
+    LineReport,
+    LineSamples,
+    VelocityProfile,
+    fit_counts,
+    fit_lines,
+)
 
 __all__ = [
     "LSF",
     "Counts",
+    "Curves",
+    "Expected",
     "Goodness",
     "Group",
     "InstrumentWidth",
@@ -25,6 +39,7 @@ __all__ = [
     "LineSamples",
     "Population",
     "Spectrum",
+    "VelocityProfile",
     "deconvolve",
     "fit_counts",
     "fit_lines",

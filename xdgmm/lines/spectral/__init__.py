@@ -3,11 +3,13 @@
 `fit_lines` fits profiles of `Group`s of lines, seen through an `LSF`, to fluxes with errors, `fit_counts` to counts
 (`poisson`, `deviance`).  The pieces: `groups` and `axes` (which lines, and where they are seen), `continua`, `model`
 (what is expected), `likelihoods` and `scoring` (how it is fitted), `starts`, `solution` and `variance_profile`
-(numbers, and the profile likelihood of a variance), `line_fit` and `fit_report` (what users see).
+(numbers, and the profile likelihood of a variance), `line_fit` and `fit_report` (what users see), `curves` and
+`windows` (arrays for pictures).
 """
 
 from .comparison import LineComparison
 from .counts import fit_counts
+from .curves import Curves, Expected, VelocityProfile
 from .fit_report import LineReport
 from .groups import Group, Line
 from .line_fit import LineFit
@@ -16,6 +18,8 @@ from .solution import Goodness
 from .spectra_fit import fit_lines
 
 __all__ = [
+    "Curves",
+    "Expected",
     "Goodness",
     "Group",
     "Line",
@@ -23,6 +27,7 @@ __all__ = [
     "LineFit",
     "LineReport",
     "LineSamples",
+    "VelocityProfile",
     "fit_counts",
     "fit_lines",
 ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xdgmm.lines.deconvolution import IntrinsicWidths
 
     from .comparison import LineComparison
+    from .curves import Curves, VelocityProfile
     from .fit_report import LineReport
     from .samples import LineSamples
 
@@ -234,6 +235,85 @@ class LineFit:
         from .conversion import widths_of
 
         return widths_of([self])
+
+    def curves(self, margin: float = 0.0) -> tuple[Curves, ...]:
+        """What was measured in each window and what is expected there, as arrays: for pictures of your own.
+
+        Parameters
+        ----------
+        margin : float
+            How much beside each window is shown too, as a fraction of its length: data alone, which were not fitted.
+
+        Returns
+        -------
+        tuple of Curves
+            One for each window of each spectrum.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xdgmm import lines
+        >>> x = np.arange(6550.0, 6580.0)
+        >>> lsf = lines.LSF(sigma=1.5, includes_pixel=True)
+        >>> flux = 3.0 + 20.0 * np.exp(-0.5 * ((x - 6564.0) / 2.0) ** 2)
+        >>> fit = lines.fit_lines(x, flux, np.ones(x.size), groups=lines.Group("Ha", [6564.61]), lsf=lsf)
+        >>> (curves,) = fit.curves()
+        >>> bool(abs(curves.data - curves.total).max() < 0.1)
+        True
+        >>> smooth = np.linspace(6560.0, 6570.0, 501)
+        >>> total, of_lines, continuum = curves.at(smooth)
+        """
+        from .curves import Curves
+
+        return tuple(Curves.of(view, margin) for view in self.data.views(self.solution))
+
+    def velocity_profile(self, group: str | int = 0, line: str | int = 0) -> VelocityProfile:
+        """One line on an axis of velocities, as observed, as the instrument shows a line without width, and intrinsic.
+
+        Parameters
+        ----------
+        group : str or int
+            Name of the group, or its number.
+        line : str or int
+            Label of the line, or its number in the group.
+
+        Returns
+        -------
+        VelocityProfile
+
+        Raises
+        ------
+        InputError
+            If there is no such group or line, or it is in no window.
+        """
+        from .curves import velocity_profile
+
+        return velocity_profile(self, group, line)
+
+    def plot(self, kind: str = "spectrum", **options: Any) -> Any:
+        """Draw a picture.
+
+        Parameters
+        ----------
+        kind : {"spectrum", "profile", "likelihood"}
+            Spectrum with components and residuals; one line as observed beside its intrinsic profile; profile
+            likelihood of an intrinsic variance.
+        **options
+            Of `xdgmm.plotting.plot_line_spectrum`, `plot_line_profile` or `plot_line_likelihood`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure or matplotlib.axes.Axes
+            A Figure for "spectrum", which has several panels.
+
+        Raises
+        ------
+        InputError
+            If there is no such kind.
+        """
+        from xdgmm.plotting import plot_line_fit
+
+        return plot_line_fit(self, kind, **options)
 
     def bootstrap(
         self, n_resamples: int = 200, *, random_state: Any = None, n_jobs: int = 1, progress: str = "auto"

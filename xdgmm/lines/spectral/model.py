@@ -340,6 +340,16 @@ class LineModel:
         table = self.table
         return np.asarray((theta[..., self.layout.variances][..., table.group] + table.thermal) * table.per_kms**2)
 
+    def continuum_at(
+        self, theta: Array, coefficients: Array, window: int, span: tuple[float, float], x: Array
+    ) -> Array:
+        """The continuum of a window, counted over all pieces, at positions (n,), as it is before it is measured."""
+        parameters = theta[self.layout.continuum[window]]
+        columns = self.continuum.columns(x, span, parameters)
+        values = coefficients[self.continuum_columns(window)] @ columns
+        function = self.continuum.offset(x)
+        return np.asarray(values if function is None else values + function(parameters))
+
     def profiles(self, theta: Array, piece: int) -> LineProfiles:
         """Profiles of the lines in a piece, kept for the last point that was asked for."""
         key = theta.tobytes()

@@ -255,7 +255,7 @@ class Solved:
         at, columns = model.layout.continuum[window], model.continuum_columns(window)
         parameters = self.theta[at]
         basis = model.continuum.columns(x, span, parameters)
-        values = self.coefficients[columns] @ basis
+        values = model.continuum_at(self.theta, self.coefficients, window, span, x)
         gradients = np.zeros((x.size, len(self.covariance)))
         gradients[:, columns] = basis.T
         by_parameters = np.einsum(
@@ -263,7 +263,6 @@ class Solved:
         )
         function = model.continuum.offset(x)
         if function is not None:
-            values = values + function(parameters)
             by_parameters = by_parameters + differences(function, parameters)
         gradients[:, model.n_coefficients + at.start : model.n_coefficients + at.stop] = by_parameters.T
         return values, gradients

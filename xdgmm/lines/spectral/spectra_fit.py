@@ -24,6 +24,7 @@ from .pieces import instrument_at, piece_of
 from .scoring import TOLERANCE, Problem, maximise
 from .solution import Goodness, Solved
 from .starts import best_fit
+from .windows import SpectrumWindow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -49,19 +50,31 @@ class Data:
         The windows, over all spectra.
     centres : ndarray (n,)
         Positions of the pixels that were fitted.
+    error : float
+        Of each pixel of spectra without errors.
     """
 
     spectra: tuple[Spectrum, ...]
     instruments: tuple[LSF, ...]
     ranges: tuple[Window, ...]
     centres: Array
+    error: float
 
     @classmethod
-    def of(cls, spectra: Sequence[Spectrum], instruments: Sequence[LSF], model: LineModel) -> Data:
+    def of(cls, spectra: Sequence[Spectrum], instruments: Sequence[LSF], model: LineModel, error: float) -> Data:
         """Of a model with a piece for each spectrum."""
         windows = [each for piece in model.pieces for each in piece.windows]
         centres = [piece.centres[pixels] for piece in model.pieces for pixels, _ in piece.windows]
-        return cls(tuple(spectra), tuple(instruments), tuple(span for _, span in windows), np.concatenate(centres))
+        ranges = tuple(span for _, span in windows)
+        return cls(tuple(spectra), tuple(instruments), ranges, np.concatenate(centres), error)
+
+    def views(self, solution: Solved) -> list[SpectrumWindow]:
+        """The windows, for pictures."""
+        owners = [number for number, piece in enumerate(solution.model.pieces) for _ in piece.windows]
+        return [
+            SpectrumWindow(solution, self.spectra[piece], self.instruments[piece], piece, number, span, self.error)
+            for number, (piece, span) in enumerate(zip(owners, self.ranges, strict=True))
+        ]
 
 
 def fit_normal(
@@ -96,7 +109,7 @@ def fit_normal(
     statistic = float(left @ left)
     dof = likelihood.values.size - n_parameters - model.layout.continuum[0].stop + model.layout.continuum[0].start
     goodness = Goodness("chi-squared", statistic, dof, float(chi2.sf(statistic, dof)))
-    return Solved(model, problem, maximum, goodness), Data.of(spectra, instruments, model)
+    return Solved(model, problem, maximum, goodness), Data.of(spectra, instruments, model, error)
 
 
 def maximised(model: LineModel, likelihood: Any, instruments: Sequence[LSF]) -> tuple[LineModel, Problem, Any]:

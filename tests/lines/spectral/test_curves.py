@@ -1,0 +1,159 @@
+"""Arrays of fits for pictures: what was measured, what is expected, and one line on an axis of velocities."""
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+from xdgmm import lines
+from xdgmm.errors import InputError
+
+LIGHT = 299792.458
+HA, NII = 6564.61, 6585.27
+
+
+def spectrum(*, sigma=80.0, step=1.25, lsf=1.1, error=0.4, amount=100.0, seed=1, **given):
+    """A spectrum of two lines over a slope, integrated over pixels."""
+    rng = np.random.default_rng(seed)
+    x = 6575.0 + step * (np.arange(90) - 45)
+    edges = np.append(x - 0.5 * step, x[-1] + 0.5 * step)
+    flux = 5.0 + 0.01 * (x - x.mean())
+    for rest, factor in ((HA, 1.0), (NII, 0.6)):
+        width = np.hypot(rest * sigma / LIGHT, lsf)
+        flux = flux + factor * amount * np.diff(0.5 * erf((edges - rest) / (width * np.sqrt(2)))) / step
+    return lines.Spectrum(x, flux + error * rng.normal(size=x.size), np.full(x.size, error), **given)
+
+
+GROUP = lines.Group("ionised", [(HA, "Ha"), (NII, "NII")])
+LSF = lines.LSF(sigma=1.1, includes_pixel=False)
+WINDOWS = [(6550.0, 6575.0), (6578.0, 6600.0)]
+
+
+@pytest.fixture(scope="module")
+def fit():
+    mask = np.arange(90) == 30
+    return lines.fit_lines(spectrum(mask=mask), groups=GROUP, lsf=LSF, windows=WINDOWS)
+
+
+def test_residuals_have_the_statistic_of_the_fit(fit):
+    found = fit.curves()
+    assert [curves.window for curves in found] == WINDOWS
+    left = np.concatenate([curves.residuals for curves in found])
+    assert np.nansum(left**2) == pytest.approx(fit.goodness.statistic, rel=1e-12)
+    assert np.isnan(left).sum() == 1  # the masked pixel
+    for curves in found:
+        np.testing.assert_allclose(curves.total, curves.continuum + curves.lines.sum(axis=0))
+
+
+def test_what_is_expected_of_a_line_adds_up_to_its_flux():
+    fit = lines.fit_lines(spectrum(), groups=GROUP, lsf=LSF)
+    (curves,) = fit.curves()
+    smooth = np.linspace(6530.0, 6620.0, 4001)
+    fluxes = np.asarray(fit.lines["flux"])
+    np.testing.assert_allclose(curves.lines @ (curves.high - curves.low), fluxes, rtol=1e-10)
+    np.testing.assert_allclose(np.trapezoid(curves.at(smooth).lines, smooth), fluxes, rtol=1e-6)
+
+
+def test_smooth_curves_go_through_the_pixels(fit):
+    for curves in fit.curves():
+        for found, name in zip(curves.at(curves.x), ("total", "lines", "continuum"), strict=True):
+            np.testing.assert_allclose(found, getattr(curves, name), rtol=1e-10, atol=1e-12)
+
+
+def test_the_margin_shows_data_that_were_not_fitted(fit):
+    (first, _) = fit.curves(margin=0.1)
+    outside = (first.x < 6550) | (first.x > 6575)
+    assert outside.sum() == 4
+    assert not first.fitted[outside].any()
+    assert np.isnan(first.total[outside]).all()
+    assert np.isfinite(first.data[outside]).all()
+    assert "window 6550 to 6575" in repr(first)
+
+
+def test_a_resolution_matrix_is_part_of_what_is_expected():
+    """Rows of a matrix that are the Gaussian of the instrument: the same as that Gaussian."""
+    x = spectrum().wave
+    matrix = np.exp(-0.5 * ((x - x[:, None]) / 1.5) ** 2) * 1.25 / 1.5 / np.sqrt(2 * np.pi)
+    through = lines.LSF(matrix=matrix, includes_pixel=True)
+    (found,) = lines.fit_lines(spectrum(), groups=GROUP, lsf=through).curves()
+    (same,) = lines.fit_lines(spectrum(), groups=GROUP, lsf=lines.LSF(sigma=1.5, includes_pixel=True)).curves()
+    inside = slice(5, -5)
+    np.testing.assert_allclose(found.total[inside], same.total[inside], rtol=5e-3)
+    fit = lines.fit_lines(spectrum(), groups=GROUP, lsf=through)
+    assert np.nansum(found.residuals**2) == pytest.approx(fit.goodness.statistic, rel=1e-10)
+    np.testing.assert_allclose(found.at(found.x).total, found.total, rtol=1e-10)
+    profile = fit.velocity_profile()
+    near = np.abs(profile.grid) < 100
+    kms = HA / LIGHT
+    expected = np.exp(-0.5 * (profile.grid[near] * kms / 1.5) ** 2)
+    np.testing.assert_allclose(profile.instrument[near], expected, atol=0.01)
+
+
+def test_errors_that_are_estimated_are_those_of_the_residuals():
+    values = spectrum()
+    fit = lines.fit_lines(values.wave, values.flux, noise="estimate", groups=GROUP, lsf=LSF)
+    (curves,) = fit.curves()
+    assert np.sum(curves.residuals**2) == pytest.approx(fit.goodness.dof, rel=1e-6)
+
+
+def test_a_profile_shows_three_widths():
+    """Of Gaussians without pixels: observed, instrumental and intrinsic sigma from the drawn profiles."""
+    fit = lines.fit_lines(spectrum(), groups=GROUP, lsf=lines.LSF(sigma=1.1, includes_pixel=True))
+    profile = fit.velocity_profile("ionised", "NII")
+    assert (profile.group, profile.line, profile.is_limit, profile.is_absorption) == ("ionised", "NII", False, False)
+    table = fit.lines
+    for name in ("observed", "instrument", "intrinsic"):
+        values = getattr(profile, name)
+        sigma = np.sqrt(np.sum(profile.grid**2 * values) / values.sum())
+        column = {"instrument": "instrumental"}.get(name, name)
+        assert sigma == pytest.approx(table[f"{column}_sigma_kms"][1], rel=1e-3)
+        assert values.max() == pytest.approx(1.0, rel=1e-4)
+    assert profile.sigma == fit.intrinsic_sigma[0]
+
+
+def test_data_of_a_profile_are_those_of_one_line():
+    fit = lines.fit_lines(spectrum(error=1e-3), groups=GROUP, lsf=LSF)
+    profile = fit.velocity_profile(0, 0)
+    model = np.interp(profile.velocity, profile.grid, profile.observed)
+    np.testing.assert_allclose(profile.data, model, atol=2e-3)  # the other line is taken out
+    assert profile.fitted.all()
+    absorbed = lines.fit_lines(spectrum(amount=-20.0), groups=GROUP, lsf=LSF).velocity_profile()
+    assert absorbed.is_absorption
+    assert absorbed.observed.max() == 1.0
+    assert absorbed.data[np.argmin(np.abs(absorbed.velocity))] > 0.5
+
+
+@pytest.mark.parametrize(("axis", "sign"), [("wavelength", 1.0), ("energy", -1.0)])
+def test_receding_gas_is_on_the_right_of_a_profile(axis, sign):
+    """A weaker line 150 km/s behind the one that is fitted."""
+    x = np.arange(6540.0, 6590.0, 0.4)
+    means = HA, HA * (1 + sign * 150.0 / LIGHT)
+    flux = sum(a * np.exp(-0.5 * ((x - m) / 0.8) ** 2) for a, m in zip((100.0, 10.0), means, strict=True))
+    group, lsf = lines.Group("a", [HA]), lines.LSF(sigma=0.5, includes_pixel=True)
+    profile = lines.fit_lines(x, flux, np.ones(x.size), groups=group, lsf=lsf, axis=axis).velocity_profile()
+    behind, before = (profile.data[side * profile.velocity > 120].sum() for side in (1.0, -1.0))
+    assert behind > 2 * abs(before)
+
+
+def test_a_line_without_width_shows_its_limit():
+    fit = lines.fit_lines(spectrum(sigma=0.0, seed=2), groups=GROUP, lsf=LSF)
+    profile = fit.velocity_profile()
+    assert profile.is_limit
+    assert profile.sigma == fit.upper_limit()[0]
+    sigma = np.sqrt(np.sum(profile.grid**2 * profile.intrinsic) / profile.intrinsic.sum())
+    assert sigma == pytest.approx(profile.sigma, rel=1e-3)
+
+
+def test_without_an_instrument_there_is_no_profile_of_it():
+    fit = lines.fit_lines(spectrum(), groups=GROUP, lsf=lines.LSF(sigma=0.0, includes_pixel=True))
+    assert fit.velocity_profile().instrument is None
+
+
+def test_what_is_not_there_is_refused(fit):
+    with pytest.raises(InputError, match="no line 'OIII' in group 'ionised'; its lines are Ha, NII"):
+        fit.velocity_profile("ionised", "OIII")
+    with pytest.raises(InputError, match="there is no group 'broad'"):
+        fit.velocity_profile("broad")
+    tied = lines.Group("ionised", [(HA, "N"), (6300.0, "N", 0.3)])
+    outside = lines.fit_lines(spectrum(), groups=tied, lsf=LSF)
+    with pytest.raises(InputError, match="is in no window"):
+        outside.velocity_profile(line=1)
