@@ -71,6 +71,12 @@ def test_gratings_with_their_own_widths_share_the_line():
     mean = np.average([each.intrinsic_variance[0] for each in alone], weights=weights)
     assert separate.intrinsic_variance[0] == pytest.approx(mean, abs=0.3 * separate.intrinsic_variance_error[0])
     assert separate.goodness.dof == shared.goodness.dof - 1
+    np.testing.assert_allclose(shared.lines["instrumental_sigma"], [1.2, 3.5])
+    assert shared.lines["flux"][0] == shared.lines["flux"][1]
+    for own, row in zip(alone, separate.lines, strict=True):
+        assert abs(row["flux"] - own.lines["flux"][0]) < own.lines["flux_error"][0]
+    assert "spectrum" in repr(separate)
+    assert "spectrum" not in alone[0].lines.colnames
 
 
 def test_the_scale_of_the_instrument_is_found_where_lines_tell():

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import erf
 
 from xdgmm import lines
+from xdgmm.errors import InputError
 
 STEP, LSF = 0.8, 1.0
 X = 6530.0 + STEP * np.arange(100)
@@ -42,6 +43,25 @@ def test_a_matrix_that_contains_the_pixel_gives_the_width_of_the_line(sigma):
     assert fit.intrinsic_variance[0] == pytest.approx(by_width.intrinsic_variance[0], abs=0.1 * error, rel=2e-3)
     assert fit.velocity[0] == pytest.approx(by_width.velocity[0], abs=0.02 * fit.velocity_error[0])
     assert fit.intrinsic_variance_error[0] == pytest.approx(error, rel=0.02)
+    with_pixel = np.sqrt(LSF**2 + STEP**2 / 12)  # the matrix contains it
+    assert fit.lines["instrumental_sigma"][0] == pytest.approx(with_pixel, rel=0.01)
+    assert fit.lines["observed_sigma"][0] == pytest.approx(np.hypot(sigma, with_pixel), rel=0.01)
+
+
+def test_pixels_in_decreasing_order_take_their_matrix_along():
+    uneven = matrix(LSF) * np.linspace(0.9, 1.1, X.size)[:, None]
+    arguments = {"groups": lines.Group("line", [6570.0]), "continuum": 0}
+    err = np.full(X.size, 0.2)
+    for full in (matrix(LSF), uneven):
+        one = lines.fit_lines(X, spectrum(1.5), err, lsf=lines.LSF(matrix=full, includes_pixel=True), **arguments)
+        backwards = lines.LSF(matrix=full[::-1, ::-1], includes_pixel=True)
+        other = lines.fit_lines(X[::-1], spectrum(1.5)[::-1], err, lsf=backwards, **arguments)
+        np.testing.assert_allclose(other.table["variance"], one.table["variance"], rtol=1e-9)
+
+
+def test_a_matrix_has_no_error_of_its_width():
+    with pytest.raises(InputError, match="resolution matrix has no single width"):
+        fitted(lines.LSF(matrix=matrix(LSF), includes_pixel=True, error=0.05), 1.0)
 
 
 def test_a_matrix_after_the_pixels_acts_on_pixels():

@@ -13,6 +13,8 @@ from xdgmm.lines.deconvolution import LIMIT_LEVEL
 from xdgmm.tables.printing import brief, compact, empty_table, upper_limit, with_error, with_interval
 from xdgmm.tables.report import Column, build_table
 
+from .solution import Solution, Solved, observed_sigmas
+
 if TYPE_CHECKING:
     from astropy.table import QTable
     from rich.table import Table
@@ -39,6 +41,7 @@ OF_GROUPS = (
     Column("is_limit", "is the group consistent with no width of its own?"),
 )
 OF_LINES = (
+    Column("spectrum", "number of the spectrum, from 0"),
     Column("group", "name of the group"),
     Column("line", "label of the line"),
     Column("rest", "rest position", "wave"),
@@ -110,20 +113,34 @@ def plain_array(values: Any) -> Array:
 
 def line_table(fit: LineFit) -> QTable:
     """The QTable of `LineFit.lines`."""
-    return _formatted(build_table(OF_LINES, line_values(fit), units=units_of(fit), meta=meta_of(fit, None, None)))
+    values = line_values(fit)
+    columns = [column for column in OF_LINES if column.name in values]
+    return _formatted(build_table(columns, values, units=units_of(fit), meta=meta_of(fit, None, None)))
 
 
 def line_values(fit: LineFit) -> dict[str, Any]:
-    """Numbers of the table of lines."""
-    solution, table = fit.solution, fit.solution.table
+    """Numbers of the table of lines: a row for each line, and where there are several spectra for each of them."""
+    solution = fit.solution
+    parts = solution.of_spectra() if isinstance(solution, Solved) else [solution]
+    found = [_of_spectrum(fit, part, number) for number, part in enumerate(parts)]
+    values = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+    if len(parts) == 1:
+        del values["spectrum"]
+    return values
+
+
+def _of_spectrum(fit: LineFit, solution: Solution, number: int) -> dict[str, Any]:
+    table = solution.table
     missing = np.full(table.group.size, np.nan)
     widths = solution.equivalent_widths
+    observed = observed_sigmas(solution)
     sigmas = {
-        "observed": fit.observed_sigmas().values,
+        "observed": observed.values,
         "instrumental": solution.instrument,
         "intrinsic": np.sqrt(np.maximum(solution.variances.values, 0.0))[table.group] * table.per_kms,
     }
     values = {
+        "spectrum": np.full(table.group.size, number),
         "group": np.array(fit.groups)[table.group],
         "line": np.array(table.labels),
         "rest": np.concatenate([table.axis.rest_positions(group) for group in table.groups]),
@@ -133,7 +150,7 @@ def line_values(fit: LineFit) -> dict[str, Any]:
         "flux_error": solution.fluxes.errors,
         "equivalent_width": missing if widths is None else widths.values,
         "equivalent_width_error": missing if widths is None else widths.errors,
-        "observed_sigma_error": fit.observed_sigmas().errors,
+        "observed_sigma_error": observed.errors,
         "flag": np.array(fit.flags),
     }
     for name, sigma in sigmas.items():
@@ -296,8 +313,11 @@ def _lines_shown(report: LineReport) -> Table:
     wave = "" if units["wave"] is None else f"\n\\[{compact(units['wave'])}]"
     flux = "" if units["flux"] is None else f"\n\\[{compact(units['flux'])}]"
     flagged = any(fit.flags)
+    values = line_values(fit)
+    several = "spectrum" in values
     headings = [
         "\nline",
+        *(["\nspectrum"] if several else []),
         f"position{wave}",
         f"flux{flux}",
         f"equivalent\nwidth{wave}",
@@ -308,12 +328,12 @@ def _lines_shown(report: LineReport) -> Table:
     table = empty_table(
         headings, left=[headings[0], headings[-1]] if flagged else headings[:1], title="Lines", title_justify="left"
     )
-    values = line_values(fit)
     for i, label in enumerate(values["line"]):
         observed = with_error(*(float(values[key][i]) for key in ("observed_sigma", "observed_sigma_error")))
         width = float(values["equivalent_width"][i])
         cells = [
             str(label),
+            *([str(values["spectrum"][i])] if several else []),
             with_error(*(float(values[key][i]) for key in ("position", "position_error"))),
             with_error(*(float(values[key][i]) for key in ("flux", "flux_error"))),
             with_error(width, float(values["equivalent_width_error"][i])) if np.isfinite(width) else "none",

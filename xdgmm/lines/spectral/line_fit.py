@@ -15,7 +15,7 @@ from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 
 from .kms import in_kms
-from .solution import Goodness, Measured, Solution, Solved
+from .solution import Goodness, Measured, Solution, Solved, observed_sigmas
 from .variance_profile import VarianceProfile
 
 if TYPE_CHECKING:
@@ -426,12 +426,7 @@ class LineFit:
 
     def observed_sigmas(self) -> Measured:
         """Sigmas of the lines as observed (L,), instrument and heat included, in the unit of the axis, with errors."""
-        solution, table = self.solution, self.solution.table
-        scale = table.per_kms**2
-        variances = (solution.variances.values[table.group] + table.thermal) * scale + solution.instrument**2
-        sigmas = np.sqrt(np.maximum(variances, 0.0))
-        errors = solution.variances.errors[table.group] * scale
-        return Measured(sigmas, 0.5 * errors / np.where(sigmas > 0, sigmas, np.nan))
+        return observed_sigmas(self.solution)
 
 
 def check_groups(groups: Any) -> Sequence[Any]:

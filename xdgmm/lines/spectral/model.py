@@ -138,6 +138,8 @@ class Piece:
         Does a matrix that contains the pixel take the place of Gaussians?
     error, scatter : float
         Fractional error of the instrument's width, shared by lines, and scatter between lines.
+    row_sigmas : ndarray (L,), optional
+        Sigmas of the rows of a resolution matrix at the lines, to be reported.
     """
 
     low: Array
@@ -151,6 +153,7 @@ class Piece:
     interpolated: bool = False
     error: float = 0.0
     scatter: float = 0.0
+    row_sigmas: Array | None = None
 
     def profiles(self, means: Array, variances: Array, half_widths: Array | None, log_scales: Array) -> LineProfiles:
         """Profiles of the lines (L, n) and their derivatives, for intrinsic variances in the unit of the axis."""

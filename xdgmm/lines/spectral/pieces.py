@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,14 +32,17 @@ def piece_of(
     InputError
         If windows overlap or hold no pixels, or the instrument does not cover the lines.
     """
+    if lsf.matrix is not None and (lsf.error or lsf.scatter):
+        raise InputError(
+            "a resolution matrix has no single width, so that it cannot have an `error`; give the LSF by its sigma"
+        )
     chosen = chosen_pixels(spectrum.wave, spectrum.good, windows)
     seen = np.concatenate(chosen)
     errors = _Errors.of(spectrum, seen, error)
     weights, sigmas = instrument_at(lsf, table, table.positions)
     if lsf.matrix is not None:
-        return _through_matrix(spectrum, lsf, chosen, errors, weights, sigmas, windows), errors.whiten(
-            spectrum.flux[None, seen]
-        )[0]
+        piece = _through_matrix(spectrum, lsf, chosen, errors, weights, sigmas, windows)
+        return replace(piece, row_sigmas=_row_sigmas(lsf, table)), errors.whiten(spectrum.flux[None, seen])[0]
     low, high = (spectrum.wave, spectrum.wave) if lsf.includes_pixel else (spectrum.low, spectrum.high)
     piece = Piece(
         low[seen],
@@ -95,6 +99,19 @@ def slices_of(
     return tuple(result)
 
 
+def _row_sigmas(lsf: LSF, table: Table) -> Array | None:
+    """Sigmas of the rows of a resolution matrix at the lines; None where it has none."""
+    if lsf.widths is None:
+        return None
+    weights, sigmas = lsf.at(np.clip(table.positions, *_ends(lsf)), table.axis.unit)
+    return np.asarray(np.sqrt((weights * sigmas**2).sum(axis=1)))
+
+
+def _ends(lsf: LSF) -> tuple[float, float]:
+    assert lsf.x is not None, "rows have positions"
+    return float(lsf.x[0]), float(lsf.x[-1])
+
+
 def _through_matrix(
     spectrum: Spectrum,
     lsf: LSF,
@@ -132,8 +149,6 @@ def _through_matrix(
         carried,
         taken,
         interpolated=lsf.includes_pixel,
-        error=lsf.error,
-        scatter=lsf.scatter,
     )
 
 

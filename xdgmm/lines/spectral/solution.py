@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -120,12 +120,15 @@ class Solved:
     problem : Problem
     maximum : Maximum
     goodness : Goodness
+    piece : int
+        Of which spectrum fluxes, equivalent widths and the instrument are told.
     """
 
     model: LineModel
     problem: Problem
     maximum: Maximum
     goodness: Goodness
+    piece: int = 0
     _profiles: dict[int, dict[float, Array]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -204,16 +207,16 @@ class Solved:
 
     @property
     def fluxes(self) -> Measured:
-        """Of the lines; the first piece's, where each has its own."""
-        values = self.model.line_fluxes(self.theta, self.coefficients)
+        """Of the lines."""
+        values = self.model.line_fluxes(self.theta, self.coefficients, self.piece)
         return Measured(values, np.sqrt(np.maximum(self._variances_of(self._flux_gradients()), 0.0)))
 
-    def _flux_gradients(self, piece: int = 0) -> Array:
+    def _flux_gradients(self) -> Array:
         """Derivatives of the fluxes of lines by all parameters (L, C + P)."""
         table, C = self.table, self.model.n_coefficients
         lines = np.arange(table.group.size)
         result = np.zeros((lines.size, len(self.covariance)))
-        first = self.model.flux_columns(piece).start
+        first = self.model.flux_columns(self.piece).start
         result[lines, first + table.flux] = self.model.ratios(self.theta)
         for at, line in enumerate(table.bounded, C + self.model.layout.ratios.start):
             result[line, at] = self.coefficients[first + table.flux[line]]
@@ -236,13 +239,13 @@ class Solved:
         return Measured(values, np.sqrt(np.maximum(self._variances_of(by_all), 0.0)))
 
     def _continuum_at_lines(self) -> tuple[Array, Array] | None:
-        """The continuum of the first piece at each line (L,) and its derivatives by all parameters (L, C + P)."""
+        """The continuum at each line (L,) and its derivatives by all parameters (L, C + P)."""
         model, means = self.model, self.positions.values
         if not (model.continuum.n_columns or model.continuum.start.size):
             return None
         values = np.full(means.size, np.nan)
         gradients = np.zeros((means.size, len(self.covariance)))
-        for window, (_, span) in enumerate(model.pieces[0].windows):
+        for window, (_, span) in enumerate(model.pieces[self.piece].windows, model.first_window(self.piece)):
             inside = np.flatnonzero((means >= span[0]) & (means <= span[1]))
             if inside.size:
                 values[inside], gradients[inside] = self._continuum_in(window, span, means[inside])
@@ -269,10 +272,16 @@ class Solved:
 
     @property
     def instrument(self) -> Array:
-        """Sigma of the first piece's instrument at the lines, in the unit of the axis."""
-        piece = self.model.pieces[0]
-        scale = np.exp(self.model.layout.log_scales(self.theta, 0))
+        """Sigma of the instrument at the lines, in the unit of the axis; that of the rows of a resolution matrix."""
+        piece = self.model.pieces[self.piece]
+        if piece.row_sigmas is not None:
+            return piece.row_sigmas
+        scale = np.exp(self.model.layout.log_scales(self.theta, self.piece))
         return np.asarray(scale * np.sqrt((piece.weights * piece.sigmas**2).sum(axis=1)))
+
+    def of_spectra(self) -> list[Solved]:
+        """The same for each spectrum: its own instrument, continuum, and fluxes where they are not shared."""
+        return [replace(self, piece=piece) for piece in range(len(self.model.pieces))]
 
     def profile(self, group: int, variance: float) -> Fall:
         """The profile likelihood of the intrinsic variance of a group, started from what is expected or known."""
@@ -291,3 +300,13 @@ class Solved:
         """How nonlinear parameters move with one of them, where the likelihood is normal."""
         column = self.covariance[self.model.n_coefficients :, self.model.n_coefficients + at]
         return np.asarray(column / column[at]) if column[at] > 0 else np.zeros(column.size)
+
+
+def observed_sigmas(solution: Solution) -> Measured:
+    """Sigmas of the lines as observed (L,), instrument and heat included, in the unit of the axis, with errors."""
+    table = solution.table
+    scale = table.per_kms**2
+    variances = (solution.variances.values[table.group] + table.thermal) * scale + solution.instrument**2
+    sigmas = np.sqrt(np.maximum(variances, 0.0))
+    errors = solution.variances.errors[table.group] * scale
+    return Measured(sigmas, 0.5 * errors / np.where(sigmas > 0, sigmas, np.nan))

@@ -281,7 +281,9 @@ def fit_lines(
     True
     """
     chosen = check_groups(groups)
-    given = {"err": err, "ivar": ivar, "mask": mask, "covariance": covariance, "edges": edges}
+    given: dict[str, Any] = {"err": err, "ivar": ivar, "mask": mask, "covariance": covariance, "edges": edges}
+    if flux is not None and isinstance(lsf, LSF) and lsf.matrix is not None:
+        given["lsf"], lsf = lsf, None  # its rows are in the order of the pixels as given
     spectra = as_spectra(wave, flux, **given)
     _check_choices(noise, fluxes)
     of_axis = Axis.of(spectra[0].wave_unit, axis, convention)
@@ -340,7 +342,8 @@ def instruments_of(lsf: Any, spectra: Sequence[Spectrum | Counts]) -> tuple[LSF,
             f"`lsf` has {len(every)} entries, but there are {len(spectra)} spectra; give one, or one for each"
         )
     found: list[LSF] = []
-    for each in (spectrum.lsf if own is None else own for own, spectrum in zip(every, spectra, strict=True)):
+    for own, spectrum in zip(every, spectra, strict=True):
+        each = spectrum.lsf if own is None else own
         if each is None:
             raise InputError(
                 "`lsf` is missing: give the instrument's width, as lines.LSF(sigma=..., includes_pixel=...); with "
@@ -348,7 +351,7 @@ def instruments_of(lsf: Any, spectra: Sequence[Spectrum | Counts]) -> tuple[LSF,
             )
         if not isinstance(each, LSF):
             raise InputError(f"`lsf` is {each!r}, but it must be a lines.LSF")
-        found.append(each)
+        found.append(each if isinstance(spectrum, Counts) else each.of_pixels(spectrum.wave, spectrum.wave_unit))
     return tuple(found)
 
 
