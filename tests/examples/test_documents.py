@@ -67,7 +67,7 @@ PAGES = [
     ("scikit_learn.md", 3),
     ("selection.md", 2),
     ("tables.md", 9),
-    ("theory.md", 5),
+    ("theory.md", 6),
     ("trust.md", 2),
 ]
 
