@@ -17,11 +17,13 @@ from .spectral import (
     Group,
     LineComparison,
     LineFit,
+    LineFits,
     LineReport,
     LineSamples,
     VelocityProfile,
     fit_counts,
     fit_lines,
+    fit_many,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "IntrinsicWidths",
     "LineComparison",
     "LineFit",
+    "LineFits",
     "LineReport",
     "LineSamples",
     "Population",
@@ -43,6 +46,7 @@ __all__ = [
     "deconvolve",
     "fit_counts",
     "fit_lines",
+    "fit_many",
     "measure_lsf",
     "population",
     "rich_table",

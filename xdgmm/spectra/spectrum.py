@@ -188,6 +188,28 @@ class Spectrum:
         count = np.sum(~self.good, axis=-1)
         return int(count) if self.good.ndim == 1 else count
 
+    def at(self, index: int | tuple[int, ...]) -> Self:
+        """One spectrum of many with the same pixels.
+
+        Parameters
+        ----------
+        index : int, or a pair for a cube
+            Which one, as an index of an array.
+
+        Raises
+        ------
+        InputError
+            If it is not the index of a spectrum.
+        """
+        try:
+            flux = self.flux[index]
+        except IndexError:
+            flux = self.flux
+        if self.flux.ndim == 1 or flux.ndim != 1:
+            raise InputError(f"{index!r} is not the index of a spectrum; the fluxes have shape {self.flux.shape}")
+        err = None if self.err is None else self.err[index]
+        return self._with(flux=flux, err=err, good=self.good[index])
+
     def window(self, low: float | Quantity, high: float | Quantity) -> Self:
         """The pixels whose centres are in a range.
 

@@ -4,18 +4,19 @@
 (`poisson`, `deviance`).  The pieces: `groups` and `axes` (which lines, and where they are seen), `continua`, `model`
 (what is expected), `likelihoods` and `scoring` (how it is fitted), `starts`, `solution` and `variance_profile`
 (numbers, and the profile likelihood of a variance), `line_fit` and `fit_report` (what users see), `curves` and
-`windows` (arrays for pictures).
+`windows` (arrays for pictures).  Many spectra: `plans` (what is done with each), `sources`, `stacks`, `stack_report`.
 """
 
 from .comparison import LineComparison
 from .counts import fit_counts
 from .curves import Curves, Expected, VelocityProfile
 from .fit_report import LineReport
+from .fitting import fit_lines
 from .groups import Group, Line
 from .line_fit import LineFit
 from .samples import LineSamples
 from .solution import Goodness
-from .spectra_fit import fit_lines
+from .stacks import LineFits, fit_many
 
 __all__ = [
     "Curves",
@@ -25,9 +26,11 @@ __all__ = [
     "Line",
     "LineComparison",
     "LineFit",
+    "LineFits",
     "LineReport",
     "LineSamples",
     "VelocityProfile",
     "fit_counts",
     "fit_lines",
+    "fit_many",
 ]

@@ -108,17 +108,20 @@ class Axis:
             if group.z:
                 raise InputError(f"group '{group.name}' has z = {group.z:g}, but the axis is one of velocities already")
             return rest
-        return rest * (1.0 + group.z) if self.kind == "wavelength" else rest / (1.0 + group.z)
+        return rest * self.stretch(group.z)
+
+    def stretch(self, z: float) -> float:
+        """What positions at rest are multiplied by at a redshift."""
+        return 1.0 + z if self.kind == "wavelength" else 1.0 / (1.0 + z)
 
     def natural_half_widths(self, group: Group) -> Array:
         """Half widths at half maximum of the natural profiles (L,), as observed."""
-        stretch = (1.0 + group.z) if self.kind == "wavelength" else 1.0 / (1.0 + group.z)
         rest = self.rest_positions(group)
         widths = [
             self.width(line.natural_width, at, f"`natural_width` of group '{group.name}'")
             for line, at in zip(group.lines, rest, strict=True)
         ]
-        return 0.5 * np.array(widths) * (1.0 if self.is_velocity else stretch)
+        return 0.5 * np.array(widths) * (1.0 if self.is_velocity else self.stretch(group.z))
 
     def per_kms(self, positions: Array) -> Array:
         """Widths that 1 km/s has at positions, in the unit of the axis."""

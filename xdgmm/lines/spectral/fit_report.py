@@ -17,6 +17,7 @@ from .solution import Solution, Solved, observed_sigmas
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+    from astropy.units import UnitBase
     from rich.table import Table
 
     from .line_fit import LineFit
@@ -71,15 +72,15 @@ OF_LINES = (
 def group_table(fit: LineFit, level: float, limit_level: float) -> QTable:
     """The QTable of `LineFit.table`."""
     table = build_table(
-        _with_levels(OF_GROUPS, level, limit_level),
+        with_levels(OF_GROUPS, level, limit_level),
         group_values(fit, level, limit_level),
         units=units_of(fit),
         meta=meta_of(fit, level, limit_level),
     )
-    return _formatted(table)
+    return formatted(table)
 
 
-def _formatted(table: QTable) -> QTable:
+def formatted(table: QTable) -> QTable:
     """The table, which shows five digits of its numbers where it is printed; none are lost."""
     for column in table.itercols():
         if column.dtype.kind == "f":
@@ -115,7 +116,7 @@ def line_table(fit: LineFit) -> QTable:
     """The QTable of `LineFit.lines`."""
     values = line_values(fit)
     columns = [column for column in OF_LINES if column.name in values]
-    return _formatted(build_table(columns, values, units=units_of(fit), meta=meta_of(fit, None, None)))
+    return formatted(build_table(columns, values, units=units_of(fit), meta=meta_of(fit, None, None)))
 
 
 def line_values(fit: LineFit) -> dict[str, Any]:
@@ -162,11 +163,15 @@ def _of_spectrum(fit: LineFit, solution: Solution, number: int) -> dict[str, Any
 
 def units_of(fit: LineFit) -> dict[str, Any]:
     """Units that columns stand for; plain numbers where the spectrum has none."""
+    return named_units(fit.solution.table.axis.unit, fit.flux_unit)
+
+
+def named_units(wave: UnitBase | None, flux: UnitBase | None) -> dict[str, Any]:
+    """The same from the units of the axis and of fluxes of lines."""
     from astropy.units import Unit
 
-    wave = fit.solution.table.axis.unit
     kms = None if wave is None else Unit("km/s")
-    return {"velocity": kms, "variance": None if kms is None else kms**2, "wave": wave, "flux": fit.flux_unit}
+    return {"velocity": kms, "variance": None if kms is None else kms**2, "wave": wave, "flux": flux}
 
 
 def meta_of(fit: LineFit, level: float | None, limit_level: float | None) -> dict[str, Any]:
@@ -186,7 +191,8 @@ def meta_of(fit: LineFit, level: float | None, limit_level: float | None) -> dic
     return found if level is None else {**found, "level": level, "limit_level": limit_level}
 
 
-def _with_levels(columns: Any, level: float, limit_level: float) -> list[Column]:
+def with_levels(columns: Any, level: float, limit_level: float) -> list[Column]:
+    """The columns, whose descriptions name the levels."""
     from dataclasses import replace
 
     texts = {"{level}": f"{100 * level:.4g}", "{limit_level}": f"{100 * limit_level:.4g}"}
@@ -229,14 +235,28 @@ class LineReport:
 
         Raises
         ------
-        InputError
-            If the file exists and `overwrite` is not set, or its suffix is not known.
+        OutputError
+            If a file cannot be written, or exists and `overwrite` is not set, or its suffix is not known.
         """
-        from xdgmm.tables import write_table
+        write_tables(self.groups, self.lines, path, overwrite=overwrite)
 
-        path = Path(path)
-        write_table(self.groups, path, overwrite=overwrite)
-        write_table(self.lines, path.with_stem(f"{path.stem}_lines"), overwrite=overwrite)
+
+def write_tables(groups: QTable, lines: QTable, path: str | Path, *, overwrite: bool) -> list[Path]:
+    """Write both tables, of lines to `NAME_lines`, or none of them."""
+    from xdgmm.files import atomic_writes, check_output
+    from xdgmm.tables import REPORT_SUFFIXES, write_table
+
+    paths = [check_output(each, overwrite=overwrite, suffixes=REPORT_SUFFIXES) for each in (path, lines_path(path))]
+    with atomic_writes(paths, overwrite=overwrite) as temporaries:
+        for table, temporary in zip((groups, lines), temporaries, strict=True):
+            write_table(table, temporary, overwrite=True)
+    return paths
+
+
+def lines_path(path: str | Path) -> Path:
+    """Where the table of lines is written, beside that of groups."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}_lines{path.suffix}")
 
 
 def header_lines(fit: LineFit) -> list[str]:

@@ -127,14 +127,12 @@ class Group:
         widths = _natural_widths(natural_width, len(entries), name)
         of_group = tuple(_line(*pair, name) for pair in zip(entries, widths, strict=True))
         _check_ratios(of_group, name)
-        if not np.isfinite(z) or z <= -1:
-            raise InputError(f"`z` of group '{name}' is {z}, but a redshift is a number above -1")
         if medium not in (None, *MEDIA):
             raise InputError(f"`medium` of group '{name}' is {medium!r}, but it must be 'air' or 'vacuum'")
         values = {
             "name": name,
             "lines": of_group,
-            "z": float(z),
+            "z": _redshift(z, name),
             "mass": _mass(element, mass, name),
             "velocity": _bounds(velocity, "velocity", name),
             "sigma": _bounds(sigma, "sigma", name, least=0.0),
@@ -143,6 +141,19 @@ class Group:
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
 
+    def at(self, z: float) -> Group:
+        """The same lines at another redshift.
+
+        Raises
+        ------
+        InputError
+            If it is no number above -1.
+        """
+        result = object.__new__(Group)
+        for attribute, value in {**vars(self), "z": _redshift(z, self.name)}.items():
+            object.__setattr__(result, attribute, value)
+        return result
+
     def __repr__(self) -> str:
         """The name, the lines and the redshift."""
         texts = [
@@ -150,6 +161,12 @@ class Group:
             for line in self.lines
         ]
         return f"Group('{self.name}': {', '.join(texts)}; z = {self.z:g})"
+
+
+def _redshift(z: float, name: str) -> float:
+    if not np.isfinite(z) or z <= -1:
+        raise InputError(f"`z` of group '{name}' is {z}, but a redshift is a number above -1")
+    return float(z)
 
 
 def _entries(lines: Any, name: str) -> list[Entry]:

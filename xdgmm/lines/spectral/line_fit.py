@@ -234,7 +234,7 @@ class LineFit:
         """
         from .conversion import widths_of
 
-        return widths_of([self])
+        return widths_of(self)
 
     def curves(self, margin: float = 0.0) -> tuple[Curves, ...]:
         """What was measured in each window and what is expected there, as arrays: for pictures of your own.

@@ -68,6 +68,8 @@ def instrument_at(lsf: LSF, table: Table, positions: Array) -> tuple[Array, Arra
 def chosen_pixels(wave: Array, good: NDArray[np.bool_], windows: Sequence[Window] | None) -> list[Integers]:
     """Indices of the good pixels in each window."""
     if windows is None:
+        if not good.any():
+            raise InputError("no pixel is left: all are masked")
         return [np.flatnonzero(good)]
     taken = np.zeros(wave.size, bool)
     result = []

@@ -20,6 +20,7 @@ Mask = NDArray[np.bool_]
 
 MOST_STEPS = 200
 TOLERANCE = 1e-12  # gain in lnL that a step promises, below which a fit has converged
+ROUNDING = 1e-12  # relative to lnL: gains below it cannot be seen
 STRONGEST = 1e12  # damping above which no step gains anything
 FIRST_DAMPING = 1e-3
 AT_ONCE = 20_000  # pixels at all points that are computed together
@@ -160,11 +161,13 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
     for n_steps in range(most_steps):
         information, gradient = _quadratic(problem, point)
         reduced = _without_coefficients(information, point.coefficients.size)
-        better = None
+        better, promised = None, 0.0
         while damping < STRONGEST:
             step, gain = _step(problem, point.theta, reduced, gradient, damping)
+            promised = max(promised, gain)
             if gain < tolerance:
-                return Maximum(point, information, gradient, damping < 1.0 or gain == 0.0, n_steps)
+                converged = damping < 1.0 or promised < ROUNDING * (1.0 + abs(point.value))
+                return Maximum(point, information, gradient, converged, n_steps)
             better = problem.at(point.theta + step, point.coefficients)
             if better is not None and better.value >= point.value:
                 break

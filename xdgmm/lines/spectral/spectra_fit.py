@@ -1,10 +1,10 @@
-"""`fit_lines`: lines in spectra with normal errors, by variable projection."""
+"""The fit of lines to the spectra of one source, with normal errors, by variable projection."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,12 @@ from .axes import Axis
 from .continua import as_continuum
 from .groups import Group
 from .likelihoods import Normal
-from .line_fit import Header, LineFit, check_groups
-from .media import check_media
 from .model import LineModel, Table
 from .pieces import instrument_at, piece_of
 from .scoring import TOLERANCE, Problem, maximise
 from .solution import Goodness, Solved
 from .starts import best_fit
 from .windows import SpectrumWindow
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 Array = NDArray[np.float64]
 Window = tuple[float, float]
@@ -190,125 +185,6 @@ def check_within(model: LineModel) -> None:
             )
 
 
-def fit_lines(
-    wave: ArrayLike | Spectrum | Sequence[Spectrum] | Any,
-    flux: ArrayLike | None = None,
-    err: ArrayLike | None = None,
-    *,
-    groups: Group | Sequence[Group],
-    lsf: LSF | Sequence[LSF] | None = None,
-    windows: Sequence[Window] | None = None,
-    continuum: Any = 1,
-    ivar: ArrayLike | None = None,
-    mask: ArrayLike | None = None,
-    covariance: ArrayLike | None = None,
-    edges: ArrayLike | None = None,
-    noise: str | None = None,
-    axis: str | None = None,
-    convention: str | None = None,
-    thermal: Any = None,
-    fluxes: str = "shared",
-    medium: str | None = None,
-) -> LineFit:
-    """Fit groups of lines to a spectrum with errors: velocities, intrinsic widths without the instrument, and fluxes.
-
-    Parameters
-    ----------
-    wave : array (n,), Quantity, Spectrum, a sequence of Spectrum, or a spectrum of specutils
-        Wavelengths, energies, frequencies or velocities of the pixels; or all of a spectrum, its errors included, or
-        several spectra of one source, which share velocities and widths.
-    flux, err : array (n,) or Quantity
-        Fluxes per unit of `wave`, and their 1-sigma errors; or `ivar`, inverse variances (0 for a masked pixel).
-    groups : Group or sequence of Group
-        Lines that share a velocity and an intrinsic width.
-    lsf : LSF, or one for each spectrum
-        The instrument; by default that of the spectra.
-    windows : sequence of (low, high), optional
-        Observed ranges that are fitted, each with a continuum of its own; by default all of the spectrum.
-    continuum : int, "exponential", None, or (function, first values)
-        Degree of a polynomial; one exponential; nothing; or any ``function(x, *parameters)``.
-    mask : bool array (n,), optional
-        Pixels to leave out.
-    covariance : array (b + 1, n), optional
-        Of the fluxes, between neighbouring pixels, in place of errors: its diagonal and b lower ones, as in
-        `scipy.linalg.cholesky_banded`.
-    edges : array (n + 1,), optional
-        Ends of the pixels; by default half way between them.
-    noise : {"estimate"}, optional
-        Errors are the same for all pixels, and are estimated from what the fit leaves.
-    axis : {"wavelength", "energy", "frequency", "velocity"}, optional
-        What plain numbers are; "wavelength" by default.
-    convention : {"optical", "radio", "relativistic"}, optional
-        Of velocities relative to the redshift: "optical" along wavelengths, "radio" along energies and frequencies.
-    thermal : Quantity or (number, unit), optional
-        Temperature (or k T) of the ions, whose thermal width is not counted as intrinsic; needs `Group(element=)`.
-    fluxes : {"shared", "separate"}
-        Of several spectra: has each line one flux, or one in each spectrum?
-    medium : {"air", "vacuum"}, optional
-        Where the wavelengths of spectrum and lines are measured.  Nothing is converted.
-
-    Returns
-    -------
-    LineFit
-
-    Raises
-    ------
-    InputError
-        If errors or the instrument are missing, a window has no pixels, a line is in no window, or units do not
-        convert; the message says which.
-
-    Warns
-    -----
-    XdgmmWarning
-        If it is not said whether optical wavelengths are in air or in vacuum.
-
-    Notes
-    -----
-    Fluxes and continua are linear and are solved for at every point (variable projection, Golub & Pereyra 1973);
-    velocities, intrinsic variances, bounded ratios and the instrument's scale are found by Fisher scoring with exact
-    derivatives of profiles that are integrated over pixels.  Errors are from the expected information.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from xdgmm import lines
-    >>> x = np.arange(6530.0, 6600.0, 0.8)
-    >>> true = 120 * np.exp(-0.5 * ((x - 6564.61) / 1.9) ** 2) / 1.9 / 2.5066 + 5.0
-    >>> flux = true + 0.5 * np.random.default_rng(1).normal(size=x.size)
-    >>> lsf = lines.LSF(sigma=1.2, includes_pixel=True)
-    >>> fit = lines.fit_lines(x, flux, np.full(x.size, 0.5), groups=lines.Group("Ha", [6564.61]), lsf=lsf)
-    >>> bool(60 < fit.intrinsic_sigma[0] < 75)  # 1.47 Angstrom are 67 km/s
-    True
-    """
-    chosen = check_groups(groups)
-    given: dict[str, Any] = {"err": err, "ivar": ivar, "mask": mask, "covariance": covariance, "edges": edges}
-    if flux is not None and isinstance(lsf, LSF) and lsf.matrix is not None:
-        given["lsf"], lsf = lsf, None  # its rows are in the order of the pixels as given
-    spectra = as_spectra(wave, flux, **given)
-    _check_choices(noise, fluxes)
-    of_axis = Axis.of(spectra[0].wave_unit, axis, convention)
-    for spectrum in spectra:
-        _check_errors(spectrum, noise)
-    instruments = instruments_of(lsf, spectra)
-    settings: dict[str, Any] = {
-        "axis": of_axis,
-        "windows": windows_of(windows, of_axis),
-        "continuum": continuum,
-        "thermal": thermal,
-        "shared_fluxes": fluxes == "shared",
-    }
-    remarks = [*check_media(spectra, chosen, of_axis, medium), *_remarks(spectra, settings["windows"])]
-    solution, data = fit_normal(spectra, chosen, instruments, **settings)
-    if noise == "estimate":
-        scale = float(np.sqrt(solution.goodness.statistic / solution.goodness.dof))
-        solution, data = fit_normal(spectra, chosen, instruments, **settings, error=scale)
-        remarks.append(f"errors were not given: {scale:.4g} for each pixel, estimated from the residuals")
-    header = Header(
-        _title(spectra, "spectrum"), "; ".join(dict.fromkeys(assumed(each) for each in instruments)), tuple(remarks)
-    )
-    return LineFit(solution, header, data=data, flux_unit=_integrated(spectra[0]))
-
-
 def assumed(lsf: LSF) -> str:
     """What is assumed of an instrument, in a line."""
     return lsf.describe() if lsf.error or lsf.scatter else f"{lsf.describe()}, taken as exact"
@@ -376,14 +252,15 @@ def windows_of(windows: Any, axis: Axis) -> tuple[Window, ...] | None:
     return tuple(result)
 
 
-def _check_choices(noise: str | None, fluxes: str) -> None:
+def check_choices(noise: str | None, fluxes: str) -> None:
+    """Refuse names of choices that there are not."""
     if noise not in (None, "estimate"):
         raise InputError(f"`noise` is {noise!r}, but it must be 'estimate' or None")
     if fluxes not in ("shared", "separate"):
         raise InputError(f"`fluxes` is {fluxes!r}, but it must be 'shared' or 'separate'")
 
 
-def _check_errors(spectrum: Spectrum, noise: str | None) -> None:
+def check_errors(spectrum: Spectrum, noise: str | None) -> None:
     """Refuse spectra without errors, unless these are to be estimated, and with errors if they are."""
     if noise == "estimate" and spectrum.err is not None:
         raise InputError("errors were given, and `noise='estimate'` too; leave one of them out")
@@ -394,7 +271,8 @@ def _check_errors(spectrum: Spectrum, noise: str | None) -> None:
         )
 
 
-def _remarks(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> list[str]:
+def remarks_on(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> list[str]:
+    """What was left out."""
     n_masked = 0
     for spectrum in spectra:
         inside = np.ones(spectrum.wave.size, bool) if windows is None else np.zeros(spectrum.wave.size, bool)
@@ -404,12 +282,13 @@ def _remarks(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> l
     return [f"{n_masked} masked pixels left out"] if n_masked else []
 
 
-def _title(spectra: Sequence[Spectrum], what: str) -> str:
+def title_of(spectra: Sequence[Spectrum], what: str) -> str:
+    """Names of the spectra, or how many there are."""
     names = [spectrum.name for spectrum in spectra if spectrum.name]
     return ", ".join(names) if names else what if len(spectra) == 1 else f"{len(spectra)} spectra"
 
 
-def _integrated(spectrum: Spectrum) -> Any:
+def flux_unit_of(spectrum: Spectrum) -> Any:
     """Unit of the flux of a line."""
     if spectrum.flux_unit is None or spectrum.wave_unit is None:
         return spectrum.flux_unit
