@@ -312,3 +312,25 @@ def test_kinds_by_their_names(fit):
         plot_line_fit(3)
     with pytest.raises(KindError, match="a fit of lines is needed"):
         plot_line_grid([3])
+
+
+def test_counts_are_drawn_over_their_background(drawn):
+    rng = np.random.default_rng(6)
+    edges = np.arange(6550.0, 6620.5, 1.0)
+    expected = 1.0 + 300.0 * np.diff(0.5 * erf((edges - 6586.7) / (4.3 * np.sqrt(2))))
+    counts = rng.poisson(expected)
+    group, lsf = lines.Group("Fe", [(6586.7, "w")]), lines.LSF(sigma=2.0, includes_pixel=False)
+    fit = lines.fit_counts(edges, counts, groups=group, lsf=lsf)
+    figure = drawn(plot_line_spectrum(fit, figure=new_figure()))
+    top, bottom = figure.axes
+    np.testing.assert_array_equal(levels(labelled(top)["data"]), counts)
+    (curves,) = fit.curves()
+    np.testing.assert_array_equal(levels(bottom.lines[1]), (counts - curves.total) / np.sqrt(curves.total))
+    assert top.get_ylabel() == "counts per bin"
+    assert figure.legends[0].get_texts()[2].get_text() == "background"
+    assert "instrument and bins" in labelled(drawn(fit.plot("profile")))
+    response = np.eye(35).repeat(2, axis=1)  # two bins for each channel, as if they were seen perfectly
+    fit = lines.fit_counts(edges, response @ counts, response=response, groups=group, lsf=lsf)
+    top, bottom = drawn(fit.plot(figure=new_figure())).axes
+    assert (top.get_ylabel(), bottom.get_xlabel()) == ("counts per channel", "channel")
+    assert not top.texts

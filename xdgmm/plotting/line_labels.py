@@ -117,7 +117,9 @@ def label_positions(ax: Axes, curves: Curves, kind: str) -> None:
 
 
 def positions_label(curves: Curves, kind: str) -> tuple[str, bool]:
-    """Text of the axis of wavelengths or energies, and whether it has mathematics."""
+    """Text of the axis of wavelengths, energies or channels, and whether it has mathematics."""
+    if not curves.has_positions:
+        return "channel", False
     return axis_label(kind if kind == "velocity" else f"observed {kind}", curves.x_unit)
 
 
@@ -125,12 +127,18 @@ def label_data(ax: Axes, curves: Curves) -> None:
     """Label the axis of fluxes or counts; a power of ten stands beside the unit."""
     largest = float(np.max(np.abs(ax.get_ylim())))
     power = 0 if SMALL <= largest < LARGE else int(np.floor(np.log10(largest)))
-    text, has_math = axis_label("counts per bin" if curves.quantity == "counts" else "flux", curves.data_unit)
+    text, has_math = axis_label(_name_of_data(curves), curves.data_unit)
     if power:
         factor = f"$10^{{{power}}}$"
         text = text.replace("[", f"[{factor} ", 1) if "[" in text else f"{text} [{factor}]"
         ax.yaxis.set_major_formatter(lambda value, _: f"{value / 10.0**power:g}")
     ax.set_ylabel(text, parse_math=has_math or bool(power))
+
+
+def _name_of_data(curves: Curves) -> str:
+    if curves.quantity == "flux":
+        return "flux"
+    return "counts per bin" if curves.has_positions else "counts per channel"
 
 
 def as_steps(low: Floats, high: Floats, values: Any) -> tuple[Floats, Floats]:

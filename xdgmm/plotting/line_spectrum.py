@@ -163,8 +163,12 @@ def draw_components(ax: Axes, fit: LineFit, curves: Curves) -> None:
         colour = component_colour(int(group))
         ax.fill_between(x, continuum, continuum + line, where=seen, color=colour, alpha=0.25, lw=0, zorder=3)
         ax.plot(x, np.where(seen, continuum + line, np.nan), color=colour, lw=1.2, zorder=4)
-    ax.plot(x, continuum, color=BACKGROUND, lw=1.0, ls="--", zorder=4, label="continuum")
+    ax.plot(x, continuum, color=BACKGROUND, lw=1.0, ls="--", zorder=4, label=_name_of_continuum(curves))
     ax.plot(x, total, color=INTRINSIC, lw=1.2, zorder=5, label="model")
+
+
+def _name_of_continuum(curves: Curves) -> str:
+    return "background" if curves.quantity == "counts" else "continuum"
 
 
 def smooth_positions(curves: Curves) -> Floats:
@@ -202,9 +206,8 @@ def _draw_errors(ax: Axes, curves: Curves) -> None:
 def _set_limits(ax: Axes, curves: Curves) -> None:
     """Room for what was fitted; pixels that were left out may lie outside."""
     fitted = curves.fitted
-    shown = np.concatenate(
-        [curves.data[fitted] - curves.errors[fitted], curves.data[fitted] + curves.errors[fitted], curves.total]
-    )
+    below = 0.0 if curves.quantity == "counts" else curves.errors[fitted]  # counts are not negative
+    shown = np.concatenate([curves.data[fitted] - below, curves.data[fitted] + curves.errors[fitted], curves.total])
     shown = np.append(shown[np.isfinite(shown)], curves.at(smooth_positions(curves)).total)
     low, high = float(shown.min()), float(shown.max())
     room = 0.06 * (high - low) or 1.0
@@ -229,7 +232,7 @@ def _name_lines(ax: Axes, fit: LineFit, curves: Curves) -> None:
     """Names of the lines in the window above the panel."""
     positions = fit.solution.positions.values
     low, high = curves.window
-    inside = np.flatnonzero((positions >= low) & (positions <= high))
+    inside = np.flatnonzero((positions >= low) & (positions <= high) & curves.has_positions)
     names = line_names(fit)
     groups = fit.solution.table.group
     draw_names(ax, positions[inside], [names[i] for i in inside], [component_colour(int(groups[i])) for i in inside])
@@ -243,7 +246,7 @@ def _legend(figure: Figure, fit: LineFit, windows: tuple[Curves, ...], columns: 
     handles: list[Any] = [
         Line2D([], [], color=DATA, lw=1.0, label="data"),
         Line2D([], [], color=INTRINSIC, lw=1.2, label="model"),
-        Line2D([], [], color=BACKGROUND, lw=1.0, ls="--", label="continuum"),
+        Line2D([], [], color=BACKGROUND, lw=1.0, ls="--", label=_name_of_continuum(windows[0])),
     ]
     if any(((~each.fitted) & np.isfinite(each.total)).any() for each in windows):
         handles.append(Patch(color=HISTOGRAM, lw=0, label="left out"))

@@ -157,3 +157,59 @@ def test_what_is_not_there_is_refused(fit):
     outside = lines.fit_lines(spectrum(), groups=tied, lsf=LSF)
     with pytest.raises(InputError, match="is in no window"):
         outside.velocity_profile(line=1)
+
+
+def photons(**given):
+    """Counts of two lines over a background, with an exposure that changes, and a masked bin."""
+    rng = np.random.default_rng(4)
+    edges = np.arange(6490.0, 6630.5, 1.0)
+    exposure = np.linspace(0.5, 1.5, edges.size - 1)
+    expected = np.full(edges.size - 1, 2.0)
+    for mean, flux in ((6586.7, 600.0), (6524.0, 300.0)):
+        expected += flux * np.diff(0.5 * erf((edges - mean) / (4.3 * np.sqrt(2))))
+    mask = np.arange(edges.size - 1) == 40
+    return lines.Counts(edges, rng.poisson(expected * exposure), exposure=exposure, mask=mask, **given)
+
+
+FE = lines.Group("Fe", [(6586.7, "w"), (6524.0, "z")])
+
+
+def test_counts_are_expected_in_their_bins():
+    values = photons(name="Perseus")
+    fit = lines.fit_counts(values, groups=FE, lsf=lines.LSF(sigma=2.0, includes_pixel=False))
+    (curves,) = fit.curves()
+    assert (curves.name, curves.quantity, curves.has_positions) == ("Perseus", "counts", True)
+    np.testing.assert_array_equal(curves.fitted, values.good)
+    np.testing.assert_allclose(curves.total[values.good], fit.data.expected[0], rtol=1e-12)
+    np.testing.assert_allclose(curves.errors**2, curves.total)
+    per_exposure = (curves.lines / values.exposure).sum(axis=1)
+    np.testing.assert_allclose(per_exposure, fit.lines["flux"], rtol=1e-9)
+    np.testing.assert_allclose(curves.at(curves.x).total, curves.total, rtol=1e-12)
+    pearson = np.nansum(curves.residuals**2)
+    assert pearson == pytest.approx(fit.goodness.statistic, rel=0.3)  # deviance and Pearson's chi-squared
+    profile = fit.velocity_profile(line="z")
+    assert profile.quantity == "counts"
+    assert profile.observed.max() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("wide", [1, 2])
+def test_counts_in_channels_of_a_response(wide):
+    rng = np.random.default_rng(5)
+    edges = np.arange(6490.0, 6630.5, 1.0)
+    x = edges[:-1] + 0.5
+    channels = np.arange(6490.0 + 0.5 * wide, 6630.0, wide)
+    response = np.exp(-0.5 * ((channels[:, None] - x) / 2.0) ** 2) * wide / 2.0 / np.sqrt(2 * np.pi)
+    density = 2.0 + 500.0 * np.exp(-0.5 * ((x - 6586.7) / 3.7) ** 2) / 3.7 / np.sqrt(2 * np.pi)
+    group = lines.Group("Fe", [(6586.7, "w")])
+    fit = lines.fit_counts(edges, rng.poisson(response @ density), response=response, groups=group, background=0)
+    (curves,) = fit.curves()
+    assert curves.has_positions is (wide == 1)
+    np.testing.assert_allclose(curves.total, fit.data.expected[0], rtol=1e-10)
+    np.testing.assert_allclose(curves.at(curves.x).total, curves.total, rtol=1e-10)
+    if wide == 2:
+        with pytest.raises(InputError, match="a profile needs the positions of channels"):
+            fit.velocity_profile()
+        return
+    profile = fit.velocity_profile()
+    sigma = np.sqrt(np.sum(profile.grid**2 * profile.instrument) / profile.instrument.sum())
+    assert sigma == pytest.approx(np.hypot(2.0, 1 / np.sqrt(12)) * LIGHT / 6586.7, rel=0.02)

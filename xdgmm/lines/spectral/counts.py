@@ -22,6 +22,7 @@ from .poisson import Poisson
 from .scoring import Problem
 from .solution import Goodness, Solved
 from .spectra_fit import check_within, instruments_of, maximised, windows_of
+from .windows import CountWindow
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -61,6 +62,14 @@ class CountData:
     expected: tuple[Array, ...]
     chosen: tuple[Integers, ...]
     deviance: ExpectedDeviance
+
+    def views(self, solution: Solved) -> list[CountWindow]:
+        """The windows, for pictures."""
+        owners = [number for number, piece in enumerate(solution.model.pieces) for _ in piece.windows]
+        return [
+            CountWindow(solution, self.observations[piece], self.instruments[piece], piece, number, span)
+            for number, (piece, span) in enumerate(zip(owners, self.ranges, strict=True))
+        ]
 
 
 def fit_counts(

@@ -61,6 +61,8 @@ class View(Protocol):
     window : (float, float)
     x_unit, data_unit : astropy unit or None
     quantity : {"flux", "counts"}
+    has_positions : bool
+        Are pixels at positions of the axis?
     """
 
     @property
@@ -75,6 +77,8 @@ class View(Protocol):
     def data_unit(self) -> Any: ...  # noqa: D102
     @property
     def quantity(self) -> str: ...  # noqa: D102
+    @property
+    def has_positions(self) -> bool: ...  # noqa: D102
 
     def pixels(self, margin: float) -> Pixels:
         """The pixels of the window, and those beside it up to a fraction of its length."""
@@ -104,7 +108,7 @@ class Curves:
     x, low, high : ndarray (n,)
         Centres and edges of the pixels.
     data, errors : ndarray (n,)
-        What was measured, and its 1-sigma errors.
+        What was measured, and its 1-sigma errors; of counts, square roots of what is expected.
     fitted : ndarray of bool (n,)
         Which pixels were fitted: not those that are masked or outside the window.
     total, continuum : ndarray (n,)
@@ -115,6 +119,8 @@ class Curves:
         Units of positions, and of data and everything expected.
     quantity : {"flux", "counts"}
         What was measured.
+    has_positions : bool
+        Are `x` positions on the axis of the lines?  Channels of a response that has other bins are numbered instead.
     """
 
     name: str
@@ -132,6 +138,7 @@ class Curves:
     x_unit: Any
     data_unit: Any
     quantity: str
+    has_positions: bool
     _view: View
 
     @classmethod
@@ -154,6 +161,7 @@ class Curves:
             x_unit=view.x_unit,
             data_unit=view.data_unit,
             quantity=view.quantity,
+            has_positions=view.has_positions,
             _view=view,
         )
 
@@ -214,6 +222,8 @@ class VelocityProfile:
         Is the group consistent with having no width of its own?
     is_absorption : bool
         Is the flux of the line negative?  Then peaks are depths.
+    quantity : {"flux", "counts"}
+        What was measured: in pixels, or in bins.
     """
 
     group: str
@@ -229,6 +239,7 @@ class VelocityProfile:
     sigma: float
     is_limit: bool
     is_absorption: bool
+    quantity: str
 
 
 def velocity_profile(fit: LineFit, group: str | int, line: str | int) -> VelocityProfile:
@@ -269,6 +280,7 @@ def velocity_profile(fit: LineFit, group: str | int, line: str | int) -> Velocit
         sigma,
         is_limit,
         bool(peak < 0),
+        view.quantity,
     )
 
 
@@ -297,6 +309,8 @@ def _line_of(fit: LineFit, group: int, line: str | int) -> int:
 def _view_of(fit: LineFit, position: float, label: str) -> View:
     views: list[View] = fit.data.views(fit.solution)
     for view in views:
-        if view.window[0] <= position <= view.window[1]:
+        if view.has_positions and view.window[0] <= position <= view.window[1]:
             return view
+    if not any(view.has_positions for view in views):
+        raise InputError("a profile needs the positions of channels, but the response has other bins; draw the counts")
     raise InputError(f"the line '{label}' is in no window; there are no data of it")
