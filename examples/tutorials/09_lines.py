@@ -53,5 +53,5 @@ print(lines.population(many))
 print(f"root mean square of the true widths: {np.sqrt(np.mean(true**2)):.1f}")
 
 # %%
-# The population has an intrinsic width of ``26.84`` km/s, where the true root mean square is ``26.7``. An average
+# The population has an intrinsic width of ``26.85`` km/s, where the true root mean square is ``26.7``. An average
 # of the resolved lines alone would be too large, since these are the widest ones.

@@ -161,3 +161,107 @@ def test_json_has_every_line_and_the_population(here, galaxies):
     scattered = lines.deconvolve(table["s"][kept], table["e_s"][kept], lsf=60.0, lsf_error=0.05)
     limits = [row["intrinsic_sigma_limit"] for row in json.loads(out)["lines"]["rows"][4:]]
     assert limits == pytest.approx(scattered.upper_limit().value[3:])
+
+
+def test_a_population_is_printed_written_and_given_as_json(here, galaxies):
+    table = QTable.read(galaxies / "galaxies.fits")
+    kept = np.arange(12) != 3
+    widths = lines.deconvolve(table["s"][kept], table["e_s"][kept], lsf=60.0, lsf_error=0.03)
+    command = ("lines", "population", "galaxies.fits", "--sigma", "s", "--lsf", "60", "--lsf-error", "0.03")
+    code, out, err = here(*command, "--output", "p.ecsv")
+    assert (code, err) == (0, "")
+    for part in ("galaxies.fits: 12 rows", "\n11 lines, ", "(rms over lines)", "\nmean of variances ", "wrote p.ecsv"):
+        assert part in out
+    expected = lines.population(widths)
+    (written,) = QTable.read(galaxies / "p.ecsv")
+    assert written["intrinsic_sigma_limit"].value == pytest.approx(expected.upper_limit().value)
+    assert written["mean_variance"].unit == u.km**2 / u.s**2
+    code, out, _ = here(*command, "--errors", "absolute", "--limit-level", "0.9", "--json")
+    document = json.loads(out)
+    (row,) = document["population"]["rows"]
+    absolute = lines.population(widths, errors="absolute")
+    assert (document["errors"], document["n_rows"], document["written"]) == ("absolute", 12, [])
+    assert row["mean_variance"] == pytest.approx(absolute.mean_variance.value)
+    assert row["mean_variance"] != pytest.approx(expected.mean_variance.value, rel=1e-3)
+    assert row["intrinsic_sigma_limit"] == pytest.approx(absolute.upper_limit(0.9).value)
+    code, out, _ = here("lines", "deconvolve", *command[2:], "--population", "--errors", "absolute", "--json")
+    (beside,) = json.loads(out)["population"]["rows"]
+    assert beside["mean_variance"] == row["mean_variance"]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--lsf", "60"), ["--sigma NAME, or --fwhm NAME"]),
+        (("--sigma", "s"), ["give the instrument's width once, as --lsf", "none was given"]),
+        (("--sigma", "s", "--lsf", "60", "--errors", "e_s"), ["'e_s'", "relative", "absolute"]),
+        (("--sigma", "s", "--lsf", "60", "--output", "galaxies.fits", "--overwrite"), ["is the table that is read"]),
+        (("--sigma", "s", "--lsf", "60", "--output", "p.csv"), ["must end in"]),
+        (("--sigma", "s", "--lsf", "60", "--limit-level", "0.2"), ["`limit_level` (--limit-level)"]),
+        (("--sigma", "s", "--lsf", "60", "--lsf-error", "3"), ["`lsf_error` (--lsf-error)", "0.03 for 3%"]),
+    ],
+)
+def test_what_is_no_population_gets_one_sentence(xdgmm, refused, galaxies, options, parts):
+    refused(xdgmm("lines", "population", "galaxies.fits", *options, cwd=galaxies), *parts)
+    assert [path.name for path in galaxies.iterdir()] == ["galaxies.fits"]
+
+
+def test_a_column_of_errors_is_no_longer_named_with_errors(xdgmm, refused, galaxies):
+    command = ("lines", "deconvolve", "galaxies.fits", "--sigma", "s", "--lsf", "60")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = xdgmm(*command, "--errors", "e_s", cwd=galaxies)
+    assert done.returncode == 0
+    assert "is given as --error" in done.stderr
+    assert done.stdout == xdgmm(*command, "--error", "e_s", cwd=galaxies).stdout
+    refused(xdgmm(*command, "--error", "e_s", "--errors", "constant", cwd=galaxies), "relative or absolute")
+
+
+@pytest.fixture
+def arcs(tmp_path):
+    rng = np.random.default_rng(2)
+    x = np.linspace(4000.0, 7000.0, 30)
+    table = QTable({"x": x * u.AA, "s": (1.2 + 1e-4 * (x - 5500) + 0.02 * rng.normal(size=30)) * u.AA})
+    table["s"][::7] += 0.5 * u.AA
+    table["e_s"] = np.full(30, 0.02) * u.AA
+    table["s"][4] = np.nan * u.AA
+    table.write(tmp_path / "arcs.fits")
+    return tmp_path
+
+
+def test_the_instrument_is_measured_and_appended(here, arcs):
+    command = ("lines", "measure-lsf", "arcs.fits", "--position", "x", "--width", "s", "--error", "e_s")
+    code, out, err = here(*command, "--output", "out.fits")
+    assert (code, err) == (0, "")
+    for part in ("30 rows", "29 lines, polynomial of degree 1", "instrumental width ", "blends ", "wrote out.fits"):
+        assert part in out
+    table, after = QTable.read(arcs / "arcs.fits"), QTable.read(arcs / "out.fits")
+    seen = np.arange(30) != 4
+    lsf = lines.measure_lsf(table["x"][seen], table["s"][seen], table["e_s"][seen])
+    assert after["xd_lsf"].unit == u.AA
+    assert after["xd_lsf"][seen].value == pytest.approx(lsf(table["x"][seen]).value)
+    assert after["xd_lsf_error"][seen].tolist() == pytest.approx(list(lsf.fractional_error(table["x"][seen])))
+    assert after["xd_blend_probability"][seen].tolist() == pytest.approx(list(lsf.blend_probabilities))
+    assert after["xd_lsf"].mask.tolist() == (~seen).tolist()
+    code, out, _ = here(*command, "--order", "0", "--json")
+    document = json.loads(out)
+    constant = lines.measure_lsf(table["x"][seen], table["s"][seen], table["e_s"][seen], order=0)
+    assert (code, document["order"], document["unit"], document["written"]) == (0, 0, "Angstrom", [])
+    assert document["legendre_coefficients"] == pytest.approx(constant.coefficients.tolist())
+    assert document["blends"]["excess"] == pytest.approx(constant.blends.excess.value)
+    assert document["lines"][4]["lsf"] is None
+    assert document["lines"][5]["blend_probability"] == pytest.approx(constant.blend_probabilities[4])
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (("--position", "pixel", "--width", "s"), ["no column 'pixel' (--position)", "x, s, e_s"]),
+        (("--position", "x", "--width", "w"), ["no column 'w'"]),
+        (("--position", "x", "--width", "s", "--order", "40"), ["too few for `order` (--order) 40"]),
+        (("--position", "x", "--width", "s", "--order", "-1"), ["`order` (--order) is -1"]),
+        (("--position", "x", "--width", "s", "--output", "arcs.fits", "--overwrite"), ["is the table that is read"]),
+    ],
+)
+def test_arcs_that_cannot_be_used_get_one_sentence(xdgmm, refused, arcs, options, parts):
+    refused(xdgmm("lines", "measure-lsf", "arcs.fits", *options, cwd=arcs), *parts)

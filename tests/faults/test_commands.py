@@ -43,6 +43,14 @@ COMMANDS = {
         ],
         ["o.fits"],
     ),
+    "population": (
+        ["lines", "population", "arcs.csv", "--sigma", "s", "--lsf", "1.0", "--output", "o.fits"],
+        ["o.fits"],
+    ),
+    "measure-lsf": (
+        ["lines", "measure-lsf", "arcs.csv", "--position", "x", "--width", "s", "--output", "o.fits"],
+        ["o.fits"],
+    ),
 }
 
 
@@ -59,6 +67,8 @@ def make_inputs(folder, n_rows):
     stars.write(folder / "stars.fits")
     lines = QTable({"s": rng.uniform(2.0, 3.0, max(2, n_rows // 6)), "e": np.full(max(2, n_rows // 6), 0.1)})
     lines.write(folder / "lines.csv", format="ascii.csv")
+    arcs = QTable({"x": np.arange(12.0), "s": rng.uniform(1.1, 1.3, 12), "e_s": np.full(12, 0.1)})
+    arcs.write(folder / "arcs.csv", format="ascii.csv")
     data = Observations.with_standard_errors(stars["v"], 1.0, names="v")
     XDGMM(random_state=0).fit(data).mixture_.write(folder / "model.fits")
     return {path.name for path in folder.iterdir()}

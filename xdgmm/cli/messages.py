@@ -27,6 +27,13 @@ from .printing import error_console, escaped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+OF_WIDTHS = {
+    "R": "resolving_power",
+    "fwhm": "lsf_fwhm",
+    "observed_error": "error",
+    "measure='sigma'": "sigma",
+    "measure='fwhm'": "fwhm",
+}
 # Arguments whose option does not have their name, for each command, and values that are options of their own.  All
 # others are found by their names.
 OTHER_NAMES = {
@@ -38,13 +45,13 @@ OTHER_NAMES = {
         "backend": "chain",
     },
     "apply": {"replace": "overwrite_columns"},
-    "deconvolve": {
-        "R": "resolving_power",
+    "deconvolve": {**OF_WIDTHS, "errors": "error", "replace": "overwrite_columns"},
+    "population": OF_WIDTHS,
+    "measure-lsf": {
+        "positions": "position",
+        "widths": "width",
+        "width_errors": "error",
         "errors": "error",
-        "fwhm": "lsf_fwhm",
-        "observed_error": "error",
-        "measure='sigma'": "sigma",
-        "measure='fwhm'": "fwhm",
         "replace": "overwrite_columns",
     },
 }

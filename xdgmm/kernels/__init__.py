@@ -30,6 +30,7 @@ from .profiles import LineProfiles, interpolated_profiles, line_profiles
 from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
 from .unconstrained import from_unconstrained, matching_costs
+from .width_likelihoods import width_likelihoods
 
 __all__ = [
     "Blocks",
@@ -64,4 +65,5 @@ __all__ = [
     "total_log_likelihoods",
     "triangle",
     "unpack",
+    "width_likelihoods",
 ]

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.quantiles import normal_cdf, normal_quantile
 from xdgmm.errors import DeprecatedAlias, InputError
-from xdgmm.fitting import FitResult, Fixed, Model, Settings, fit
+from xdgmm.fitting import fit
 from xdgmm.observations import Observations
-from xdgmm.uncertainty import profile_interval, width_limit
 from xdgmm.widths.columns import FWHM
 
 from .deconvolution import LEVEL, LIMIT_LEVEL, IntrinsicWidths
+from .joint_likelihood import JointLikelihood, Point, falls_to
 from .profile_likelihood import SignedRoot
 
 if TYPE_CHECKING:
@@ -27,11 +27,9 @@ Array = NDArray[np.float64]
 
 FEWEST = 3
 ERRORS = "relative", "absolute"
+ROUNDS = 3  # of sizes that the likelihood does not follow itself
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
-MOST_ROUNDS = 100
-CONVERGED = 1e-6  # changes of mean and squared scatter, in their own errors, below which the iteration has converged
-LEAST_STEP = 1 / 16  # fraction of a change that is applied where changes alternate in sign
 
 
 def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
@@ -52,18 +50,21 @@ def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
     Raises
     ------
     InputError
-        If there are fewer than three widths, something else than widths is given, `errors` is none of the two, or
-        errors nearly as large as the widths leave no answer.
+        If there are fewer than three widths, something else than widths is given, or `errors` is none of the two.
 
     Notes
     -----
-    Extreme deconvolution of the signed variances ``V_i = s_i^2 - L_i^2 - e_i^2`` with their errors ``E_i``
-    (one Gaussian, Bovy, Hogg & Roweis 2011, Ann. Appl. Stat. 5, 1657).  A line that comes out too wide comes out with
-    too large an error, so errors as reported give the narrow ones too much weight, and the mean is too small.  The
-    relative error ``r_i`` of a fitted width does not depend on its fluctuation; so ``e_i = r_i s`` and
-    ``E_i = 2 r_i s^2`` are computed at the pooled width s of the fit, ``s^2 = mean + L_i^2``, again and again until
-    nothing changes; ``e_i^2`` is the bias of the square of a noisy width.  Where each line has an error of its
-    own in L, squares and errors of L are those of the weighted mean of L^2 and ``s_i^2 - mean``, for the same reason.
+    One joint likelihood of all lines.  True variances V_i are drawn from ``N(mean, scatter^2)``, and each observed
+    ``s_i^2 = V_i + L_i^2`` with noise.  A line that comes out too wide comes out with too large an error, so errors as
+    reported would give the narrow ones too much weight, and the mean would be too small.  The relative error r_i of a
+    fitted width does not depend on its fluctuation; so the noise is log-normal, ``s = w z`` with ``ln z`` of standard
+    deviation r_i and a mean of z of 1, at the pooled width ``w^2 = mean + L_i^2`` that is fitted.  Absolute errors are
+    those of a normal width at the pooled one.  The integrals over V_i are exact to 1e-9.  Where each line has an error
+    of its own in L, its size is that at the weighted mean of L^2 and ``s_i^2 - mean``, which does not depend on the
+    fluctuation of their difference.
+
+    Mean and scatter are right for any distribution of V as long as errors are small.  Where all errors exceed about
+    15% of the widths, they are those of the normal distribution of V: skewed ones come out too narrow.
 
     Examples
     --------
@@ -73,7 +74,7 @@ def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
     >>> observed = np.hypot(25.0, 60.0) * (1 + 0.05 * rng.normal(size=400))
     >>> every = lines.population(lines.deconvolve(observed, 0.05 * observed, lsf=60.0))
     >>> print(f"{every.intrinsic_sigma:.1f}, from {every.interval()[0]:.1f} to {every.interval()[1]:.1f}")
-    24.3, from 23.8 to 24.7
+    24.3, from 23.9 to 24.8
     """
     if not isinstance(widths, IntrinsicWidths):
         raise InputError(
@@ -88,12 +89,13 @@ def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
             f"a population needs at least {FEWEST} widths, but there {'is' if number == 1 else 'are'} {number}"
         )
     lines = _Lines.of(widths, relative=errors == "relative")
-    observations, result = lines.fit_iteratively()
-    shift = np.zeros(2)
+    likelihood, best = lines.fit()
+    mean_shift = scatter_shift = 0.0
     if lines.shared:
-        ends = [lines.with_instrument(1.0 + sign * lines.shared).fit_iteratively()[1] for sign in (1.0, -1.0)]
-        shift = 0.5 * np.abs(np.subtract(*(_mean_and_scatter(end) for end in ends)))
-    return Population(widths, observations, result, *shift)
+        above, below = (lines.with_instrument(1.0 + sign * lines.shared).fit()[1] for sign in (1.0, -1.0))
+        mean_shift = 0.5 * abs(above.mean - below.mean)
+        scatter_shift = 0.5 * abs(above.scatter - below.scatter)
+    return Population(widths, errors, mean_shift, scatter_shift, likelihood, best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,27 +124,42 @@ class _Lines:
     def with_instrument(self, factor: float) -> _Lines:
         return replace(self, lsf=self.lsf * factor)
 
-    def fit_iteratively(self) -> tuple[Observations, FitResult]:
-        """Observations of V with errors at the pooled width of their own fit, and that fit."""
-        state, result = np.array([max(np.median(self.width**2 - self.lsf**2), 0.0), 0.0]), None
-        step, before = 1.0, np.zeros(2)
-        for _ in range(MOST_ROUNDS):
-            observations = self._observations(state[0], np.sqrt(state[1]))
-            result = fit(observations, 1, Settings(start=None if result is None else result.mixture))
-            change = _mean_and_scatter(result) ** (1, 2) - state
-            in_errors = change / _errors(observations, state[1] + step * change[1])
-            if np.max(np.abs(in_errors)) < CONVERGED:
-                return observations, result
-            # Large errors overshoot: more scatter makes more error, and this less scatter.
-            step = max(0.5 * step, LEAST_STEP) if in_errors @ before < 0 else min(1.5 * step, 1.0)
-            before, state = in_errors, state + step * change
-        largest = np.max(self.error / self.width)
-        raise InputError(
-            f"errors at the width of the population do not converge: they reach {largest:.0%} of the widths; leave out "
-            "lines whose errors are above 30% of their widths"
-        )
+    def fit(self) -> tuple[JointLikelihood, Point]:
+        """The likelihood and its maximum; sizes that it does not follow itself are those of an earlier fit."""
+        likelihood = self._likelihood(max(float(np.median(self.width**2 - self.lsf**2)), 0.0), self.lsf**2)
+        best = likelihood.highest(self._starts)
+        for _ in range(0 if self.relative and not self.own.any() else ROUNDS):
+            mean = max(best.mean, 0.0)
+            likelihood = self._likelihood(mean, self._squared_lsf(mean, best.scatter))
+            best = likelihood.highest([(best.mean, best.scatter2), (best.mean, 0.0)])
+        return likelihood, best
 
-    def _observations(self, mean: float, scatter: float) -> Observations:
+    @property
+    def _starts(self) -> list[tuple[float, float]]:
+        """Mean and squared scatter: none, and about all there is."""
+        variances = self.width**2 - self.lsf**2
+        mean = max(float(np.median(variances)), 0.0)
+        return [(mean, 0.0), (mean, float(np.median((variances - mean) ** 2)))]
+
+    def _likelihood(self, mean: float, squared_lsf: Array) -> JointLikelihood:
+        """The likelihood, where the squares of the instrument's widths, as sizes, are these."""
+        own2, spread2 = self.own**2, self.spread**2
+        squares = self.width**2 - self.lsf**2 + (own2 - spread2) * squared_lsf
+        of_lsf = (_noise_of_square(own2) + _noise_of_square(spread2)) * squared_lsf**2
+        lsf = squared_lsf * (1.0 + spread2)
+        if self.relative:
+            r = self.error / self.width
+            return JointLikelihood(squares, r, -0.5 * r**2, lsf, of_lsf)
+        pooled = mean + lsf
+        r2 = self.error**2 / pooled
+        # The square of a width with a normal error has about half the skewness of that with a log-normal one; size and
+        # centre give it the right mean and variance.
+        noise2 = 0.25 * r2
+        sizes = pooled * np.sqrt(_noise_of_square(r2) / np.expm1(4.0 * noise2))
+        return JointLikelihood(squares - r2 * pooled, np.sqrt(noise2), -noise2, lsf, of_lsf, sizes)
+
+    def observations(self, mean: float, scatter: float) -> Observations:
+        """The signed variances V with the errors that they have at this mean and scatter."""
         of_lsf2, spread2 = self.own**2, self.spread**2
         lsf2 = self._squared_lsf(max(mean, 0.0), scatter)
         pooled = max(mean, 0.0) + lsf2 * (1.0 + spread2)
@@ -177,16 +194,6 @@ def _noise_of_square(fraction2: Array) -> Array:
     return 4.0 * fraction2 * (1.0 + 0.5 * fraction2)
 
 
-def _errors(observations: Observations, scatter2: float) -> Array:
-    """Errors of a mean and of the square of a scatter."""
-    precision = 1.0 / (observations.variances[:, 0] + scatter2)
-    return 1.0 / np.sqrt([precision.sum(), 0.5 * (precision**2).sum()])
-
-
-def _mean_and_scatter(result: FitResult) -> Array:
-    return np.array([result.mixture.means[0, 0], result.mixture.sigmas[0, 0]])
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Population:
     """Mean and intrinsic scatter of the intrinsic variances V of many lines; made by `population`.
@@ -197,19 +204,20 @@ class Population:
     Attributes
     ----------
     widths : IntrinsicWidths
-    observations : Observations
-        The V that were fitted, with their errors at the pooled width.
-    result : FitResult
+    errors : {"relative", "absolute"}
+        What the errors of the widths were taken for.
     mean_shift, scatter_shift : float
-        What an instrument wrong by its (shared) 1-sigma error changes.
+        What an instrument wrong by its (shared) 1-sigma error changes, in plain numbers.
     """
 
     widths: IntrinsicWidths
-    observations: Observations
-    result: FitResult
-    mean_shift: float = 0.0
-    scatter_shift: float = 0.0
+    errors: str
+    mean_shift: float
+    scatter_shift: float
+    _likelihood: JointLikelihood
+    _best: Point
 
+    result = DeprecatedAlias("observations, to which it was fitted", lambda self: fit(self.observations, 1))
     mean_variance_err = DeprecatedAlias("mean_variance_error")
     sigma = DeprecatedAlias("intrinsic_sigma")
     fwhm = DeprecatedAlias("intrinsic_fwhm")
@@ -218,7 +226,17 @@ class Population:
 
     def __len__(self) -> int:
         """Number of lines that were fitted."""
-        return self.observations.n_objects
+        return self._likelihood.squares.size
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood of the fit: of the squares of the widths."""
+        return self._best.value
+
+    @cached_property
+    def observations(self) -> Observations:
+        """The signed variances V of the lines (plain numbers), with their errors at the pooled width: to draw, say."""
+        return _Lines.of(self.widths, relative=self.errors == "relative").observations(self._mean, self._scatter)
 
     @property
     def mean_variance(self) -> Any:
@@ -287,10 +305,10 @@ class Population:
         InputError
             If the level is not between 0 and 1.
         """
-        found = profile_interval(self.result.mixture, self.observations, 0, 0, level)
-        shift = normal_quantile(0.5 + 0.5 * level) * self.scatter_shift
-        low = self._scatter - np.hypot(self._scatter - found.low, shift)
-        high = self._scatter + np.hypot(found.high - self._scatter, shift)
+        quantile = normal_quantile(0.5 + 0.5 * level)
+        below, above = self._scatter_ends(0.5 * quantile**2)
+        low = self._scatter - np.hypot(self._scatter - below, quantile * self.scatter_shift)
+        high = self._scatter + np.hypot(above - self._scatter, quantile * self.scatter_shift)
         return self._with_unit(max(low, 0.0), 2), self._with_unit(high, 2)
 
     def scatter_limit(self, level: float = LIMIT_LEVEL) -> Any:
@@ -301,10 +319,9 @@ class Population:
         InputError
             If the level is not between 0.5 and 1.
         """
-        limit = width_limit(self.result.mixture, self.observations, 0, 0, level)
-        if not limit.consistent_with_zero:
-            return self.scatter_interval(2.0 * level - 1.0)[1]
-        above = np.hypot(limit.upper - self._scatter, normal_quantile(level) * self.scatter_shift)
+        check_level(level, least=0.5)
+        quantile = normal_quantile(level)
+        above = np.hypot(self._scatter_ends(0.5 * quantile**2)[1] - self._scatter, quantile * self.scatter_shift)
         return self._with_unit(self._scatter + above, 2)
 
     @property
@@ -355,26 +372,30 @@ class Population:
 
     @property
     def _mean(self) -> float:
-        return float(self.result.mixture.means[0, 0])
+        return self._best.mean
 
     @property
     def _scatter(self) -> float:
-        return float(self.result.mixture.sigmas[0, 0])
+        return self._best.scatter
 
     @cached_property
     def _root(self) -> SignedRoot:
         """Profile of the mean variance, the common error of the instrument put in."""
-        variances = self.observations.variances[:, 0] + self._scatter**2
-        return SignedRoot(self._profile, self._mean, np.sqrt(1.0 / np.sum(1.0 / variances)), self.mean_shift)
+        return SignedRoot(
+            lambda mean: self._likelihood.highest_at_mean(mean, self._best).value,
+            self._mean,
+            self._best.mean_error,
+            self.mean_shift,
+        )
 
-    def _profile(self, mean: float) -> float:
-        held = self.result.mixture.with_parameters(np.ones(1), np.full((1, 1), mean), self._start(mean))
-        settings = Settings(start=held, model=Model(fixed=Fixed(means=(0,))))
-        return fit(self.observations, 1, settings).log_likelihood
-
-    def _start(self, mean: float) -> Array:
-        """A covariance that is not zero, so that the fit does not start at the boundary."""
-        return np.full((1, 1, 1), self._scatter**2 + (mean - self._mean) ** 2)
+    def _scatter_ends(self, fall: float) -> Array:
+        """Where the profile likelihood of the scatter has fallen by a number of nats."""
+        return falls_to(
+            lambda scatter: self._likelihood.highest_at_scatter2(scatter**2, self._best).value,
+            self._scatter,
+            self._best.scatter_error,
+            fall,
+        )
 
     def _with_unit(self, number: float, power: int = 1) -> Any:
         if self.widths.unit is None:

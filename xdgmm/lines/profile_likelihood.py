@@ -5,8 +5,9 @@ of the width and f of the instrument are what a fit of a line and a calibration 
 its distance from what was measured, in errors; so the profile likelihood of V falls by q^2/2 where V is extreme over
 the ellipse of radius q.
 
-A population: where D(m) is twice the fall of the profile likelihood, ``z = sign(m - best) sqrt(D)`` is nearly a
-straight line, so a few nodes and a cubic spline through them are as good as D itself.
+A population: where D(m) is twice the fall of the profile likelihood, ``z = sign(m - best) sqrt(D)`` is a smooth line,
+straight near the maximum and logarithmic far from it where errors are large.  So a few nodes, equally spaced in
+``arsinh((m - best) / error)``, and a cubic spline through them are as good as D itself.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from scipy.interpolate import CubicSpline
 from xdgmm.basics.quantiles import normal_quantile
 
 HALVINGS = 30  # V is stationary along the ellipse, so that an angle good to 1e-9 is exact
-NODES = np.linspace(-6.0, 6.0, 13)  # errors from the maximum
+SPACING = 0.3  # of nodes, in arsinh(distance / error)
+FARTHEST = 6.0  # errors from the maximum
+MOST_NODES = 50  # on either side, where the likelihood hardly falls
 FINE = 4001
 
 Array = NDArray[np.float64]
@@ -80,14 +83,15 @@ class SignedRoot:
     """
 
     def __init__(self, profile: Callable[[float], float], best: float, error: float, shift: float = 0.0) -> None:
-        nodes = best + error * NODES
-        fall = profile(best) - np.array([profile(node) for node in nodes])
-        curve = CubicSpline(nodes, np.sign(NODES) * np.sqrt(2.0 * np.maximum(fall, 0.0)))
-        fine = np.linspace(nodes[0], nodes[-1], FINE)
-        z, slope = curve(fine), curve(fine, 1)
+        top = profile(best)
+        below, above = (_nodes(profile, top, best, side * error) for side in (-1.0, 1.0))
+        places = np.concatenate([-below[0][::-1], [0.0], above[0]])
+        curve = CubicSpline(places, np.concatenate([-below[1][::-1], [0.0], above[1]]))
+        fine = np.linspace(places[0], places[-1], FINE)
+        numbers, z, slope = best + error * np.sinh(fine), curve(fine), curve(fine, 1) / (error * np.cosh(fine))
         # D(m) = min_a z(a)^2 + ((m - a) / shift)^2 is least where m - a = shift^2 z z'
         self.best = best
-        self._numbers, self._roots = fine + shift**2 * z * slope, z * np.sqrt(1.0 + (shift * slope) ** 2)
+        self._numbers, self._roots = numbers + shift**2 * z * slope, z * np.sqrt(1.0 + (shift * slope) ** 2)
 
     def at(self, number: float) -> float:
         """Errors between the maximum and a number: negative below it."""
@@ -109,6 +113,17 @@ class SignedRoot:
 
     def _below(self, least: float) -> float:
         return self.at(least) if self.best < least else 0.0
+
+
+def _nodes(profile: Callable[[float], float], top: float, best: float, error: float) -> tuple[Array, Array]:
+    """Distances (as arsinh) on one side of the maximum and the signed roots there, until these are large."""
+    places: list[float] = []
+    roots: list[float] = []
+    while len(roots) < MOST_NODES and (not roots or roots[-1] < FARTHEST):
+        places.append(SPACING * (len(places) + 1))
+        fall = top - profile(best + error * float(np.sinh(places[-1])))
+        roots.append(float(np.sqrt(2.0 * max(fall, 0.0))))
+    return np.array(places), np.array(roots)
 
 
 def _line(x: float, xs: Array, ys: Array) -> float:

@@ -286,6 +286,7 @@ def population_text(population: Population) -> str:
     squared = unit and f" ({unit.strip()})^2"
     fwhm = _intrinsic(FWHM * sigma, FWHM * 0.5 * (high - low), FWHM * limit, is_limit=population.is_limit)
     low, high = (plain(end) for end in population.scatter_interval())
+    variance = with_error(plain(population.mean_variance), plain(population.mean_variance_error))
     scatter = f"{brief(plain(population.scatter))}, its 68% interval {brief(low)} to {brief(high)}"
     in_sigma = f"{brief(plain(population.intrinsic_sigma_scatter))}{unit}"
     if low == 0:
@@ -295,7 +296,8 @@ def population_text(population: Population) -> str:
         f"{len(population)} lines, {widths.n_resolved} of them resolved one by one",
         f"observed sigma      median {np.median(widths.lines.observed[seen]):.4g}{unit}",
         f"instrumental sigma  median {np.median(widths.lines.lsf[seen]):.4g}{unit}",
-        f"intrinsic sigma     {mean}{unit}, FWHM {fwhm}{unit} (of the mean variance)",
+        f"intrinsic sigma     {mean}{unit}, FWHM {fwhm}{unit} (rms over lines)",
+        f"mean of variances   {variance}{squared}: its root is the rms; signed, also where lines are not resolved",
         f"zero width          p-value {p}: the probability of these widths, had no line one of its own",
         f"intrinsic scatter   {in_sigma}; of the variances {scatter}{squared}",
     ]
