@@ -50,7 +50,7 @@ class Problem:
     low, high : ndarray (P,)
         Bounds.
     prior_mean, prior_precision : ndarray (P,)
-        Of normal priors; a precision of 0 for none.
+        Of normal priors; with a precision of 0 there is none, and the mean is where the parameter begins.
     """
 
     expectation: Expectation
@@ -72,7 +72,7 @@ class Problem:
         """The same with measurements drawn from a point, those of what priors say included."""
         has_prior = self.prior_precision > 0
         error = np.where(has_prior, 1.0, 0.0) / np.sqrt(np.where(has_prior, self.prior_precision, 1.0))
-        mean = np.where(has_prior, point.theta + error * rng.standard_normal(error.size), 0.0)
+        mean = np.where(has_prior, point.theta + error * rng.standard_normal(error.size), self.prior_mean)
         return replace(self, likelihood=self.likelihood.drawn(point.expected, rng), prior_mean=mean)
 
     def at(self, theta: Array, start: Array | None = None) -> Point | None:

@@ -150,7 +150,10 @@ def problem_of(model: LineModel, likelihood: Any) -> Problem:
             precision[shared] = np.log1p(piece.error) ** -2
         if (own := layout.scatters[number]) is not None:
             precision[own : own + layout.n_lines] = np.log1p(piece.scatter) ** -2
-    return Problem(model, likelihood, low, high, np.zeros(layout.size), precision)
+    first = np.zeros(layout.size)
+    for place in layout.continuum:
+        first[place] = model.continuum.start
+    return Problem(model, likelihood, low, high, first, precision)
 
 
 def _velocities(model: LineModel, group: int, fastest: float) -> Window:

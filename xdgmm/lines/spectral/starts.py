@@ -30,7 +30,7 @@ def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, 
     tolerance : float
         Gain in lnL that a step promises, below which the fit has converged.
     """
-    theta = _first(problem, n_groups)
+    theta = _first(problem, n_groups, instrument)
     raced = _in_place(problem, theta, n_groups, instrument, widest)
     moved = raced[0]
     for _ in range(2 if n_groups > 1 else 1):
@@ -44,12 +44,17 @@ def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, 
     return maximise(problem, best.point.theta, tolerance)
 
 
-def _first(problem: Problem, n_groups: int) -> Array:
-    """Zero velocities, ratios in the middle of their bounds, and what is near zero for the others."""
-    theta = np.clip(np.zeros(problem.low.size), problem.low, problem.high)
+def _first(problem: Problem, n_groups: int, instrument: Array) -> Array:
+    """Zero velocities, ratios in the middle of their bounds, and nonlinear continua as they fit there."""
+    theta = np.clip(problem.prior_mean, problem.low, problem.high)
     bounded = np.isfinite(problem.low) & np.isfinite(problem.high)
     bounded[: 2 * n_groups] = False
     theta[bounded] = 0.5 * (problem.low[bounded] + problem.high[bounded])
+    if np.isinf(problem.high[2 * n_groups :][problem.prior_precision[2 * n_groups :] == 0]).any():
+        variances = slice(n_groups, 2 * n_groups)
+        theta[variances] = np.clip(instrument**2, problem.low[variances], problem.high[variances])
+        held = np.arange(theta.size) < 2 * n_groups
+        theta = maximise(problem.holding(theta, held), theta, ROUGH).point.theta
     return theta
 
 
