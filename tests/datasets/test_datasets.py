@@ -23,6 +23,7 @@ ROWS = {
     "berkey": 5,
     "eight_schools": 8,
     "hydrus1": 31,
+    "mn_kalpha": 8,
     "neutron_stars": 74,
     "nist_gauss1": 250,
     "nist_gauss2": 250,
@@ -33,6 +34,7 @@ ROWS = {
 UNITS = {
     "berkey": {"pd": u.mm, "al": u.mm, "var_pd": u.mm**2, "cov_pd_al": u.mm**2, "var_al": u.mm**2},
     "hydrus1": {"v": u.km / u.s, "e_v": u.km / u.s},
+    "mn_kalpha": {"energy": u.eV, "natural_fwhm": u.eV},
     "neutron_stars": {"m": u.solMass, "e_m": u.solMass},
     "tully_fisher": {e + band: u.mag for band in "BVRIH" for e in ("", "e_")}
     | {e + incl: u.deg for incl in ("incl_1", "incl_2") for e in ("", "e_")},
@@ -220,6 +222,17 @@ def test_tully_fisher_has_the_known_maximum_log_likelihoods(column, mean, sigma,
     measured = np.isfinite(value)
     density = norm.logpdf(value[measured], mean, np.hypot(sigma, error[measured]))
     assert density.mean() == pytest.approx(per_galaxy, abs=1e-10)
+
+
+def test_mn_kalpha_has_the_published_peak_and_width():
+    """Hoelzer et al. (1997): K-alpha 1 has its peak at 5898.801 eV and a full width at half maximum of 2.47 eV."""
+    table = datasets.load("mn_kalpha")
+    energy = np.linspace(5892, 5906, 140001)
+    off = (energy[:, None] - table["energy"].value) / table["natural_fwhm"].value
+    profile = (table["peak_height"] / (1 + 4 * off**2)).sum(axis=1)
+    above = energy[profile > 0.5 * profile.max()]
+    assert energy[profile.argmax()] == pytest.approx(5898.801, abs=2e-3)
+    assert above[-1] - above[0] == pytest.approx(2.47, abs=5e-3)
 
 
 def test_bcg_follows_from_the_published_numbers_of_cases():

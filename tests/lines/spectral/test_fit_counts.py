@@ -6,8 +6,9 @@ from astropy import units as u
 from scipy.optimize import minimize
 from scipy.special import erf
 
-from xdgmm import lines
+from xdgmm import datasets, lines
 from xdgmm.errors import InputError
+from xdgmm.lines.spectral.posterior import LinePosterior
 
 LIGHT = 299792.458
 REST = 6600.0
@@ -320,6 +321,8 @@ def test_bins_that_are_missing_are_left_out_and_counted():
     mask = np.arange(200) > 189
     fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, mask=mask)
     assert any("30 bins left out" in remark for remark in fit.header.remarks)
+    inside = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, mask=mask, windows=[(6558.0, 6645.0)])
+    assert any("4 bins left out" in remark for remark in inside.header.remarks)
     pairs = np.array([EDGES[:-1], EDGES[1:]]).T
     inner = lines.fit_counts(pairs[20:190], counts[20:190], groups=group(), lsf=LSF)
     np.testing.assert_allclose(fit.table["variance"], inner.table["variance"], rtol=1e-9)
@@ -329,6 +332,9 @@ def test_the_report_says_what_deviance_is_expected(fit):
     text = repr(fit)
     assert "deviance" in text
     assert "a right model has a deviance of" in text
+    assert "photons" not in text
+    few = lines.fit_counts(EDGES, drawn(flux=20.0, level=0.1), groups=group(), lsf=LSF, background=0)
+    assert "'Fe' has 13 photons" in repr(few)
 
 
 def test_widths_go_to_the_population(fit):
@@ -371,3 +377,135 @@ def test_bad_input_is_one_sentence(change, message):
 def test_channels_without_positions_have_no_windows():
     with pytest.raises(InputError, match="`mask`"):
         lines.fit_counts(EDGES, np.ones(7), groups=group(), response=np.ones((7, 200)), windows=LINE)
+
+
+def manganese(*, lorentzian=True):
+    """The K-alpha complex: eight lines with one flux."""
+    table = datasets.load("mn_kalpha")
+    energies, widths = table["energy"].value, table["natural_fwhm"].value
+    fluxes = widths * np.asarray(table["peak_height"])
+    entries = [(e, "Mn", f) for e, f in zip(energies[1:], fluxes[1:] / fluxes[0], strict=True)]
+    return lines.Group("Mn", [(energies[0], "Mn"), *entries], natural_width=widths if lorentzian else 0.0)
+
+
+def photons_of_manganese(seed, n, sigma):
+    """Energies of photons of the complex as a Gaussian detector measures them, counted in bins of 0.5 eV."""
+    rng = np.random.default_rng(seed)
+    table = datasets.load("mn_kalpha")
+    energies, widths = table["energy"].value, table["natural_fwhm"].value
+    fluxes = widths * np.asarray(table["peak_height"])
+    line = rng.choice(8, size=rng.poisson(n), p=fluxes / fluxes.sum())
+    measured = energies[line] + 0.5 * widths[line] * rng.standard_cauchy(line.size) + sigma * rng.normal(size=line.size)
+    edges = np.arange(5860.0, 5925.1, 0.5)
+    return edges, np.histogram(measured, edges)[0]
+
+
+DETECTOR = 1.06  # eV: an FWHM of 2.5 eV
+TO_KMS = LIGHT / 5895.5
+
+
+def fit_manganese(edges, counts, **options):
+    """The detector's width is the intrinsic one of the fit."""
+    none = lines.LSF(sigma=0.0, includes_pixel=False)
+    return lines.fit_counts(edges, counts, groups=manganese(**options), lsf=none, background=None)
+
+
+def test_a_detector_is_measured_on_the_natural_profile_of_manganese():
+    edges, counts = photons_of_manganese(1, 20000, DETECTOR)
+    fit = fit_manganese(edges, counts)
+    low, high = fit.interval(0.997)
+    assert low[0] < DETECTOR * TO_KMS < high[0]
+    assert fit.intrinsic_variance_error[0] < 0.1 * fit.intrinsic_variance[0]
+    assert fit.goodness.probability > 0.01
+    # Gaussians take the natural widths for the detector's, and their wings for photons that cannot be
+    gaussian = lines.fit_counts(edges, counts, groups=manganese(lorentzian=False), lsf=NO_LSF)
+    assert gaussian.intrinsic_sigma[0] > high[0] * 1.2
+    assert gaussian.goodness.probability < 1e-6
+
+
+NO_LSF = lines.LSF(sigma=0.0, includes_pixel=False)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_detector_cover_it():
+    """68% of them, within three standard deviations of the number of trials."""
+    inside = 0
+    for seed in range(120):
+        low, high = fit_manganese(*photons_of_manganese(seed, 3000, DETECTOR)).interval()
+        inside += bool(low[0] < DETECTOR * TO_KMS < high[0])
+    assert abs(inside / 120 - 0.6827) < 3 * np.sqrt(0.6827 * 0.3173 / 120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sigma", [0.0, 4.0])
+def test_intervals_and_limits_cover_with_twenty_photons(sigma):
+    """Twenty photons of a line over a background of 0.05 per eV: intervals hold the truth at least nearly as often."""
+    truth = sigma / REST * LIGHT
+    mean = expected(flux=20.0, sigma=sigma, level=0.05)
+    inside, below = 0, 0
+    trials = 400
+    for seed in range(trials):
+        counts = np.random.default_rng(seed).poisson(mean)
+        fit = lines.fit_counts(EDGES, counts, groups=group(velocity=(-400, 400)), lsf=LSF, background=0)
+        low, high = fit.interval()
+        inside += bool(low[0] <= truth <= high[0])
+        below += bool(truth <= fit.upper_limit()[0])
+    assert inside / trials > 0.6827 - 0.07
+    assert below / trials > 0.95 - 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flux", "level"), [(20.0, 0.05), (200.0, 1.0), (2000.0, 20.0)])
+def test_probabilities_of_the_deviance_are_uniform(flux, level):
+    """Whether there are twenty photons or thousands."""
+    mean = expected(flux=flux, level=level)
+    fits = (
+        lines.fit_counts(EDGES, np.random.default_rng(seed).poisson(mean), groups=group(), lsf=LSF, background=0)
+        for seed in range(200)
+    )
+    found = np.array([(f.goodness.statistic - f.data.deviance.mean) / f.data.deviance.sigma for f in fits])
+    assert abs(found.mean()) < 0.25
+    assert 0.8 < found.std() < 1.15
+
+
+@pytest.mark.parametrize("level", [2.0, 0.02])
+def test_the_posterior_integrates_over_flux_and_background(level):
+    """Its density at points, against sums over a grid; also where the best background vanishes."""
+    counts = drawn(2, flux=20.0, level=level)
+    fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF, background=0)
+    posterior = LinePosterior(fit.solution)
+    flux, below = np.linspace(0.05, 80, 100), np.linspace(5e-4, 4 * level + 0.2, 200)
+    points = [(0.0, 100.0), (100.0, 250.0), (-60.0, 20.0), (30.0, 400.0)]
+    ours, grid = [], []
+    for velocity, sigma in points:
+        ours.append(posterior(np.array([velocity, sigma])))
+        width = np.hypot(2.0, sigma / LIGHT * REST)
+        shape = integrated(EDGES, REST * (1 - velocity / LIGHT), width)
+        log = np.zeros((flux.size, below.size))
+        for n, s in zip(counts, shape, strict=True):
+            mu = flux[:, None] * s + 0.5 * below
+            log += n * np.log(mu) - mu
+        grid.append(np.log(np.exp(log - log.max()).sum()) + log.max())
+    np.testing.assert_allclose(np.diff(ours), np.diff(grid), atol=0.25)
+
+
+@pytest.mark.slow
+def test_resamples_and_posterior_agree_with_the_profile():
+    fit = lines.fit_counts(EDGES, drawn(flux=1500.0), groups=group(), lsf=LSF, background=0)
+    resamples = fit.bootstrap(200, random_state=1)
+    assert resamples.variances.std() == pytest.approx(fit.intrinsic_variance_error[0], rel=0.15)
+    posterior = fit.sample_posterior(n_steps=300, random_state=1)
+    np.testing.assert_allclose(posterior.interval(), fit.interval(), rtol=0.03)
+
+
+@pytest.mark.slow
+def test_a_second_component_is_tested_by_simulated_counts():
+    narrow, broad = lines.Group("narrow", [REST]), lines.Group("broad", [REST], sigma=(400.0, 1500.0))
+    found = []
+    for flux in (0.0, 300.0):
+        counts = np.random.default_rng(7).poisson(expected(flux=200.0) + expected(flux=flux, sigma=12.0, level=0.0))
+        one = lines.fit_counts(EDGES, counts, groups=narrow, lsf=LSF, background=0)
+        two = lines.fit_counts(EDGES, counts, groups=[narrow, broad], lsf=LSF, background=0)
+        found.append(two.compare(one, 19, random_state=1).p_value)
+    assert found[0] > 0.05
+    assert found[1] == 0.05

@@ -117,10 +117,10 @@ def _ratios(pair: tuple[Solved, Solved], seeds: NDArray[np.int64], n_jobs: int) 
 def simulated_ratio(simpler: Solved, fuller: Solved, seed: int | np.integer[Any]) -> float:
     """Likelihood ratio of measurements drawn from the simpler fit."""
     drawn = simpler.problem.drawn(simpler.maximum.point, np.random.default_rng(seed))
-    likelihood = drawn.likelihood
+    measurements = drawn.likelihood.values
     values = []
     for solution in (simpler, fuller):
-        problem = solution.problem.of(likelihood)
+        problem = solution.problem.with_values(measurements)
         found = best_fit(problem, solution.table.n_groups, *solution.sizes, TOLERANCE)
         values.append(found.point.value)
     return float(max(2.0 * (values[1] - values[0]), 0.0))

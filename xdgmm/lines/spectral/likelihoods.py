@@ -31,8 +31,14 @@ class Likelihood(Protocol):
     def precision(self, expected: Array) -> Array | None:
         """Expected second derivative, with a minus (n,); None where it is 1 everywhere."""
 
+    def curvature(self, expected: Array) -> Array | None:
+        """The second derivative itself, with a minus, for Laplace's integral over coefficients; None for 1."""
+
     def drawn(self, expected: Array, rng: np.random.Generator) -> Likelihood:
         """The same of measurements that are drawn from what is expected."""
+
+    def with_values(self, values: Array) -> Likelihood:
+        """The same of other measurements."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,14 @@ class Normal:
     def precision(self, expected: Array) -> None:  # noqa: ARG002
         """One everywhere."""
         return
+
+    def curvature(self, expected: Array) -> None:  # noqa: ARG002
+        """One everywhere."""
+        return
+
+    def with_values(self, values: Array) -> Normal:
+        """Other measurements."""
+        return Normal(values)
 
     def drawn(self, expected: Array, rng: np.random.Generator) -> Normal:
         """Other measurements with normal errors."""

@@ -85,9 +85,33 @@ class Poisson:
         result[none] += slopes**2 / BARRIER
         return result
 
+    def curvature(self, expected: Array) -> Array:
+        """Second derivative with a minus; where the boundary holds, what gives the integral of an exponential fall.
+
+        ``exp(-s x)`` has the integral ``1 / s``, as a normal density of curvature ``2 pi s^2`` has; all bins at the
+        boundary together make s.
+        """
+        some, none = self._parts
+        result = np.zeros(expected.size)
+        result[some] = self.counts[some] / np.maximum(expected[some], UNREACHED) ** 2
+        slopes = _barrier_slopes(expected[none])
+        result[none] = 2.0 * np.pi * slopes * slopes.sum()
+        return result
+
+    @property
+    def values(self) -> Array:
+        """The counts, without places where nothing is counted."""
+        return self.counts[self.counted]
+
+    def with_values(self, values: Array) -> Poisson:
+        """The same of other counts."""
+        counts = np.zeros(self.counts.size)
+        counts[self.counted] = values
+        return replace(self, counts=counts)
+
     def drawn(self, expected: Array, rng: np.random.Generator) -> Poisson:
         """Other counts."""
-        return replace(self, counts=np.where(self.counted, rng.poisson(np.maximum(expected, 0.0)), 0).astype(float))
+        return self.with_values(rng.poisson(np.maximum(expected[self.counted], 0.0)).astype(float))
 
     def deviance(self, expected: Array) -> float:
         """Twice the fall of lnL from a model that expects just what was counted."""

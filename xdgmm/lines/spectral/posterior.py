@@ -53,10 +53,10 @@ class LinePosterior:
         return point.value - 0.5 * float(np.linalg.slogdet(self.information(point))[1])
 
     def information(self, point: Point) -> Array:
-        """Of the coefficients, at a point (C, C)."""
-        precision = self.problem.likelihood.precision(point.expected)
+        """Minus the second derivatives by the coefficients, at a point (C, C)."""
+        curvature = self.problem.likelihood.curvature(point.expected)
         columns = point.columns / self.scale[:, None]
-        return np.asarray(columns @ (columns.T if precision is None else (columns * precision).T))
+        return np.asarray(columns @ (columns.T if curvature is None else (columns * curvature).T))
 
     @property
     def scale(self) -> Array:

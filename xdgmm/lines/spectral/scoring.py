@@ -64,9 +64,9 @@ class Problem:
         """The same with some parameters held where they are."""
         return replace(self, low=np.where(held, theta, self.low), high=np.where(held, theta, self.high))
 
-    def of(self, likelihood: Likelihood) -> Problem:
+    def with_values(self, values: Array) -> Problem:
         """The same with other measurements."""
-        return replace(self, likelihood=likelihood)
+        return replace(self, likelihood=self.likelihood.with_values(values))
 
     def drawn(self, point: Point, rng: np.random.Generator) -> Problem:
         """The same with measurements drawn from a point, those of what priors say included."""
