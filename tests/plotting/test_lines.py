@@ -334,3 +334,15 @@ def test_counts_are_drawn_over_their_background(drawn):
     top, bottom = drawn(fit.plot(figure=new_figure())).axes
     assert (top.get_ylabel(), bottom.get_xlabel()) == ("counts per channel", "channel")
     assert not top.texts
+
+
+def test_a_unit_with_a_power_of_ten_has_no_factor_of_one(drawn):
+    from astropy import units as u
+
+    values, unit = spectrum(HA), u.Unit("1e-17 erg / (s cm2 Angstrom)")
+    group, lsf = lines.Group("a", [HA]), lines.LSF(sigma=1.1 * u.AA, includes_pixel=False)
+    fit = lines.fit_lines(
+        values.wave * u.AA, values.flux * unit, values.err * unit, groups=group, lsf=lsf, medium="vacuum"
+    )
+    top = drawn(plot_line_spectrum(fit, figure=new_figure())).axes[0]
+    assert top.get_ylabel().startswith(r"flux [$\mathrm{10^{-17}\,erg")

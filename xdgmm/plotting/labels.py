@@ -71,7 +71,7 @@ def unit_text(unit: UnitBase) -> str:
     """A unit in the mathematics of matplotlib; as plain text where it cannot be drawn so."""
     from matplotlib.mathtext import MathTextParser
 
-    text = str(unit.to_string("latex_inline")).replace("$$", "")
+    text = str(unit.to_string("latex_inline")).replace("$$", "").replace(r"\mathrm{1 \times 10^", r"\mathrm{10^")
     try:
         MathTextParser("path").parse(text)
     except ValueError:
