@@ -268,9 +268,30 @@ def test_absorption_has_a_negative_flux_and_counts_that_are_not():
     black = np.maximum(expected(flux=-90.0, sigma=3.0, level=10.0), 0.0)
     counts = np.random.default_rng(1).poisson(black)
     fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+    assert fit.converged
     assert fit.lines["flux"][0] < -50
     assert fit.lines["equivalent_width"][0] < 0
     assert (fit.data.expected[0] >= 0).all()
+
+
+def test_faint_absorption_converges_in_a_few_steps():
+    """Its curvature is not the expected one, so that steps of scoring go too far."""
+    for seed in range(30):
+        fit = lines.fit_counts(EDGES, drawn(seed, flux=-15.0, level=3.0), groups=group(), lsf=LSF)
+        assert fit.converged
+        assert fit.solution.maximum.n_steps < 60
+
+
+def test_black_absorption_converges():
+    """All that is expected vanishes in the middle of the line."""
+    for seed in range(5):
+        mean = np.maximum(expected(flux=-400.0, sigma=6.0, level=10.0), 0.0)
+        counts = np.random.default_rng(seed).poisson(mean)
+        fit = lines.fit_counts(EDGES, counts, groups=group(), lsf=LSF)
+        assert fit.converged
+        assert fit.data.expected[0].min() < 1e-6
+        low, high = fit.interval()
+        assert 0 < low[0] < fit.intrinsic_sigma[0] < high[0] < np.inf
 
 
 @pytest.mark.parametrize("background", ["exponential", (lambda x, a: np.full(x.size, np.exp(a)), [0.0]), 0, 2])

@@ -20,7 +20,7 @@ from .linear import solved
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-BARRIER = 1e-10  # counts: the largest loss of lnL for each bin where nothing is expected
+BARRIER = 1e-9  # counts: the largest loss of lnL for each bin where nothing is expected
 LOWEST = 1e-12  # counts expected below which the barrier is constant
 UNREACHED = 1e-30  # counts: what is expected of bins with counts that no profile reaches
 FAINT = 1e-15  # of the largest value of a profile, below which bins without counts set no constraint

@@ -21,8 +21,12 @@ Mask = NDArray[np.bool_]
 MOST_STEPS = 200
 TOLERANCE = 1e-12  # gain in lnL that a step promises, below which a fit has converged
 ROUNDING = 1e-12  # relative to lnL: gains below it cannot be seen
+NEGLIGIBLE = (
+    1e-6  # gain that is left where no step gains anything: counts at the boundary have rounding errors like this
+)
 STRONGEST = 1e12  # damping above which no step gains anything
 FIRST_DAMPING = 1e-3
+POOR, MODERATE = 0.25, 0.25  # fraction of the gain that it promised, and the least damping of the next step
 AT_ONCE = 20_000  # pixels at all points that are computed together
 
 
@@ -166,7 +170,7 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
             step, gain = _step(problem, point.theta, reduced, gradient, damping)
             promised = max(promised, gain)
             if gain < tolerance:
-                converged = damping < 1.0 or promised < ROUNDING * (1.0 + abs(point.value))
+                converged = damping < 1.0 or promised < max(ROUNDING * (1.0 + abs(point.value)), NEGLIGIBLE)
                 return Maximum(point, information, gradient, converged, n_steps)
             better = problem.at(point.theta + step, point.coefficients)
             if better is not None and better.value >= point.value:
@@ -174,7 +178,9 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
             damping *= 8.0
         if better is None or better.value < point.value:
             return Maximum(point, information, gradient, converged=False, n_steps=n_steps)
-        damping = max(damping / 8.0, 1e-12)
+        # a step that gains little of what it promises has gone too far, and so would the next
+        too_far = better.value - point.value < POOR * gain
+        damping = max(4.0 * damping, MODERATE) if too_far else max(damping / 8.0, 1e-12)
         point = better
     return Maximum(point, *_quadratic(problem, point), converged=False, n_steps=most_steps)
 
