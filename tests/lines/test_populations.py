@@ -240,6 +240,27 @@ def test_no_errors_are_too_large(seed):
         assert every.scatter_interval()[1] > every.scatter
 
 
+@pytest.mark.parametrize("errors", ["relative", "absolute"])
+@pytest.mark.parametrize("seed", range(4, 14))
+@pytest.mark.filterwarnings("ignore::xdgmm.errors.XdgmmWarning")  # errors as large as the widths
+def test_errors_of_any_size_give_finite_answers(seed, errors):
+    rng = np.random.default_rng(seed)
+    n, unit = rng.choice([3, 7, 20]), 10.0 ** rng.integers(-15, 16)
+    r = np.exp(rng.uniform(np.log(1e-4), np.log(3.0), n))
+    true = np.hypot(rng.choice([0.0, 0.3, 30.0]) * np.abs(1 + 0.5 * rng.normal(size=n)), 1.0)
+    observed = unit * true * np.exp(np.minimum(r, 1.0) * rng.normal(size=n))
+    own = rng.choice([0.0, 0.1]) * np.ones(n)
+    every = lines.population(lines.deconvolve(observed, r * observed, lsf=unit, lsf_error=own), errors=errors)
+    low, high = every.interval(0.95)
+    assert low <= every.intrinsic_sigma * (1 + 1e-9)
+    assert every.intrinsic_sigma <= high < np.inf
+    low, high = every.scatter_interval(0.95)
+    assert low <= every.scatter <= high < np.inf
+    assert np.isfinite(
+        [every.resolved_pvalue, every.mean_variance_error, every.upper_limit(), every.scatter_limit()]
+    ).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("intrinsic", [0.0, 0.41, 3.0])
 @pytest.mark.parametrize("n", [10, 40])

@@ -72,6 +72,7 @@ def _integrate(width: float, error: float, mean: float, variance: float, found: 
             fall = _log_integrand(width, error, mean, variance, t) - highest
             if fall < -DEPTH:
                 break
+            fall = min(fall, 1.0)  # it is 0 at most, but rounded where the integrand is smaller than exp(-1e16)
             weight, x = math.exp(fall), math.exp(2.0 * t)
             total += weight
             if narrow:

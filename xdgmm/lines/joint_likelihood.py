@@ -30,6 +30,7 @@ HALVINGS = 40
 CLOSE = 1e-9  # nats that a step promises, below which it is the last one
 SUFFICIENT = 1e-4  # of the promised gain: what a step must bring at least
 SOFTNESS = 0.02  # of the squared width of the instrument: below a mean of this size the pooled V goes to zero smoothly
+FARTHEST_FALL = 1e3  # nats; a scatter of zero may be impossible
 WIDEST = 60  # doublings of a distance
 
 
@@ -162,7 +163,10 @@ class JointLikelihood:
     def highest_at_scatter2(self, scatter2: float, best: Point) -> Point:
         """The maximum over the mean, at a scatter^2; `best` is the maximum over both."""
         starts = [(best.mean, scatter2), (max(best.mean, 0.0), scatter2)]
-        return self._climbed(max(self._points(starts), key=lambda point: point.value), (True, False))
+        points = self._points(starts)
+        return (
+            self._climbed(max(points, key=lambda point: point.value), (True, False)) if points else self.at(*starts[0])
+        )
 
     def _points(self, starts: Iterable[tuple[float, float]]) -> list[Point]:
         """Where the likelihood of these is not zero."""
@@ -193,7 +197,7 @@ class JointLikelihood:
             promised = float(point.gradient @ (numbers - point.numbers))
             if last and np.isfinite(new.value):
                 return (new if new.value > point.value - CLOSE else point), True
-            if new.value >= point.value + SUFFICIENT * promised and promised > 0.0:
+            if point.value + SUFFICIENT * promised <= new.value < np.inf and promised > 0.0:
                 return new, False
             step = 0.5 * step
         return None
@@ -223,7 +227,7 @@ def falls_to(profile: Callable[[float], float], best: float, step: float, fall: 
     top = profile(best)
 
     def excess(number: float) -> float:
-        return top - profile(number) - fall
+        return min(top - profile(number) - fall, FARTHEST_FALL)
 
     far = best + step
     for _ in range(WIDEST):

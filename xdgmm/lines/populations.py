@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 FEWEST = 3
 ERRORS = "relative", "absolute"
 ROUNDS = 3  # of sizes that the likelihood does not follow itself
+MOST_SKEWED = 1.0  # squared relative error above which the noise of a square has no more skewness
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
 
@@ -131,7 +132,7 @@ class _Lines:
         for _ in range(0 if self.relative and not self.own.any() else ROUNDS):
             mean = max(best.mean, 0.0)
             likelihood = self._likelihood(mean, self._squared_lsf(mean, best.scatter))
-            best = likelihood.highest([(best.mean, best.scatter2), (best.mean, 0.0)])
+            best = likelihood.highest([(best.mean, best.scatter2), *self._starts])
         return likelihood, best
 
     @property
@@ -139,7 +140,7 @@ class _Lines:
         """Mean and squared scatter: none, and about all there is."""
         variances = self.width**2 - self.lsf**2
         mean = max(float(np.median(variances)), 0.0)
-        return [(mean, 0.0), (mean, float(np.median((variances - mean) ** 2)))]
+        return [(mean, 0.0), (mean, float(np.mean((variances - mean) ** 2)))]
 
     def _likelihood(self, mean: float, squared_lsf: Array) -> JointLikelihood:
         """The likelihood, where the squares of the instrument's widths, as sizes, are these."""
@@ -154,7 +155,7 @@ class _Lines:
         r2 = self.error**2 / pooled
         # The square of a width with a normal error has about half the skewness of that with a log-normal one; size and
         # centre give it the right mean and variance.
-        noise2 = 0.25 * r2
+        noise2 = 0.25 * np.minimum(r2, MOST_SKEWED)
         sizes = pooled * np.sqrt(_noise_of_square(r2) / np.expm1(4.0 * noise2))
         return JointLikelihood(squares - r2 * pooled, np.sqrt(noise2), -noise2, lsf, of_lsf, sizes)
 
