@@ -164,6 +164,16 @@ def test_a_general_optimiser_finds_nothing_better(options):
     assert fall(start) == pytest.approx(best, abs=1e-3)
 
 
+def test_a_line_without_a_width_of_its_own_is_a_limit():
+    """Its variance is negative as often as not."""
+    fits = [lines.fit_counts(EDGES, drawn(seed, sigma=0.0), groups=group(), lsf=LSF) for seed in range(12)]
+    variances = np.array([fit.intrinsic_variance[0] for fit in fits])
+    errors = np.array([fit.intrinsic_variance_error[0] for fit in fits])
+    assert 2 < (variances < 0).sum() < 10
+    assert (np.abs(variances) < 3.5 * errors).all()
+    assert all(0 < fit.upper_limit()[0] < 100 for fit in fits)
+
+
 def test_many_counts_are_normal():
     """Errors of the square root, where counts are many, to the inverse root of the counts in a bin."""
     counts = drawn(2, flux=4e7, level=1e6)
@@ -234,6 +244,20 @@ def test_a_response_that_is_the_instrument_gives_the_same():
     assert fit.intrinsic_variance_error[0] == pytest.approx(direct.intrinsic_variance_error[0], rel=1e-2)
     assert fit.lines["flux"][0] == pytest.approx(direct.lines["flux"][0], rel=1e-3)
     assert fit.goodness.statistic == pytest.approx(direct.goodness.statistic, abs=0.05)
+
+
+def test_the_width_of_a_response_is_reported():
+    """As many channels as bins: its columns have a sigma of 2 eV, and of the channel."""
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+    response = np.array([integrated(EDGES, x, 2.0) for x in centres]).T
+    fit = lines.fit_counts(EDGES, drawn(), groups=group(), response=response, windows=[(6560.0, 6640.0)])
+    assert fit.lines["instrumental_sigma"][0] == pytest.approx(np.hypot(2.0, 0.5 / np.sqrt(12)), rel=1e-3)
+    direct = lines.fit_counts(EDGES, drawn(), groups=group(), lsf=LSF, windows=[(6560.0, 6640.0)])
+    # bins of 0.5 eV are as coarse as the matrix: each adds a variance of 1/12
+    assert fit.intrinsic_variance[0] == pytest.approx(
+        direct.intrinsic_variance[0] - (0.5 / REST * LIGHT) ** 2 / 12, rel=0.02
+    )
+    assert fit.data.chosen[0].size == 160
 
 
 def test_a_background_that_vanishes_is_zero():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from xdgmm.errors import InputError
 from xdgmm.spectra import LSF, Counts
+from xdgmm.spectra.resolution import row_widths
 
 from .axes import Axis
 from .continua import Continuum, Function, Polynomial, as_continuum
@@ -107,11 +108,13 @@ def fit_counts(
         for observations with a response.
     background : int, "exponential", None, or (function, first values)
         Counts per unit of the axis (and of exposure) below the lines: a polynomial of this degree, one exponential,
-        nothing, or any ``function(x, *parameters)``.  It is not negative in any bin.
+        nothing, or any ``function(x, *parameters)``.  It is taken at the centres of bins, and is not negative in
+        any.
     exposure : float, array (n,) or Quantity, optional
         Time, or time times effective area, by which fluxes and background are multiplied.
     response : array (m, n) or scipy sparse matrix, optional
-        Probability that an event in each bin is counted in each channel; applied to lines and background.
+        Probability that an event in each bin is counted in each channel; applied to lines and background.  Intrinsic
+        variances are then 0 or more, unless `lsf` is given too.
     mask : bool array, optional
         Bins (channels) to leave out.
     axis : {"wavelength", "energy", "frequency", "velocity"}, optional
@@ -303,9 +306,22 @@ class _Part:
             below,
             error=lsf.error,
             scatter=lsf.scatter,
+            row_sigmas=_response_sigmas(counts, table, weights, sigmas),
         )
         counted = np.arange(channels.size + watched.size) < channels.size
         return cls(piece, np.append(counts.counts[channels], np.zeros(watched.size)), counted, channels)
+
+
+def _response_sigmas(counts: Counts, table: Table, weights: Array, sigmas: Array) -> Array | None:
+    """Sigma of the instrument at the lines, columns of the response included; None where channels have no positions."""
+    if counts.response is None or counts.counts.size != counts.low.size:
+        return None
+    of_columns = row_widths(counts.response.T, counts.centres)
+    seen = np.isfinite(of_columns)
+    if not seen.any():
+        return None
+    own = np.interp(table.positions, counts.centres[seen], of_columns[seen])
+    return np.asarray(np.sqrt(own**2 + (weights * sigmas**2).sum(axis=1)))
 
 
 def _channels(counts: Counts, windows: Sequence[Window] | None) -> list[Integers]:
