@@ -346,3 +346,16 @@ def test_a_unit_with_a_power_of_ten_has_no_factor_of_one(drawn):
     )
     top = drawn(plot_line_spectrum(fit, figure=new_figure())).axes[0]
     assert top.get_ylabel().startswith(r"flux [$\mathrm{10^{-17}\,erg")
+
+
+def test_a_grid_of_a_cube_has_its_rows_and_the_reasons_of_failures(drawn):
+    stack = [spectrum(HA, seed=seed) for seed in range(6)]
+    cube = np.array([each.flux for each in stack]).reshape(2, 3, -1)
+    cube[1, 0] = np.nan
+    fits = lines.fit_lines(stack[0].wave, cube, 0.6, groups=lines.Group("a", [HA]), lsf=LSF, medium="vacuum")
+    figure = drawn(plot_line_grid(fits, figure=new_figure()))
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["0, 0", "0, 1", "0, 2", "1, 0", "1, 1", "1, 2"]
+    assert {ax.get_subplotspec().get_gridspec().ncols for ax in figure.axes} == {3}
+    (text,) = figure.axes[3].texts
+    assert " ".join(text.get_text().split()).startswith(f"failed {fits.rows[3].reason[:20]}")
+    np.testing.assert_array_equal(levels(labelled(figure.axes[4])["data"]), cube[1, 1])
