@@ -121,6 +121,6 @@ def simulated_ratio(simpler: Solved, fuller: Solved, seed: int | np.integer[Any]
     values = []
     for solution in (simpler, fuller):
         problem = solution.problem.with_values(measurements)
-        found = best_fit(problem, solution.table.n_groups, *solution.sizes, TOLERANCE)
+        found = best_fit(problem, solution.table.n_groups, solution.sizes, TOLERANCE)
         values.append(found.point.value)
     return float(max(2.0 * (values[1] - values[0]), 0.0))

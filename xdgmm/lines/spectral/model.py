@@ -15,12 +15,14 @@ from xdgmm.kernels import LineProfiles, interpolated_profiles, line_profiles
 from .axes import Axis, thermal_variance
 from .continua import Continuum, differences
 from .groups import Group
+from .starts import Sizes
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Transform = Callable[[Array], Array]
 
 SHARPEST = 1e-2  # pixels: sigma that a line has at least where profiles are sampled at points
+NEAR = 2000.0  # km/s between lines that can be taken for each other: both may be 1000 km/s from where they are expected
 NARROWEST = 1e-6  # fraction of the instrument's variance that is left of a line of negative intrinsic variance
 
 
@@ -110,6 +112,12 @@ class Table:
     def members(self) -> Array:
         """Which line is of which group: 1 and 0 (G, L)."""
         return np.asarray(np.arange(self.n_groups)[:, None] == self.group, dtype=float)
+
+    @property
+    def crowded(self) -> bool:
+        """Are lines of different groups so near that each can be taken for the other?"""
+        distances = np.abs(self.positions[:, None] - self.positions) / self.per_kms
+        return bool(((distances < NEAR) & (self.group[:, None] != self.group)).any())
 
     @cached_property
     def contributions(self) -> Array:
@@ -290,8 +298,8 @@ class LineModel:
         return self.n_fluxes + windows * self.continuum.n_columns
 
     @cached_property
-    def sizes(self) -> tuple[Array, Array]:
-        """Sigma of the instrument (or of a pixel) at each group, and half of what its window holds, in km/s (G,)."""
+    def sizes(self) -> Sizes:
+        """Of each group the instrument's sigma and half of its window, in km/s (G,); and are groups `crowded`?"""
         table = self.table
         instrument, widest = np.zeros(table.n_groups), np.zeros(table.n_groups)
         for g in range(table.n_groups):
@@ -301,7 +309,7 @@ class LineModel:
                 k = table.per_kms[lines[line]]
                 instrument[g] = max(instrument[g], piece.sigmas[lines[line]].max() / k, pixel / k)
                 widest[g] = max(widest[g], 0.5 * span / k)
-        return instrument, np.maximum(widest, 2.0 * instrument)
+        return Sizes(instrument, np.maximum(widest, 2.0 * instrument), self.table.crowded)
 
     def with_pieces(self, pieces: Sequence[Piece]) -> LineModel:
         """The same lines in other pieces."""

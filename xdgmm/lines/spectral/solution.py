@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .model import LineModel, Table
 from .scoring import Maximum, Problem, maximise
+from .starts import Sizes
 
 Array = NDArray[np.float64]
 
@@ -143,7 +144,7 @@ class Solved:
         return self.model.table
 
     @property
-    def sizes(self) -> tuple[Array, Array]:
+    def sizes(self) -> Sizes:
         """Sigma of the instrument at each group, and the widest that is looked for, in km/s (G,)."""
         return self.model.sizes
 

@@ -111,7 +111,7 @@ def maximised(model: LineModel, likelihood: Any, instruments: Sequence[LSF]) -> 
     """The best fit; the instrument's width is that where lines are found."""
     problem = problem_of(model, likelihood)
     table = model.table
-    maximum = best_fit(problem, table.n_groups, *model.sizes, TOLERANCE)
+    maximum = best_fit(problem, table.n_groups, model.sizes, TOLERANCE)
     for _ in range(ROUNDS):
         means = model.means(maximum.point.theta)[0]
         pieces = []
@@ -135,7 +135,7 @@ def problem_of(model: LineModel, likelihood: Any) -> Problem:
     table, layout = model.table, model.layout
     low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
     precision = np.zeros(layout.size)
-    instrument, widest = model.sizes
+    instrument, widest, _ = model.sizes
     lowest = np.max([piece.lowest_variances(table.per_kms) for piece in model.pieces], axis=0) - table.thermal
     for g, group in enumerate(table.groups):
         low[g], high[g] = group.velocity or _velocities(model, g, max(FASTEST, INSTRUMENTS * instrument[g]))

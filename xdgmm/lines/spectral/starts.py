@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +15,29 @@ FACTOR = 3.0  # between widths that are tried
 SPACING = 1.5  # between velocities that are tried, in widths
 MOST_VELOCITIES = 61
 FITTED = 2  # starts that are fitted
+BEAM = 4  # or so many, where lines of groups can be taken for each other: places of one group for each of the others
+ROUNDS, RISE = 4, 0.01  # in which crowded groups are tried elsewhere, as long as lnL rises
 FEW_STEPS = 4  # after which starts of several groups are compared
 ROUGH = 1e-4  # gain in lnL that a step promises, at which starts are compared
 
 
-def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, tolerance: float) -> Maximum:
+class Sizes(NamedTuple):
+    """How large things are where lines are looked for.
+
+    Attributes
+    ----------
+    instrument, widest : ndarray (G,)
+        Sigma of the instrument at each group, and the widest sigma that is tried, in km/s.
+    crowded : bool
+        Can lines of different groups be taken for each other?
+    """
+
+    instrument: Array
+    widest: Array
+    crowded: bool
+
+
+def best_fit(problem: Problem, n_groups: int, sizes: Sizes, tolerance: float) -> Maximum:
     """The best maximum that is reached from a few starts.
 
     Parameters
@@ -25,23 +45,38 @@ def best_fit(problem: Problem, n_groups: int, instrument: Array, widest: Array, 
     problem : Problem
         Of which the first parameters are velocities and variances of the groups.
     n_groups : int
-    instrument, widest : ndarray (G,)
-        Sigma of the instrument at each group, and the widest sigma that is tried, in km/s.
+    sizes : Sizes
     tolerance : float
         Gain in lnL that a step promises, below which the fit has converged.
     """
-    theta = _first(problem, n_groups, instrument)
-    raced = _in_place(problem, theta, n_groups, instrument, widest)
-    moved = raced[0]
+    theta = _first(problem, n_groups, sizes.instrument)
+    raced = _in_place(problem, theta, n_groups, sizes)
+    ends = zip(sizes.instrument, sizes.widest, strict=True)
+    grids = [_grid(problem, group, n_groups, *both) for group, both in enumerate(ends)]
+    starts, kept = raced[:1], BEAM if sizes.crowded else 1
     for _ in range(2 if n_groups > 1 else 1):
-        for group in range(n_groups):
-            places = _grid(problem, group, n_groups, instrument[group], widest[group])
-            starts = _best_of(problem, [_at(moved, group, n_groups, *place) for place in places])
-            moved = starts[0]
+        for group, places in enumerate(grids):
+            tried = [_at(start, group, n_groups, *place) for start in starts[:kept] for place in places]
+            starts = _best_of(problem, tried, max(kept, FITTED))
     different = {start.tobytes(): start for start in [*starts, *(raced if n_groups > 1 else raced[:1])]}
     rough = [maximise(problem, start, ROUGH) for start in different.values()]
     best = max(rough, key=lambda fit: fit.point.value)
+    if n_groups > 1 and sizes.crowded:
+        best = _improved(problem, best, n_groups, grids)
     return maximise(problem, best.point.theta, tolerance)
+
+
+def _improved(problem: Problem, best: Maximum, n_groups: int, grids: list[list[tuple[float, float]]]) -> Maximum:
+    """The same or a higher maximum: each group in turn is tried at all places, the others being where they are."""
+    for _ in range(ROUNDS):
+        before = best.point.value
+        for group, places in enumerate(grids):
+            starts = _best_of(problem, [_at(best.point.theta, group, n_groups, *place) for place in places])
+            fits = [maximise(problem, start, ROUGH) for start in starts]
+            best = max([best, *fits], key=lambda fit: fit.point.value)
+        if best.point.value < before + RISE:
+            break
+    return best
 
 
 def _first(problem: Problem, n_groups: int, instrument: Array) -> Array:
@@ -58,16 +93,29 @@ def _first(problem: Problem, n_groups: int, instrument: Array) -> Array:
     return theta
 
 
-def _in_place(problem: Problem, theta: Array, n_groups: int, instrument: Array, widest: Array) -> list[Array]:
-    """The best starts at the redshifts that were given, of several widths in all groups, after a few steps."""
+def _in_place(problem: Problem, theta: Array, n_groups: int, sizes: Sizes) -> list[Array]:
+    """The best starts at the redshifts that were given, of several widths, after a few steps."""
     variances = slice(n_groups, 2 * n_groups)
     starts = []
-    for factor in _factors(float(np.max(widest / instrument))):
+    for sigmas in _widths(n_groups, sizes):
         start = theta.copy()
-        sigmas = np.minimum(factor * instrument, widest)
         start[variances] = np.clip(sigmas**2, problem.low[variances], problem.high[variances])
         starts.append(start if n_groups == 1 else maximise(problem, start, ROUGH, FEW_STEPS).point.theta)
     return _best_of(problem, starts)
+
+
+def _widths(n_groups: int, sizes: Sizes) -> list[Array]:
+    """Widths of the groups that are tried together: the same in all, and in crowded ones different too.
+
+    A narrow and a broad component of one line would be the same at first if their widths were.
+    """
+    instrument, widest, crowded = sizes
+    same = [np.minimum(factor * instrument, widest) for factor in _factors(float(np.max(widest / instrument)))]
+    if n_groups == 1 or not crowded:
+        return same
+    order = np.arange(n_groups)
+    steps = [FACTOR**order, FACTOR ** order[::-1]]
+    return same + [np.minimum(factor * instrument * step, widest) for factor in (1.0, FACTOR) for step in steps]
 
 
 def _factors(largest: float) -> Array:
@@ -97,8 +145,9 @@ def _at(theta: Array, group: int, n_groups: int, velocity: float, variance: floa
     return start
 
 
-def _best_of(problem: Problem, starts: list[Array]) -> list[Array]:
+def _best_of(problem: Problem, starts: list[Array], number: int = FITTED) -> list[Array]:
     """The best starts, at least one."""
+    starts = list({start.tobytes(): start for start in starts}.values())
     values = problem.values(np.array(starts))
-    ordered = np.argsort(-values, kind="stable")[:FITTED]
+    ordered = np.argsort(-values, kind="stable")[:number]
     return [starts[at] for at in ordered if np.isfinite(values[at])] or starts[:1]
