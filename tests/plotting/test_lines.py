@@ -359,3 +359,23 @@ def test_a_grid_of_a_cube_has_its_rows_and_the_reasons_of_failures(drawn):
     (text,) = figure.axes[3].texts
     assert " ".join(text.get_text().split()).startswith(f"failed {fits.rows[3].reason[:20]}")
     np.testing.assert_array_equal(levels(labelled(figure.axes[4])["data"]), cube[1, 1])
+
+
+def test_without_a_continuum_there_is_none_in_the_picture():
+    x = np.arange(6540.0, 6590.0)
+    flux = 20.0 * np.exp(-0.5 * ((x - HA) / 2.0) ** 2) + np.random.default_rng(1).normal(size=x.size)
+    group = lines.Group("a", [HA])
+    fit = lines.fit_lines(x, flux, np.ones(x.size), groups=group, lsf=LSF, continuum=None, medium="vacuum")
+    figure = plot_line_spectrum(fit, figure=new_figure())
+    assert [text.get_text() for text in figure.legends[0].get_texts()][:2] == ["data", "model"]
+    assert "continuum" not in labelled(figure.axes[0])
+    assert len(figure.legends[0].get_texts()) == 3
+
+
+def test_a_part_of_a_figure_can_be_drawn_in(fit):
+    left, right = plt.figure(figsize=(16, 6), layout="constrained").subfigures(1, 2)
+    assert plot_line_spectrum(fit, figure=left) is left
+    assert plot_line_grid([fit], figure=right) is right
+    assert (len(left.axes), len(right.axes)) == (4, 1)
+    left.figure.canvas.draw()
+    assert left.legends

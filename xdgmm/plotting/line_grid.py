@@ -103,7 +103,7 @@ def _columns(many: LineFits | None, n: int) -> int:
     """Panels in a row: of a cube its own, if they are not many."""
     if many is not None and len(many.shape) > 1 and many.shape[-1] <= MOST_ACROSS:
         return many.shape[-1]
-    return min(math.ceil(math.sqrt(1.5 * n)), COLUMNS)
+    return min(n, math.ceil(math.sqrt(1.5 * n)), COLUMNS)
 
 
 def _name(many: LineFits | None, fit: LineFit | None, number: int) -> str:

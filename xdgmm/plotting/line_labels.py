@@ -138,7 +138,7 @@ def label_data(ax: Axes, curves: Curves) -> None:
 def _name_of_data(curves: Curves) -> str:
     if curves.quantity == "flux":
         return "flux"
-    return "counts per bin" if curves.has_positions else "counts per channel"
+    return f"{curves.quantity} per {'bin' if curves.has_positions else 'channel'}"
 
 
 def as_steps(low: Floats, high: Floats, values: Any) -> tuple[Floats, Floats]:

@@ -66,7 +66,7 @@ def plot_line_profile(fit: LineFit, group: str | int = 0, line: str | int = 0, *
     ax.axhline(0.0, color=DATA, lw=0.8, zorder=0)
     _draw_intrinsic(ax, profile, fit, group)
     if profile.instrument is not None:
-        label = f"instrument and {'bins' if profile.quantity == 'counts' else 'pixels'}"
+        label = f"instrument and {'pixels' if profile.quantity == 'flux' else 'bins'}"
         ax.plot(profile.grid, profile.instrument, color=INTRINSIC, lw=1.2, ls="--", zorder=3, label=label)
     ax.plot(profile.grid, profile.observed, color=INTRINSIC, lw=1.5, zorder=4, label="observed, as fitted")
     _draw_data(ax, profile)

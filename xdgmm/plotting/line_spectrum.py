@@ -163,12 +163,13 @@ def draw_components(ax: Axes, fit: LineFit, curves: Curves) -> None:
         colour = component_colour(int(group))
         ax.fill_between(x, continuum, continuum + line, where=seen, color=colour, alpha=0.25, lw=0, zorder=3)
         ax.plot(x, np.where(seen, continuum + line, np.nan), color=colour, lw=1.2, zorder=4)
-    ax.plot(x, continuum, color=BACKGROUND, lw=1.0, ls="--", zorder=4, label=_name_of_continuum(curves))
+    if continuum.any():
+        ax.plot(x, continuum, color=BACKGROUND, lw=1.0, ls="--", zorder=4, label=_name_of_continuum(curves))
     ax.plot(x, total, color=INTRINSIC, lw=1.2, zorder=5, label="model")
 
 
 def _name_of_continuum(curves: Curves) -> str:
-    return "background" if curves.quantity == "counts" else "continuum"
+    return "continuum" if curves.quantity == "flux" else "background"
 
 
 def smooth_positions(curves: Curves) -> Floats:
@@ -206,7 +207,7 @@ def _draw_errors(ax: Axes, curves: Curves) -> None:
 def _set_limits(ax: Axes, curves: Curves) -> None:
     """Room for what was fitted; pixels that were left out may lie outside."""
     fitted = curves.fitted
-    below = 0.0 if curves.quantity == "counts" else curves.errors[fitted]  # counts are not negative
+    below = curves.errors[fitted] if curves.quantity == "flux" else 0.0  # counts are not negative
     shown = np.concatenate([curves.data[fitted] - below, curves.data[fitted] + curves.errors[fitted], curves.total])
     shown = np.append(shown[np.isfinite(shown)], curves.at(smooth_positions(curves)).total)
     low, high = float(shown.min()), float(shown.max())
@@ -246,8 +247,9 @@ def _legend(figure: Figure, fit: LineFit, windows: tuple[Curves, ...], columns: 
     handles: list[Any] = [
         Line2D([], [], color=DATA, lw=1.0, label="data"),
         Line2D([], [], color=INTRINSIC, lw=1.2, label="model"),
-        Line2D([], [], color=BACKGROUND, lw=1.0, ls="--", label=_name_of_continuum(windows[0])),
     ]
+    if any(np.nan_to_num(each.continuum).any() for each in windows):
+        handles.append(Line2D([], [], color=BACKGROUND, lw=1.0, ls="--", label=_name_of_continuum(windows[0])))
     if any(((~each.fitted) & np.isfinite(each.total)).any() for each in windows):
         handles.append(Patch(color=HISTOGRAM, lw=0, label="left out"))
     if any(np.isnan(each.total).any() for each in windows):

@@ -60,7 +60,7 @@ class View(Protocol):
         Number of the spectrum.
     window : (float, float)
     x_unit, data_unit : astropy unit or None
-    quantity : {"flux", "counts"}
+    quantity : {"flux", "counts", "events"}
     has_positions : bool
         Are pixels at positions of the axis?
     """
@@ -117,7 +117,7 @@ class Curves:
         Each line by itself, in the order of `LineFit.lines`.  All are NaN outside the window.
     x_unit, data_unit : astropy unit or None
         Units of positions, and of data and everything expected.
-    quantity : {"flux", "counts"}
+    quantity : {"flux", "counts", "events"}
         What was measured.
     has_positions : bool
         Are `x` positions on the axis of the lines?  Channels of a response that has other bins are numbered instead.
@@ -222,7 +222,7 @@ class VelocityProfile:
         Is the group consistent with having no width of its own?
     is_absorption : bool
         Is the flux of the line negative?  Then peaks are depths.
-    quantity : {"flux", "counts"}
+    quantity : {"flux", "counts", "events"}
         What was measured: in pixels, or in bins.
     """
 
