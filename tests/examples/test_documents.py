@@ -67,7 +67,7 @@ PAGES = [
     ("scikit_learn.md", 3),
     ("selection.md", 2),
     ("tables.md", 9),
-    ("theory.md", 6),
+    ("theory.md", 7),
     ("trust.md", 2),
 ]
 
