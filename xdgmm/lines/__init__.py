@@ -22,6 +22,7 @@ from .spectral import (
     LineSamples,
     VelocityProfile,
     fit_counts,
+    fit_events,
     fit_lines,
     fit_many,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "VelocityProfile",
     "deconvolve",
     "fit_counts",
+    "fit_events",
     "fit_lines",
     "fit_many",
     "measure_lsf",

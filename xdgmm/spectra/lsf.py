@@ -191,12 +191,17 @@ class LSF:
         """Unit of positions and widths; None where they are in the unit of the spectrum."""
         return None if self.widths is None else self.widths.unit
 
-    def describe(self) -> str:
-        """One line for the head of a report: the width, whether it contains the pixel, and its error."""
-        parts = [
-            width_text(self.weights, self.widths, self.matrix),
-            "contains the pixel" if self.includes_pixel else "does not contain the pixel",
-        ]
+    def describe(self, *, with_pixel: bool = True) -> str:
+        """One line for the head of a report: the width, whether it contains the pixel, and its error.
+
+        Parameters
+        ----------
+        with_pixel : bool
+            Is the pixel mentioned?  Single events have none.
+        """
+        parts = [width_text(self.weights, self.widths, self.matrix)]
+        if with_pixel:
+            parts.append("contains the pixel" if self.includes_pixel else "does not contain the pixel")
         parts += [f"error {100 * self.error:.3g}%"] if self.error else []
         parts += [f"scatter from line to line {100 * self.scatter:.3g}%"] if self.scatter else []
         return ", ".join(parts)

@@ -55,6 +55,6 @@ def rows_of(fit: LineFit) -> Array:
 
 
 def fractions_of(fit: LineFit) -> tuple[float, float]:
-    """Fractional error of the instrument's width, shared, and scatter between lines."""
-    lsf = fit.data.instruments[0]
-    return lsf.error, lsf.scatter
+    """Fractional error of the instrument's width, shared, and scatter between lines; 0 where events have errors."""
+    instruments = fit.data.instruments
+    return (instruments[0].error, instruments[0].scatter) if instruments else (0.0, 0.0)

@@ -263,11 +263,9 @@ def header_lines(fit: LineFit) -> list[str]:
     """What the fit assumed, and how well it describes the data."""
     goodness = fit.goodness
     probability = "" if np.isnan(goodness.probability) else f", probability {_probability(goodness.probability)}"
-    said = [
-        fit.header.title,
-        f"instrument  {fit.header.instrument}",
-        f"{goodness.name:<11} {goodness.statistic:.5g} for {goodness.dof} degrees of freedom{probability}",
-    ]
+    said = [fit.header.title, f"instrument  {fit.header.instrument}"]
+    if np.isfinite(goodness.statistic):
+        said.append(f"{goodness.name:<11} {goodness.statistic:.5g} for {goodness.dof} degrees of freedom{probability}")
     said.append(f"velocities  relative to the redshift, {_convention(fit)}")
     scale = fit.solution.log_scale
     if scale is not None:

@@ -167,7 +167,7 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
         reduced = _without_coefficients(information, point.coefficients.size)
         better, promised = None, 0.0
         while damping < STRONGEST:
-            step, gain = _step(problem, point.theta, reduced, gradient, damping)
+            step, gain = bounded_step(problem.low, problem.high, point.theta, reduced, gradient, damping)
             promised = max(promised, gain)
             if gain < tolerance:
                 converged = damping < 1.0 or promised < max(ROUNDING * (1.0 + abs(point.value)), NEGLIGIBLE)
@@ -206,10 +206,11 @@ def _without_coefficients(information: Array, n: int) -> Array:
     return np.asarray(information[n:, n:] - of_both.T @ solved(information[:n, :n], of_both))
 
 
-def _step(problem: Problem, theta: Array, reduced: Array, gradient: Array, damping: float) -> tuple[Array, float]:
-    """A damped step that stays between the bounds, and the gain in lnL that it promises."""
-    low, high = problem.low, problem.high
-    free = ((theta > low) | (gradient > 0)) & ((theta < high) | (gradient < 0)) & (reduced.diagonal() > 0)
+def bounded_step(
+    low: Array, high: Array, theta: Array, information: Array, gradient: Array, damping: float
+) -> tuple[Array, float]:
+    """A damped step from theta that stays between bounds (P,), and the gain in lnL that it promises."""
+    free = ((theta > low) | (gradient > 0)) & ((theta < high) | (gradient < 0)) & (information.diagonal() > 0)
     step = np.zeros_like(theta)
     for _ in range(theta.size + 1):
         places = free.nonzero()[0]
@@ -217,8 +218,8 @@ def _step(problem: Problem, theta: Array, reduced: Array, gradient: Array, dampi
             break
         step[places] = 0.0
         # what bounds have cut off acts on the others
-        pull = (gradient - reduced @ step)[places]
-        matrix = reduced[places[:, None], places]
+        pull = (gradient - information @ step)[places]
+        matrix = information[places[:, None], places]
         matrix.flat[:: places.size + 1] *= 1.0 + damping
         step[places] = solved(matrix, pull)
         wanted = theta + step
@@ -228,4 +229,4 @@ def _step(problem: Problem, theta: Array, reduced: Array, gradient: Array, dampi
         step[cut] = (np.where(wanted < low, low, high) - theta)[cut]
         free &= ~cut
     step = np.minimum(np.maximum(theta + step, low), high) - theta
-    return step, float(gradient @ step - 0.5 * step @ reduced @ step)
+    return step, float(gradient @ step - 0.5 * step @ information @ step)

@@ -188,9 +188,10 @@ def check_within(model: LineModel) -> None:
             )
 
 
-def assumed(lsf: LSF) -> str:
+def assumed(lsf: LSF, *, with_pixel: bool = True) -> str:
     """What is assumed of an instrument, in a line."""
-    return lsf.describe() if lsf.error or lsf.scatter else f"{lsf.describe()}, taken as exact"
+    said = lsf.describe(with_pixel=with_pixel)
+    return said if lsf.error or lsf.scatter else f"{said}, taken as exact"
 
 
 def as_spectra(wave: Any, flux: Any, **given: Any) -> tuple[Spectrum, ...]:

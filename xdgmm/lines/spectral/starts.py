@@ -52,11 +52,11 @@ def best_fit(problem: Problem, n_groups: int, sizes: Sizes, tolerance: float) ->
     theta = _first(problem, n_groups, sizes.instrument)
     raced = _in_place(problem, theta, n_groups, sizes)
     ends = zip(sizes.instrument, sizes.widest, strict=True)
-    grids = [_grid(problem, group, n_groups, *both) for group, both in enumerate(ends)]
+    grids = [velocity_grid(problem.low, problem.high, group, n_groups, *both) for group, both in enumerate(ends)]
     starts, kept = raced[:1], BEAM if sizes.crowded else 1
     for _ in range(2 if n_groups > 1 else 1):
         for group, places in enumerate(grids):
-            tried = [_at(start, group, n_groups, *place) for start in starts[:kept] for place in places]
+            tried = [group_moved(start, group, n_groups, *place) for start in starts[:kept] for place in places]
             starts = _best_of(problem, tried, max(kept, FITTED))
     different = {start.tobytes(): start for start in [*starts, *(raced if n_groups > 1 else raced[:1])]}
     rough = [maximise(problem, start, ROUGH) for start in different.values()]
@@ -71,7 +71,7 @@ def _improved(problem: Problem, best: Maximum, n_groups: int, grids: list[list[t
     for _ in range(ROUNDS):
         before = best.point.value
         for group, places in enumerate(grids):
-            starts = _best_of(problem, [_at(best.point.theta, group, n_groups, *place) for place in places])
+            starts = _best_of(problem, [group_moved(best.point.theta, group, n_groups, *place) for place in places])
             fits = [maximise(problem, start, ROUGH) for start in starts]
             best = max([best, *fits], key=lambda fit: fit.point.value)
         if best.point.value < before + RISE:
@@ -97,20 +97,20 @@ def _in_place(problem: Problem, theta: Array, n_groups: int, sizes: Sizes) -> li
     """The best starts at the redshifts that were given, of several widths, after a few steps."""
     variances = slice(n_groups, 2 * n_groups)
     starts = []
-    for sigmas in _widths(n_groups, sizes):
+    for sigmas in joint_widths(n_groups, sizes):
         start = theta.copy()
         start[variances] = np.clip(sigmas**2, problem.low[variances], problem.high[variances])
         starts.append(start if n_groups == 1 else maximise(problem, start, ROUGH, FEW_STEPS).point.theta)
     return _best_of(problem, starts)
 
 
-def _widths(n_groups: int, sizes: Sizes) -> list[Array]:
+def joint_widths(n_groups: int, sizes: Sizes) -> list[Array]:
     """Widths of the groups that are tried together: the same in all, and in crowded ones different too.
 
     A narrow and a broad component of one line would be the same at first if their widths were.
     """
     instrument, widest, crowded = sizes
-    same = [np.minimum(factor * instrument, widest) for factor in _factors(float(np.max(widest / instrument)))]
+    same = [np.minimum(factor * instrument, widest) for factor in width_factors(float(np.max(widest / instrument)))]
     if n_groups == 1 or not crowded:
         return same
     order = np.arange(n_groups)
@@ -118,18 +118,20 @@ def _widths(n_groups: int, sizes: Sizes) -> list[Array]:
     return same + [np.minimum(factor * instrument * step, widest) for factor in (1.0, FACTOR) for step in steps]
 
 
-def _factors(largest: float) -> Array:
+def width_factors(largest: float) -> Array:
     """Widths that are tried, in those of the instrument."""
     return np.asarray(FACTOR ** np.arange(1 + int(np.ceil(np.log(max(largest, 1.0)) / np.log(FACTOR)))))
 
 
-def _grid(problem: Problem, group: int, n_groups: int, instrument: float, widest: float) -> list[tuple[float, float]]:
-    """Velocities and variances of a group that are tried."""
-    low, high = problem.low[group], problem.high[group]
-    least, most = problem.low[n_groups + group], problem.high[n_groups + group]
+def velocity_grid(
+    lowest: Array, highest: Array, group: int, n_groups: int, instrument: float, widest: float
+) -> list[tuple[float, float]]:
+    """Velocities and variances of a group that are tried, between the bounds (P,) of all parameters."""
+    low, high = lowest[group], highest[group]
+    least, most = lowest[n_groups + group], highest[n_groups + group]
     middle = min(max(0.0, low), high)
     places = []
-    for sigma in instrument * _factors(widest / instrument):
+    for sigma in instrument * width_factors(widest / instrument):
         variance = min(max(sigma**2, least), most)
         step = SPACING * np.hypot(np.sqrt(max(variance, 0.0)), instrument)
         number = int(np.clip(np.ceil((high - low) / step), 1, MOST_VELOCITIES - 1)) + 1
@@ -138,7 +140,7 @@ def _grid(problem: Problem, group: int, n_groups: int, instrument: float, widest
     return list(dict.fromkeys(places))
 
 
-def _at(theta: Array, group: int, n_groups: int, velocity: float, variance: float) -> Array:
+def group_moved(theta: Array, group: int, n_groups: int, velocity: float, variance: float) -> Array:
     """The same point with a group at another velocity, of another variance."""
     start = theta.copy()
     start[group], start[n_groups + group] = velocity, variance
