@@ -99,6 +99,19 @@ def test_the_code_whose_types_are_checked_keeps_its_lines():
     assert len(lines) == len(text.splitlines())
 
 
+FORMULA = re.compile(r"\$\$(.*?)\$\$|(?<![\\$])\$([^$\n]*?)\$", re.DOTALL)
+
+
+def test_the_site_can_show_every_formula():
+    """docutils makes MathML of them, and knows some commands of LaTeX only."""
+    translate = pytest.importorskip("docutils.utils.math.latex2mathml").tex2mathml
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = re.sub(r"`[^`\n]*`", "", BLOCK.sub("", page.read_text(encoding="utf-8")))
+        for block, inline in FORMULA.findall(text):
+            body = (block or inline).replace(r"\begin{align}", "").replace(r"\end{align}", "").strip()
+            assert translate(body, as_block=bool(block)), f"{page.name}: {body}"
+
+
 def test_links_between_documents_lead_somewhere():
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
