@@ -44,6 +44,31 @@ def test_residuals_have_the_statistic_of_the_fit(fit):
         np.testing.assert_allclose(curves.total, curves.continuum + curves.lines.sum(axis=0))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lsf": lines.LSF(sigma=1.1, includes_pixel=True, error=0.1, scatter=0.05)},
+        {"lsf": lines.LSF(weights=[0.7, 0.3], sigmas=[0.9, 1.7], includes_pixel=False)},
+        {"continuum": "exponential"},
+        {"continuum": (lambda x, a, b: a + b * (x - 6575.0) ** 2, (5.0, 0.0))},
+        {"continuum": None},
+        {"fluxes": "separate", "lsf": [LSF, lines.LSF(sigma=1.6, includes_pixel=False)]},
+        {"fluxes": "shared", "windows": WINDOWS},
+        {"groups": [lines.Group("a", [(HA, "Ha")], natural_width=1.0), lines.Group("b", [(NII, "NII")])]},
+        {"groups": lines.Group("a", [(HA, "N"), (NII, "N", (0.1, 0.9))])},
+    ],
+)
+def test_curves_are_the_model_that_was_fitted(settings):
+    spectra = [spectrum(), spectrum(lsf=1.6, amount=70.0, step=1.0, seed=2)]
+    fit = lines.fit_lines(spectra, **{"groups": GROUP, "lsf": LSF, "medium": "vacuum"} | settings)
+    found = fit.curves()
+    assert [curves.spectrum for curves in found] == ([0, 0, 1, 1] if "windows" in settings else [0, 1])
+    statistic = sum(np.nansum(curves.residuals**2) for curves in found)
+    assert statistic == pytest.approx(fit.goodness.statistic, rel=1e-10)
+    for curves in found:
+        np.testing.assert_allclose(curves.at(curves.x).total, curves.total, rtol=1e-9, atol=1e-9)
+
+
 def test_what_is_expected_of_a_line_adds_up_to_its_flux():
     fit = lines.fit_lines(spectrum(), groups=GROUP, lsf=LSF)
     (curves,) = fit.curves()

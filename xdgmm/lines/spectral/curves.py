@@ -167,7 +167,10 @@ class Curves:
 
     @property
     def residuals(self) -> Array:
-        """Data less what is expected, in units of the errors (n,); NaN in pixels that were not fitted."""
+        """Data less what is expected, in units of the errors (n,); NaN in pixels that were not fitted.
+
+        Where the covariance of pixels was given, errors are the roots of its diagonal, and residuals are correlated.
+        """
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.fitted, (self.data - self.total) / self.errors, np.nan)
 
@@ -244,44 +247,54 @@ class VelocityProfile:
 
 def velocity_profile(fit: LineFit, group: str | int, line: str | int) -> VelocityProfile:
     """The profile of one line of a group; see `LineFit.velocity_profile`."""
-    solution, table = fit.solution, fit.solution.table
     g = fit.group(group)
     number = _line_of(fit, g, line)
-    mean, per_kms = float(solution.positions.values[number]), float(table.per_kms[number])
+    table, mean = fit.solution.table, float(fit.solution.positions.values[number])
     view = _view_of(fit, mean, table.labels[number])
-    is_limit, sigma = bool(fit.is_limit[g]), float(np.sqrt(max(solution.variances.values[g], 0.0)))
-    if is_limit:
-        sigma = float(np.sqrt(fit.profiles[g].upper_limit(LIMIT_LEVEL)))
-    widest = [fit.observed_sigmas().values[number], solution.instrument[number], 2.0 * table.half_widths[number]]
-    (low,), (high,) = view.edges(np.array([mean]))
-    reach = REACH * max(*widest, high - low, 0.5 * sigma * per_kms if np.isfinite(sigma) else 0.0)
-    ends = max(mean - reach, view.window[0]), min(mean + reach, view.window[1])
+    sigma = _sigma_or_limit(fit, g)
+    ends = _ends(fit, view, number, sigma)
     x = np.linspace(*ends, POINTS)
     edges = view.edges(x)
     shape = view.expected(*edges, x).lines[number]
     peak = shape[np.argmax(np.abs(shape))] or 1.0
     instrument = view.instrument(number, *edges, x)
+    per_kms = float(table.per_kms[number]) * (-1.0 if table.axis.kind in ("energy", "frequency") else 1.0)
+    grid = (x - mean) / per_kms
     curves = Curves.of(view, 0.0)
     shown = (curves.x >= ends[0]) & (curves.x <= ends[1])
     others = np.nansum(np.delete(curves.lines, number, axis=0), axis=0)
-    sign = -1.0 if table.axis.kind in ("energy", "frequency") else 1.0
-    grid = sign * (x - mean) / per_kms
     return VelocityProfile(
-        fit.groups[g],
-        table.labels[number],
-        sign * (curves.x - mean)[shown] / per_kms,
-        ((curves.data - curves.continuum - others) / peak)[shown],
-        (curves.errors / abs(peak))[shown],
-        curves.fitted[shown],
-        grid,
-        shape / peak,
-        None if instrument is None else instrument / instrument.max(),
-        _intrinsic(grid, sigma, float(table.half_widths[number]) / per_kms),
-        sigma,
-        is_limit,
-        bool(peak < 0),
-        view.quantity,
+        group=fit.groups[g],
+        line=table.labels[number],
+        velocity=(curves.x - mean)[shown] / per_kms,
+        data=((curves.data - curves.continuum - others) / peak)[shown],
+        errors=(curves.errors / abs(peak))[shown],
+        fitted=curves.fitted[shown],
+        grid=grid,
+        observed=shape / peak,
+        instrument=None if instrument is None else instrument / instrument.max(),
+        intrinsic=_intrinsic(grid, sigma, float(table.half_widths[number]) / abs(per_kms)),
+        sigma=sigma,
+        is_limit=bool(fit.is_limit[g]),
+        is_absorption=bool(peak < 0),
+        quantity=view.quantity,
     )
+
+
+def _sigma_or_limit(fit: LineFit, group: int) -> float:
+    """The intrinsic sigma of a group in km/s, or its upper limit where it is consistent with zero."""
+    profile = fit.profiles[group]
+    return float(np.sqrt(profile.upper_limit(LIMIT_LEVEL) if fit.is_limit[group] else profile.best))
+
+
+def _ends(fit: LineFit, view: View, line: int, sigma: float) -> tuple[float, float]:
+    """Ends of the part of a window that shows a line, and the profile of its intrinsic sigma."""
+    table, mean = fit.solution.table, float(fit.solution.positions.values[line])
+    (low,), (high,) = view.edges(np.array([mean]))
+    intrinsic = 0.5 * sigma * table.per_kms[line] if np.isfinite(sigma) else 0.0
+    observed = max(fit.observed_sigmas().values[line], fit.solution.instrument[line], 2.0 * table.half_widths[line])
+    reach = REACH * max(observed, intrinsic, high - low)
+    return max(mean - reach, view.window[0]), min(mean + reach, view.window[1])
 
 
 def _intrinsic(velocities: Array, sigma: float, half_width: float) -> Array | None:
