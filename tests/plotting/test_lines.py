@@ -379,3 +379,15 @@ def test_a_part_of_a_figure_can_be_drawn_in(fit):
     assert (len(left.axes), len(right.axes)) == (4, 1)
     left.figure.canvas.draw()
     assert left.legends
+
+
+def test_events_are_drawn_as_a_histogram(drawn):
+    rng = np.random.default_rng(8)
+    energy = np.append(rng.normal(6586.7, 4.3, 300), rng.uniform(6550.0, 6620.0, 100))
+    group = lines.Group("Fe", [(6586.7, "w")])
+    fit = lines.fit_events(energy, sigma=2.0, groups=group, window=(6550, 6620), background="uniform")
+    figure = drawn(plot_line_spectrum(fit, figure=new_figure()))
+    assert figure.axes[0].get_ylabel() == "events per bin"
+    assert np.nansum(levels(labelled(figure.axes[0])["data"])) == 400
+    for kind in ("profile", "likelihood"):
+        drawn(fit.plot(kind))

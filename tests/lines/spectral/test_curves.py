@@ -238,3 +238,52 @@ def test_counts_in_channels_of_a_response(wide):
     profile = fit.velocity_profile()
     sigma = np.sqrt(np.sum(profile.grid**2 * profile.instrument) / profile.instrument.sum())
     assert sigma == pytest.approx(np.hypot(2.0, 1 / np.sqrt(12)) * LIGHT / 6586.7, rel=0.02)
+
+
+def photon_list(n, errors):
+    """Energies of two lines over a uniform background, each with an error, in a window of 6490 to 6625."""
+    rng = np.random.default_rng(6)
+    true = np.concatenate(
+        [rng.normal(6586.7, 3.8, 6 * n), rng.normal(6524.0, 3.8, 3 * n), rng.uniform(6400.0, 6700.0, 10 * n)]
+    )
+    e = rng.uniform(*errors, true.size)
+    return true + e * rng.normal(size=true.size), e
+
+
+@pytest.mark.parametrize("errors", [(2.0, 2.0), (0.5, 5.0)])
+def test_events_are_expected_in_the_bins_of_a_histogram(errors):
+    energy, e = photon_list(100, errors)
+    fit = lines.fit_events(energy, sigma=e, groups=FE, window=(6490, 6625), background="uniform")
+    (curves,) = fit.curves()
+    assert curves.quantity == "events"
+    inside = (energy >= 6490) & (energy <= 6625)
+    edges = np.append(curves.low, curves.high[-1])
+    np.testing.assert_array_equal(curves.data, np.histogram(energy, edges)[0])
+    assert curves.data.sum() == inside.sum()
+    assert curves.total.sum() == pytest.approx(inside.sum(), rel=1e-6)  # as many as there are, at the maximum
+    np.testing.assert_allclose(curves.lines.sum(axis=1), fit.lines["flux"], rtol=1e-3)
+    assert 0.5 < np.mean(curves.residuals**2) < 1.6
+    np.testing.assert_allclose(curves.at(curves.x).total, curves.total, rtol=1e-9)
+    profile = fit.velocity_profile(line="w")
+    observed, instrument = (
+        np.sqrt(np.sum(profile.grid**2 * values) / values.sum()) for values in (profile.observed, profile.instrument)
+    )
+    kms, bins = LIGHT / 6586.7, (edges[1] - edges[0]) / np.sqrt(12)
+    assert instrument == pytest.approx(np.hypot(np.sqrt(np.mean(e**2)), bins) * kms, rel=0.03)
+    assert observed == pytest.approx(np.hypot(fit.intrinsic_sigma[0], instrument), rel=0.01)
+
+
+def test_events_without_a_window_or_through_an_instrument():
+    rng = np.random.default_rng(7)
+    group = lines.Group("stars", [(0.0, "members")])
+    fit = lines.fit_events(rng.normal(30.0, 8.0, 200), sigma=2.0, groups=group, axis="velocity")
+    (curves,) = fit.curves()
+    assert not curves.continuum.any()
+    assert curves.total.sum() == pytest.approx(200, rel=0.03)  # without the tails beyond the outermost events
+    assert len(curves.x) >= 10
+    energy, _ = photon_list(50, (2.0, 2.0))
+    lsf = lines.LSF(sigma=2.0, includes_pixel=False)
+    limits = {"window": (6490, 6625), "background": "uniform", "background_range": (6400, 6700)}
+    fit = lines.fit_events(energy, lsf=lsf, groups=FE, **limits)
+    (curves,) = fit.curves()
+    assert curves.total.sum() == pytest.approx(curves.data.sum(), rel=1e-3)

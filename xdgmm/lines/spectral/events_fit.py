@@ -20,6 +20,7 @@ from .events_model import EventModel, Events
 from .events_scoring import Optimum, Problem, maximise
 from .events_solution import EventSolution
 from .events_starts import best_fit
+from .events_window import EventWindow
 from .groups import Group
 from .line_fit import Header, LineFit, check_groups
 from .model import Table
@@ -54,6 +55,10 @@ class EventData:
     ranges: tuple[Window, ...]
     instruments: tuple[LSF, ...]
     centres: None = None
+
+    def views(self, solution: EventSolution) -> list[EventWindow]:
+        """The window, for pictures."""
+        return [EventWindow(solution)]
 
 
 def fit_events(
