@@ -47,6 +47,10 @@ COMMANDS = {
         ["lines", "population", "arcs.csv", "--sigma", "s", "--lsf", "1.0", "--output", "o.fits"],
         ["o.fits"],
     ),
+    "lines fit": (
+        ["lines", "fit", "spectrum.csv", "--lines", "lines.yaml", "--output", "o.fits", "--plot", "p.png"],
+        ["o.fits", "o_lines.fits", "p.png"],
+    ),
     "measure-lsf": (
         ["lines", "measure-lsf", "arcs.csv", "--position", "x", "--width", "s", "--output", "o.fits"],
         ["o.fits"],
@@ -69,6 +73,12 @@ def make_inputs(folder, n_rows):
     lines.write(folder / "lines.csv", format="ascii.csv")
     arcs = QTable({"x": np.arange(12.0), "s": rng.uniform(1.1, 1.3, 12), "e_s": np.full(12, 0.1)})
     arcs.write(folder / "arcs.csv", format="ascii.csv")
+    wave = np.arange(6500.0, 6500.0 + 2 * n_rows)
+    flux = 1.0 + 20.0 * np.exp(-0.5 * ((wave - wave.mean()) / 2.0) ** 2)
+    QTable({"wave": wave, "flux": flux, "err": 0.5 + 0.0 * wave}).write(folder / "spectrum.csv", format="ascii.csv")
+    (folder / "lines.yaml").write_text(
+        f"lsf: {{sigma: 1.0, includes_pixel: true}}\ngroups: [{{name: a, lines: {wave.mean()}}}]\n", encoding="utf-8"
+    )
     data = Observations.with_standard_errors(stars["v"], 1.0, names="v")
     XDGMM(random_state=0).fit(data).mixture_.write(folder / "model.fits")
     return {path.name for path in folder.iterdir()}

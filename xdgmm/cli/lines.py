@@ -14,6 +14,7 @@ from xdgmm.errors import InputError, XdgmmDeprecationWarning
 
 from .interrupts import interrupts
 from .json_results import finite, table_as_json
+from .line_fits import fit
 from .messages import Command
 from .options import (
     Convention,
@@ -47,6 +48,9 @@ lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a l
 @lines.callback()
 def group() -> None:
     """Widths of spectral lines."""
+
+
+lines.command(cls=Command)(fit)
 
 
 class ErrorKind(StrEnum):

@@ -43,6 +43,10 @@ OTHER_NAMES = {
         "n_jobs": "jobs",
         "covariance_types": "covariance_type",
         "backend": "chain",
+        "R": "resolving_power",  # of `lines fit`, as the following
+        "fwhm": "lsf_fwhm",
+        "windows": "window",
+        "rest_windows": "rest_window",
     },
     "apply": {"replace": "overwrite_columns"},
     "deconvolve": {**OF_WIDTHS, "errors": "error", "replace": "overwrite_columns"},

@@ -126,16 +126,22 @@ class FitFiles:
             writers.append((self.corner, lambda path: save(draw(figure=new_figure()), path, overwrite=True)))
         if candidates is not None:
             writers.append((self.table, lambda path: write_table(candidates, path, overwrite=True)))
-        wanted = [(path, write) for path, write in writers if path is not None]
-        paths = [path for path, _ in wanted]
-        with atomic_writes(paths, overwrite=self.overwrite) as temporaries:
-            for (path, write), temporary in zip(wanted, temporaries, strict=True):
-                try:
-                    write(temporary)
-                except Exception as error:
-                    raise OutputError(f"{_reason(error, temporary, path)}; no output was written") from error
-        interrupts.written += paths
-        return paths
+        return written_together(
+            [(path, write) for path, write in writers if path is not None], overwrite=self.overwrite
+        )
+
+
+def written_together(writers: Sequence[tuple[Path, Callable[[Path], Any]]], *, overwrite: bool) -> list[Path]:
+    """Write files by functions of their paths, all or none of them; returns the paths."""
+    paths = [path for path, _ in writers]
+    with atomic_writes(paths, overwrite=overwrite) as temporaries:
+        for (path, write), temporary in zip(writers, temporaries, strict=True):
+            try:
+                write(temporary)
+            except Exception as error:
+                raise OutputError(f"{_reason(error, temporary, path)}; no output was written") from error
+    interrupts.written += paths
+    return paths
 
 
 def _reason(error: Exception, temporary: Path, path: Path) -> str:

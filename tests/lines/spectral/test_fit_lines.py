@@ -317,3 +317,19 @@ def test_widths_go_to_the_population(fit):
     assert widths.intrinsic_variance_error[0] == pytest.approx(fit.intrinsic_variance_error[0])
     many = [lines.fit_lines(*spectrum(seed), groups=group(), lsf=LSF).to_widths() for seed in range(3)]
     assert all(each.is_limit[0] == np.False_ for each in many)
+
+
+def test_spectra_of_a_source_need_not_reach_every_window():
+    """As the cameras of a spectrograph: each window is fitted where there are pixels."""
+    x, flux, err = spectrum(n=120)
+    red, blue, other = slice(60, None), slice(None, 60), np.linspace(5000, 5100, 50)
+    ends = [(x[5], x[55]), (x[65], x[115])]
+    whole = lines.fit_lines(x, flux, err, groups=group(), lsf=LSF, windows=ends)
+    cameras = [lines.Spectrum(x[part], flux[part], err[part]) for part in (blue, red)]
+    far = lines.Spectrum(other, np.ones(50), np.ones(50))
+    parts = lines.fit_lines([far, *cameras], groups=group(), lsf=LSF, windows=ends)
+    np.testing.assert_allclose(parts.intrinsic_variance, whole.intrinsic_variance, rtol=1e-6)
+    assert parts.goodness.dof == whole.goodness.dof
+    assert "1 of 3 spectra have no pixels in the windows" in repr(parts)
+    with pytest.raises(InputError, match="the window from 7000 to 7100 has no pixels"):
+        lines.fit_lines([far, *cameras], groups=group(), lsf=LSF, windows=[*ends, (7000.0, 7100.0)])

@@ -58,6 +58,19 @@ def piece_of(
     return piece, errors.whiten(spectrum.flux[None, seen])[0]
 
 
+def windows_of_each(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> list[Sequence[Window] | None]:
+    """For each spectrum of a source the windows in which it has pixels; none where only others have them."""
+    if windows is None or len(spectra) == 1:
+        return [windows] * len(spectra)
+    seen = np.array([[_has_pixels(spectrum, window) for window in windows] for spectrum in spectra])
+    seen[0] |= ~seen.any(axis=0)  # a window without any pixels is refused there
+    return [tuple(window for window, inside in zip(windows, row, strict=True) if inside) for row in seen]
+
+
+def _has_pixels(spectrum: Spectrum, window: Window) -> bool:
+    return bool((spectrum.good & (spectrum.wave >= window[0]) & (spectrum.wave <= window[1])).any())
+
+
 def instrument_at(lsf: LSF, table: Table, positions: Array) -> tuple[Array, Array]:
     """Weights and sigmas (L, J) of the instrument's Gaussians at lines, in the unit of the axis."""
     if lsf.matrix is not None:

@@ -18,7 +18,7 @@ from .continua import as_continuum
 from .groups import Group
 from .likelihoods import Normal
 from .model import LineModel, Table
-from .pieces import instrument_at, piece_of
+from .pieces import instrument_at, piece_of, windows_of_each
 from .scoring import TOLERANCE, Problem, maximise
 from .solution import Goodness, Solved
 from .starts import best_fit
@@ -84,12 +84,13 @@ def fit_normal(
     shared_fluxes: bool,
     error: float = 1.0,
 ) -> tuple[Solved, Data]:
-    """The best model of lines in spectra of one source."""
+    """The best model of lines in spectra of one source; those without pixels in any window are left out."""
     table = Table.of(groups, axis, thermal)
-    pieces, values = zip(
-        *(piece_of(each, lsf, windows, table, error) for each, lsf in zip(spectra, instruments, strict=True)),
-        strict=True,
-    )
+    ranges = windows_of_each(spectra, windows)
+    shown = [number for number, own in enumerate(ranges) if own is None or own]
+    spectra, instruments = [spectra[number] for number in shown], [instruments[number] for number in shown]
+    of_each = zip(spectra, instruments, (ranges[number] for number in shown), strict=True)
+    pieces, values = zip(*(piece_of(each, lsf, own, table, error) for each, lsf, own in of_each), strict=True)
     model = LineModel(table, pieces, as_continuum(continuum), shared_fluxes)
     likelihood = Normal(np.concatenate(values))
     n_parameters = model.n_coefficients + 2 * table.n_groups + table.bounded.size
@@ -283,7 +284,9 @@ def remarks_on(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) ->
         for low, high in windows or ():
             inside |= (spectrum.wave >= low) & (spectrum.wave <= high)
         n_masked += int(np.sum(inside & ~spectrum.good))
-    return [f"{n_masked} masked pixels left out"] if n_masked else []
+    said = [f"{n_masked} masked pixels left out"] if n_masked else []
+    n_lost = sum(own is not None and not own for own in windows_of_each(spectra, windows))
+    return said + ([f"{n_lost} of {len(spectra)} spectra have no pixels in the windows"] if n_lost else [])
 
 
 def title_of(spectra: Sequence[Spectrum], what: str) -> str:
