@@ -1,6 +1,8 @@
 """`xdgmm lines fit`: from files of spectra and a list of lines to intrinsic widths."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +136,21 @@ def test_an_error_alone_belongs_to_the_instrument_of_the_spectrum(xdgmm, spectra
     assert "error" not in json.loads(xdgmm(*command, cwd=spectra).stdout)["instrument"]
     done = xdgmm(*command, "--includes-pixel", cwd=spectra)
     assert "leave `includes_pixel` (--includes-pixel) out" in " ".join(done.stderr.split())
+
+
+def test_the_list_of_the_documentation_is_one(spectra):
+    from xdgmm.cli.line_files import read_line_file
+
+    page = (Path(__file__).parents[2] / "docs" / "line_fits.md").read_text(encoding="utf-8")
+    (spectra / "page.yaml").write_text(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
+    found = read_line_file(spectra / "page.yaml")
+    ionised, sulphur = found.groups
+    assert (ionised.z, sulphur.z, sulphur.velocity) == (0.0231, 0.0230, (-300.0, 300.0))
+    assert [line.ratio for line in ionised.lines] == [None, None, 1 / 3.05]
+    assert sulphur.lines[1].ratio == (0.44, 1.45)
+    assert sulphur.lines[0].rest == 671.829 * u.nm
+    assert found.settings == {"medium": "vacuum", "windows": [(6640.0, 6790.0)], "continuum": 1}
+    assert found.lsf == {"R": 2000.0, "includes_pixel": True, "error": 0.05}
 
 
 @pytest.mark.parametrize(

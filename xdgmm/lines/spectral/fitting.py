@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .groups import Group
-    from .line_fit import LineFit
 
 
 def fit_lines(
@@ -44,7 +43,7 @@ def fit_lines(
     z: ArrayLike | None = None,
     n_jobs: int = 1,
     progress: str = "auto",
-) -> LineFit | Any:
+) -> Any:
     """Fit groups of lines to a spectrum with errors: velocities, intrinsic widths without the instrument, and fluxes.
 
     Many spectra with the same pixels are fitted one by one; for spectra with pixels of their own there is `fit_many`.
