@@ -244,6 +244,11 @@ def test_bad_options_are_one_sentence(xdgmm, refused, spectra, options, message)
     refused(xdgmm("lines", "fit", "s0.ecsv", "--lines", "halpha.yaml", *options, cwd=spectra), message)
 
 
+def test_a_picture_has_at_most_a_hundred_spectra(xdgmm, refused, spectra):
+    command = ("lines", "fit", *["s0.ecsv"] * 101, "--lines", "halpha.yaml", "--plot", "grid.png")
+    refused(xdgmm(*command, cwd=spectra), "a picture shows at most 100 spectra")
+
+
 def test_no_width_of_the_instrument_is_said(xdgmm, refused, spectra):
     (spectra / "halpha.yaml").write_text("medium: air\ngroups: [{name: a, lines: [6564.61 AA], z: 0.01}]\n", "utf-8")
     command = ("lines", "fit", "s0.ecsv", "--lines", "halpha.yaml")

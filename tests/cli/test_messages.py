@@ -18,7 +18,10 @@ def commands():
     """Every command by its name, those of groups too."""
     group = typer.main.get_command(app)
     for name, command in group.commands.items():
-        yield from getattr(command, "commands", {name: command}).items()
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {below}", each) for below, each in command.commands.items())
+        else:
+            yield name, command
 
 
 COMMANDS = dict(commands())
@@ -29,8 +32,8 @@ def options_of(command):
 
 
 def test_every_command_adds_options_to_messages():
-    assert set(COMMANDS) >= {"fit", "widths", "apply", "info", "demo", "deconvolve"}
-    assert all(isinstance(command, Command) for command in COMMANDS.values())
+    assert set(COMMANDS) >= {"fit", "widths", "apply", "info", "demo", "lines fit", "lines deconvolve"}
+    assert all(isinstance(command, Command) and command.full_name == name for name, command in COMMANDS.items())
 
 
 def test_every_other_name_is_that_of_an_option():
@@ -75,7 +78,7 @@ def test_the_library_names_no_options():
         ("fit", "`weights=[1, 2]` and `prior=Prior()`", "`weights=[1, 2]` and `prior=Prior()`"),
         ("fit", '`correlations={("x", "y"): "rho"}`', '`correlations={("x", "y"): "rho"}`'),
         (
-            "deconvolve",
+            "lines deconvolve",
             "`fwhm` is zero",
             "`fwhm` (--lsf-fwhm) is zero",
         ),  # of the instrument: --fwhm is that of the line

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from xdgmm.lines import LineFit, LineFits, Spectrum
 
+MOST_PANELS = 100
 WIDTHS = {"--lsf": "sigma", "--lsf-fwhm": "fwhm", "--resolving-power": "R"}
 
 
@@ -126,9 +127,12 @@ def fit(
         lines: [6564.61, [6585.27, NII], {rest: 6549.86, label: NII, ratio: 1/3.05}]
     """
     printer = Printer(json, quiet)
+    if plot is not None and len(spectra) > MOST_PANELS:
+        raise InputError(f"a picture shows at most {MOST_PANELS} spectra; give fewer, or leave --plot out")
     _check_outputs(output, plot, [(path, "a spectrum") for path in spectra] + [(lines, "the file of lines")], overwrite)
     asked = read_line_file(lines)
     settings = {**asked.settings, **_settings(window, rest_window, continuum, thermal, medium, noise)}
+    from xdgmm import lines as spectral
     from xdgmm.tables import read_spectrum
 
     kind: Any = format
@@ -137,19 +141,16 @@ def fit(
     others = {"error": lsf_error, "includes_pixel": includes_pixel}
     sources = [_with_instrument(each if isinstance(each, list) else [each], asked, width, others) for each in read]
     redshifts = _redshifts(z, len(sources))
-    found: LineFit | LineFits
+    found: Any
     if len(sources) == 1:
-        from xdgmm.lines import fit_lines
-
         with printer.status("fitting"):
-            found = fit_lines(
+            found = spectral.fit_lines(
                 sources[0], groups=asked.groups, z=None if redshifts is None else redshifts[0], **settings
             )
         document, good = _single(found, printer), found.converged
     else:
-        from xdgmm.lines import fit_many
-
-        found = fit_many(sources, groups=asked.groups, z=redshifts, n_jobs=jobs, progress=printer.progress, **settings)
+        settings |= {"n_jobs": jobs, "progress": printer.progress}
+        found = spectral.fit_many(sources, groups=asked.groups, z=redshifts, **settings)
         document, good = _several(found, printer), bool((found.status == "fitted").all())
     written = _write(found, output, plot, printer, overwrite=overwrite)
     printer.print_json({**document, "written": [str(path) for path in written]})

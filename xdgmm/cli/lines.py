@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     from xdgmm.lines import InstrumentWidth, IntrinsicWidths
     from xdgmm.tables import Column
 
+
+class LinesCommand(Command):
+    """A command of `xdgmm lines`."""
+
+    group = "lines"
+
+
 lines = typer.Typer(no_args_is_help=True, help="Widths of spectral lines: is a line resolved, and how wide is it?")
 
 
@@ -50,7 +57,7 @@ def group() -> None:
     """Widths of spectral lines."""
 
 
-lines.command(cls=Command)(fit)
+lines.command(cls=LinesCommand)(fit)
 
 
 class ErrorKind(StrEnum):
@@ -101,7 +108,7 @@ LimitLevel = Annotated[float, typer.Option(help="Level of upper limits.")]
 KINDS_HELP = "Fits of lines have relative errors; repeated measurements, and one error for all, absolute ones."
 
 
-@lines.command(cls=Command)
+@lines.command(cls=LinesCommand)
 def deconvolve(
     table: Lines,
     sigma: Sigma = None,
@@ -168,7 +175,7 @@ def deconvolve(
     )
 
 
-@lines.command(cls=Command)
+@lines.command(cls=LinesCommand)
 def population(
     table: Lines,
     sigma: Sigma = None,
@@ -228,7 +235,7 @@ def population(
     )
 
 
-@lines.command("measure-lsf", cls=Command)
+@lines.command("measure-lsf", cls=LinesCommand)
 def measure_lsf(
     table: Annotated[Path, typer.Argument(help="Table of arc or sky lines, which have no width of their own.")],
     position: Annotated[str, typer.Option(help="Column of their positions: pixels, wavelengths.", metavar="NAME")],

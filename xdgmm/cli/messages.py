@@ -34,8 +34,8 @@ OF_WIDTHS = {
     "measure='sigma'": "sigma",
     "measure='fwhm'": "fwhm",
 }
-# Arguments whose option does not have their name, for each command, and values that are options of their own.  All
-# others are found by their names.
+# Arguments whose option does not have their name, for each command with its group, and values that are options of their
+# own.  All others are found by their names.
 OTHER_NAMES = {
     "fit": {
         "n_components": "components",
@@ -43,15 +43,18 @@ OTHER_NAMES = {
         "n_jobs": "jobs",
         "covariance_types": "covariance_type",
         "backend": "chain",
-        "R": "resolving_power",  # of `lines fit`, as the following
+    },
+    "apply": {"replace": "overwrite_columns"},
+    "lines fit": {
+        "n_jobs": "jobs",
+        "R": "resolving_power",
         "fwhm": "lsf_fwhm",
         "windows": "window",
         "rest_windows": "rest_window",
     },
-    "apply": {"replace": "overwrite_columns"},
-    "deconvolve": {**OF_WIDTHS, "errors": "error", "replace": "overwrite_columns"},
-    "population": OF_WIDTHS,
-    "measure-lsf": {
+    "lines deconvolve": {**OF_WIDTHS, "errors": "error", "replace": "overwrite_columns"},
+    "lines population": OF_WIDTHS,
+    "lines measure-lsf": {
         "positions": "position",
         "widths": "width",
         "width_errors": "error",
@@ -100,6 +103,13 @@ def _printable_usage_errors() -> Iterator[None]:
 class Command(TyperCommand):
     """A command that ends with exit code 2 and one sentence where the library raises an error."""
 
+    group = ""
+
+    @property
+    def full_name(self) -> str:
+        """The name behind that of its group."""
+        return f"{self.group} {self.name}".strip()
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments, and keep them as they were given."""
         given_command.note(ctx.command_path, args)
@@ -123,7 +133,7 @@ class Command(TyperCommand):
 def with_options(message: str, command: TyperCommand) -> str:
     """The message, with the option of the command behind each argument that it names and the command has."""
     options = {parameter.name: parameter for parameter in command.params if parameter.param_type_name == "option"}
-    other_names = OTHER_NAMES.get(command.name or "", {})
+    other_names = OTHER_NAMES.get(getattr(command, "full_name", ""), {})
     shown = set()
 
     def extended(found: re.Match[str]) -> str:
