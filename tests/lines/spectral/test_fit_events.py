@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.stats import chi2, kstest, norm
 
 from xdgmm import Observations, datasets, lines
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import fit as core_fit
 from xdgmm.lines.spectral.events_background import EventBackground
 from xdgmm.lines.spectral.events_model import ErrorNodes, Events
@@ -191,7 +191,7 @@ def test_the_density_integrates_to_the_number_of_events(events, background, ends
     fit = lines.fit_events(
         x,
         sigma=e,
-        groups=[group(velocity=(-50, 50)), edge],
+        groups=edge,
         window=WINDOW,
         background=background,
         background_range=ends,
@@ -321,7 +321,9 @@ def test_wavelengths_and_velocities_give_the_same_widths():
         seen * u.km / u.s, sigma=error * u.km / u.s, groups=lines.Group("a", [0 * u.km / u.s])
     )
     by_wave = lines.fit_events(
-        5000.0 * (1 + seen / LIGHT) * u.AA, sigma=5000.0 * error / LIGHT * u.AA, groups=lines.Group("a", [5000 * u.AA])
+        5000.0 * (1 + seen / LIGHT) * u.AA,
+        sigma=5000.0 * error / LIGHT * u.AA,
+        groups=lines.Group("a", [5000 * u.AA], medium="vacuum"),
     )
     plain = lines.fit_events(
         5000.0 * (1 + seen / LIGHT), sigma=5000.0 * error / LIGHT, groups=lines.Group("a", [5000]), axis="wavelength"
@@ -358,6 +360,15 @@ def test_the_error_of_the_instrument_is_part_of_that_of_the_width():
     added = np.sqrt(joint.intrinsic_variance_error[0] ** 2 - alone.intrinsic_variance_error[0] ** 2)
     assert added == pytest.approx(2 * np.log1p(0.1) * L2, rel=0.02)
     assert joint.to_widths().intrinsic_variance[0] == pytest.approx(joint.intrinsic_variance[0], rel=1e-9)
+
+
+def test_without_an_instrument_widths_are_as_observed():
+    x = SEEN + 3.0 * np.random.default_rng(6).normal(size=400)
+    fit = lines.fit_events(x, lsf=lines.LSF(sigma=0.0, includes_pixel=False), groups=lines.Group("Fe", [FE], z=Z))
+    mean = fit.lines["position"][0]
+    assert mean == pytest.approx(x.mean(), abs=1e-7)
+    assert fit.intrinsic_variance[0] * (SEEN / LIGHT) ** 2 == pytest.approx(x.var(), rel=1e-8)
+    assert fit.log_likelihood == pytest.approx(norm.logpdf(x, x.mean(), x.std()).sum(), rel=1e-12)
 
 
 def test_heat_is_taken_out():
@@ -488,6 +499,21 @@ def test_other_bad_input_is_named(events):
     matrix = lines.LSF(matrix=np.eye(4), includes_pixel=True)
     with pytest.raises(InputError, match="resolution matrix"):
         lines.fit_events(x, lsf=matrix, **given)
+
+
+def test_air_or_vacuum_is_asked_of_wavelengths():
+    x = 5000.0 + 2.0 * np.random.default_rng(1).normal(size=50)
+    given = {"sigma": 1.0 * u.AA, "groups": lines.Group("a", [5000 * u.AA], medium="air")}
+    assert "in air" in repr(lines.fit_events(x * u.AA, **given))
+    with pytest.raises(InputError, match="in different media"):
+        lines.fit_events(x * u.AA, **given, medium="vacuum")
+    with pytest.warns(XdgmmWarning, match="air or in vacuum"):
+        lines.fit_events(x * u.AA, sigma=1.0 * u.AA, groups=lines.Group("a", [5000 * u.AA]))
+
+
+def test_what_needs_pixels_is_refused(fit):
+    with pytest.raises(InputError, match="only fits of spectra and counts can be resampled"):
+        fit.bootstrap()
 
 
 @pytest.mark.slow

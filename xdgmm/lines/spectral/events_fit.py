@@ -16,13 +16,14 @@ from xdgmm.spectra import LSF
 
 from .axes import Axis
 from .events_background import EventBackground
-from .events_model import EventModel, Events
+from .events_model import NARROWEST, EventModel, Events
 from .events_scoring import Optimum, Problem, maximise
 from .events_solution import EventSolution
 from .events_starts import best_fit
 from .events_window import EventWindow
 from .groups import Group
 from .line_fit import Header, LineFit, check_groups
+from .media import check_medium
 from .model import Table
 from .pieces import instrument_at
 from .spectra_fit import FASTEST, INSTRUMENTS, MOVED, ROUNDS, assumed, windows_of
@@ -74,6 +75,7 @@ def fit_events(
     weights: ArrayLike | None = None,
     axis: str | None = None,
     convention: str | None = None,
+    medium: str | None = None,
 ) -> LineFit:
     """Fit groups of lines to single events: photons with energies, or stars with velocities.
 
@@ -103,6 +105,8 @@ def fit_events(
         What plain numbers are; "energy" by default.
     convention : {"optical", "radio", "relativistic"}, optional
         Of velocities relative to the redshift: "optical" along wavelengths, "radio" along energies and frequencies.
+    medium : {"air", "vacuum"}, optional
+        Where the wavelengths of events and lines are measured.  Nothing is converted.
 
     Returns
     -------
@@ -115,6 +119,11 @@ def fit_events(
     InputError
         If errors are missing or not positive, no event is in the window, a line is outside it, or units do not convert;
         the message says which.
+
+    Warns
+    -----
+    XdgmmWarning
+        If wavelengths have a unit, and it is not said whether they are in air or in vacuum, where that matters.
 
     Notes
     -----
@@ -143,6 +152,7 @@ def fit_events(
     ends = None if background_range is None else _range(background_range, of_axis, "background_range")
     _check_instrument(sigma, lsf)
     x, errors, counts, remarks = _chosen_events(x, sigma, weights, of_axis, span)
+    remarks += check_medium(medium, chosen, of_axis, float(np.median(x)))
     solution = _fitted(table, lsf, (x, errors, counts), span, (background, ends))
     data = EventData(
         solution.model.events, ((-np.inf, np.inf) if span is None else span,), () if lsf is None else (lsf,)
@@ -179,7 +189,7 @@ def _read_again(problem: Problem, optimum: Optimum, lsf: LSF) -> tuple[Problem, 
     for _ in range(ROUNDS):
         model = problem.model
         weights, sigmas = instrument_at(lsf, model.table, model.means(optimum.theta)[0])
-        if np.max(np.abs(sigmas - model.sigmas) / model.sigmas) < MOVED:
+        if np.max(np.abs(sigmas - model.sigmas) / np.where(model.sigmas > 0, model.sigmas, 1.0)) < MOVED:
             break
         problem = _problem(model.with_instrument(weights, sigmas))
         optimum = maximise(problem, optimum.theta)
@@ -188,17 +198,19 @@ def _read_again(problem: Problem, optimum: Optimum, lsf: LSF) -> tuple[Problem, 
 
 def _problem(model: EventModel) -> Problem:
     """Bounds of the parameters."""
-    table, layout, total = model.table, model.layout, model.events.total
+    table, layout, events = model.table, model.layout, model.events
     low, high = np.full(layout.size, -np.inf), np.full(layout.size, np.inf)
     instrument, widest, _ = model.sizes
     for g, group in enumerate(table.groups):
         low[g], high[g] = group.velocity or _velocities(model, g, max(FASTEST, INSTRUMENTS * instrument[g]))
         least, most = group.sigma or (0.0, float(widest[g]))
+        if not (events.sigma.any() or model.sigmas[table.group == g].all()):
+            least = max(least, NARROWEST * float(widest[g]))  # exact events: a line on a single one would be infinite
         low[layout.variances.start + g], high[layout.variances.start + g] = least**2, most**2
     lines = [line for group in table.groups for line in group.lines]
     for at, number in enumerate(table.bounded, layout.ratios.start):
         low[at], high[at] = lines[number].ratio
-    low[layout.amounts] = LEAST * total
+    low[layout.amounts] = LEAST * events.total
     if model.background is not None:
         low[layout.shape], high[layout.shape] = model.background.shape.low, model.background.shape.high
     return Problem(model, low, high)
