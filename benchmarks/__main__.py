@@ -3,7 +3,21 @@
 import argparse
 from pathlib import Path
 
-from . import backgrounds, calibration, chains, coverage, fits, lines, optima, optimum, passes, peers, pixels, selection
+from . import (
+    backgrounds,
+    calibration,
+    chains,
+    coverage,
+    fits,
+    lines,
+    optima,
+    optimum,
+    passes,
+    peers,
+    pixels,
+    selection,
+    spectra,
+)
 from .report import write
 
 WHAT = {
@@ -18,6 +32,7 @@ WHAT = {
     "mcmc": (chains.measure, "CPU seconds until chains of the posterior have converged, for several seeds"),
     "lines": (lines.measure, "intrinsic widths of simulated spectral lines: bias of averages, coverage of intervals"),
     "pixels": (pixels.measure, "coverage of intrinsic widths from spectra that are simulated pixel by pixel"),
+    "spectra": (spectra.measure, "CPU seconds of fits of lines to spectra, beside SciPy, and of stacks"),
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
     "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),

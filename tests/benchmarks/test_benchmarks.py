@@ -119,3 +119,11 @@ def test_the_tables_of_selection_are_complete(tmp_path):
     assert len(heights["rows"]) == 2
     assert [row["errors"] for row in cost["rows"]] == ["mild", "noisy"]
     assert all(row["ratio"] > 0 for row in cost["rows"])
+
+
+def test_fits_of_spectra_are_those_of_scipy(tmp_path):
+    single, stack = tables("spectra", tmp_path)
+    assert all(row["difference"] < 1e-3 for row in single["rows"])
+    for row in stack["rows"]:
+        assert row["failed"] == 0
+        assert row["minutes"] == pytest.approx(row["each"] / 12)

@@ -1,6 +1,7 @@
 """Many spectra: stacks, cubes and lists, of which each is fitted by itself."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from joblib import parallel_config
 from scipy.special import erf
 
 from xdgmm import lines
-from xdgmm.errors import InputError, OutputError
+from xdgmm.errors import InputError, OutputError, XdgmmWarning
 
 LIGHT = 299792.458
 IONISED = lines.Group("ionised", [6564.61, (6585.27, "NII"), (6549.86, "NII", 1 / 3.05)])
@@ -321,3 +322,19 @@ def test_windows_at_rest_need_one_redshift():
         lines.fit_lines(
             X, STACK[0], np.full(X.size, 0.4), groups=groups, lsf=LSF, medium="air", rest_windows=[(6500, 6700)]
         )
+
+
+@pytest.mark.parametrize("spectra", [1, 2])
+def test_a_warning_points_to_the_call(spectra):
+    """A user finds the line of the script, not one of this package."""
+
+    def fit():
+        one = lines.Spectrum(X * u.AA, STACK[0], 0.4)
+        settings = {"groups": [IONISED, SULPHUR], "lsf": EXACT, "z": 0.01}
+        return lines.fit_lines(one, **settings) if spectra == 1 else lines.fit_many([one, one], **settings)
+
+    with pytest.warns(XdgmmWarning, match="air or in vacuum") as caught:
+        fit()
+    place = fit.__code__.co_firstlineno
+    assert [Path(each.filename).name for each in caught] == [Path(__file__).name]
+    assert place < caught[0].lineno <= place + 4

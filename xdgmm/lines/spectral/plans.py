@@ -76,7 +76,6 @@ class Plan:
         thermal: Any,
         fluxes: str,
         medium: str | None,
-        stacklevel: int = 5,
     ) -> Plan:
         """From what a user gave; spectra are of one or several sources.
 
@@ -95,7 +94,7 @@ class Plan:
         for group in chosen:
             of_axis.rest_positions(group)
             thermal_variance(thermal, group)
-        remarks = check_media(spectra, chosen, of_axis, medium, stacklevel)
+        remarks = check_media(spectra, chosen, of_axis, medium, stacklevel=4)
         return cls(chosen, of_axis, ranges, rest_windows is not None, continuum, thermal, noise, fluxes, tuple(remarks))
 
     def fit(self, spectra: Sequence[Spectrum], lsf: Any, z: float | None) -> LineFit:
