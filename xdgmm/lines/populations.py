@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 FEWEST = 3
 ERRORS = "relative", "absolute"
 ROUNDS = 3  # of sizes that the likelihood does not follow itself
+LARGEST_ERROR = 3.0  # of a width; log-normal noise of more has no finite square in floating point from 27 on
 MOST_SKEWED = 1.0  # squared relative error above which the noise of a square has no more skewness
 ROUNDS_OF_LSF = 3
 SMALLEST = 0.25  # of the squared width given for the instrument: what is taken for it at least
@@ -60,9 +61,9 @@ def population(widths: IntrinsicWidths, errors: str = "relative") -> Population:
     reported would give the narrow ones too much weight, and the mean would be too small.  The relative error r_i of a
     fitted width does not depend on its fluctuation; so the noise is log-normal, ``s = w z`` with ``ln z`` of standard
     deviation r_i and a mean of z of 1, at the pooled width ``w^2 = mean + L_i^2`` that is fitted.  Absolute errors are
-    those of a normal width at the pooled one.  The integrals over V_i are exact to 1e-9.  Where each line has an error
-    of its own in L, its size is that at the weighted mean of L^2 and ``s_i^2 - mean``, which does not depend on the
-    fluctuation of their difference.
+    those of a normal width at the pooled one.  Relative errors above 3 count as 3: such a line says next to nothing.
+    The integrals over V_i are exact to 1e-9.  Where each line has an error of its own in L, its size is that at the
+    weighted mean of L^2 and ``s_i^2 - mean``, which does not depend on the fluctuation of their difference.
 
     Mean and scatter are right for any distribution of V as long as errors are small.  Where all errors exceed about
     15% of the widths, they are those of the normal distribution of V: skewed ones come out too narrow.
@@ -149,7 +150,7 @@ class _Lines:
         of_lsf = (_noise_of_square(own2) + _noise_of_square(spread2)) * squared_lsf**2
         lsf = squared_lsf * (1.0 + spread2)
         if self.relative:
-            r = self.error / self.width
+            r = np.minimum(self.error / self.width, LARGEST_ERROR)
             return JointLikelihood(squares, r, -0.5 * r**2, lsf, of_lsf)
         pooled = mean + lsf
         r2 = self.error**2 / pooled
