@@ -19,12 +19,30 @@ RATIOS = (0.0, 0.25, 0.5, 1.0)  # intrinsic over instrumental sigma
 LSF_ERROR = 0.05
 REACH = 6  # sigmas of spectrum on either side
 STEPS = 60  # of Levenberg and Marquardt
+SAMPLES, QUICK_SAMPLES = 200, 4  # of populations
+SPREAD = 0.5  # standard deviation of the logarithm of intrinsic widths that differ
+UNEQUAL, LARGE, EQUAL = (0.03, 0.6), (0.15, 0.6), (0.3, 0.3)  # relative errors, spread evenly in logarithm
+SAME_WIDTHS = (  # errors, lines, intrinsic over instrumental sigma
+    (UNEQUAL, 10, 0.0),
+    (UNEQUAL, 10, 0.41),
+    (UNEQUAL, 10, 3.0),
+    (UNEQUAL, 30, 0.41),
+    (UNEQUAL, 100, 0.41),
+    (LARGE, 10, 0.41),
+    (LARGE, 30, 3.0),
+    (LARGE, 100, 0.0),
+    (LARGE, 100, 0.41),
+)
+DIFFERENT_WIDTHS = (
+    *((UNEQUAL, number, ratio) for number in (10, 40, 1000) for ratio in (0.41, 1.0, 3.0)),
+    *((errors, 1000, ratio) for errors in ((0.15, 0.15), EQUAL) for ratio in (0.41, 1.0, 3.0)),
+)
 SEED = 235
 
 
 def measure(*, quick):
-    """One table of populations, one of single lines."""
-    number = QUICK_LINES if quick else LINES
+    """Tables of populations of simulated lines, of single lines, and of populations with large and unequal errors."""
+    number, samples = (QUICK_LINES, QUICK_SAMPLES) if quick else (LINES, SAMPLES)
     yield Table(
         f"Intrinsic sigma found for a population of {number} lines, all of {INTRINSIC} instrumental sigmas",
         "as a ratio to the truth, its 1-sigma error about 0.3%; plug-in: the same fit with errors as reported; ln: "
@@ -39,6 +57,81 @@ def measure(*, quick):
         [{"S/N": sn, "s/L": ratio, **_percent(coverages(sn, ratio, number))} for sn in COVERAGE_SN for ratio in RATIOS],
         markdown=True,
     )
+    yield from large_errors(samples)
+
+
+def large_errors(samples):
+    """One table for lines that have the same intrinsic width, one for lines that differ."""
+    yield Table(
+        f"Populations of lines of one intrinsic width, {samples} samples each",
+        "errors: relative ones, spread evenly in logarithm; bias and sd (standard deviation over samples): of the mean "
+        "variance V, in units of V + L^2; percent of 95% intervals that hold the truth, of 95% upper limits above it",
+        [_same(case, population_samples(*case, 0.0, samples)) for case in SAME_WIDTHS],
+        markdown=True,
+    )
+    yield Table(
+        f"Populations of lines whose widths differ by {100 * SPREAD:.0f}% (log-normal), {samples} samples each",
+        "s/L: of the median width; mean variance and its scatter: averages over samples, as ratios to the truth; "
+        "error: of this mean; percent of 95% intervals that hold the truth, of 95% upper limits above it",
+        [_different(case, population_samples(*case, SPREAD, samples)) for case in DIFFERENT_WIDTHS],
+        markdown=True,
+    )
+
+
+def _same(case, found):
+    unit = 1.0 + found["mean"]
+    return _case(case) | {
+        "bias": f"{np.mean(found['means'] - found['mean']) / unit:.3f}",
+        "sd": f"{np.std(found['means']) / unit:.3f}",
+        **_held(found),
+    }
+
+
+def _different(case, found):
+    ratios = found["means"] / found["mean"]
+    return _case(case) | {
+        "mean": f"{ratios.mean():.3f}",
+        "error": f"{ratios.std() / np.sqrt(ratios.size):.3f}",
+        "scatter": f"{np.mean(found['scatters']) / found['scatter']:.2f}",
+        **_held(found),
+    }
+
+
+def _case(case):
+    (low, high), number, ratio = case
+    return {"errors": f"{low:g} to {high:g}" if high > low else f"{low:g}", "lines": number, "s/L": f"{ratio:g}"}
+
+
+def _held(found):
+    """Percentages of intervals and limits of the rms width that hold the truth."""
+    truth, (low, high) = np.sqrt(found["mean"]), found["intervals"].T
+    return _percent({"interval": np.mean((low <= truth) & (truth <= high)), "limit": np.mean(truth <= found["limits"])})
+
+
+def population_samples(errors, n_lines, ratio, spread, samples):
+    """What `population` finds in samples of lines behind an instrument of 1, and the true mean and scatter of V.
+
+    Intrinsic widths are log-normal around `ratio`, relative errors log-uniform between the two `errors`.
+    """
+    rng = np.random.default_rng([SEED, n_lines, *(round(100 * number) for number in (*errors, ratio, spread))])
+    found = [_population(errors, n_lines, ratio, spread, rng) for _ in range(samples)]
+    mean = ratio**2 * np.exp(2.0 * spread**2)
+    return {
+        "mean": mean,
+        "scatter": mean * np.sqrt(np.expm1(4.0 * spread**2)),
+        "means": np.array([each.mean_variance for each in found]),
+        "scatters": np.array([each.scatter for each in found]),
+        "intervals": np.array([each.interval(0.95) for each in found]),
+        "limits": np.array([each.upper_limit(0.95) for each in found]),
+    }
+
+
+def _population(errors, n_lines, ratio, spread, rng):
+    relative = np.exp(rng.uniform(*np.log(errors), n_lines))
+    intrinsic = ratio * np.exp(spread * rng.normal(size=n_lines))
+    noise = np.exp(relative * rng.normal(size=n_lines) - 0.5 * relative**2)
+    observed = np.hypot(intrinsic, 1.0) * noise
+    return lines.population(lines.deconvolve(observed, relative * observed, lsf=1.0))
 
 
 def _rounded(answers):

@@ -96,11 +96,18 @@ def test_the_ranks_of_true_parameters_are_all_counted(tmp_path):
 
 
 def test_the_tables_of_lines_hold_ratios_and_percents(tmp_path):
-    populations, coverage = tables("lines", tmp_path)
+    populations, coverage, same, different = tables("lines", tmp_path)
     assert [row["S/N"] for row in populations["rows"]] == [15, 30, 60]
     assert all(0.5 < float(row["population"]) < 1.5 for row in populations["rows"])
     assert len(coverage["rows"]) == 12
     assert all(float(row["known"]) > 88 for row in coverage["rows"])  # 400 lines each
+    assert {"0.03 to 0.6", "0.15 to 0.6"} == {row["errors"] for row in same["rows"]}
+    assert all(abs(float(row["bias"])) < 0.4 for row in same["rows"])  # 4 samples each, of sd 0.17 at most
+    assert {10, 40, 1000} == {row["lines"] for row in different["rows"]}
+    assert all(0.7 < float(row["mean"]) < 1.1 for row in different["rows"] if row["lines"] == 1000)
+    for row in same["rows"] + different["rows"]:
+        assert 0 <= float(row["interval"]) <= 100
+        assert 0 <= float(row["limit"]) <= 100
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("astroML"), reason="the peers are not installed")
