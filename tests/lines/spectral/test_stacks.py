@@ -105,6 +105,12 @@ def test_a_fit_is_made_again_when_it_is_asked_for(fits):
     assert len(pickle.dumps(fits.rows)) / len(fits) < 4096
 
 
+def test_one_spectrum_with_two_axes_is_a_stack_of_one(fits):
+    one = lines.fit_lines(X, STACK[:1], 0.4, **SETTINGS)
+    assert repr(one).startswith("1 spectrum: 1 fitted, 0 failed")
+    np.testing.assert_array_equal(one.rows[0].of_groups, fits.rows[0].of_groups)
+
+
 def test_cubes_have_maps():
     cube = STACK.reshape(2, 3, -1)
     mask = np.zeros(cube.shape, bool)

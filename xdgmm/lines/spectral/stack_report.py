@@ -23,7 +23,8 @@ DOUBTFUL = 0.01  # probability of chi-squared, below which fits are counted
 def summary_lines(fits: LineFits) -> list[str]:
     """Counts, reasons, and how many fits do not describe their data."""
     shape = " x ".join(map(str, fits.shape))
-    said = [f"{shape} spectra: {fits.n_fitted} fitted, {fits.n_failed} failed"]
+    noun = "spectrum" if len(fits) == 1 else "spectra"
+    said = [f"{shape} {noun}: {fits.n_fitted} fitted, {fits.n_failed} failed"]
     reasons = list(fits.failures.items())
     said += [f"{number:>10}  {reason}" for reason, number in reasons[:MOST_REASONS]]
     if len(reasons) > MOST_REASONS:
