@@ -111,6 +111,16 @@ def test_one_spectrum_with_two_axes_is_a_stack_of_one(fits):
     np.testing.assert_array_equal(one.rows[0].of_groups, fits.rows[0].of_groups)
 
 
+def test_names_with_square_brackets_are_printed_as_they_are():
+    named = lines.Group("[nii]", [(6585.27, "[/b]"), (6549.86, "[/b]", 1 / 3.05)])
+    settings = {**SETTINGS, "groups": [lines.Group("[red]", [(6564.61, "[o iii]")]), named]}
+    many = repr(lines.fit_lines(X, STACK[:1], 0.4, **settings))
+    one = repr(lines.fit_lines(X, STACK[0], np.full(X.size, 0.4), **settings))
+    assert all(name in many and name in one for name in ("[red]", "[nii]"))
+    assert "[o iii]" in one
+    assert "[/b]" in one
+
+
 def test_cubes_have_maps():
     cube = STACK.reshape(2, 3, -1)
     mask = np.zeros(cube.shape, bool)

@@ -291,6 +291,8 @@ def _probability(p: float) -> str:
 
 
 def _groups_shown(report: LineReport) -> Table:
+    from rich.markup import escape
+
     fit = report.fit
     kms = "" if fit.solution.table.axis.unit is None else "\n\\[km/s]"
     squared = "" if not kms else "\n\\[(km/s)²]"
@@ -312,7 +314,7 @@ def _groups_shown(report: LineReport) -> Table:
         top = float(values["sigma_limit"][g])
         error = 0.5 * (high - low)
         table.add_row(
-            name,
+            escape(name),
             with_error(float(values["velocity"][g]), float(values["velocity_error"][g])),
             with_error(float(values["variance"][g]), float(values["variance_error"][g])),
             upper_limit(top, report.limit_level) if at_limit else with_interval(sigma, error, low, high, 0.1),
@@ -326,6 +328,8 @@ def _groups_shown(report: LineReport) -> Table:
 
 
 def _lines_shown(report: LineReport) -> Table:
+    from rich.markup import escape
+
     fit = report.fit
     units = units_of(fit)
     wave = "" if units["wave"] is None else f"\n\\[{compact(units['wave'])}]"
@@ -350,7 +354,7 @@ def _lines_shown(report: LineReport) -> Table:
         observed = with_error(*(float(values[key][i]) for key in ("observed_sigma", "observed_sigma_error")))
         width = float(values["equivalent_width"][i])
         cells = [
-            str(label),
+            escape(str(label)),
             *([str(values["spectrum"][i])] if several else []),
             with_error(*(float(values[key][i]) for key in ("position", "position_error"))),
             with_error(*(float(values[key][i]) for key in ("flux", "flux_error"))),
@@ -358,7 +362,7 @@ def _lines_shown(report: LineReport) -> Table:
             observed,
             f"{values['instrumental_sigma'][i]:.4g}",
         ]
-        table.add_row(*cells, *([str(values["flag"][i])] if flagged else []))
+        table.add_row(*cells, *([escape(str(values["flag"][i]))] if flagged else []))
     return table
 
 

@@ -46,6 +46,8 @@ def summary_lines(fits: LineFits) -> list[str]:
 
 def summary_table(fits: LineFits) -> Table:
     """A row for each group: how many are resolved, and the range of what was found."""
+    from rich.markup import escape
+
     kms = "" if fits.plan.axis.unit is None else "\n\\[km/s]"
     headings = [
         "\ngroup",
@@ -61,7 +63,7 @@ def summary_table(fits: LineFits) -> Table:
         unresolved = np.ma.getdata(limited) & seen
         resolved = seen & ~unresolved
         table.add_row(
-            name,
+            escape(name),
             f"{resolved.sum()} of {seen.sum()}",
             _range(_plain(fits.map("velocity", g))[seen]),
             _range(_plain(fits.map("sigma", g))[resolved]),
