@@ -96,6 +96,30 @@ def test_positions_beyond_the_given_ones_are_refused_from_the_edge_of_the_last_p
         lsf.at([5001.0, 5005.1], "AA")
 
 
+@pytest.mark.parametrize(
+    ("given", "reach"),
+    [
+        ({"sigma": [1.0, 1.5]}, 1.5),
+        ({"fwhm": [2.0, 3.0]}, 3.0 / FWHM),
+        ({"R": [2000, 2000]}, 6500.0 / 2000 / FWHM),
+        ({"sigma_kms": [60, 60]}, 6500.0 * 60 / C),
+    ],
+)
+def test_a_table_with_few_positions_does_not_reach_far_beyond_them(given, reach):
+    """No further than the full width of the instrument, though half a step would be 250 Angstrom."""
+    lsf = LSF(**given, x=[6000.0, 6500.0], includes_pixel=True)
+    assert np.isfinite(sigma_at(lsf, 6500.0 + 0.99 * FWHM * reach))
+    with pytest.raises(InputError, match="given from 6000 to 6500"):
+        lsf.at([6500.0 + 1.01 * FWHM * reach])
+
+
+def test_velocities_along_an_axis_of_velocities_reach_as_far():
+    lsf = LSF(sigma_kms=[60, 60], x=[-500, 500] * u.km / u.s, includes_pixel=True)
+    assert sigma_at(lsf, 0.99 * FWHM * 60 + 500.0, "km/s") == 60
+    with pytest.raises(InputError, match="given from -500 to 500"):
+        lsf.at([1.01 * FWHM * 60 + 500.0], "km/s")
+
+
 def gaussian_rows(n, sigma):
     """Resolution matrix of Gaussian rows, in pixels."""
     i = np.arange(n)

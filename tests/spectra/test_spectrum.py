@@ -197,6 +197,12 @@ def test_another_instrument_can_be_put_in_place():
         ({"err": np.where(np.arange(N) == 3, 0.0, ERR)}, 'zero or negative in pixel 3; .*`noise="estimate"`'),
         ({"err": -ERR}, r"zero or negative in pixels 0, 1, 2, 3, 4, \.\.\. \(12 in all\)"),
         ({"ivar": -ERR}, "zero or negative"),
+        (
+            {"flux": np.ones((2, 3, N)), "err": np.where(np.arange(6 * N).reshape(2, 3, N) == 5 * N + 7, 0.0, 1.0)},
+            "zero or negative in pixel 7 of spectrum 1, 2; ",
+        ),
+        ({"flux": 1e120 * FLUX}, r"`flux` is .*e\+12.*another unit"),
+        ({"err": 1e-120 * ERR}, "an error of `flux` is .*e-1.*another unit"),
         ({"covariance": -banded_covariance()}, "zero or negative"),
         ({"err": ERR, "ivar": ERR}, "`err` and `ivar` both say"),
         ({"err": ERR, "covariance": banded_covariance()}, "`err` and `covariance` both say"),
@@ -230,7 +236,7 @@ def test_another_instrument_can_be_put_in_place():
         ({"lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "the LSF is in Angstrom, but the spectrum has no unit"),
         ({"wave": WAVE * u.km / u.s, "lsf": LSF(1.0 * u.AA, includes_pixel=True)}, "does not convert to Angstrom"),
     ],
-    ids=range(35),
+    ids=range(38),
 )
 def test_bad_spectra_are_refused_in_one_sentence(arguments, message):
     with pytest.raises(InputError, match=message) as caught:

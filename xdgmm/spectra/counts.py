@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+COUNTED = "", "ct", "ph", "electron"  # units of numbers of events
+
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Counts:
@@ -179,6 +181,8 @@ def _as_response(response: Any, n_bins: int, *, decreasing: bool) -> Any:
         )
     if not (np.isfinite(matrix.data) & (matrix.data >= 0)).all():
         raise InputError("`response` has elements that are negative, NaN or infinite; they are probabilities")
+    if not matrix.data.any():
+        raise InputError("`response` is zero everywhere, so that nothing would be counted; give probabilities")
     if decreasing:
         raise InputError("`edges` decrease; with a response give bins in increasing order, as its columns")
     return matrix
@@ -186,6 +190,9 @@ def _as_response(response: Any, n_bins: int, *, decreasing: bool) -> Any:
 
 def _as_counts(counts: Any, n_channels: int) -> Floats:
     """Whole numbers (m,), NaN where missing."""
+    unit = getattr(counts, "unit", None)
+    if unit is not None and str(unit) not in COUNTED:
+        raise InputError(f"`counts` is in {unit}, but it must be numbers of events: plain, or in ct or photon")
     numbers = as_floats(getattr(counts, "value", counts), "counts")[0]
     if numbers.shape != (n_channels,):
         raise InputError(f"`counts` has shape {numbers.shape}, but {n_channels} numbers are needed: one for each bin")

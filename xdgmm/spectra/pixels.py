@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 GAP = 1.5  # how many times as long as the next one a step between pixels is, where pixels are missing
+LARGEST = 1e100  # sizes of fluxes and errors whose squares, and sums of them, are still numbers
 NO_ERRORS = 'give 1-sigma errors, mask such pixels, or fit with `noise="estimate"`, which estimates the noise'
 
 
@@ -180,10 +181,21 @@ def good_pixels(fluxes: Floats, errors: Floats | None, masked: Bools) -> Bools:
         _refuse_errors(good & ~(errors > 0))
     if not good.any():
         raise InputError("no pixel is left: all of `flux` is NaN, masked, or without error; check mask and errors")
+    _check_sizes(np.abs(fluxes[good]).max(), "`flux` is")
+    if errors is not None:
+        for size in errors[good].min(), errors[good].max():
+            _check_sizes(size, "an error of `flux` is")
     return good
+
+
+def _check_sizes(size: float, what: str) -> None:
+    """Refuse numbers whose squares are out of the range of floating-point numbers."""
+    if size and not 1.0 / LARGEST < size < LARGEST:
+        raise InputError(f"{what} {size:.3g}, too far from 1 to be squared; give `flux` in another unit")
 
 
 def _refuse_errors(bad: Bools) -> None:
     if bad.any():
-        where = _listed(bad.reshape(-1, bad.shape[-1]).any(axis=0))
-        raise InputError(f"the error of `flux` is zero or negative in {where}; {NO_ERRORS}")
+        first = np.argwhere(bad)[0, :-1]  # of many spectra
+        of = f" of spectrum {', '.join(map(str, first))}" if first.size else ""
+        raise InputError(f"the error of `flux` is zero or negative in {_listed(bad[tuple(first)])}{of}; {NO_ERRORS}")

@@ -64,7 +64,7 @@ class Widths:
         in_velocity = axis_kind(unit) == "velocity"
         own = self._own(positions, unit)
         numbers = self._numbers_at(own, unit)
-        sigmas = 1.0 / (FWHM * numbers) if self.measure == "R" else numbers / (FWHM if self.measure == "fwhm" else 1.0)
+        sigmas = self._as_sigmas(numbers)
         if not self.is_relative:
             return np.asarray(sigmas * _width_factor(own, self.unit, positions, unit))
         fractions = sigmas / LIGHT if self.in_kms else sigmas
@@ -77,6 +77,10 @@ class Widths:
                 f"{positions.min():.6g}; give `sigma`, or the velocities of the axis a unit"
             )
         return np.asarray(fractions * positions)
+
+    def _as_sigmas(self, numbers: Floats) -> Floats:
+        """Standard deviations of these numbers: fractions of the position, velocities, or in the own unit."""
+        return 1.0 / (FWHM * numbers) if self.measure == "R" else numbers / (FWHM if self.measure == "fwhm" else 1.0)
 
     def check_axis(self, positions: Floats, unit: UnitBase | None) -> None:
         """Refuse an axis on which these widths mean nothing, wherever on it a line is.
@@ -105,8 +109,17 @@ class Widths:
             return self._called(self.numbers, own, unit if self.unit is None else self.unit)
         if self.x is None:
             return np.broadcast_to(self.numbers, (len(self.numbers), own.size))
-        self._check_covered(self.x, own)
+        self._check_covered(self.x, self.numbers, own)
         return np.array([np.interp(own, self.x, row) for row in self.numbers])
+
+    def _plain_sigmas(self, numbers: Floats, x: Floats) -> Floats:
+        """Standard deviations in the own unit of numbers (J, n) at positions (n,)."""
+        sigmas = self._as_sigmas(numbers)
+        if not self.is_relative:
+            return sigmas
+        fractions = sigmas / LIGHT if self.in_kms else sigmas
+        velocity = self.unit is not None and axis_kind(self.unit) == "velocity"
+        return fractions * (LIGHT / self.unit.to("km / s") if velocity and self.unit is not None else np.abs(x))
 
     def _called(self, function: Callable[[Floats], Any], own: Floats, unit: UnitBase | None) -> Floats:
         """What a function gives, in the own unit, or in km/s."""
@@ -122,10 +135,15 @@ class Widths:
             raise InputError(f"{name} has shape {numbers.shape}, but one width for each of {own.size} is needed")
         return np.broadcast_to(positive(numbers, name), own.shape)[None]
 
-    def _check_covered(self, x: Floats, own: Floats) -> None:
-        """Refuse positions outside the given ones by more than half a step, where the last pixel ends."""
-        low, high = (1.5 * x[0] - 0.5 * x[1], 1.5 * x[-1] - 0.5 * x[-2]) if x.size > 1 else x[[0, 0]]
-        outside = ~((own >= low) & (own <= high))
+    def _check_covered(self, x: Floats, numbers: Floats, own: Floats) -> None:
+        """Refuse positions outside the given ones by more than half a step, where the last pixel ends.
+
+        A table with few positions has long steps, beyond which nothing is known: no more than the width itself.
+        """
+        ends = np.array([0, -1])
+        steps = np.array([x[1] - x[0], x[-1] - x[-2]]) if x.size > 1 else np.zeros(2)
+        before, after = np.minimum(0.5 * steps, FWHM * self._plain_sigmas(numbers[:, ends], x[ends]).max(axis=0))
+        outside = ~((own >= x[0] - before) & (own <= x[-1] + after))
         if outside.any():
             name = "" if self.unit is None else f" {self.unit}"
             raise InputError(

@@ -360,6 +360,7 @@ def test_the_error_of_the_instrument_is_part_of_that_of_the_width():
     added = np.sqrt(joint.intrinsic_variance_error[0] ** 2 - alone.intrinsic_variance_error[0] ** 2)
     assert added == pytest.approx(2 * np.log1p(0.1) * L2, rel=0.02)
     assert joint.to_widths().intrinsic_variance[0] == pytest.approx(joint.intrinsic_variance[0], rel=1e-9)
+    assert joint.lines["observed_sigma_error"][0] == pytest.approx(alone.lines["observed_sigma_error"][0], rel=0.01)
 
 
 def test_without_an_instrument_widths_are_as_observed():

@@ -255,6 +255,36 @@ def test_the_error_of_the_instrument_is_part_of_that_of_the_width():
     assert fit.intrinsic_variance_error[0] == pytest.approx(2 * np.log1p(0.05) * L**2, rel=0.02)
 
 
+@pytest.mark.parametrize("given", [{"error": 0.2}, {"scatter": 0.2}])
+def test_the_error_of_the_instrument_is_not_in_that_of_the_width_as_observed(given):
+    """One line shows the sum of both variances, however it is divided."""
+    x, flux, err = spectrum(error=0.1)
+    options = {"groups": lines.Group("Ha", [HA], z=0.01), "windows": [(6620, 6642)]}
+    known, unknown = (
+        lines.fit_lines(x, flux, err, lsf=lines.LSF(sigma=1.1, includes_pixel=False, **each), **options)
+        for each in ({}, given)
+    )
+    assert unknown.lines["observed_sigma_error"][0] == pytest.approx(known.lines["observed_sigma_error"][0], rel=1e-5)
+    assert unknown.intrinsic_variance_error[0] > 3 * known.intrinsic_variance_error[0]
+
+
+def test_lines_that_are_not_there_are_flagged():
+    """Where only noise is, and where the line is not where it is looked for."""
+    rng = np.random.default_rng(3)
+    x, flux, err = spectrum()
+    fit = lines.fit_lines(x, rng.normal(size=x.size), 1.0, groups=lines.Group("Ha", [HA], z=0.01), lsf=LSF)
+    assert "not detected" in fit.flags[0]
+    elsewhere = lines.fit_lines(x, flux, err, groups=group(velocity=(60, 200)), lsf=LSF)
+    assert all("its velocity is at a bound" in flag for flag in elsewhere.flags)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_fluxes_whose_squares_are_no_numbers_are_refused(size):
+    x, flux, err = spectrum()
+    with pytest.raises(InputError, match="another unit"):
+        lines.fit_lines(x, size * flux, size * err, groups=group(), lsf=LSF)
+
+
 def test_absorption_has_a_negative_flux():
     x, flux, err = spectrum(error=0.1)
     fit = lines.fit_lines(x, 30.0 - flux, err, groups=group(), lsf=LSF)
@@ -283,6 +313,12 @@ def test_speed_counts_steps_not_seconds(fit):
         ({"convention": "none"}, "`convention`"),
         ({"thermal": (1e4, "K")}, "needs the mass"),
         ({"windows": [(6628, 6634)]}, "too few for"),
+        ({"windows": [(6600, np.inf)]}, "ends must be finite"),
+        ({"lsf": 1.1}, "`lsf` is 1.1, but it must be a lines.LSF"),
+        ({"lsf": 1.1 * u.AA}, "`lsf` is .*, but it must be a lines.LSF"),
+        ({"continuum": (lambda x, a: a + 0 * x, (4.0, 0.0))}, "`continuum` cannot be called .* with 2 parameters"),
+        ({"continuum": (lambda x, a: a * x[:3], (4.0,))}, "one number for each"),
+        ({"continuum": (lambda x, a: np.log(a) + 0 * x, (-4.0,))}, "`continuum` is not finite"),
     ],
 )
 def test_bad_input_is_one_sentence(change, message):

@@ -177,7 +177,7 @@ def test_a_line_within_one_pixel_has_a_limit_and_no_error():
     fit = lines.fit_lines(x, flux, np.full(40, 0.5), groups=lines.Group("a", [REST]), lsf=lsf)
     assert fit.is_limit[0]
     assert np.isfinite(fit.upper_limit()[0])
-    assert "pixels in its width" in fit.flags[0]
+    assert "1 pixel in its width" in fit.flags[0]
     assert repr(fit)
 
 
@@ -215,7 +215,9 @@ def test_groups_that_are_none_are_refused(arguments, message):
         ({"element": "Xx"}, "mass"),
         ({"element": "Fe", "mass": 3.0}, "not both"),
         ({"mass": -1.0}, "positive"),
-        ({"velocity": (3, 1)}, "`velocity`"),
+        ({"velocity": (3, 1)}, "`velocity`.*low < high"),
+        ({"velocity": (-np.inf, np.inf)}, "`velocity`"),
+        ({"sigma": (70, 70)}, "0 <= low < high"),
         ({"sigma": (-3, 1)}, "`sigma`"),
         ({"natural_width": -1.0}, "`natural_width`"),
         ({"natural_width": [1.0, 2.0]}, "`natural_width`"),

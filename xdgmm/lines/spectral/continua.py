@@ -130,6 +130,31 @@ class Function:
         return values
 
 
+def check_first(continuum: Continuum, x: Array, name: str) -> None:
+    """Refuse a function that cannot be called at positions (n,) with its first values, or is not finite there.
+
+    Raises
+    ------
+    InputError
+        If so; the message says what the function answered.
+    """
+    if not isinstance(continuum, Function):
+        return
+    try:
+        with np.errstate(all="ignore"):
+            values = continuum.offset(x)(continuum.start)
+    except (TypeError, ValueError) as problem:
+        raise InputError(
+            f"the function of `{name}` cannot be called as function(x, *parameters) with {len(continuum.first)} "
+            f"parameters and {x.size} positions, or does not answer with one number for each: {problem}"
+        ) from None
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"the function of `{name}` is not finite between {x.min():.6g} and {x.max():.6g} for the first values of "
+            "its parameters; give others"
+        )
+
+
 def differences(function: Callable[[Array], Array], parameters: Array) -> Array:
     """Central differences of a function by its parameters (P, n)."""
     steps = STEP * np.maximum(np.abs(parameters), 1e-3)

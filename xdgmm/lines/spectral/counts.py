@@ -14,7 +14,7 @@ from xdgmm.spectra import LSF, Counts
 from xdgmm.spectra.resolution import row_widths
 
 from .axes import Axis
-from .continua import Continuum, Function, Polynomial, as_continuum
+from .continua import Continuum, Function, Polynomial, as_continuum, check_first
 from .deviance import ExpectedDeviance, expected_deviance
 from .line_fit import Header, LineFit, check_groups
 from .model import LineModel, Piece, Table, Transform
@@ -386,9 +386,9 @@ def _check_positive(model: LineModel, background: Continuum) -> None:
         return
     for piece in model.pieces:
         for pixels, (low, high) in piece.windows:
-            function = background.offset(piece.centres[pixels])
-            values = function(background.start)
-            if not (np.isfinite(values) & (values > 0)).all():
+            check_first(background, piece.centres[pixels], "background")
+            values = background.offset(piece.centres[pixels])(background.start)
+            if not (values > 0).all():
                 raise InputError(
                     f"the function of `background` is not positive between {low:.6g} and {high:.6g} for the first "
                     "values of its parameters; give others"

@@ -93,6 +93,12 @@ class EventSolution:
         return self.problem.high[self.model.layout.variances]
 
     @property
+    def velocity_bounds(self) -> Array:
+        """Lowest and highest velocities that were possible (G, 2)."""
+        which = self.model.layout.velocities
+        return np.stack([self.problem.low[which], self.problem.high[which]], axis=1)
+
+    @property
     def background(self) -> tuple[Measured, Measured] | None:
         """Number of events in the background (1,), and the parameters of its shape (P,); None without one."""
         if self.model.background is None:
@@ -167,6 +173,19 @@ class EventSolution:
                 members = np.nan_to_num(part.weights * lines / (lines.sum(axis=0) + background))
             sums += members @ part.sigma**2, members.sum(axis=1)
         return np.asarray(np.sqrt(sums[0] / sums[1]))
+
+    @property
+    def observed_variance_errors(self) -> Array:
+        """Errors of the variances of the lines as observed (L,): of intrinsic variance and instrument together."""
+        table, layout = self.table, self.model.layout
+        lines = np.arange(table.group.size)
+        gradients = np.zeros((lines.size, layout.size))
+        gradients[lines, layout.variances.start + table.group] = table.per_kms**2
+        by_log_scale = 2.0 * (self.model.weights * self.model.instrument_variances(self.theta)).sum(axis=1)
+        gradients[:, layout.scale] = by_log_scale[:, None]
+        if layout.scatters.stop > layout.scatters.start:
+            gradients[lines, layout.scatters.start + lines] = by_log_scale
+        return self._errors_of(gradients)
 
     @cached_property
     def goodness(self) -> Goodness:

@@ -258,6 +258,9 @@ def _bounds(bounds: Any, what: str, name: str, least: float = -np.inf) -> Bounds
         low, high = (float(end.to_value("km/s") if hasattr(end, "unit") else end) for end in bounds)
     except (TypeError, ValueError):
         low = high = np.nan
-    if not least <= low < high:
-        raise InputError(f"`{what}` of group '{name}' is {bounds!r}, but it must be a pair (low, high) in km/s")
+    if not (least <= low < high and low > -np.inf and (high < np.inf or what == "sigma")):
+        above = "" if least == -np.inf else f"{least:g} <= "
+        raise InputError(
+            f"`{what}` of group '{name}' is {bounds!r}, but it must be a pair (low, high) in km/s, {above}low < high"
+        )
     return low, high

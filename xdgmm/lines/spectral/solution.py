@@ -73,8 +73,13 @@ class Solution(Protocol):
         Sigma of the instrument at the lines, its fitted scale included, in the unit of the axis.
     log_scale : Measured or None
         Logarithm of the factor on the instrument's width that was fitted.
+    observed_variance_errors : ndarray (L,)
+        Errors of the variances of the lines as observed, in the squared unit of the axis.  Intrinsic variance and
+        instrument are fitted together, so that their errors are correlated.
     lowest_variances, highest_variances : ndarray (G,)
         Bounds of the variances, in (km/s)^2.
+    velocity_bounds : ndarray (G, 2)
+        Lowest and highest velocity that were possible, in km/s.
     goodness : Goodness
     log_likelihood : float
     converged : bool
@@ -99,7 +104,11 @@ class Solution(Protocol):
     @property
     def lowest_variances(self) -> Array: ...  # noqa: D102
     @property
+    def observed_variance_errors(self) -> Array: ...  # noqa: D102
+    @property
     def highest_variances(self) -> Array: ...  # noqa: D102
+    @property
+    def velocity_bounds(self) -> Array: ...  # noqa: D102
     @property
     def goodness(self) -> Goodness: ...  # noqa: D102
     @property
@@ -187,6 +196,12 @@ class Solved:
     def highest_variances(self) -> Array:
         """Highest variances that were possible (G,)."""
         return self.problem.high[self.model.layout.variances]
+
+    @property
+    def velocity_bounds(self) -> Array:
+        """Lowest and highest velocities that were possible (G, 2)."""
+        which = self.model.layout.velocities
+        return np.stack([self.problem.low[which], self.problem.high[which]], axis=1)
 
     def _nonlinear(self, which: slice | list[int]) -> Measured:
         variances = self.covariance.diagonal()[self.model.n_coefficients :]
@@ -280,6 +295,21 @@ class Solved:
         scale = np.exp(self.model.layout.log_scales(self.theta, self.piece))
         return np.asarray(scale * np.sqrt((piece.weights * piece.sigmas**2).sum(axis=1)))
 
+    @property
+    def observed_variance_errors(self) -> Array:
+        """Errors of the variances of the lines as observed (L,): of intrinsic variance and instrument together."""
+        table, layout, first = self.table, self.model.layout, self.model.n_coefficients
+        lines = np.arange(table.group.size)
+        gradients = np.zeros((lines.size, len(self.covariance)))
+        gradients[lines, first + layout.variances.start + table.group] = table.per_kms**2
+        by_log_scale = 2.0 * self.instrument**2
+        if (shared := layout.scales[self.piece]) is not None:
+            gradients[:, first + shared] = by_log_scale
+        if (own := layout.scatters[self.piece]) is not None:
+            gradients[lines, first + own + lines] = by_log_scale
+        known = np.isfinite(self.variances.errors)[table.group]
+        return np.where(known, np.sqrt(np.maximum(self._variances_of(gradients), 0.0)), np.inf)
+
     def of_spectra(self) -> list[Solved]:
         """The same for each spectrum: its own instrument, continuum, and fluxes where they are not shared."""
         return [replace(self, piece=piece) for piece in range(len(self.model.pieces))]
@@ -304,10 +334,13 @@ class Solved:
 
 
 def observed_sigmas(solution: Solution) -> Measured:
-    """Sigmas of the lines as observed (L,), instrument and heat included, in the unit of the axis, with errors."""
+    """Sigmas of the lines as observed (L,), instrument and heat included, in the unit of the axis, with errors.
+
+    Where the instrument's width is fitted too, its error is mostly not in them: a wider instrument makes the intrinsic
+    width narrower, and their sum is what is seen.
+    """
     table = solution.table
     scale = table.per_kms**2
     variances = (solution.variances.values[table.group] + table.thermal) * scale + solution.instrument**2
     sigmas = np.sqrt(np.maximum(variances, 0.0))
-    errors = solution.variances.errors[table.group] * scale
-    return Measured(sigmas, 0.5 * errors / np.where(sigmas > 0, sigmas, np.nan))
+    return Measured(sigmas, 0.5 * solution.observed_variance_errors / np.where(sigmas > 0, sigmas, np.nan))

@@ -14,7 +14,7 @@ from xdgmm.errors import InputError
 from xdgmm.spectra import LSF, Counts, Spectrum
 
 from .axes import Axis
-from .continua import as_continuum
+from .continua import as_continuum, check_first
 from .groups import Group
 from .likelihoods import Normal
 from .model import LineModel, Table
@@ -100,6 +100,8 @@ def fit_normal(
             "`continuum`"
         )
     check_within(model)
+    for piece in model.pieces:
+        check_first(model.continuum, piece.centres, "continuum")
     model, problem, maximum = maximised(model, likelihood, instruments)
     left = likelihood.values - maximum.point.expected
     statistic = float(left @ left)
@@ -217,7 +219,7 @@ def as_spectra(wave: Any, flux: Any, **given: Any) -> tuple[Spectrum, ...]:
 
 def instruments_of(lsf: Any, spectra: Sequence[Spectrum | Counts]) -> tuple[LSF, ...]:
     """The instrument of each spectrum."""
-    every = [lsf] * len(spectra) if isinstance(lsf, LSF) or lsf is None else list(lsf)
+    every = list(lsf) if isinstance(lsf, (list, tuple)) else [lsf] * len(spectra)
     if len(every) != len(spectra):
         raise InputError(
             f"`lsf` has {len(every)} entries, but there are {len(spectra)} spectra; give one, or one for each"
@@ -231,7 +233,10 @@ def instruments_of(lsf: Any, spectra: Sequence[Spectrum | Counts]) -> tuple[LSF,
                 "sigma=0 widths are as observed"
             )
         if not isinstance(each, LSF):
-            raise InputError(f"`lsf` is {each!r}, but it must be a lines.LSF")
+            raise InputError(
+                f"`lsf` is {each!r}, but it must be a lines.LSF, which says what the width is: "
+                "lines.LSF(sigma=..., includes_pixel=...)"
+            )
         found.append(each if isinstance(spectrum, Counts) else each.of_pixels(spectrum.wave, spectrum.wave_unit))
     return tuple(found)
 
@@ -251,6 +256,8 @@ def windows_of(windows: Any, axis: Axis) -> tuple[Window, ...] | None:
         low, high = sorted(pair)
         if not low < high:
             raise InputError(f"the window from {low:g} to {high:g} is empty")
+        if not np.isfinite(pair).all():
+            raise InputError(f"the window goes from {low:g} to {high:g}, but its ends must be finite")
         result.append((low, high))
     if not result:
         raise InputError("`windows` is empty; give at least one pair (low, high), or None for all of the spectrum")
