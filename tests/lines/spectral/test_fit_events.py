@@ -388,6 +388,20 @@ def test_widths_go_on_to_populations(fit):
     assert widths.intrinsic_variance_error[0] == pytest.approx(fit.intrinsic_variance_error[0], rel=1e-6)
 
 
+def test_a_ratio_may_go_to_zero():
+    """A line that is not there, with a ratio between 0 and 1; the fit is that without it."""
+    rng = np.random.default_rng(11)
+    x = np.append(SEEN + 4.0 * rng.normal(size=400), rng.uniform(SEEN - 80.0, SEEN + 80.0, 100))
+    given = {"sigma": 2.0, "window": (SEEN - 80.0, SEEN + 80.0), "background": "uniform"}
+    without = lines.fit_events(x, groups=lines.Group("Fe", [FE], z=Z), **given)
+    second = (FE - 40.0, "w", (0, 1))
+    absent = lines.fit_events(x, groups=lines.Group("Fe", [(FE, "w"), second], z=Z), **given)
+    assert absent.converged
+    assert 0.0 <= absent.lines["flux"][1] < 2.0 * absent.lines["flux_error"][1]
+    assert absent.intrinsic_variance[0] == pytest.approx(without.intrinsic_variance[0], rel=0.05)
+    assert absent.log_likelihood >= without.log_likelihood - 1e-6
+
+
 def test_a_line_without_a_width_of_its_own_is_a_limit():
     rng = np.random.default_rng(8)
     x = np.append(SEEN + 2.0 * rng.normal(size=300), rng.uniform(*WINDOW, 200))  # narrower than the errors say
@@ -472,6 +486,8 @@ BAD = [
     ({"axis": "size"}, "`axis`"),
     ({"thermal": (4.0, "keV")}, "needs the mass"),
     ({"groups": lines.Group("Fe", [FE], z=Z, natural_width=0.3)}, "natural width.*fit_counts"),
+    ({"groups": lines.Group("Fe", [(FE, "w"), (6682.3, "w", 0.0)], z=Z)}, "ratio 0.0 of 'w' in group 'Fe'"),
+    ({"groups": lines.Group("Fe", [(FE, "w"), (6682.3, "w", (-1, 1))], z=Z)}, "no positive number of events"),
     ({"groups": []}, "`groups`"),
 ]
 

@@ -1,5 +1,6 @@
 """Lines in spectra with normal errors."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -339,6 +340,51 @@ def test_air_and_vacuum_are_asked_about_and_never_converted():
     assert "in air" in repr(stated)
     with pytest.raises(InputError, match="different media"):
         lines.fit_lines(lines.Spectrum(x * u.AA, flux, err, medium="vacuum"), groups=in_air, lsf=LSF_KMS)
+
+
+def of_pixels():
+    return lines.fit_lines(*spectrum(), groups=group(), lsf=lines.LSF(sigma=1.1, includes_pixel=False, error=0.05))
+
+
+def of_correlated_pixels():
+    x, flux, err = spectrum()
+    return lines.fit_lines(x, flux, covariance=np.stack([err**2, 0.3 * err**2]), groups=group(), lsf=LSF)
+
+
+def through_a_matrix():
+    x, flux, err = spectrum()
+    rows = np.exp(-0.5 * ((x[:, None] - x) / 1.1) ** 2)
+    matrix = lines.LSF(matrix=rows / rows.sum(axis=1, keepdims=True), includes_pixel=False)
+    return lines.fit_lines(lines.Spectrum(x, flux, err, lsf=matrix), groups=group())
+
+
+def of_counts(response=None):
+    rng = np.random.default_rng(4)
+    counts, edges = np.histogram(6600 + 3.5 * rng.normal(size=500), np.arange(6570.0, 6630.5, 1.0))
+    lsf = lines.LSF(sigma=2.0, includes_pixel=False)
+    options = {"groups": lines.Group("Fe", [6600.0]), "lsf": lsf, "background": 0, "response": response}
+    return lines.fit_counts(edges, counts, **options)
+
+
+def through_a_response():
+    return of_counts(np.eye(60))
+
+
+def of_events():
+    x = 6600 + 3.5 * np.random.default_rng(4).normal(size=500)
+    return lines.fit_events(x, sigma=2.0, groups=lines.Group("Fe", [6600.0]))
+
+
+@pytest.mark.parametrize(
+    "fitted", [of_pixels, of_correlated_pixels, through_a_matrix, of_counts, through_a_response, of_events]
+)
+def test_fits_can_be_kept_with_pickle(fitted):
+    """Also after intervals were asked for; and the copy still computes."""
+    fit = fitted()
+    text = repr(fit.report())
+    copy = pickle.loads(pickle.dumps(fit))
+    assert repr(copy.report()) == text
+    assert copy.upper_limit(0.9) == fit.upper_limit(0.9)
 
 
 def test_the_report_says_what_is_assumed_and_found(fit):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -350,18 +351,23 @@ def _transforms(counts: Counts, channels: Integers, bins: Integers, watched: Int
     per_density = (counts.high - counts.low)[bins] * counts.exposure[bins]
     matrix = None if counts.response is None else counts.response[channels]
 
-    def counted(rows: Array) -> Array:
-        return np.asarray((matrix @ (rows * per_density).T).T if matrix is not None else rows * per_density)
-
-    def of_lines(rows: Array) -> Array:
-        return np.concatenate([counted(rows), np.zeros((len(rows), watched.size))], axis=1)
-
     scale = np.where(per_density > 0, per_density, 1.0)
+    return (
+        partial(_of_lines, matrix, per_density, watched.size),
+        partial(_of_background, matrix, per_density, scale, watched),
+    )
 
-    def of_background(rows: Array) -> Array:
-        return np.concatenate([counted(rows), (rows * scale)[:, watched]], axis=1)
 
-    return of_lines, of_background
+def _counted(matrix: Any, per_density: Array, rows: Array) -> Array:
+    return np.asarray((matrix @ (rows * per_density).T).T if matrix is not None else rows * per_density)
+
+
+def _of_lines(matrix: Any, per_density: Array, n_watched: int, rows: Array) -> Array:
+    return np.concatenate([_counted(matrix, per_density, rows), np.zeros((len(rows), n_watched))], axis=1)
+
+
+def _of_background(matrix: Any, per_density: Array, scale: Array, watched: Integers, rows: Array) -> Array:
+    return np.concatenate([_counted(matrix, per_density, rows), (rows * scale)[:, watched]], axis=1)
 
 
 def _as_background(background: Any) -> Continuum:

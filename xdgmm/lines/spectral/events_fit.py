@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Window = tuple[float, float]
 
+RATIO = 1e-9  # of its upper bound: what is left of a ratio at a lower bound of zero
 LEAST = 1e-12  # of all events: what is left of a line without a flux
 
 
@@ -148,6 +149,7 @@ def fit_events(
     of_axis = Axis.of(unit, axis, convention, plain="energy")
     table = Table.of(chosen, of_axis, thermal)
     _check_gaussian(table)
+    _check_ratios(table)
     span = None if window is None else _range(window, of_axis, "window")
     ends = None if background_range is None else _range(background_range, of_axis, "background_range")
     _check_instrument(sigma, lsf)
@@ -210,6 +212,7 @@ def _problem(model: EventModel) -> Problem:
     lines = [line for group in table.groups for line in group.lines]
     for at, number in enumerate(table.bounded, layout.ratios.start):
         low[at], high[at] = lines[number].ratio
+        low[at] = max(low[at], RATIO * high[at])
     low[layout.amounts] = LEAST * events.total
     if model.background is not None:
         low[layout.shape], high[layout.shape] = model.background.shape.low, model.background.shape.high
@@ -242,8 +245,6 @@ def _range(given: Any, axis: Axis, name: str) -> Window:
     except (TypeError, ValueError):
         raise InputError(f"`{name}` is {given!r}, but it must be a pair (low, high)") from None
     (found,) = windows_of([(low, high)], axis) or ()
-    if not np.isfinite(found).all():
-        raise InputError(f"`{name}` is {given!r}, but its ends must be finite")
     return found
 
 
@@ -322,6 +323,18 @@ def _check_gaussian(table: Table) -> None:
             raise InputError(
                 f"group '{table.groups[group].name}' has a natural width, but lines of events are Gaussians; use "
                 "`fit_counts` for Voigt profiles"
+            )
+
+
+def _check_ratios(table: Table) -> None:
+    """Refuse lines whose numbers of events would be negative, or zero whatever the others are."""
+    lines = [line for group in table.groups for line in group.lines]
+    for group, line in zip(table.group, lines, strict=True):
+        low, high = line.ratio if isinstance(line.ratio, tuple) else (line.fixed_ratio, line.fixed_ratio)
+        if low < 0.0 or high <= 0.0:
+            raise InputError(
+                f"the ratio {line.ratio} of '{line.label}' in group '{table.groups[group].name}' makes no positive "
+                "number of events; give a positive ratio, or leave the line out"
             )
 
 

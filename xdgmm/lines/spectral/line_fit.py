@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -172,7 +172,7 @@ class LineFit:
         highest = float(solution.highest_variances[group])
         if not np.isfinite(error):
             error = abs(variance) or 1e-6 * highest  # to begin a search with
-        return VarianceProfile(lambda V: solution.profile(group, V), variance, error, highest)
+        return VarianceProfile(partial(solution.profile, group), variance, error, highest)
 
     @property
     def flags(self) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,12 +146,6 @@ def _through_matrix(
     nearby = rows[:, first:last]
     places = seen - first
 
-    def carried(columns: Array) -> Array:
-        return errors.whiten((nearby @ columns.T).T)
-
-    def taken(columns: Array) -> Array:
-        return errors.whiten(columns[:, places])
-
     ends = [each for _, each in slices_of(chosen, windows, spectrum.wave)]
     slices = [slice(int(pixels[0]) - first, int(pixels[-1]) + 1 - first) for pixels in chosen]
     wave = spectrum.wave[first:last]
@@ -161,10 +156,26 @@ def _through_matrix(
         tuple(zip(slices, ends, strict=True)),
         weights,
         sigmas,
-        carried,
-        taken,
+        partial(_carried, errors.whiten, nearby),
+        partial(_taken, errors.whiten, places),
         interpolated=lsf.includes_pixel,
     )
+
+
+def _carried(whiten: Transform, matrix: Any, columns: Array) -> Array:
+    return whiten((matrix @ columns.T).T)
+
+
+def _taken(whiten: Transform, places: Integers, columns: Array) -> Array:
+    return whiten(columns[:, places])
+
+
+def _multiplied(factors: Array, rows: Array) -> Array:
+    return rows * factors
+
+
+def _whitened(factor: Array, rows: Array) -> Array:
+    return np.asarray(solve_banded((len(factor) - 1, 0), factor, rows.T).T)
 
 
 class _Errors:
@@ -177,9 +188,9 @@ class _Errors:
     def of(cls, spectrum: Spectrum, seen: Integers, error: float) -> _Errors:
         if spectrum.covariance is None:
             inverse = np.full(seen.size, 1.0 / error) if spectrum.err is None else 1.0 / spectrum.err[seen]
-            return cls(lambda rows: rows * inverse)
+            return cls(partial(_multiplied, inverse))
         factor = cholesky_banded(_band_of(spectrum.covariance, seen), lower=True)
-        return cls(lambda rows: solve_banded((len(factor) - 1, 0), factor, rows.T).T)
+        return cls(partial(_whitened, factor))
 
 
 def _band_of(band: Array, seen: Integers) -> Array:
