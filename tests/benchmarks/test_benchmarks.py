@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.slow  # each starts a process that compiles, fits and measures
@@ -134,3 +135,10 @@ def test_fits_of_spectra_are_those_of_scipy(tmp_path):
     for row in stack["rows"]:
         assert row["failed"] == 0
         assert row["minutes"] == pytest.approx(row["each"] / 12)
+
+
+def test_coverage_from_pixels_is_that_of_most_spectra(tmp_path):
+    (table,) = tables("pixels", tmp_path)
+    assert len(table["rows"]) == 15
+    held = np.array([[float(row[name]) for name in ("95", "limit", "95, LSF", "limit, LSF")] for row in table["rows"]])
+    assert (held.mean(axis=0) > 88).all()  # 300 spectra each
