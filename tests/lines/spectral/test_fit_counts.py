@@ -484,6 +484,17 @@ def test_intervals_of_the_detector_cover_it():
     assert abs(inside / 120 - 0.6827) < 3 * np.sqrt(0.6827 * 0.3173 / 120)
 
 
+@pytest.mark.parametrize("seed", [49, 57])
+def test_steps_that_go_on_beyond_what_can_be_seen_have_converged(seed):
+    """Scoring converges slowly where photons are few; after its last step no visible gain is left."""
+    counts = np.random.default_rng(seed).poisson(expected(flux=20.0, sigma=4.0, level=0.05))
+    fit = lines.fit_counts(EDGES, counts, groups=group(velocity=(-400, 400)), lsf=LSF, background=0)
+    assert fit.converged
+    v, error = fit.intrinsic_variance[0], fit.intrinsic_variance_error[0]
+    for other in v + 0.01 * error * np.array([-1.0, 1.0]):
+        assert fit.solution.profile(0, other).fall > 1e-6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.0, 4.0])
 def test_intervals_and_limits_cover_with_twenty_photons(sigma):

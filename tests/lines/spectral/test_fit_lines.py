@@ -10,7 +10,8 @@ from scipy.optimize import minimize
 from scipy.special import erf
 
 from xdgmm import datasets, lines
-from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
+from xdgmm.lines import LineFit
 
 LIGHT = 299792.458
 HA, NII = 6564.61, 6585.27
@@ -340,6 +341,30 @@ def test_air_and_vacuum_are_asked_about_and_never_converted():
     assert "in air" in repr(stated)
     with pytest.raises(InputError, match="different media"):
         lines.fit_lines(lines.Spectrum(x * u.AA, flux, err, medium="vacuum"), groups=in_air, lsf=LSF_KMS)
+
+
+def test_pixels_without_a_row_of_the_resolution_matrix_are_left_out():
+    """Rows of zeros or NaN are of pixels without data: a model without a line there would be compared with one."""
+    x, flux, err = spectrum()
+    rows = np.exp(-0.5 * ((x[:, None] - x) / 1.1) ** 2)
+    rows /= rows.sum(axis=1, keepdims=True)
+    empty = np.abs(x - HA * 1.01) < 2.0
+    masked = lines.fit_lines(x, flux, err, mask=empty, groups=group(), lsf=lines.LSF(matrix=rows, includes_pixel=False))
+    rows[empty] = np.where(np.arange(x.size) % 2, 0.0, np.nan)
+    without = lines.fit_lines(x, flux, err, groups=group(), lsf=lines.LSF(matrix=rows, includes_pixel=False))
+    assert without.intrinsic_variance[0] == masked.intrinsic_variance[0]
+    assert f"{empty.sum()} masked pixels left out" in without.header.remarks
+    rows[:] = 0.0
+    with pytest.raises(InputError, match="no pixel is left"):
+        lines.fit_lines(x, flux, err, groups=group(), lsf=lines.LSF(matrix=rows, includes_pixel=False))
+
+
+def test_a_fit_that_reached_no_maximum_warns(monkeypatch):
+    """Of one spectrum; of many, the table says so."""
+    monkeypatch.setattr(LineFit, "converged", False)
+    with pytest.warns(ConvergenceWarning, match="did not reach a maximum") as caught:
+        lines.fit_lines(*spectrum(), groups=group(), lsf=LSF)
+    assert caught[0].filename == __file__
 
 
 def of_pixels():

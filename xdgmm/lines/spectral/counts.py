@@ -17,7 +17,7 @@ from xdgmm.spectra.resolution import row_widths
 from .axes import Axis
 from .continua import Continuum, Function, Polynomial, as_continuum, check_first
 from .deviance import ExpectedDeviance, expected_deviance
-from .line_fit import Header, LineFit, check_groups
+from .line_fit import Header, LineFit, check_groups, warned
 from .model import LineModel, Piece, Table, Transform
 from .pieces import chosen_pixels, instrument_at, slices_of
 from .poisson import Poisson
@@ -138,6 +138,11 @@ def fit_counts(
         If counts are no whole numbers, the instrument is missing, a window has no bins or no counts, a line is in no
         window, or units do not convert; the message says which.
 
+    Warns
+    -----
+    ConvergenceWarning
+        If the fit did not reach a maximum.
+
     Notes
     -----
     The likelihood is Poisson's, so that bins may be empty, and as narrow as one likes.  A line's flux may be negative
@@ -179,7 +184,7 @@ def fit_counts(
         "; ".join(dict.fromkeys(_described(*pair) for pair in zip(instruments, observations, strict=True))),
         tuple(_remarks(observations, of_windows, data, solution)),
     )
-    return LineFit(solution, header, data=data, flux_unit=_flux_unit(observations[0]))
+    return warned(LineFit(solution, header, data=data, flux_unit=_flux_unit(observations[0])))
 
 
 def fit_poisson(

@@ -22,7 +22,7 @@ from .events_solution import EventSolution
 from .events_starts import best_fit
 from .events_window import EventWindow
 from .groups import Group
-from .line_fit import Header, LineFit, check_groups
+from .line_fit import Header, LineFit, check_groups, warned
 from .media import check_medium
 from .model import Table
 from .pieces import instrument_at
@@ -123,6 +123,8 @@ def fit_events(
 
     Warns
     -----
+    ConvergenceWarning
+        If the fit did not reach a maximum.
     XdgmmWarning
         If wavelengths have a unit, and it is not said whether they are in air or in vacuum, where that matters.
 
@@ -160,7 +162,7 @@ def fit_events(
         solution.model.events, ((-np.inf, np.inf) if span is None else span,), () if lsf is None else (lsf,)
     )
     header = Header(_title(solution.model, span), _instrument(lsf, errors, unit), (*remarks, *_of_background(solution)))
-    return LineFit(solution, header, data=data)
+    return warned(LineFit(solution, header, data=data))
 
 
 def _fitted(

@@ -10,6 +10,7 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.spectra import LSF, Spectrum
 
+from .line_fit import warned
 from .plans import Plan
 from .spectra_fit import Window, as_spectra, check_errors, instruments_of
 from .stacks import fit_stack
@@ -104,6 +105,8 @@ def fit_lines(
 
     Warns
     -----
+    ConvergenceWarning
+        If the fit of one spectrum did not reach a maximum; of many, the report counts them.
     XdgmmWarning
         If it is not said whether optical wavelengths are in air or in vacuum.
 
@@ -146,7 +149,7 @@ def fit_lines(
         medium=medium,
     )
     if all(spectrum.flux.ndim == 1 for spectrum in spectra):
-        return plan.fit(spectra, lsf, redshift(z))
+        return warned(plan.fit(spectra, lsf, redshift(z)))
     return fit_stack(plan, spectra, lsf, z, n_jobs, progress)
 
 

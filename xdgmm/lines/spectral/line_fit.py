@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.constants import FWHM
 from xdgmm.basics.parameters import check_level
-from xdgmm.errors import InputError
+from xdgmm.errors import ConvergenceWarning, InputError
 
 from .kms import in_kms
 from .solution import Goodness, Measured, Solution, Solved, observed_sigmas
@@ -427,6 +428,24 @@ class LineFit:
     def observed_sigmas(self) -> Measured:
         """Sigmas of the lines as observed (L,), instrument and heat included, in the unit of the axis, with errors."""
         return observed_sigmas(self.solution)
+
+
+def warned(fit: LineFit, stacklevel: int = 3) -> LineFit:
+    """The fit, after a warning if it did not reach a maximum.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If so.
+    """
+    if not fit.converged:
+        warnings.warn(
+            "the fit of lines did not reach a maximum, so that errors and limits may be wrong; look at `fit.plot()`, "
+            "and give bounds (`velocity`, `sigma`) or fewer groups",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+    return fit
 
 
 def check_groups(groups: Any) -> Sequence[Any]:

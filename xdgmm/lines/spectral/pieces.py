@@ -37,7 +37,7 @@ def piece_of(
         raise InputError(
             "a resolution matrix has no single width, so that it cannot have an `error`; give the LSF by its sigma"
         )
-    chosen = chosen_pixels(spectrum.wave, spectrum.good, windows)
+    chosen = chosen_pixels(spectrum.wave, usable_pixels(spectrum, lsf), windows)
     seen = np.concatenate(chosen)
     errors = _Errors.of(spectrum, seen, error)
     weights, sigmas = instrument_at(lsf, table, table.positions)
@@ -70,6 +70,13 @@ def windows_of_each(spectra: Sequence[Spectrum], windows: Sequence[Window] | Non
 
 def _has_pixels(spectrum: Spectrum, window: Window) -> bool:
     return bool((spectrum.good & (spectrum.wave >= window[0]) & (spectrum.wave <= window[1])).any())
+
+
+def usable_pixels(spectrum: Spectrum, lsf: LSF) -> NDArray[np.bool_]:
+    """Which pixels are good, and not without a row in the resolution matrix, as pixels without data are (n,)."""
+    if lsf.matrix is None:
+        return spectrum.good
+    return np.asarray(spectrum.good & (np.diff(lsf.matrix.indptr) > 0))
 
 
 def instrument_at(lsf: LSF, table: Table, positions: Array) -> tuple[Array, Array]:

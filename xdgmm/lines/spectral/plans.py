@@ -117,7 +117,7 @@ class Plan:
             "shared_fluxes": self.fluxes == "shared",
         }
         solution, data = fit_normal(spectra, groups, instruments, **settings)
-        remarks = [*self.remarks, *remarks_on(spectra, settings["windows"])]
+        remarks = [*self.remarks, *remarks_on(spectra, instruments, settings["windows"])]
         if self.noise == "estimate":
             scale = float(np.sqrt(solution.goodness.statistic / solution.goodness.dof))
             solution, data = fit_normal(spectra, groups, instruments, **settings, error=scale)

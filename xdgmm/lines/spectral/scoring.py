@@ -182,7 +182,10 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
         too_far = better.value - point.value < POOR * gain
         damping = max(4.0 * damping, MODERATE) if too_far else max(damping / 8.0, 1e-12)
         point = better
-    return Maximum(point, *_quadratic(problem, point), converged=False, n_steps=most_steps)
+    information, gradient = _quadratic(problem, point)
+    reduced = _without_coefficients(information, point.coefficients.size)
+    _, gain = bounded_step(problem.low, problem.high, point.theta, reduced, gradient, 0.0)
+    return Maximum(point, information, gradient, gain < NEGLIGIBLE, most_steps)
 
 
 def _quadratic(problem: Problem, point: Point) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from .continua import as_continuum, check_first
 from .groups import Group
 from .likelihoods import Normal
 from .model import LineModel, Table
-from .pieces import instrument_at, piece_of, windows_of_each
+from .pieces import instrument_at, piece_of, usable_pixels, windows_of_each
 from .scoring import TOLERANCE, Problem, maximise
 from .solution import Goodness, Solved
 from .starts import best_fit
@@ -283,14 +283,14 @@ def check_errors(spectrum: Spectrum, noise: str | None) -> None:
         )
 
 
-def remarks_on(spectra: Sequence[Spectrum], windows: Sequence[Window] | None) -> list[str]:
+def remarks_on(spectra: Sequence[Spectrum], instruments: Sequence[LSF], windows: Sequence[Window] | None) -> list[str]:
     """What was left out."""
     n_masked = 0
-    for spectrum in spectra:
+    for spectrum, lsf in zip(spectra, instruments, strict=True):
         inside = np.ones(spectrum.wave.size, bool) if windows is None else np.zeros(spectrum.wave.size, bool)
         for low, high in windows or ():
             inside |= (spectrum.wave >= low) & (spectrum.wave <= high)
-        n_masked += int(np.sum(inside & ~spectrum.good))
+        n_masked += int(np.sum(inside & ~usable_pixels(spectrum, lsf)))
     said = [f"{n_masked} masked pixels left out"] if n_masked else []
     n_lost = sum(own is not None and not own for own in windows_of_each(spectra, windows))
     return said + ([f"{n_lost} of {len(spectra)} spectra have no pixels in the windows"] if n_lost else [])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from .curves import Expected, Pixels
+from .pieces import usable_pixels
 from .solution import Solved
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class SpectrumWindow:
         more = margin * (high - low)
         shown = (spectrum.wave >= low - more) & (spectrum.wave <= high + more)
         errors = np.full(spectrum.wave.size, self.error) if spectrum.err is None else spectrum.err
-        fitted = spectrum.good & (spectrum.wave >= low) & (spectrum.wave <= high)
+        fitted = usable_pixels(spectrum, self.lsf) & (spectrum.wave >= low) & (spectrum.wave <= high)
         x, lower, upper = spectrum.wave[shown], spectrum.low[shown], spectrum.high[shown]
         return Pixels(x, lower, upper, spectrum.flux[shown], errors[shown], fitted[shown])
 
