@@ -254,4 +254,6 @@ def test_no_width_of_the_instrument_is_said(xdgmm, refused, spectra):
     command = ("lines", "fit", "s0.ecsv", "--lines", "halpha.yaml")
     refused(xdgmm(*command, cwd=spectra), "'s0' does not say how wide its instrument is")
     refused(xdgmm(*command, "--lsf", "1.1", cwd=spectra), "`includes_pixel` (--includes-pixel) is missing")
+    refused(xdgmm(*command[:3], "--lines", "none.yaml", cwd=spectra), "there is no file 'none.yaml'")
+    refused(xdgmm(*command[:3], "--lines", ".", cwd=spectra), "cannot read '.'")
     assert xdgmm(*command, "--lsf", "1.1 AA", "--no-includes-pixel", cwd=spectra).returncode == 0

@@ -101,8 +101,13 @@ def _parsed(path: Path) -> Any:
 
     loader: Any = type("Loader", (yaml.SafeLoader,), {})  # of YAML, without objects of Python
     loader.add_constructor("tag:yaml.org,2002:map", section)
-    with path.open("rb") as file:
-        contents = file.read(LARGEST + 1)
+    try:
+        with path.open("rb") as file:
+            contents = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise InputError(f"there is no file '{path}'; check the name") from None
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from None
     if len(contents) > LARGEST:
         raise InputError(f"'{path}' is longer than {LARGEST} bytes, so it is no list of lines")
     try:

@@ -201,6 +201,8 @@ def test_lines_near_the_edge_are_flagged():
         (("a", [np.nan]), "no finite number"),
         (("a", [(REST, "x", 0.3)]), "has a ratio"),
         (("a", [REST, (6600.0, "x"), (6610.0, "x", (2, 1))]), "pair"),
+        (("a", [REST, (REST, "x")]), "'6564.61' and 'x' of group 'a' are both at 6564.61,"),
+        (("a", [REST * u.AA, (REST * u.AA, "x")]), "both at 6564.61 Angstrom"),
     ],
 )
 def test_groups_that_are_none_are_refused(arguments, message):
@@ -215,7 +217,7 @@ def test_groups_that_are_none_are_refused(arguments, message):
         ({"element": "Xx"}, "mass"),
         ({"element": "Fe", "mass": 3.0}, "not both"),
         ({"mass": -1.0}, "positive"),
-        ({"velocity": (3, 1)}, "`velocity`.*low < high"),
+        ({"velocity": (3, 1)}, "`velocity`.*finite, low < high"),
         ({"velocity": (-np.inf, np.inf)}, "`velocity`"),
         ({"sigma": (70, 70)}, "0 <= low < high"),
         ({"sigma": (-3, 1)}, "`sigma`"),

@@ -90,8 +90,8 @@ class Group:
     Raises
     ------
     InputError
-        If a line is no such entry, a position is not positive (on an axis of velocities any number is possible), or
-        bounds are not in order.
+        If a line is no such entry, two lines are at one position, a position is not positive (on an axis of velocities
+        any number is possible), or bounds are not in order.
 
     Examples
     --------
@@ -127,6 +127,7 @@ class Group:
         widths = _natural_widths(natural_width, len(entries), name)
         of_group = tuple(_line(*pair, name) for pair in zip(entries, widths, strict=True))
         _check_ratios(of_group, name)
+        _check_different(of_group, name)
         if medium not in (None, *MEDIA):
             raise InputError(f"`medium` of group '{name}' is {medium!r}, but it must be 'air' or 'vacuum'")
         values = {
@@ -227,6 +228,19 @@ def _check_ratios(lines: tuple[Line, ...], name: str) -> None:
         seen.add(line.label)
 
 
+def _check_different(lines: tuple[Line, ...], name: str) -> None:
+    """Of lines at one place, which move together, only the sum of the fluxes is seen."""
+    seen: dict[tuple[float, str], str] = {}
+    for line in lines:
+        place = float(getattr(line.rest, "value", line.rest)), str(getattr(line.rest, "unit", ""))
+        if place in seen:
+            raise InputError(
+                f"the lines '{seen[place]}' and '{line.label}' of group '{name}' are both at {line.rest:g}, so that "
+                "only the sum of their fluxes is seen; leave one out, or give it a group of its own"
+            )
+        seen[place] = line.label
+
+
 def _natural_widths(widths: Any, n_lines: int, name: str) -> list[Any]:
     numbers = np.asarray(getattr(widths, "value", widths), dtype=float)
     if numbers.shape not in ((), (n_lines,)) or not ((numbers >= 0) & (numbers < np.inf)).all():
@@ -259,8 +273,8 @@ def _bounds(bounds: Any, what: str, name: str, least: float = -np.inf) -> Bounds
     except (TypeError, ValueError):
         low = high = np.nan
     if not (least <= low < high and low > -np.inf and (high < np.inf or what == "sigma")):
-        above = "" if least == -np.inf else f"{least:g} <= "
+        order = "finite, low < high" if least == -np.inf else f"{least:g} <= low < high"
         raise InputError(
-            f"`{what}` of group '{name}' is {bounds!r}, but it must be a pair (low, high) in km/s, {above}low < high"
+            f"`{what}` of group '{name}' is {bounds!r}, but it must be a pair (low, high) in km/s, {order}"
         )
     return low, high
