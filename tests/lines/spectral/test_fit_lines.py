@@ -316,6 +316,8 @@ def test_speed_counts_steps_not_seconds(fit):
         ({"thermal": (1e4, "K")}, "needs the mass"),
         ({"windows": [(6628, 6634)]}, "too few for"),
         ({"windows": [(6600, np.inf)]}, "ends must be finite"),
+        ({"z": "high"}, "`z` is 'high'"),
+        ({"continuum": (np.polyval, "a")}, "`continuum`"),
         ({"lsf": 1.1}, "`lsf` is 1.1, but it must be a lines.LSF"),
         ({"lsf": 1.1 * u.AA}, "`lsf` is .*, but it must be a lines.LSF"),
         ({"continuum": (lambda x, a: a + 0 * x, (4.0, 0.0))}, "`continuum` cannot be called .* with 2 parameters"),
@@ -365,6 +367,14 @@ def test_a_fit_that_reached_no_maximum_warns(monkeypatch):
     with pytest.warns(ConvergenceWarning, match="did not reach a maximum") as caught:
         lines.fit_lines(*spectrum(), groups=group(), lsf=LSF)
     assert caught[0].filename == __file__
+
+
+def test_what_is_no_other_fit_or_no_margin_is_refused(fit):
+    with pytest.raises(InputError, match="`simpler` is of type NoneType"):
+        fit.compare(None)
+    for margin in (-1, np.nan, "wide"):
+        with pytest.raises(InputError, match="`margin`"):
+            fit.curves(margin)
 
 
 def of_pixels():

@@ -269,6 +269,7 @@ def test_a_progress_bar_counts_spectra(capsys):
     ("change", "message"),
     [
         ({"z": [0.01, 0.02]}, r"`z` has shape \(2,\)"),
+        ({"z": "high"}, "`z` is 'high', but redshifts are numbers"),
         ({"n_jobs": 0}, "`n_jobs`"),
         ({"progress": "yes"}, "`progress`"),
         ({"windows": [(6500, 6700)], "rest_windows": [(6500, 6700)]}, "`windows` and `rest_windows`"),

@@ -75,6 +75,8 @@ def compare(
     check_jobs(n_jobs)
     if not isinstance(n_simulations, (int, np.integer)) or isinstance(n_simulations, bool) or n_simulations < FEWEST:
         raise InputError(f"`n_simulations` is {n_simulations!r}, but it must be a whole number, at least {FEWEST}")
+    if not isinstance(simpler, type(fuller)):
+        raise InputError(f"`simpler` is of type {type(simpler).__name__}, but it must be another fit of the same data")
     pair = simpler.solved("compared"), fuller.solved("compared")
     _check_same_data(*pair)
     ratio = 2.0 * (fuller.log_likelihood - simpler.log_likelihood)

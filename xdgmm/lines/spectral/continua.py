@@ -176,7 +176,10 @@ def as_continuum(continuum: Any) -> Continuum:
         return Exponential()
     elif isinstance(continuum, Sequence) and len(continuum) == 2 and callable(continuum[0]):
         function, first = continuum
-        numbers = np.atleast_1d(np.asarray(first, dtype=float))
+        try:
+            numbers = np.atleast_1d(np.asarray(first, dtype=float))
+        except (TypeError, ValueError):
+            numbers = np.array([np.nan])
         if numbers.ndim == 1 and np.isfinite(numbers).all():
             return Function(function, tuple(float(number) for number in numbers))
     raise InputError(

@@ -159,4 +159,7 @@ def redshift(z: Any) -> float | None:
         return None
     if np.ndim(z):
         raise InputError(f"`z` has shape {np.shape(z)}, but there is one spectrum; give one redshift")
-    return float(z)
+    try:
+        return float(z)
+    except (TypeError, ValueError):
+        raise InputError(f"`z` is {z!r}, but a redshift is a number above -1") from None

@@ -164,16 +164,30 @@ class Group:
         return f"Group('{self.name}': {', '.join(texts)}; z = {self.z:g})"
 
 
+def _number(value: Any) -> float:
+    """One number, also from a Quantity without unit; NaN from anything else."""
+    if isinstance(value, str):
+        return np.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan
+
+
 def _redshift(z: float, name: str) -> float:
-    if not np.isfinite(z) or z <= -1:
+    number = _number(z)
+    if not np.isfinite(number) or number <= -1:
         raise InputError(f"`z` of group '{name}' is {z}, but a redshift is a number above -1")
-    return float(z)
+    return number
 
 
 def _entries(lines: Any, name: str) -> list[Entry]:
     if getattr(lines, "isscalar", False) or isinstance(lines, (int, float)):
         return [lines]
-    entries = list(lines)
+    try:
+        entries = [] if isinstance(lines, (str, dict)) else list(lines)
+    except TypeError:
+        entries = []
     if not entries:
         raise InputError(f"group '{name}' has no lines; give at least one rest position")
     return entries
@@ -188,10 +202,7 @@ def _line(entry: Entry, natural_width: Any, name: str) -> Line:
             "ratio)"
         )
     rest = parts[0]
-    try:
-        number = float(getattr(rest, "value", rest))
-    except (TypeError, ValueError):
-        number = np.nan
+    number = _number(getattr(rest, "value", rest))
     if not np.isfinite(number):
         raise InputError(f"the rest position {rest!r} in group '{name}' is no finite number")
     rest = rest if hasattr(rest, "unit") else number
@@ -204,16 +215,17 @@ def _name_of(rest: Any) -> str:
 
 
 def _ratio(ratio: Any, label: str, name: str) -> float | Bounds:
-    if isinstance(ratio, (tuple, list)):
-        low, high = (float(end) for end in ratio) if len(ratio) == 2 else (np.nan, np.nan)
+    if np.ndim(ratio):
+        low, high = (_number(end) for end in ratio) if len(ratio) == 2 else (np.nan, np.nan)
         if not (np.isfinite([low, high]).all() and low < high):
             raise InputError(
                 f"the ratio {ratio!r} of '{label}' in group '{name}' must be a number or a pair (low, high)"
             )
         return low, high
-    if not np.isfinite(float(ratio)):
+    number = _number(ratio)
+    if not np.isfinite(number):
         raise InputError(f"the ratio {ratio!r} of '{label}' in group '{name}' is no finite number")
-    return float(ratio)
+    return number
 
 
 def _check_ratios(lines: tuple[Line, ...], name: str) -> None:
@@ -242,7 +254,10 @@ def _check_different(lines: tuple[Line, ...], name: str) -> None:
 
 
 def _natural_widths(widths: Any, n_lines: int, name: str) -> list[Any]:
-    numbers = np.asarray(getattr(widths, "value", widths), dtype=float)
+    try:
+        numbers = np.asarray(getattr(widths, "value", widths), dtype=float)
+    except (TypeError, ValueError):
+        numbers = np.array(np.nan)
     if numbers.shape not in ((), (n_lines,)) or not ((numbers >= 0) & (numbers < np.inf)).all():
         raise InputError(
             f"`natural_width` of group '{name}' must be one full width of 0 or more, or one for each of its "
@@ -255,7 +270,7 @@ def _natural_widths(widths: Any, n_lines: int, name: str) -> list[Any]:
 
 def _mass(element: str | None, mass: float | None, name: str) -> float | None:
     if element is None:
-        if mass is not None and not 0 < mass < np.inf:
+        if mass is not None and not 0 < _number(mass) < np.inf:
             raise InputError(f"`mass` of group '{name}' is {mass}, but it must be positive (atomic mass units)")
         return mass
     if mass is not None:

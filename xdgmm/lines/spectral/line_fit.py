@@ -250,6 +250,11 @@ class LineFit:
         tuple of Curves
             One for each window of each spectrum.
 
+        Raises
+        ------
+        InputError
+            If the margin is no such number.
+
         Examples
         --------
         >>> import numpy as np
@@ -266,6 +271,8 @@ class LineFit:
         """
         from .curves import Curves
 
+        if not isinstance(margin, (int, float, np.number)) or not 0.0 <= margin < np.inf:
+            raise InputError(f"`margin` is {margin!r}, but it must be a fraction of the window of 0 or more")
         return tuple(Curves.of(view, margin) for view in self.data.views(self.solution))
 
     def velocity_profile(self, group: str | int = 0, line: str | int = 0) -> VelocityProfile:

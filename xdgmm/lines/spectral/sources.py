@@ -103,7 +103,10 @@ def redshifts_of(z: Any, shape: tuple[int, ...]) -> Array | None:
     """Of each spectrum; NaN for those without one, which then fail."""
     if z is None:
         return None
-    numbers = np.asarray(np.ma.filled(np.ma.asarray(getattr(z, "value", z), dtype=float), np.nan), dtype=float)
+    try:
+        numbers = np.asarray(np.ma.filled(np.ma.asarray(getattr(z, "value", z), dtype=float), np.nan), dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"`z` is {z!r}, but redshifts are numbers above -1") from None
     if numbers.shape not in ((), shape):
         raise InputError(f"`z` has shape {numbers.shape}, but the spectra {shape}; give one redshift, or one for each")
     return np.array(np.broadcast_to(numbers, shape))
