@@ -181,6 +181,37 @@ def test_a_line_within_one_pixel_has_a_limit_and_no_error():
     assert repr(fit)
 
 
+@pytest.mark.parametrize(
+    ("sigma", "lsf", "phase"),
+    [(0.5, 0.0, 0.0), (0.5, 0.1, 0.1), (0.45, 0.45, 0.0), (0.3, 0.3, 0.3), (0.2, 0.45, 0.1), (0.2, 0.1, 0.3)],
+)
+def test_a_line_narrower_than_its_pixels_keeps_its_width(sigma, lsf, phase):
+    """A step that goes too far makes the line narrower than any pixel, where nothing would pull it wider again."""
+    x, edges = pixels(n=40, centre=1000.0)
+    flux = 3.0 + 100 * shape(edges, 1000.0 + phase, np.hypot(sigma, lsf))
+    options = {"groups": lines.Group("a", [1000.3]), "lsf": lines.LSF(sigma=lsf, includes_pixel=False)}
+    fit = lines.fit_lines(x, flux, np.ones(40), **options)
+    assert fit.goodness.statistic < 1e-6
+    assert fit.lines["intrinsic_sigma"][0] == pytest.approx(sigma, rel=1e-3)
+
+
+@pytest.mark.parametrize(("sigma", "excess"), [(0.5, 0.155), (1.0, 0.041)])
+def test_a_fit_that_ignores_pixels_makes_lines_too_wide(sigma, excess):
+    """A variance of 1/12 of a squared pixel more: 15.5% at a sigma of half a pixel, 4.1% at one, over all phases."""
+    found = []
+    for phase in np.arange(0.0, 1.0, 0.125):
+        x, edges = pixels(n=40, centre=1000.0)
+        flux = 100 * shape(edges, 1000.0 + phase, sigma)
+        for includes_pixel in (True, False):
+            lsf = lines.LSF(sigma=0.0, includes_pixel=includes_pixel)
+            options = {"groups": lines.Group("a", [1000.3]), "continuum": None}
+            fit = lines.fit_lines(x, flux, np.ones(40), lsf=lsf, **options)
+            found.append(fit.lines["intrinsic_sigma"][0] / sigma)
+    ignored, integrated = np.reshape(found, (-1, 2)).T
+    assert ignored.mean() - 1.0 == pytest.approx(excess, rel=0.05)
+    np.testing.assert_allclose(integrated, 1.0, rtol=1e-6)
+
+
 def test_lines_near_the_edge_are_flagged():
     x, edges = pixels()
     flux = 3.0 + 70 * shape(edges, REST, 3.0)
@@ -201,6 +232,10 @@ def test_lines_near_the_edge_are_flagged():
         (("a", [np.nan]), "no finite number"),
         (("a", [(REST, "x", 0.3)]), "has a ratio"),
         (("a", [REST, (6600.0, "x"), (6610.0, "x", (2, 1))]), "pair"),
+        (("a", [(REST, "x"), (6600.0, "x", "1/3")]), "ratio '1/3' of 'x' in group 'a' is no finite number"),
+        (("a", [(REST, "x"), (6600.0, "x", (1, "b"))]), "pair"),
+        (("a", "6564"), "no lines"),
+        (("a", None), "no lines"),
         (("a", [REST, (REST, "x")]), "'6564.61' and 'x' of group 'a' are both at 6564.61,"),
         (("a", [REST * u.AA, (REST * u.AA, "x")]), "both at 6564.61 Angstrom"),
     ],
@@ -214,6 +249,11 @@ def test_groups_that_are_none_are_refused(arguments, message):
     ("options", "message"),
     [
         ({"z": -2.0}, "redshift"),
+        ({"z": "a"}, "redshift"),
+        ({"z": [0.1, 0.2]}, "redshift"),
+        ({"z": None}, "redshift"),
+        ({"natural_width": "x"}, "`natural_width`"),
+        ({"mass": "x"}, "`mass`"),
         ({"element": "Xx"}, "mass"),
         ({"element": "Fe", "mass": 3.0}, "not both"),
         ({"mass": -1.0}, "positive"),

@@ -26,6 +26,7 @@ NEGLIGIBLE = (
 )
 STRONGEST = 1e12  # damping above which no step gains anything
 FIRST_DAMPING = 1e-3
+LONG = 0.25  # of the distance from a lower bound is left after a long step
 POOR, MODERATE = 0.25, 0.25  # fraction of the gain that it promised, and the least damping of the next step
 AT_ONCE = 20_000  # pixels at all points that are computed together
 
@@ -173,7 +174,7 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
                 converged = damping < 1.0 or promised < max(ROUNDING * (1.0 + abs(point.value)), NEGLIGIBLE)
                 return Maximum(point, information, gradient, converged, n_steps)
             better = problem.at(point.theta + step, point.coefficients)
-            if better is not None and better.value >= point.value:
+            if better is not None and better.value >= point.value and not _trapped(problem, point, better):
                 break
             damping *= 8.0
         if better is None or better.value < point.value:
@@ -186,6 +187,20 @@ def maximise(problem: Problem, theta: Array, tolerance: float = TOLERANCE, most_
     reduced = _without_coefficients(information, point.coefficients.size)
     _, gain = bounded_step(problem.low, problem.high, point.theta, reduced, gradient, 0.0)
     return Maximum(point, information, gradient, gain < NEGLIGIBLE, most_steps)
+
+
+def _trapped(problem: Problem, point: Point, better: Point) -> bool:
+    """Has a long step gone towards a lower bound, to where nothing pulls it up or down any more?
+
+    A line far narrower than a pixel looks the same whatever its width is: a step that went too far would end there.
+    """
+    low = problem.low
+    before, after = point.theta - low, better.theta - low
+    fallen = np.isfinite(low) & (before > 0.0) & (after <= LONG * before)
+    if not fallen.any():
+        return False
+    pull = np.abs(_quadratic(problem, better)[1]) * before
+    return bool((pull[fallen] < NEGLIGIBLE).any())
 
 
 def _quadratic(problem: Problem, point: Point) -> tuple[Array, Array]:
