@@ -48,8 +48,8 @@ COMMANDS = {
         ["o.fits"],
     ),
     "lines fit": (
-        ["lines", "fit", "spectrum.csv", "--lines", "lines.yaml", "--output", "o.fits", "--plot", "p.png"],
-        ["o.fits", "o_lines.fits", "p.png"],
+        ["lines", "fit", "spectrum.csv", "--lines", "lines.yaml", "--output", "o.fits"],
+        ["o.fits", "o_lines.fits"],
     ),
     "measure-lsf": (
         ["lines", "measure-lsf", "arcs.csv", "--position", "x", "--width", "s", "--output", "o.fits"],
