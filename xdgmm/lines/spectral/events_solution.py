@@ -12,7 +12,7 @@ from .events_model import EventModel
 from .events_scoring import Optimum, Problem, curvature, is_positive, maximise
 from .linear import solved
 from .model import Table
-from .solution import PROFILED, Fall, Goodness, Measured
+from .solution import PROFILED, Fall, Goodness, Measured, neighbours
 
 Array = NDArray[np.float64]
 
@@ -198,13 +198,15 @@ class EventSolution:
         """The profile likelihood of the intrinsic variance of a group, started from what is expected or known."""
         at = self.model.layout.variances.start + group
         known = self._profiles.setdefault(group, {float(self.theta[at]): self.theta})
-        nearest = min(known, key=lambda other: abs(other - variance))
-        theta = known[nearest] + self._along(at) * (variance - nearest)
-        theta[at] = variance
-        held = np.arange(theta.size) == at
-        found = maximise(self.problem.holding(theta, held), theta, PROFILED)
-        known[variance] = found.theta
-        return Fall(self.log_likelihood - found.value, float(found.gradient[at]))
+        held = np.arange(self.theta.size) == at
+        found = []
+        for other in neighbours(known, variance, both=self.table.crowded):
+            theta = known[other] + self._along(at) * (variance - other)
+            theta[at] = variance
+            found.append(maximise(self.problem.holding(theta, held), theta, PROFILED))
+        best = max(found, key=lambda optimum: optimum.value)
+        known[variance] = best.theta
+        return Fall(self.log_likelihood - best.value, float(best.gradient[at]))
 
     def _along(self, at: int) -> Array:
         """How parameters move with one of them, where the likelihood is normal."""

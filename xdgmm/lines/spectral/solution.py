@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -318,19 +319,33 @@ class Solved:
         """The profile likelihood of the intrinsic variance of a group, started from what is expected or known."""
         at = self.model.layout.variances.start + group
         known = self._profiles.setdefault(group, {float(self.theta[at]): self.theta})
-        nearest = min(known, key=lambda other: abs(other - variance))
-        theta = known[nearest] + self._along(at) * (variance - nearest)
-        theta = np.clip(theta, self.problem.low, self.problem.high)
-        theta[at] = variance
-        held = np.arange(theta.size) == at
-        found = maximise(self.problem.holding(theta, held), theta, PROFILED)
-        known[variance] = found.point.theta
-        return Fall(self.log_likelihood - found.point.value, float(found.gradient[at]))
+        held = np.arange(self.theta.size) == at
+        found = []
+        for other in neighbours(known, variance, both=self.table.crowded):
+            theta = known[other] + self._along(at) * (variance - other)
+            theta = np.clip(theta, self.problem.low, self.problem.high)
+            theta[at] = variance
+            found.append(maximise(self.problem.holding(theta, held), theta, PROFILED))
+        best = max(found, key=lambda maximum: maximum.point.value)
+        known[variance] = best.point.theta
+        return Fall(self.log_likelihood - best.point.value, float(best.gradient[at]))
 
     def _along(self, at: int) -> Array:
         """How nonlinear parameters move with one of them, where the likelihood is normal."""
         column = self.covariance[self.model.n_coefficients :, self.model.n_coefficients + at]
         return np.asarray(column / column[at]) if column[at] > 0 else np.zeros(column.size)
+
+
+def neighbours(known: Iterable[float], variance: float, *, both: bool) -> list[float]:
+    """The known variance that is nearest to another one; or the nearest below and above.
+
+    Where lines can be taken for each other, the maximum at a held variance can be another one on either side.
+    """
+    ordered = sorted(known, key=lambda other: abs(other - variance))
+    if not both:
+        return ordered[:1]
+    below, above = ([other for other in ordered if (other < variance) == side] for side in (True, False))
+    return [*below[:1], *above[:1]]
 
 
 def observed_sigmas(solution: Solution) -> Measured:

@@ -11,6 +11,8 @@ from xdgmm.basics.quantiles import normal_cdf, normal_quantile
 from .solution import Fall
 
 MOST_STEPS = 60
+PATIENCE = 5  # steps after which an end that is not enclosed is looked for much further away
+NARROW = 1e-6  # errors: of a bracket in which the profile jumps from one maximum to another
 CLOSE = 1e-5  # in roots: errors from the maximum
 
 
@@ -77,7 +79,7 @@ class VarianceProfile:
         variance = self.best + root * self.error
         if not low <= variance <= high:
             variance = low if root > 0.0 else 0.5 * (low + high)
-        for _ in range(MOST_STEPS):
+        for step_number in range(MOST_STEPS):
             if variance >= self.highest:
                 if self.root(self.highest)[0] < root:
                     return np.inf
@@ -87,11 +89,15 @@ class VarianceProfile:
             if abs(found - root) < CLOSE:
                 break
             low, high = (variance, high) if found < root else (low, variance)
+            if high - low < NARROW * self.error:
+                return high if root > 0.0 else low  # the outer side of a jump
             step = (root - found) / slope if slope > 0.0 else np.inf
             guess = variance + step
-            if not low < guess < high:
+            if not low < guess < high or (step_number > PATIENCE and np.isinf(high)):
                 guess = 0.5 * (low + high) if np.isfinite(high) else 4.0 * variance - 3.0 * self.best + self.error
             if guess == variance:
                 break
             variance = float(guess)
+        else:
+            return np.inf if np.isinf(high) else high
         return variance
