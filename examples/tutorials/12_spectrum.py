@@ -27,8 +27,8 @@ print(fit.report())
 #
 # The spectrum is simulated, so that the answers are known: 58 km/s for the first group, 84 for the second, and 25 for
 # [O I], which no pixel of this instrument can show. Its variance comes out negative, by chance, and the report gives an
-# upper limit: the 95% limit is ``54.4`` km/s. The error of the variance belongs to a line as narrow as was fitted, and is
-# too small here; the limit comes from the profile likelihood and does not use it.
+# upper limit: the 95% limit is ``54.4`` km/s. The error of the variance belongs to a line as narrow as was
+# fitted, and is too small here; the limit comes from the profile likelihood and does not use it.
 
 fit.plot()
 

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import erf
 
 from xdgmm import datasets, lines
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.lines.spectral.posterior import LinePosterior
 
 LIGHT = 299792.458
@@ -568,3 +568,17 @@ def test_a_second_component_is_tested_by_simulated_counts():
         found.append(two.compare(one, 19, random_state=1).p_value)
     assert found[0] > 0.05
     assert found[1] == 0.05
+
+
+def test_air_and_vacuum_are_asked_about_at_wavelengths():
+    edges = np.arange(5000.0, 5060.0, 0.5) * u.AA
+    counts = np.random.default_rng(1).poisson(5.0 + 50 * np.exp(-0.5 * ((edges[:-1].value - 5030.0) / 2.0) ** 2))
+    given = {
+        "groups": lines.Group("a", [5030.0 * u.AA], medium="air"),
+        "lsf": lines.LSF(sigma=1.0 * u.AA, includes_pixel=False),
+    }
+    assert "in air" in repr(lines.fit_counts(edges, counts, **given))
+    with pytest.raises(InputError, match="in different media"):
+        lines.fit_counts(edges, counts, **given, medium="vacuum")
+    with pytest.warns(XdgmmWarning, match="air or in vacuum"):
+        lines.fit_counts(edges, counts, groups=lines.Group("a", [5030.0 * u.AA]), lsf=given["lsf"])

@@ -18,6 +18,7 @@ from .axes import Axis
 from .continua import Continuum, Function, Polynomial, as_continuum, check_first
 from .deviance import ExpectedDeviance, expected_deviance
 from .line_fit import Header, LineFit, check_groups, warned
+from .media import check_medium
 from .model import LineModel, Piece, Table, Transform
 from .pieces import chosen_pixels, instrument_at, slices_of
 from .poisson import Poisson
@@ -91,6 +92,7 @@ def fit_counts(
     convention: str | None = None,
     thermal: Any = None,
     fluxes: str = "shared",
+    medium: str | None = None,
 ) -> LineFit:
     """Fit groups of lines to counts in bins: velocities, intrinsic widths without the instrument, and fluxes.
 
@@ -126,6 +128,8 @@ def fit_counts(
         Temperature (or k T) of the ions, whose thermal width is not counted as intrinsic; needs `Group(element=)`.
     fluxes : {"shared", "separate"}
         Of several observations: has each line one flux, or one in each?
+    medium : {"air", "vacuum"}, optional
+        Where the wavelengths of bins and lines are measured.  Nothing is converted.
 
     Returns
     -------
@@ -142,6 +146,8 @@ def fit_counts(
     -----
     ConvergenceWarning
         If the fit did not reach a maximum.
+    XdgmmWarning
+        If it is not said whether optical wavelengths are in air or in vacuum.
 
     Notes
     -----
@@ -169,6 +175,7 @@ def fit_counts(
     instruments = instruments_of(_unless_in_response(lsf, observations), observations)
     of_axis = Axis.of(observations[0].unit, axis, convention, plain="energy")
     of_windows = windows_of(windows, of_axis)
+    about_media = check_medium(medium, chosen, of_axis, float(observations[0].centres.mean()))
     solution, data = fit_poisson(
         observations,
         chosen,
@@ -182,7 +189,7 @@ def fit_counts(
     header = Header(
         _title(observations),
         "; ".join(dict.fromkeys(_described(*pair) for pair in zip(instruments, observations, strict=True))),
-        tuple(_remarks(observations, of_windows, data, solution)),
+        (*about_media, *_remarks(observations, of_windows, data, solution)),
     )
     return warned(LineFit(solution, header, data=data, flux_unit=_flux_unit(observations[0])))
 
