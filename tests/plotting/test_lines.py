@@ -296,8 +296,8 @@ def test_a_line_in_one_pixel_can_be_drawn(drawn):
     wide = lines.LSF(sigma=2.0, includes_pixel=False)
     values = spectrum(6560.0, sigma=0.0, blur=0.1)
     fit = lines.fit_lines(values, groups=lines.Group("a", [6560.0]), lsf=wide, medium="vacuum")
-    assert np.isinf(fit.intrinsic_variance_error[0])
-    assert np.isinf(fit.velocity_error[0])
+    assert fit.intrinsic_variance_error[0] > 1e10  # (km/s)^2, or infinite
+    assert fit.velocity_error[0] > 1e4
     for kind in ("spectrum", "profile", "likelihood"):
         drawn(fit.plot(kind))
 
