@@ -376,3 +376,9 @@ def test_old_names_still_work(old, new):
     every = lines.population(lines.deconvolve([1.5, 1.6, 1.4, 1.7], 0.05, lsf=1.0))
     with pytest.warns(XdgmmDeprecationWarning, match=new):
         assert getattr(every, old) == getattr(every, new)
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.05, False), (0.2, True)])
+def test_large_errors_are_said_to_need_widths_of_one_size(error, said):
+    widths = lines.deconvolve(np.full(20, 65.0), error * np.full(20, 65.0), lsf=60.0)
+    assert ("if intrinsic widths differ by half" in repr(lines.population(widths))) == said
