@@ -9,9 +9,24 @@ from scipy.stats import multivariate_normal
 from xdgmm import kernels
 from xdgmm.kernels.reference import ReferenceData
 
-IMPLEMENTATIONS = {"packed": kernels.pack, "reference": ReferenceData.pack}
+
+def pack_in_rows(values, noise, weights, location=0.0, scale=1.0, **given):
+    """The same measurements as objects of one to three equal rows, whose factors sum to one."""
+    if "projections" in given:
+        pytest.skip("noise mixtures are not combined with projections")
+    owners = np.repeat(np.arange(len(values)), 1 + np.arange(len(values)) % 3)
+    sizes = np.bincount(owners, minlength=len(values))
+    factors = np.random.default_rng(3).uniform(0.2, 1.0, owners.size)
+    factors /= np.bincount(owners, factors)[owners]
+    rows = kernels.as_noise(noise, values.shape).select(owners)
+    shifts = np.zeros((owners.size, values.shape[1]))
+    mixture = kernels.NoiseMixture(np.concatenate([[0], np.cumsum(sizes)]), factors, shifts, rows)
+    return kernels.pack(values, mixture, weights, location, scale, **given)
+
+
+IMPLEMENTATIONS = {"packed": kernels.pack, "reference": ReferenceData.pack, "grouped": pack_in_rows}
 NOISES = ("none", "standard errors", "covariances")
-SHAPES = ("complete", "missing", "one projection", "projections", "background")
+SHAPES = ("complete", "missing", "one projection", "projections", "background", "memberships")
 N, K, D = 61, 3, 2
 
 
@@ -41,6 +56,9 @@ def measurements(noise, shape, n_dimensions=D):
         given["projections"] = np.eye(M) + 0.2 * rng.uniform(-1, 1, (N, M, n_dimensions))
     if shape == "background":
         given["background"] = rng.normal(-5.0, 2.0, N)
+    if shape == "memberships":
+        given["memberships"] = rng.dirichlet(np.ones(K), N)
+        given["memberships"][3] = [0.0, 1.0, 0.0]
     weights = rng.dirichlet(np.full(K + (shape == "background"), 4.0))
     return given, (
         weights,
@@ -64,6 +82,9 @@ def by_definition(given, mixture):
         for k in range(len(means)):
             T = R @ V[k] @ R.T + S[np.ix_(seen, seen)]
             joint[row, k] = np.log(weights[k]) + multivariate_normal(R @ means[k], T).logpdf(values[i, seen])
+        if "memberships" in given:
+            with np.errstate(divide="ignore"):
+                joint[row, :K] += np.log(given["memberships"][i])
         if "background" in given:
             joint[row, -1] = np.log(weights[-1]) + given["background"][i]
     return joint, kept

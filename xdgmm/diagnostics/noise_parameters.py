@@ -98,7 +98,7 @@ class NoiseParameters:
 
     def pack(self, observations: Observations) -> Data:
         """Observations with changed noise, for the solvers."""
-        return self.problem.scaling.pack(observations, self.problem.model.background)
+        return self.problem.pack(observations)
 
     def slopes(self, mixture: GaussianMixture, phi: Floats) -> Floats:
         """Derivatives of the log-likelihood with respect to phi, the mixture (of the solvers) held: (size,).

@@ -15,7 +15,7 @@ import numpy as np
 
 from xdgmm.basics.blas import one_blas_thread
 from xdgmm.errors import DegenerateError, InputError
-from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture import GaussianMixture, pack_beside
 from xdgmm.observations import unmeasured_coordinates
 from xdgmm.observations.checks import check_columns_present
 
@@ -145,7 +145,15 @@ class Problem:
     @cached_property
     def data(self) -> Data:
         """All objects, standardised."""
-        return self.scaling.pack(self.observations, self.model.background)
+        return self.pack(self.observations)
+
+    def pack(self, observations: Observations) -> Data:
+        """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""
+        return self.scaling.pack(observations, self.model.background)
+
+    def pack_standardised(self, observations: Observations) -> Data:
+        """`Data` of observations that are standardised already: samples, on which starts are compared."""
+        return pack_beside(observations, self.scaling.background(self.model.background))
 
     @cached_property
     def log_jacobian(self) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import DegenerateError
-from xdgmm.mixture import pack_beside
 
 from . import progress, solvers, split_merge
 from .initialisation import StartingPoints
@@ -185,7 +184,7 @@ class _Runs:
         It returns None where a component collapses.
         """
         problem = self.problem
-        data = pack_beside(sample, problem.scaling.background(problem.model.background))
+        data = problem.pack_standardised(sample)
 
         def solve(start: GaussianMixture) -> Trial | None:
             solution = self._run(start, problem.objective(TRIAL_PASSES, self.monitor, data=data), TRIAL_TOLERANCE)

@@ -5,7 +5,8 @@ for a whole mixture, and returns `Statistics` (the log-likelihood and its deriva
 each object, or a number for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else
 of the measurements.  `reference` computes the same in plain NumPy, `reference.component` density and derivatives of one
 Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
-the mixture, and the last component can be a background, of which each object's density is given.  `line_profiles`
+the mixture, the last component can be a background, of which each object's density is given, and the noise of an object
+can be a mixture (`GroupedData`).  `line_profiles`
 averages spectral lines over pixels, `interpolated_profiles` prepares them for a resolution matrix.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
@@ -15,8 +16,10 @@ or a source of data, write a class with the methods of `Data` (`data.py`).
 from .blocks import Blocks, triangle, unpack
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
+from .grouped import GroupedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise
-from .packed import MemberValues, PackedData, pack
+from .noise_mixture import NoiseMixture
+from .packed import MemberValues, PackedData
 from .passes import (
     accumulate,
     accumulate_with_information,
@@ -27,6 +30,7 @@ from .passes import (
 )
 from .posteriors import Posteriors
 from .profiles import LineProfiles, interpolated_profiles, line_profiles
+from .sources import pack
 from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
 from .unconstrained import from_unconstrained, matching_costs
@@ -39,10 +43,12 @@ __all__ = [
     "Data",
     "Exact",
     "Gradients",
+    "GroupedData",
     "Independent",
     "LineProfiles",
     "MemberValues",
     "Noise",
+    "NoiseMixture",
     "PackedData",
     "Posteriors",
     "SigmaProfile",

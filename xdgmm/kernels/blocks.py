@@ -9,6 +9,7 @@ A block is eight objects; each number of an object is one row of eight lanes (st
     weight      omega, 1 row; 0 in the padding of the last block
     mask        M rows, 1 present and 0 missing; only where some value is missing, and not with R
     background  log2 of its density times (2 pi)^(n / 2) for n values present, 1 row; only where there is one
+    memberships log2 of the factor on the weight of each Gaussian, G rows; only where memberships are known beforehand
 
 A missing value is stored as 0 with mask 0, which the kernels marginalise exactly; no large variance stands for it.
 With a projection of each object no mask is needed: the value and its row of R are 0, its row of S is that of the
@@ -37,6 +38,7 @@ from .compiled import (
     Layout,
     background_row,
     element,
+    membership_row,
     value_row,
     weight_row,
 )
@@ -108,6 +110,7 @@ class Blocks:
         projections: Floats | None = None,
         measured_scale: Floats | float = 1.0,
         background: Floats | None = None,
+        memberships: Floats | None = None,
     ) -> Self:
         """Pack ``(values - location) / scale`` or, with projections, ``(values - R location) / measured_scale``.
 
@@ -126,19 +129,24 @@ class Blocks:
             Of the measured values, with projections.
         background : None or ndarray (N,)
             Natural logarithm of the density of a last component at each object, as packed: per ``values / scale``.
+        memberships : None or ndarray (N, G)
+            Factors of each object on the weights of the Gaussians: the weight of Gaussian k is that of the mixture
+            times ``memberships[:, k]``.  Where there are more Gaussians than G, each factor serves as many of them, one
+            after the other.
 
         Raises
         ------
         ValueError
-            If there are a background and projections, for which the kernels have no place.
+            If there are projections and a background or memberships, for which the kernels have no place.
         """
         M = values.shape[1]
         noise = as_noise(noise, values.shape)
         if projections is None:
             divisor = np.broadcast_to(scale, M)
-            return cls._of(_Measurements(values, noise, weights, location, divisor, background=background))
-        if background is not None:
-            raise ValueError("a background cannot be combined with projections")
+            unprojected = _Measurements(values, noise, weights, location, divisor)
+            return cls._of(replace(unprojected, background=background, memberships=memberships))
+        if background is not None or memberships is not None:
+            raise ValueError("a background, or memberships, cannot be combined with projections")
         D = projections.shape[-1]
         location, scale = np.broadcast_to(location, D), np.broadcast_to(scale, D)
         divisor = np.broadcast_to(measured_scale, M)
@@ -159,7 +167,7 @@ class Blocks:
         unmasked = complete and measurements.projections is None
         common = measurements.noise.common(rows, measurements.scale) if unmasked else None
         layout = measurements.layout(common, complete=complete)
-        data = _empty_blocks(n_objects, layout)
+        data = _empty_blocks(n_objects, layout, measurements.n_memberships)
         presence = None if complete or layout.missing else np.empty((n_objects, values.shape[1]), bool)
         totals = np.zeros((len(parts), 2))
 
@@ -247,6 +255,18 @@ class Blocks:
         sample = replace(self, taken=taken, kept=rows, presence=presence, n_objects=rows.size)
         weights = sample.object_weights
         return replace(sample, total_weight=float(weights.sum()), n_values=float(weights @ sample.n_present))
+
+    def take(self, members: Indices) -> Self:
+        """Some of the objects (indices below n_objects), copied: in this order, and as often as they are named."""
+        n = len(members)
+        data = _empty_blocks(n, self.layout, self.data.shape[1] - membership_row(self.layout))
+        for row in range(data.shape[1]):
+            _fill_row(data, row, self._column(row)[members], n)
+        kept = members if self.kept is None else self.kept[members]
+        presence = None if self.presence is None else self.presence[members]
+        taken = replace(self, data=data, kept=kept, presence=presence, n_objects=n, taken=(len(data), 1))
+        weights = taken.object_weights
+        return replace(taken, total_weight=float(weights.sum()), n_values=float(weights @ taken.n_present))
 
     def parts(self, n_objects: int) -> Iterator[Self]:
         """The same objects in parts of about so many, for passes over each; the totals of a part are not computed."""
@@ -350,6 +370,12 @@ class Blocks:
         M, D = self.n_measured, self.n_dimensions
         return self._column(element(M, 0) + a * D + i)
 
+    def in_lanes(self, numbers: Floats) -> Floats:
+        """A number of each object (n_objects,) as blocks hold it: (n_blocks, LANES), zeros in the padding."""
+        lanes = aligned((self.n_blocks, LANES))
+        lanes.reshape(-1)[: self.n_objects] = numbers
+        return lanes
+
     def _column(self, row: int) -> Floats:
         n_blocks, every = self.taken
         return self.data[: n_blocks * every : every, row, :].reshape(-1)[: self.n_objects]
@@ -394,6 +420,12 @@ class _Measurements:
     projections: Floats | None = None  # (N, M, D)
     latent_scale: Floats | float = 1.0  # (D,), with projections
     background: Floats | None = None  # (N,)
+    memberships: Floats | None = None  # (N, G)
+
+    @property
+    def n_memberships(self) -> int:
+        """How many factors on weights each object has: G."""
+        return 0 if self.memberships is None else int(self.memberships.shape[1])
 
     def layout(self, common: Floats | None, *, complete: bool) -> Layout:
         """What kernels are compiled for."""
@@ -401,7 +433,8 @@ class _Measurements:
         form = self.noise.form if common is None else COMMON
         if self.projections is not None:
             D, form, complete = self.projections.shape[2], PROJECTED, True
-        return Layout.of(D, form, 0 if complete else 1, M, 0 if self.background is None else 1)
+        beside = self.background is not None, self.memberships is not None
+        return Layout.of(D, form, 0 if complete else 1, M, *map(int, beside))
 
     def fill(self, target: Floats, rows: Rows, present: Bools | None, omega: Floats, layout: Layout) -> None:
         """Write the numbers of some objects into their blocks; `present` is None where all values are.
@@ -423,7 +456,11 @@ class _Measurements:
         packing.fill(values, numbers, *filled, omega, bool(layout.missing), target)
         if self.background is not None:
             n_present = np.full(len(omega), M) if present is None else _count(present)
-            _fill_row(target, -1, _log2_densities(self.background[rows], n_present), len(omega))
+            row = background_row(layout)
+            _fill_row(target, row, _log2_densities(self.background[rows], n_present), len(omega))
+        if self.memberships is not None:
+            for k, column in enumerate(_log2_factors(self.memberships[rows]).T, membership_row(layout)):
+                _fill_row(target, k, column, len(omega))
 
     def columns(self, rows: Rows, present: Bools, omega: Floats, layout: Layout) -> Iterator[NDArray[Any]]:
         """The rows of the blocks of some objects, in their order: an array (n,) for each."""
@@ -444,11 +481,13 @@ class _Measurements:
             yield from present.T
         if self.background is not None:
             yield _log2_densities(self.background[rows], present.sum(axis=1))
+        if self.memberships is not None:
+            yield from _log2_factors(self.memberships[rows]).T
 
 
-def _empty_blocks(n_objects: int, layout: Layout) -> Floats:
+def _empty_blocks(n_objects: int, layout: Layout, n_memberships: int = 0) -> Floats:
     """Blocks of zeros; where noise is held, with unit variances in the padding, so that T is regular there."""
-    data = aligned((-(-n_objects // LANES), background_row(layout) + len(layout.background), LANES))
+    data = aligned((-(-n_objects // LANES), membership_row(layout) + n_memberships, LANES))
     data[-1, [row for row, (i, j) in enumerate(_noise_rows(layout)) if i == j], :] = 1.0
     return data
 
@@ -474,6 +513,12 @@ def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Float
     """log2 of the density of the background at each object, without the (2 pi)^(-1/2) of each value."""
     log2_densities = (log_densities + 0.5 * LOG_2PI * n_present) / LN2
     return np.asarray(np.maximum(log2_densities, LOG2_ZERO))
+
+
+def _log2_factors(factors: Floats) -> Floats:
+    """log2 of factors on weights; a finite number stands for that of zero."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.maximum(np.log2(factors), LOG2_ZERO))
 
 
 def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]:

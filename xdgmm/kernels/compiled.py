@@ -468,7 +468,8 @@ class Layout(NamedTuple):
     """What a kernel is compiled for, given by the lengths of tuples, which are part of their type.
 
     dimensions: D; noise: COMMON, DIAGONAL, FULL or PROJECTED; missing: 1 where some values have a mask, else 0;
-    measured: M, equal to D unless PROJECTED; background: 1 where the last component is a background, else 0.
+    measured: M, equal to D unless PROJECTED; background: 1 where the last component is a background, else 0;
+    memberships: 1 where each object has a factor on the weight of each Gaussian, else 0.
     """
 
     dimensions: tuple[int, ...]
@@ -476,11 +477,14 @@ class Layout(NamedTuple):
     missing: tuple[int, ...]
     measured: tuple[int, ...]
     background: tuple[int, ...]
+    memberships: tuple[int, ...]
 
     @classmethod
-    def of(cls, n_dimensions: int, noise: int, missing: int, n_measured: int, background: int) -> Layout:
+    def of(
+        cls, n_dimensions: int, noise: int, missing: int, n_measured: int, background: int, memberships: int = 0
+    ) -> Layout:
         """The layout with these lengths."""
-        return cls(*((0,) * length for length in (n_dimensions, noise, missing, n_measured, background)))
+        return cls(*((0,) * length for length in (n_dimensions, noise, missing, n_measured, background, memberships)))
 
 
 COMMON, DIAGONAL, FULL, PROJECTED = range(4)
@@ -1060,8 +1064,14 @@ def weight_row(layout: Layout) -> int:
 
 @register_jitable
 def background_row(layout: Layout) -> int:
-    """Row of the density of the background in a block: the last row."""
+    """Row of the density of the background in a block."""
     return weight_row(layout) + 1 + len(layout.missing) * len(layout.measured)
+
+
+@register_jitable
+def membership_row(layout: Layout) -> int:
+    """First of the rows of the factors on the weights in a block: the last rows."""
+    return background_row(layout) + len(layout.background)
 
 
 # --- Densities and their weights -------------------------------------------------------------------------------------
@@ -1086,6 +1096,18 @@ def density(t, block, theta, layout):
         m, e, lowest = eliminate(t, layout)
         power, scale = 0.5 * e, square_root(m)
     return HALF_LOG2E * t[element(M, M)] + power, scale, lowest
+
+
+@inlined
+def membership_power(block, k, n_gaussians, n_rows, layout):
+    """log2 of the factor that each object has on the weight of Gaussian k of all.
+
+    A block of n_rows rows has G rows of factors; each serves as many Gaussians, one after the other.
+    """
+    if len(layout.memberships) == 0:
+        return 0.0
+    first = membership_row(layout)
+    return block[first + k * (n_rows - first) // n_gaussians]
 
 
 @of_rows(returns=1)
@@ -1222,10 +1244,12 @@ def accumulate(
     running: Floats,
     sums: Floats,
     likelihoods: Floats,
+    object_weights: Floats,
 ) -> None:
     """One pass over the chunks first .. last - 1: sums (chunks, K, R), and likelihoods (chunks, 2, LANES).
 
-    The latter are the log2-likelihood and the lowest pivot.  Work space: factors (K, M (M + 1) / 2 + M + 2, LANES) for
+    The latter are the log2-likelihood and the lowest pivot.  object_weights (n_blocks, LANES) stand in the place of
+    those of the blocks, if they have rows.  Work space: factors (K, M (M + 1) / 2 + M + 2, LANES) for
     the factor of each component, its power and its scale; running (K, n, LANES) for the sums of the chunk, where n is
     1 + D + D (D + 1) / 2 or, if the information is wanted, D (D + 1) / 2 more (and in one dimension one more).
     """
@@ -1248,7 +1272,8 @@ def accumulate(
                     power, scale, pivot = density(t, block, numbers(theta, k * n_theta), layout)
                     factor = rows(factors, k * n_factor)
                     copy(factor, t, layout)
-                    factor[POWER] = power + amplitude[k, 1]
+                    own = membership_power(block, k, n_gaussians, data.shape[1], layout)
+                    factor[POWER] = power + amplitude[k, 1] + own
                     factor[SCALE] = scale * amplitude[k, 0]
                     highest = larger(factor[POWER], highest)
                     lowest = smaller(pivot, lowest)
@@ -1261,6 +1286,8 @@ def accumulate(
                     factor[SCALE] = factor[SCALE] * exp2(factor[POWER] - highest, layout)
                     p = p + factor[SCALE]
             omega = block[weight_row(layout)]
+            if object_weights.shape[0] > 0:
+                omega = rows(object_weights, b)[0]
             log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
             normalisation = where_above(p, 0.0, omega / p, 0.0)
             for k in range(n_gaussians):
@@ -1285,18 +1312,22 @@ def accumulate(
 
 
 @inlined
-def mixture_density(t, block, amplitude, theta, first, K, work, layout):
+def mixture_density(t, block, n_rows, amplitude, theta, first, K, work, layout):
     """Density of a mixture, the K components from `first` on, as ``p 2**highest`` (times (2 pi)^(-M/2)).
+
+    A block has n_rows rows.
 
     Writes to work (2 K, LANES) for each component its power and, in the row below, its part of p; p is 0 where all are
     singular.  Returns p, highest and the lowest pivot.
     """
     powers = rows(work, 0)
     highest, lowest = -1e300, 1e300
-    for k in range(K - len(layout.background)):
+    n_gaussians = K - len(layout.background)
+    for k in range(n_gaussians):
         if amplitude[first + k, 0] > 0.0:
             power, scale, pivot = density(t, block, numbers(theta, (first + k) * theta.shape[1]), layout)
-            power = where_above(pivot, SMALLEST_PIVOT, power + amplitude[first + k, 1], -1e300)
+            power = power + amplitude[first + k, 1] + membership_power(block, k, n_gaussians, n_rows, layout)
+            power = where_above(pivot, SMALLEST_PIVOT, power, -1e300)
             powers[2 * k] = power
             powers[2 * k + 1] = where_above(pivot, SMALLEST_PIVOT, scale * amplitude[first + k, 0], 0.0)
             highest = larger(power, highest)
@@ -1334,7 +1365,7 @@ def responsibilities(
     t, powers = scratch(layout), rows(work, 0)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, _, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
+        p, _, _ = mixture_density(t, block, data.shape[1], amplitude, theta, 0, K, work, layout)
         for k in range(n_out):
             r = 0.0
             if amplitude[component + k, 0] > 0.0:
@@ -1362,7 +1393,7 @@ def log_likelihoods(
     t = scratch(layout)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, amplitude.shape[0], work, layout)
+        p, highest, _ = mixture_density(t, block, data.shape[1], amplitude, theta, 0, amplitude.shape[0], work, layout)
         rows(out, b)[0] = where_above(p, 0.0, log2(p, layout) + highest, -math.inf)
 
 
@@ -1397,7 +1428,9 @@ def total_log_likelihoods(
                 log_likelihood, singular = accumulated[2 * w], accumulated[2 * w + 1]
                 for b in range(tile, min(tile + TILE, end)):
                     block = rows(data, b * taken[1] * data.shape[1])
-                    p, highest, pivot = mixture_density(t, block, amplitude, theta, w * K, K, work, layout)
+                    p, highest, pivot = mixture_density(
+                        t, block, data.shape[1], amplitude, theta, w * K, K, work, layout
+                    )
                     omega = block[weight_row(layout)]
                     log_likelihood = log_likelihood + weighted_log2(p, highest, omega, layout)
                     singular = where_above(pivot, SMALLEST_PIVOT, singular, singular + 1.0)
@@ -1656,7 +1689,7 @@ def posteriors(
     latent, g = latent_scratch(t, layout), gain_memory(layout)
     for b in range(first * size, min(last * size, taken[0])):
         block = rows(data, b * taken[1] * data.shape[1])
-        p, highest, _ = mixture_density(t, block, amplitude, theta, 0, K, work, layout)
+        p, highest, _ = mixture_density(t, block, data.shape[1], amplitude, theta, 0, K, work, layout)
         scatter(numbers(log_likelihoods, b * LANES), 1, where_above(p, 0.0, log2(p, layout) + highest, -math.inf))
         of_gaussians, inverse = 0.0, 1.0 / p
         for k in range(K):

@@ -118,9 +118,6 @@ class MemberValues:
         return implicit_profile(self.values, self.variances, self.weights, variance)
 
 
-pack = PackedData.pack
-
-
 def _weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:
     """The value up to which half of the weight lies; 0 where there is no weight."""
     reached = np.cumsum(weights[order])

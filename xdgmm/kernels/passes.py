@@ -26,25 +26,39 @@ if TYPE_CHECKING:
 
 
 MOST_SUMS = 4_000_000  # numbers that are held at once
+OF_BLOCKS = np.zeros((0, LANES))  # stands for the object weights that were packed
 
 
-def accumulate(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+def accumulate(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, object_weights: Floats | None = None
+) -> Statistics:
     """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): `Statistics` without information.
+
+    `object_weights` (n_objects,) stand in the place of those that were packed.
 
     Here and in the other passes, objects with a background take weights (K + 1,), whose last entry is the background's.
     """
-    return _accumulate(blocks, weights, means, covariances, with_information=False)
+    return _accumulate(blocks, weights, means, covariances, object_weights, with_information=False)
 
 
-def accumulate_with_information(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
+def accumulate_with_information(
+    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, object_weights: Floats | None = None
+) -> Statistics:
     """One pass under a mixture (weights (K,), means (K, D), covariances (K, D, D)): all `Statistics`."""
-    return _accumulate(blocks, weights, means, covariances, with_information=True)
+    return _accumulate(blocks, weights, means, covariances, object_weights, with_information=True)
 
 
 def _accumulate(
-    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, *, with_information: bool
+    blocks: Blocks,
+    weights: Floats,
+    means: Floats,
+    covariances: Floats,
+    object_weights: Floats | None,
+    *,
+    with_information: bool,
 ) -> Statistics:
-    found = _passes(blocks, weights[None], means[None], covariances[None], with_information=with_information)
+    mixtures = weights[None], means[None], covariances[None]
+    found = _passes(blocks, *mixtures, object_weights, with_information=with_information)
     log_likelihoods, members, grad_means, grad_covariances, information, squares = found
     A = information[0] if with_information else None
     B = squares[0] if with_information and means.shape[1] == 1 else None
@@ -65,22 +79,32 @@ def gradients(blocks: Blocks, weights: Floats, means: Floats, covariances: Float
 
 
 def _passes(
-    blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, *, with_information: bool
+    blocks: Blocks,
+    weights: Floats,
+    means: Floats,
+    covariances: Floats,
+    object_weights: Floats | None = None,
+    *,
+    with_information: bool,
 ) -> tuple[Floats, ...]:
     """The sums of one pass under each of W mixtures: what `mixtures.complete` fills."""
+    own = OF_BLOCKS if object_weights is None else blocks.in_lanes(object_weights)
+    n_values = blocks.n_values if object_weights is None else float(object_weights @ blocks.n_present)
     (W, K, D), S = means.shape, weights.shape[1]
     amplitude, theta, white = _laid_out(blocks, weights, means, covariances)
     in_pass = with_information and len(white) == 0
-    sums, likelihoods = _sums(blocks, amplitude, theta, with_information=in_pass)
+    sums, likelihoods = _sums(blocks, amplitude, theta, own, with_information=in_pass)
     of_information = (W, K, D, D) if with_information else (0, 0, 0, 0)
     shapes = (W,), (W, S), (W, K, D), (W, K, D, D), of_information, (W, K) if D == 1 else (0, 0)
     found = tuple(np.empty(shape) for shape in shapes)
     projection = NONE if blocks.projection is None else blocks.projection
-    complete(sums, likelihoods, theta, white, projection, -0.5 * LOG_2PI * blocks.n_values, *found)
+    complete(sums, likelihoods, theta, white, projection, -0.5 * LOG_2PI * n_values, *found)
     return found
 
 
-def _sums(blocks: Blocks, amplitude: Floats, theta: Floats, *, with_information: bool) -> tuple[Floats, Floats]:
+def _sums(
+    blocks: Blocks, amplitude: Floats, theta: Floats, object_weights: Floats, *, with_information: bool
+) -> tuple[Floats, Floats]:
     """Sums over each chunk under each mixture (W, chunks, S, n), and likelihoods (W, chunks, 2, LANES)."""
     D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
     W, S = theta.shape[:2]
@@ -94,7 +118,9 @@ def _sums(blocks: Blocks, amplitude: Floats, theta: Floats, *, with_information:
         for w in range(first // n_chunks, -(-last // n_chunks)):  # chunks of all mixtures, one after the other
             start, end = max(first - w * n_chunks, 0), min(last - w * n_chunks, n_chunks)
             arguments = blocks.chunk_size, amplitude[w], theta[w], blocks.layout, factors, running
-            compiled.accumulate(blocks.data, blocks.taken, start, end, *arguments, sums[w], likelihoods[w])
+            compiled.accumulate(
+                blocks.data, blocks.taken, start, end, *arguments, sums[w], likelihoods[w], object_weights
+            )
 
     run_in_threads(task, W * n_chunks, W * _nanoseconds(blocks, S))
     return sums, likelihoods

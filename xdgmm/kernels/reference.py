@@ -36,13 +36,17 @@ def accumulate(
     covariances: Floats,
     projections: Floats | None = None,
     background: Floats | None = None,
+    memberships: Floats | None = None,
 ) -> Statistics:
     """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
     The background is a last component of which each object's log-density is given (N,); its weight is then the last.
+    Memberships (N, K) are factors of each object on the weights of the Gaussians.
     """
     parts = [component(values, noise, m, V, projections) for m, V in zip(means, covariances, strict=True)]
     log_densities, u, P = (np.array(of_all) for of_all in zip(*parts, strict=True))  # (K, N), (K, N, D), (K, N, D, D)
+    with np.errstate(divide="ignore"):
+        log_densities = log_densities if memberships is None else log_densities + np.log(memberships.T)
     if background is not None:
         log_densities = np.vstack([log_densities, background])
     with np.errstate(divide="ignore"):
@@ -118,6 +122,8 @@ class ReferenceData:
     projections : None or ndarray (n_objects, M, D)
     background : None or ndarray (n_objects,)
         Log-density of the background at each object, standardised.
+    memberships : None or ndarray (n_objects, K)
+        Factors of each object on the weights of the Gaussians.
     """
 
     values: Floats
@@ -127,6 +133,7 @@ class ReferenceData:
     n_dimensions: int
     projections: Floats | None = None
     background: Floats | None = None
+    memberships: Floats | None = None
 
     @classmethod
     def pack(
@@ -140,6 +147,7 @@ class ReferenceData:
         projections: Floats | None = None,
         measured_scale: Floats | float = 1.0,
         background: Floats | None = None,
+        memberships: Floats | None = None,
     ) -> ReferenceData:
         """The objects that count, standardised; the arguments are those of `kernels.pack`."""
         M = values.shape[1]
@@ -148,8 +156,8 @@ class ReferenceData:
         divisor = np.broadcast_to(scale if projections is None else measured_scale, M)
         covariances = as_noise(noise, values.shape).select(rows).divided(divisor).covariances()
         if projections is None:
-            own = None if background is None else background[rows]
-            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, own)
+            beside = (None if each is None else each[rows] for each in (background, memberships))
+            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, *beside)
         D = projections.shape[-1]
         R = np.broadcast_to(projections, (len(values), M, D))[rows]
         standardised = (values[rows] - R @ np.broadcast_to(location, D)) / divisor
@@ -190,6 +198,7 @@ class ReferenceData:
                     covariances,
                     self.projections,
                     self.background,
+                    self.memberships,
                 )
         except np.linalg.LinAlgError:
             result = None
@@ -253,7 +262,8 @@ class ReferenceData:
         arrays = {name: getattr(self, name)[::every] for name in ("values", "noise", "object_weights", "rows")}
         projections = None if self.projections is None else self.projections[::every]
         background = None if self.background is None else self.background[::every]
-        return replace(self, **arrays, projections=projections, background=background)
+        memberships = None if self.memberships is None else self.memberships[::every]
+        return replace(self, **arrays, projections=projections, background=background, memberships=memberships)
 
     def with_background(self, log_densities: Floats) -> ReferenceData:
         """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
@@ -302,6 +312,9 @@ class ReferenceData:
             component(self.values, self.noise, m, V, self.projections)[0]
             for m, V in zip(means, covariances, strict=True)
         ]
+        if self.memberships is not None:
+            with np.errstate(divide="ignore"):
+                parts = [part + np.log(factor) for part, factor in zip(parts, self.memberships.T, strict=True)]
         if self.background is not None:
             parts.append(self.background)
         with np.errstate(divide="ignore"):

@@ -42,7 +42,7 @@ class Observations:
     ----------
     values : ndarray (N, M)
         Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.
-    noise_model : Exact, Independent or Correlated
+    noise_model : Exact, Independent, Correlated or NoiseMixture
         Noise of the values; `noise` is the array that it holds.
     weights : None or ndarray (N,)
         Frequency weights: an object of weight 2 counts as two such objects.
@@ -410,6 +410,7 @@ class Observations:
         *,
         measured_scale: Floats | float = 1.0,
         background: Floats | None = None,
+        memberships: Floats | None = None,
     ) -> kernels.Data:
         """`Data` of (v - location) / scale, location and scale (D,), for the solvers.
 
@@ -420,6 +421,8 @@ class Observations:
             With projections, the divisor of the values.
         background : None or ndarray (N,)
             Natural logarithm of the density of a background at each object, per ``values / scale``.
+        memberships : None or ndarray (N, K)
+            Factors of each object on the weights of the components.
         """
         return kernels.pack(
             self.values,
@@ -430,6 +433,7 @@ class Observations:
             projections=self.projections,
             measured_scale=measured_scale,
             background=background,
+            memberships=memberships,
         )
 
 

@@ -215,7 +215,7 @@ class Refits:
         n_objects = len(observations)
         times = np.bincount(rng.integers(n_objects, size=n_objects), minlength=n_objects)
         drawn = replace(observations, weights=times * observations.object_weights).select(times > 0)
-        return self.problem.scaling.pack(drawn, self.problem.model.background)
+        return self.problem.pack(drawn)
 
     def _determined(self, statistics: Statistics) -> bool:
         """Does the resample determine every direction?"""

@@ -83,7 +83,7 @@ class OfSample(ABC):
         problem = self.profile.problem
         drawn = draw_observations(problem.original(mixture), observations, 1, np.random.default_rng(seed))
         try:
-            return self.root(problem.scaling.pack(drawn, problem.model.background), mixture, value)
+            return self.root(problem.pack(drawn), mixture, value)
         except (solvers.CollapseError, LostError):
             return np.nan
 

@@ -1,0 +1,187 @@
+"""Noise that is not Gaussian: of each object a small mixture of Gaussians, or of exact points.
+
+``w = v + noise`` with the noise of object i drawn from ``sum_q weights[q] N(shifts[q], S_q)``.  The Gaussians of all
+objects stand one after the other, as *rows*; objects may have different numbers of them.  A row is a measurement of the
+value ``w - shift`` with Gaussian noise, so that everything known of Gaussian noise serves here (`grouped.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xdgmm.basics.arrays import read_only
+
+from .noise import Correlated, Noise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from .noise import Bools, Floats, Rows
+
+    Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseMixture(Noise):
+    """The noise of N objects, each a mixture of Gaussians with means that need not be zero.
+
+    Attributes
+    ----------
+    starts : ndarray of int (N + 1,)
+        Rows ``starts[i] .. starts[i + 1] - 1`` are the Gaussians of object i: at least one.
+    weights : ndarray (R,)
+        Of each row; those of an object sum to 1.
+    shifts : ndarray (R, M)
+        Mean of the noise of each row, in the units of the values.
+    parts : Noise
+        Noise of the R rows about their means: Exact, Independent or Correlated.
+
+    Notes
+    -----
+    Where one covariance, or one variance, is asked for, it is that of the whole mixture about its mean.
+    """
+
+    starts: Indices
+    weights: Floats
+    shifts: Floats
+    parts: Noise
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name in ("starts", "weights", "shifts"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    array = None
+
+    @property
+    def form(self) -> int:  # type: ignore[override]
+        """That of the noise of the rows."""
+        return self.parts.form
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """Its name in a summary of observations."""
+        return f"errors as mixtures of {self._numbers} {self._members}"
+
+    @property
+    def _numbers(self) -> str:
+        sizes = np.diff(self.starts)
+        low, high = (int(sizes.min()), int(sizes.max())) if sizes.size else (0, 0)
+        return str(low) if low == high else f"{low} to {high}"
+
+    @property
+    def _members(self) -> str:
+        return "Gaussians" if self.parts.array is not None else "points"
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def owners(self) -> Indices:
+        """The object that each row belongs to (R,)."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
+
+    def rows_of(self, objects: Rows) -> tuple[Indices, Indices]:
+        """The rows of some objects (indices, a mask or a slice), and where those of each start (n + 1,)."""
+        chosen = np.arange(len(self))[objects]
+        sizes = np.diff(self.starts)[chosen]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        within = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
+        return np.repeat(self.starts[:-1][chosen], sizes) + within, starts
+
+    def select(self, rows: Rows) -> NoiseMixture:
+        """The noise of some of the objects."""
+        own, starts = self.rows_of(rows)
+        return NoiseMixture(starts, self.weights[own], self.shifts[own], self.parts.select(own))
+
+    def scaled(self, factors: Floats | float) -> NoiseMixture:
+        """The noise of values that are multiplied by these factors (M,)."""
+        return replace(self, shifts=self.shifts * factors, parts=self.parts.scaled(factors))
+
+    def divided(self, scale: Floats | float) -> NoiseMixture:
+        """The noise of values that are divided by a scale (M,)."""
+        return replace(self, shifts=self.shifts / scale, parts=self.parts.divided(scale))
+
+    def transformed(self, matrix: Floats, present: Bools) -> NoiseMixture:
+        """The noise of ``A w``."""
+        present = present[self.owners]
+        shifts = np.where(present, self.shifts, 0.0) @ matrix.T
+        return replace(self, shifts=shifts, parts=self.parts.transformed(matrix, present))
+
+    def adjusted(self, factors: Floats, floors: Floats) -> NoiseMixture:
+        """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
+        owners = self.owners
+        of_rows = factors[owners]
+        return replace(self, shifts=self.shifts * of_rows[:, None], parts=self.parts.adjusted(of_rows, floors[owners]))
+
+    def values_of_rows(self, values: Floats) -> Floats:
+        """What each row measures (R, M): ``w - shift``, NaN where the value of the object (N, M) is missing."""
+        return np.asarray(np.repeat(values, np.diff(self.starts), axis=0) - self.shifts)
+
+    @property
+    def means(self) -> Floats:
+        """Mean of the noise of each object (N, M)."""
+        return self.averages(self.shifts)
+
+    def averages(self, numbers: Floats) -> Floats:
+        """Weighted averages over the rows of each object (N, ...) of numbers of each row (R, ...)."""
+        if not len(self):
+            return np.zeros((0, *numbers.shape[1:]))
+        shape = (-1,) + (1,) * (numbers.ndim - 1)
+        return np.asarray(np.add.reduceat(self.weights.reshape(shape) * numbers, self.starts[:-1], axis=0))
+
+    def variances_of(self, i: int) -> Floats:
+        """Variances of measured column i (N,)."""
+        within, shifts = self.averages(self.parts.variances_of(i)), self.shifts[:, i]
+        return np.asarray(within + self.averages((shifts - self.averages(shifts)[self.owners]) ** 2))
+
+    @property
+    def variances(self) -> Floats:
+        """Variance of each value (N, M)."""
+        return np.stack([self.variances_of(i) for i in range(self.shifts.shape[1])], axis=1)
+
+    def covariances(self) -> Floats:
+        """Covariances (N, M, M)."""
+        offsets = self.shifts - self.means[self.owners]
+        return self.averages(self.parts.covariances() + offsets[:, :, None] * offsets[:, None])
+
+    def variance_along(self, direction: Floats) -> Floats:
+        """Variance (N,) of a linear combination of the values."""
+        used = np.flatnonzero(direction)
+        along = self.shifts[:, used] @ direction[used]
+        between = self.averages((along - self.averages(along)[self.owners]) ** 2)
+        return np.asarray(self.averages(self.parts.variance_along(direction)) + between)
+
+    def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:
+        """Draws (N, n_draws, M)."""
+        ends = np.cumsum(self.weights)
+        before = np.concatenate([[0.0], ends])[self.starts]
+        places = before[:-1, None] + rng.random((len(self), n_draws)) * np.diff(before)[:, None]
+        chosen = np.clip(np.searchsorted(ends, places), self.starts[:-1, None], self.starts[1:, None] - 1).ravel()
+        repeated = np.repeat(present, n_draws, axis=0)
+        noise = self.parts.select(chosen).draw(1, repeated, rng)[:, 0] + self.shifts[chosen]
+        return noise.reshape(len(self), n_draws, -1)
+
+    def element(self, i: int, j: int, scale: Floats) -> Floats:
+        """Element (i, j) of each covariance (N,), of values divided by a scale (M,)."""
+        return np.asarray(self.covariances()[:, i, j] / scale[i] / scale[j])
+
+    def common(self, parts: Iterable[Rows], scale: Floats) -> None:  # noqa: ARG002
+        """None: shifts differ between the rows, if nothing else does."""
+        return
+
+    def arrays_where_present(self, present: Bools) -> list[Floats]:
+        """The arrays that define it, with zeros where a value is not present (N, M)."""
+        present = present[self.owners]
+        shifts = np.where(present, self.shifts, 0.0)
+        return [np.diff(self.starts), self.weights, shifts, *self.parts.arrays_where_present(present)]
+
+    @property
+    def gaussian(self) -> Correlated:
+        """Gaussian noise with the same covariances, and mean zero."""
+        return Correlated(self.covariances())
