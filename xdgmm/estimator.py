@@ -99,6 +99,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         Weights, means and covariances of components that keep their starting values.
     background : Background, optional
         A uniform component beside the Gaussians, over a stated box or one whose edges are fitted, as its fraction is.
+    family : {"gaussian", "t"}
+        What the components are: "t" are Student-t distributions, whose tails are heavier.
+    dof : float, array (K,), "fit" or "shared", optional
+        Degrees of freedom of the family "t": numbers from 1 on, which are fixed; "fit", the default, fits those of each
+        component, "shared" one number for all.
     warm_start : bool
         Whether `fit` starts from the result of the last `fit`.
     progress : {"auto", "always", "never"}
@@ -114,7 +119,10 @@ class XDGMM(DensityMixin, BaseEstimator):
         The fitted mixture, with names and units.
     weights_, means_, covariances_ : ndarray (K,), (K, D), (K, D, D)
         Its parameters: heaviest component first, unless a start was given.  Covariances have scikit-learn's shape: tied
-        (D, D), diag (K, D), spherical (K,); those of ``mixture_`` are always (K, D, D).
+        (D, D), diag (K, D), spherical (K,); those of ``mixture_`` are always (K, D, D).  Of Student-t components they
+        are the scale matrices.
+    dof_ : ndarray (K,) or None
+        Degrees of freedom of Student-t components, infinite where a component is Gaussian; None with Gaussian ones.
     background_fraction_ : float
         Fraction of the objects in the background; 0 without one.
     result_ : FitResult
@@ -179,6 +187,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         prior: Prior | None = None,
         fixed: Fixed | None = None,
         background: Background | None = None,
+        family: Literal["gaussian", "t"] = "gaussian",
+        dof: ArrayLike | Literal["fit", "shared"] | None = None,
         warm_start: bool = False,
         progress: Literal["auto", "always", "never"] = "auto",
         callback: Callable[[Progress], object] | None = None,
@@ -197,6 +207,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.prior = prior
         self.fixed = fixed
         self.background = background
+        self.family = family
+        self.dof = dof
         self.warm_start = warm_start
         self.progress = progress
         self.callback = callback
@@ -260,7 +272,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _settings(self, observations: Observations) -> Settings:
         """The parameters of this estimator as those of a fit."""
         fixed = Fixed() if self.fixed is None else self.fixed
-        model = Model(self.covariance_type, fixed, self.prior, self.background)
+        model = Model(self.covariance_type, fixed, self.prior, self.background, self.family, self.dof)  # type: ignore[arg-type]
         return Settings(
             model=model,
             solver=self.solver,
@@ -348,6 +360,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         """Intrinsic covariances in scikit-learn's shape, in the units of the data squared."""
         covariance_type: Any = COVARIANCE_TYPES[self._fit_result.model.covariance_type]
         return np.asarray(covariance_type.compact(self._fitted_mixture.covariances))
+
+    @property
+    def dof_(self) -> NDArray[np.float64] | None:
+        """Degrees of freedom of Student-t components (K,), infinite where one is Gaussian; None with Gaussian ones."""
+        return self._fitted_mixture.dof
 
     @property
     def converged_(self) -> bool:
@@ -440,13 +457,21 @@ class XDGMM(DensityMixin, BaseEstimator):
     ) -> NDArray[np.float64]:
         """Probability that an object with the same noise is no more likely than this one (N,): small for outliers.
 
-        Exact for one component; with more, or a background, `n_samples` draws are made for each object.  See
+        Exact for one Gaussian; with more components, a background or Student-t components, `n_samples` draws are made
+        for each object.  See
         `xdgmm.objects.outlyingness`.
         """
         observations = self._new_observations(X, Xerr)
         return objects.outlyingness(
             self._fitted_mixture, observations, n_samples=n_samples, rng=self._generator(), progress=self.progress
         )
+
+    def outlier_weights(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Weight of each object in a fit of Student-t components (N,): small for outliers, 1 with Gaussian components.
+
+        See `xdgmm.objects.outlier_weights`.
+        """
+        return objects.outlier_weights(self._fitted_mixture, self._new_observations(X, Xerr))
 
     def __sklearn_tags__(self) -> Any:
         """What scikit-learn's tools may pass: missing values too."""

@@ -34,6 +34,7 @@ def numbers(found):
 
 
 TWO = fit(STARS, 2).mixture
+HEAVY = fit(STARS, 1, Settings(model=Model(family="t", dof=3.0))).mixture
 
 
 def _slope(mixture):
@@ -71,6 +72,7 @@ FUNCTIONS = {
     "prediction.total_log_likelihood": lambda o: prediction.total_log_likelihood(MIXTURE, o),
     "prediction.distances": lambda o: prediction.distances(MIXTURE, o),
     "prediction.component_distances": lambda o: prediction.component_distances(TWO, o),
+    "prediction.outlier_weights": lambda o: prediction.outlier_weights(HEAVY, o),
     "prediction.outlyingness": lambda o: prediction.outlyingness(MIXTURE, o),
     "objects.denoise": lambda o: objects.denoise(MIXTURE, o).means,
     "XDGMM.score": lambda o: XDGMM().fit(STARS).score(o),

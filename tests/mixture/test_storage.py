@@ -478,9 +478,9 @@ def damaged(tmp_path, change, model=MODEL):
 
 def test_a_newer_format_is_refused_with_the_way_out(tmp_path):
     def change(hdu):
-        hdu.header["XDGMMFMT"] = 6
+        hdu.header["XDGMMFMT"] = 7
 
-    with pytest.raises(InputError, match=r"format 6, .*upgrade"):
+    with pytest.raises(InputError, match=r"format 7, .*upgrade"):
         GaussianMixture.read(damaged(tmp_path, change))
 
 

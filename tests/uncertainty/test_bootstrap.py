@@ -40,7 +40,7 @@ def test_a_refit_is_the_fit_of_the_rows_repeated():
     observations = two_groups(80)
     result = fit(observations, 2, rng=0)
     seed = np.random.SeedSequence(5)
-    weights, means, covariances, _ = Refits(result, observations).refit(seed)
+    weights, means, covariances, *_ = Refits(result, observations).refit(seed)
     rows = np.random.default_rng(seed).integers(80, size=80)
     expected = fit(observations.select(rows), 2, Settings(start=result.mixture)).mixture
     # Both are maxima to 1e-6 nats: a thousandth of a standard error.

@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import DegenerateError
 from xdgmm.fitting import solvers
-from xdgmm.fitting.objective import parameters as all_parameters
+from xdgmm.fitting.objective import effective_sizes
 from xdgmm.uncertainty.likelihood_ratio import crossings, one_sided_quantile
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class ErrorProfile:
         self.farthest = np.minimum(parameters.farthest, LARGEST if parameters.kind == "factor" else np.inf)
         self.collapses, self.failures = False, 0
         self.scanned: dict[int, list[tuple[float, float]]] = {}
-        self.sizes = parameters.problem.data.effective_sizes(*all_parameters(mixture))
+        self.sizes = effective_sizes(mixture, parameters.problem.data)
         self.unchanged = self.solve(parameters.unchanged, [mixture])
 
     @property
@@ -153,7 +153,7 @@ class ErrorProfile:
         if mixture.n_components == 1:
             return False
         needed = mixture.n_dimensions + 1
-        lost = data.effective_sizes(*all_parameters(mixture)) < needed
+        lost = effective_sizes(mixture, data) < needed
         return bool((lost & (self.sizes >= needed)).any())
 
     def _lifted(self, mixture: GaussianMixture) -> GaussianMixture:

@@ -205,7 +205,8 @@ class Profile:
     def keep(self, background: Background, solution: Solution, objective: Objective) -> Point:
         """The point of a solution; it is kept if it is the best so far."""
         mixture = solution.mixture
-        r = np.nan_to_num(objective.data.responsibilities(*parameters(mixture), mixture.n_components))  # (n, 1)
+        gaussians = parameters(mixture)
+        r = np.nan_to_num(objective.data.responsibilities(*gaussians, len(gaussians[1])))  # (n, 1)
         slopes = np.hstack(background.edge_slopes(self.observations.values, self.observations.noise_model))
         slopes *= r * self.scale
         omega = self.data.object_weights

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm import kernels
+from xdgmm.mixture.families import HIGHEST_DOF, LOWEST_DOF
 
 from .covariance_types import COVARIANCE_TYPES, CovarianceType
 from .priors import PriorTerms
@@ -50,6 +51,10 @@ class Constraints:
         Smallest covariances: only the covariance above them has coordinates.
     singular : tuple of int or None
         A component, and how many of its principal axes, the narrowest ones, keep a width of zero.
+    dof : ndarray (K,) or None
+        Degrees of freedom of Student-t components: those that are fixed, and those from which a fit starts.
+    dof_indices : ndarray of int (K,) or None
+        Which free parameter the degrees of freedom of each component are; -1 where they are fixed.
     """
 
     type: CovarianceType
@@ -60,27 +65,30 @@ class Constraints:
     fixed_variance: FixedVariance | None = None
     floor: Floats | None = None
     singular: tuple[int, int] | None = None
+    dof: Floats | None = None
+    dof_indices: Indices | None = None
 
     @classmethod
     def none(cls, mixture: GaussianMixture) -> Constraints:
         """All parameters of a mixture are free."""
         K = mixture.n_components
-        return cls(
-            COVARIANCE_TYPES["full"], np.zeros(mixture.all_weights.size, bool), np.zeros(K, bool), np.zeros(K, bool)
-        )
+        masks = np.zeros(mixture.all_weights.size, bool), np.zeros(K, bool), np.zeros(K, bool)
+        indices = None if mixture.dof is None else np.arange(K)
+        return cls(COVARIANCE_TYPES["full"], *masks, dof=mixture.dof, dof_indices=indices)
 
     @property
     def keeps_order(self) -> bool:
         """Does it matter which component is which?"""
         fixed = self.fixed_weights.any() or self.fixed_means.any() or self.fixed_covariances.any()
-        return bool(fixed) or (self.prior is not None and not self.prior.symmetric)
+        unequal = self.dof is not None and (self.dof != self.dof[0]).any()
+        return bool(fixed or unequal) or (self.prior is not None and not self.prior.symmetric)
 
     @property
     def separable(self) -> bool:
-        """Can each component, given the labels, be maximised by itself: is there no prior, nothing fixed or tied?"""
+        """Can each Gaussian, given the labels, be maximised by itself: is there no prior, nothing fixed or tied?"""
         tied = self.type is COVARIANCE_TYPES["tied"] and len(self.fixed_means) > 1
         fixed = self.fixed_means.any() or self.fixed_covariances.any()
-        return not (tied or fixed or self.prior is not None)
+        return not (tied or fixed or self.prior is not None or self.dof is not None)
 
     @property
     def allows_em(self) -> bool:
@@ -102,7 +110,8 @@ class Constraints:
         """Number of free parameters: weights (one less, since they sum to one), means and covariances."""
         indices = self.parameter_indices(*kernels.triangle(n_dimensions))
         n_weights, n_means = (int(np.count_nonzero(~fixed)) for fixed in (self.fixed_weights, self.fixed_means))
-        return max(n_weights - 1, 0) + n_means * n_dimensions + np.unique(indices[indices >= 0]).size
+        n_dof = 0 if self.dof_indices is None else np.unique(self.dof_indices[self.dof_indices >= 0]).size
+        return max(n_weights - 1, 0) + n_means * n_dimensions + np.unique(indices[indices >= 0]).size + n_dof
 
     def with_fixed_variance(self, component: int, axis: int, variance: float) -> Constraints:
         """The same constraints with one variance that keeps its value."""
@@ -139,6 +148,8 @@ class Constraints:
             fixed_means=self.fixed_means[order],
             fixed_covariances=self.fixed_covariances[order],
             prior=prior,
+            dof=None if self.dof is None else self.dof[order],
+            dof_indices=None if self.dof_indices is None else self.dof_indices[order],
         )
 
     def weights(self, current: Floats, counts: Floats) -> Floats:
@@ -190,7 +201,32 @@ class Constraints:
             return None
         return fixed.axis if self.type is COVARIANCE_TYPES["tied"] or fixed.component == k else None
 
+    @property
+    def free_dof(self) -> Mask:
+        """Components with degrees of freedom that are free (K,)."""
+        return np.zeros(len(self.fixed_means), bool) if self.dof_indices is None else self.dof_indices >= 0
+
+    def with_dof(self, mixture: GaussianMixture, dof: Floats | float) -> GaussianMixture:
+        """A mixture with these degrees of freedom (K,), or this one for all, where they are free."""
+        if self.dof is None:
+            return mixture
+        own = np.where(self.free_dof, dof, self.dof)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, mixture.covariances, own)
+
     def impose_type(self, mixture: GaussianMixture) -> GaussianMixture:
-        """The mixture with covariances of the type; weights count as numbers of objects."""
+        """The mixture with covariances of the type and components of the family; weights count as numbers of objects.
+
+        Degrees of freedom that are free keep their values, within their bounds; infinite ones become the upper bound.
+        """
         covariances = self.covariances(mixture.covariances, mixture.covariances, mixture.weights)
-        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances)
+        dof = None if self.dof is None else self._started_dof(mixture.dof, self.dof)
+        return mixture.with_parameters(mixture.all_weights, mixture.means, covariances, dof)
+
+    def _started_dof(self, given: Floats | None, own: Floats) -> Floats:
+        """The degrees of freedom (K,) from which a fit starts: the given ones where they are free."""
+        if given is None or self.dof_indices is None or len(given) != len(own):
+            return own
+        start = np.where(self.dof_indices >= 0, np.clip(given, LOWEST_DOF, HIGHEST_DOF), own)
+        for shared in np.unique(self.dof_indices[self.dof_indices >= 0]):
+            start[self.dof_indices == shared] = 1.0 / np.mean(1.0 / start[self.dof_indices == shared])
+        return start

@@ -24,6 +24,7 @@ from xdgmm.kernels import small_matrices
 
 from . import chain_rule
 from .constraints import Constraints
+from .families import DofCoordinates
 from .objective import information_of, prior_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class FactorCoordinates:
         self._number_parameters(np.maximum(statistics.covariance_counts, fewest))
         self.free_means = np.repeat(~self.constraints.fixed_means, D)
         self.sizes = np.cumsum([self.weights.size, np.count_nonzero(self.free_means)])
-        self.size = int(self.sizes[1]) + self.root_counts.size
+        self.dof = DofCoordinates(mixture.dof, self.constraints.dof_indices, self.q, D)
+        self.n_of_gaussians = int(self.sizes[1]) + self.root_counts.size
+        self.size = self.n_of_gaussians + self.dof.size
 
     def _factorise(self, excess: Floats) -> None:
         """Set L and B: rotated to the principal axes, or with the axis of a fixed variance first."""
@@ -126,7 +129,7 @@ class FactorCoordinates:
         """Which z are free (size,) when the factor columns marked in `singular` (K, D) are kept at zero."""
         marked = (singular & self.free_axes)[:, self.columns].astype(float)
         kept = self._sums_by_parameter(marked, self.root_counts.size) > 0
-        return np.concatenate([np.ones(self.sizes[1], bool), ~kept])
+        return np.concatenate([np.ones(self.sizes[1], bool), ~kept, ~self.dof.at_bound])
 
     @cached_property
     def frame(self) -> chain_rule.Frame:
@@ -154,7 +157,9 @@ class FactorCoordinates:
 
     def at(self, z: Floats) -> GaussianMixture:
         """The mixture at coordinates z (size,)."""
-        return self.mixture.with_parameters(*(each[0] for each in self.parameters_at(z[None])))
+        dof = self.dof_at(z[None])
+        weights, means, covariances = (each[0] for each in self.parameters_at(z[None]))
+        return self.mixture.with_parameters(weights, means, covariances, None if dof is None else dof[0])
 
     def parameters_at(self, z: Floats) -> tuple[Floats, Floats, Floats]:
         """Weights (W, S), means (W, K, D) and covariances (W, K, D, D) at many coordinates z (W, size)."""
@@ -163,14 +168,26 @@ class FactorCoordinates:
         chain_rule.parameters_at(z, self.frame, *found)
         return found
 
+    def dof_at(self, z: Floats) -> Floats | None:
+        """Degrees of freedom (W, K) at many coordinates z (W, size); None where the components are Gaussian."""
+        return self.dof.at(z[:, self.n_of_gaussians :])
+
     def gradient(self, z: Floats, mixture: GaussianMixture, statistics: Statistics) -> Floats:
         """Derivative of the objective with respect to z (size,), from the statistics at ``mixture = at(z)``."""
         arrays = mixture.all_weights, statistics.weight_counts, statistics.grad_mean, statistics.grad_covariance
-        result: Floats = self.gradients(z[None], *(np.array(each[None], order="C") for each in arrays))[0]
+        grad_dof = None if statistics.grad_dof is None else statistics.grad_dof[None]
+        one, two, three, four = (np.array(each[None], order="C") for each in arrays)
+        result: Floats = self.gradients(z[None], one, two, three, four, grad_dof)[0]
         return result
 
     def gradients(
-        self, z: Floats, weights: Floats, weight_counts: Floats, grad_means: Floats, grad_covariances: Floats
+        self,
+        z: Floats,
+        weights: Floats,
+        weight_counts: Floats,
+        grad_means: Floats,
+        grad_covariances: Floats,
+        grad_dof: Floats | None = None,
     ) -> Floats:
         """Derivatives with respect to z from those with respect to ln weight, mean and covariance, at many points.
 
@@ -181,9 +198,14 @@ class FactorCoordinates:
             Those at z.
         weight_counts, grad_means, grad_covariances : ndarrays (W, S), (W, K, D), (W, K, D, D)
             As in `Statistics`.
+        grad_dof : ndarray (W, K), optional
+            The same with respect to ln dof; needed where there are degrees of freedom.
         """
         result = np.empty(z.shape)
         chain_rule.gradient_at(z, self.frame, weights, weight_counts, grad_means, grad_covariances, result)
+        if self.dof.size:
+            assert grad_dof is not None, "the derivatives with respect to the degrees of freedom are missing"
+            result[:, self.n_of_gaussians :] = self.dof.gradients(z[:, self.n_of_gaussians :], grad_dof)
         return result
 
     def _covariances(self, B: Floats) -> Floats:
@@ -193,7 +215,10 @@ class FactorCoordinates:
         return V if self.constraints.floor is None else V + self.constraints.floor
 
     def jacobian(self) -> Floats:
-        """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z."""
+        """Derivatives at z = 0 of weights, means and packed covariances (S + K D + K M) with respect to z.
+
+        With Student-t components those of the degrees of freedom (K) come last.
+        """
         K, D = self.mixture.means.shape
         S, n_packed = self.mixture.all_weights.size, len(self.rows)
         weights, means = np.zeros((S, self.size)), np.zeros((K * D, self.size))
@@ -208,7 +233,10 @@ class FactorCoordinates:
             change = np.outer(self.L[k][:, self.rows[e]], F[:, self.columns[e]])
             packed = (change + change.T)[self.rows, self.columns] / self.root_counts[index]
             covariances[k, :, self.sizes[1] + index] += packed
-        return np.concatenate([weights, means, covariances.reshape(K * n_packed, self.size)])
+        of_dof = np.zeros((0 if self.mixture.dof is None else K, self.size))
+        if self.dof.size:
+            of_dof[:, self.n_of_gaussians :] = self.dof.jacobian()
+        return np.concatenate([weights, means, covariances.reshape(K * n_packed, self.size), of_dof])
 
     @property
     def axis_counts(self) -> Floats:

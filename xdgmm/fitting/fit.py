@@ -11,10 +11,12 @@ from xdgmm.basics.blas import one_blas_thread
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError
+from xdgmm.mixture.families import HIGHEST_DOF
 from xdgmm.observations import unmeasured_pairs
 
 from .background_edges import fit_edges
-from .objective import parameters
+from .model import STARTING_DOF
+from .objective import effective_sizes, typical_errors
 from .optimality import Iterate
 from .problem import Problem
 from .progress import Monitor, Passes
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
     from .objective import Objective
     from .solvers import Solution
 
+ENDED = (Outcome.INTERRUPTED, Outcome.STOPPED)  # by the user
+BESIDE_BOUND = 1e-9  # relative distance from the upper bound of dof that is rounding
+INDISTINGUISHABLE = 0.5  # nats by which a Gaussian may be less likely than the t distribution that it replaces
+TOLERANCE, PASSES = 1e-6, 1000  # of the fit with these Gaussians, which starts near its maximum
 EMPTY = 1e-5  # objects: the fraction of a background with fewer is set to zero
 
 
@@ -80,6 +86,8 @@ def fit(
     with progress_bar(settings.progress) as bar:
         monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
         found = search(problem, start, settings, rng, monitor)
+        if start is None and problem.constraints.free_dof.any() and found[0].outcome not in ENDED:
+            found = _above_gaussians(problem, found, settings, rng, monitor)
         problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
@@ -194,14 +202,58 @@ def _finished(
     problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
 ) -> FitResult:
     """The result of a solution, with its record."""
-    solution = _without_empty_background(solution, problem)
+    solution = _with_gaussians(_without_empty_background(solution, problem), problem)
     return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), problem.observations)
 
 
 def _fits_edges(problem: Problem, solution: Solution) -> bool:
     """Has the background edges that are fitted, and has the search not been ended by the user?"""
-    background, ended = problem.model.background, (Outcome.INTERRUPTED, Outcome.STOPPED)
-    return background is not None and background.fitted_edges and solution.outcome not in ended
+    background = problem.model.background
+    return background is not None and background.fitted_edges and solution.outcome not in ENDED
+
+
+def _above_gaussians(
+    problem: Problem,
+    found: tuple[Solution, Objective],
+    settings: Settings,
+    rng: np.random.Generator,
+    monitor: Monitor,
+) -> tuple[Solution, Objective]:
+    """The highest of a solution with fitted dof, of one that starts from the best Gaussians, and of these themselves.
+
+    Gaussians cost a small part of the passes, and are a special case, below which the fit must not end.
+    """
+    of_gaussians = Problem(problem.observations, problem.n_components, problem.model.of_gaussians)
+    try:
+        gaussians = search(of_gaussians, None, settings, rng, monitor)[0]
+        if gaussians.outcome in ENDED:
+            return found
+        starts = [STARTING_DOF] if gaussians.mixture.n_components > 1 else []
+        for dof in (*starts, np.inf):
+            if np.isinf(dof) and found[0].statistics.objective >= gaussians.statistics.objective:
+                break
+            start = problem.constraints.with_dof(gaussians.mixture, dof)
+            other = solve_all_objects(problem, start, settings, monitor)
+            found = max(found, other, key=lambda pair: pair[0].statistics.objective)
+    except DegenerateError:
+        pass
+    return found
+
+
+def _with_gaussians(solution: Solution, problem: Problem) -> Solution:
+    """The solution; components whose degrees of freedom reach the upper bound become Gaussian.
+
+    They do not where the likelihood would fall by more than half a nat.
+    """
+    dof, outcome = solution.mixture.dof, solution.outcome
+    if dof is None or not outcome.converged:
+        return solution
+    at_bound = problem.constraints.free_dof & (dof >= HIGHEST_DOF * (1.0 - BESIDE_BOUND)) & np.isfinite(dof)
+    if not at_bound.any():
+        return solution
+    start = problem.constraints.with_dof(solution.mixture, np.where(at_bound, np.inf, dof))
+    found = problem.maximise(start, TOLERANCE, PASSES, near=True)
+    return found if found.statistics.objective > solution.statistics.objective - INDISTINGUISHABLE else solution
 
 
 def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
@@ -238,7 +290,7 @@ def _result(
         residual=iterate.residual,
         singular=iterate.singular.sum(axis=1),
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
-        effective_sizes=problem.data.effective_sizes(*parameters(iterate.mixture)),
+        effective_sizes=effective_sizes(iterate.mixture, problem.data),
         noise_ratio=_noise_ratio(iterate.mixture, problem.data),
         unmeasured_pairs=unmeasured_pairs(observations) if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
@@ -266,6 +318,6 @@ def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterat
 
 def _noise_ratio(mixture: GaussianMixture, data: Data) -> NDArray[np.float64]:
     """Typical error of the members over the intrinsic sigma (K, D): 0 for exact ones, infinite where sigma is 0."""
-    errors, sigmas = data.typical_errors(*parameters(mixture)), mixture.sigmas
+    errors, sigmas = typical_errors(mixture, data), mixture.sigmas
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(errors == 0, 0.0, errors / sigmas)

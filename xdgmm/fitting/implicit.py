@@ -22,6 +22,7 @@ from xdgmm.kernels import small_matrices
 from . import em
 from .constraints import Constraints
 from .coordinates import information_per_object
+from .families import next_dof
 from .objective import information_of, parameters, prior_of
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def scoring_step(
         constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(mixture.covariances, covariances, np.where(changes, counts, 0.0)),
+        next_dof(mixture, statistics, constraints.dof_indices),
     )
 
 
@@ -164,9 +166,12 @@ def _mean_step(statistics: Statistics, q: Floats, labelled: Floats) -> Floats:
 
 def _between(mixture: GaussianMixture, goal: GaussianMixture, fraction: float) -> GaussianMixture:
     """A convex combination, parameter by parameter: positive semi-definite as both ends are."""
-    return mixture.with_parameters(
-        *(
-            (1 - fraction) * getattr(mixture, name) + fraction * getattr(goal, name)
-            for name in ("all_weights", "means", "covariances")
-        )
+    names = ("all_weights", "means", "covariances")
+    weights, means, covariances = (
+        (1 - fraction) * getattr(mixture, name) + fraction * getattr(goal, name) for name in names
     )
+    if mixture.dof is None or goal.dof is None:
+        return mixture.with_parameters(weights, means, covariances)
+    with np.errstate(divide="ignore"):  # infinite at both ends
+        dof = 1.0 / ((1 - fraction) / mixture.dof + fraction / goal.dof)
+    return mixture.with_parameters(weights, means, covariances, dof)

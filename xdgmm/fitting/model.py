@@ -9,6 +9,7 @@ import numpy as np
 
 from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.mixture import Background, GaussianMixture
+from xdgmm.mixture.families import check_dof
 
 from .constraints import Constraints
 from .covariance_types import COVARIANCE_TYPES, CovarianceType
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from .priors import PriorTerms
 
 SAME_TYPE = 1e-10  # largest relative difference between a fixed covariance and the nearest one of the type
+FAMILIES = ("gaussian", "t")
+FITTED_DOF = ("fit", "shared")
+STARTING_DOF = 5.0
 SHRINKAGE = 1e-6  # fraction of the covariance of exact values that comes from a shrinkage prior
 
 
@@ -98,12 +102,19 @@ class Model:
     prior : Prior or None
     background : Background or None
         In a fit's result and in a `Problem` with a box, in the units of the observations.
+    family : str
+        What the components are: "gaussian" or "t".
+    dof : float, sequence of float, str or None
+        Degrees of freedom of the family "t": one number, or one for each component, which are fixed; "fit" fits those
+        of each component, "shared" one number for all.
     """
 
     covariance_type: str = "full"
     fixed: Fixed = field(default_factory=Fixed)
     prior: Prior | None = None
     background: Background | None = None
+    family: str = "gaussian"
+    dof: float | tuple[float, ...] | str | None = None
 
     shown_by = DeprecatedAlias("inferred_from")
 
@@ -117,6 +128,26 @@ class Model:
             part = getattr(self, name)
             if not isinstance(part, kind) and not (part is None and name != "fixed"):
                 raise InputError(f"`{name}` is {part!r}, but it must be a {kind.__name__}, or None")
+        self._check_family()
+
+    def _check_family(self) -> None:
+        """Refuse an unknown family, and degrees of freedom that do not go with it; a sequence becomes a tuple."""
+        if not isinstance(self.family, str) or self.family not in FAMILIES:
+            raise InputError(f"`family` is {self.family!r}, but it must be one of {', '.join(FAMILIES)}")
+        if self.family != "t":
+            if self.dof is not None:
+                raise InputError(f"`dof` is {self.dof!r}, but Gaussian components have none; give `family='t'` with it")
+            return
+        if self.dof is None:
+            object.__setattr__(self, "dof", "fit")
+        elif isinstance(self.dof, str):
+            if self.dof not in FITTED_DOF:
+                raise InputError(f"`dof` is {self.dof!r}, but it must be numbers, or one of {', '.join(FITTED_DOF)}")
+        else:
+            several = np.ndim(self.dof) > 0
+            values = check_dof(self.dof, len(self.dof) if several else 1)  # type: ignore[arg-type]
+            assert values is not None
+            object.__setattr__(self, "dof", tuple(values.tolist()) if several else float(values[0]))
 
     @classmethod
     def inferred_from(cls, mixture: GaussianMixture) -> Model:
@@ -129,7 +160,13 @@ class Model:
                 kind = name
         if kind == "full" and K > 1 and (V[0] == V).all():
             kind = "tied"
-        return cls(kind, background=mixture.background)
+        family, dof = ("gaussian", None) if mixture.dof is None else ("t", "fit")
+        return cls(kind, background=mixture.background, family=family, dof=dof)
+
+    @property
+    def of_gaussians(self) -> Model:
+        """The same model with Gaussian components."""
+        return replace(self, family="gaussian", dof=None)
 
     @property
     def type(self) -> CovarianceType:
@@ -159,7 +196,22 @@ class Model:
                 "none"
             )
         prior = None if self.prior is None else self._terms(self.prior, n_components, n_dimensions, units)
-        return Constraints(self.type, *masks, prior=prior)
+        dof, indices = self._dof(n_components)
+        return Constraints(self.type, *masks, prior=prior, dof=dof, dof_indices=indices)
+
+    def _dof(self, n_components: int) -> tuple[NDArray[np.float64] | None, NDArray[np.intp] | None]:
+        """Degrees of freedom (K,) at the start, and which free parameter each is (K,), -1 where it is fixed."""
+        if self.dof is None:
+            return None, None
+        if isinstance(self.dof, str):
+            indices = np.arange(n_components) if self.dof == "fit" else np.zeros(n_components, int)
+            return np.full(n_components, STARTING_DOF), indices
+        if isinstance(self.dof, tuple) and len(self.dof) != n_components:
+            raise InputError(
+                f"`dof` holds {len(self.dof)} numbers, but `n_components` is {n_components}; give one for each, or one "
+                "for all"
+            )
+        return np.broadcast_to(np.asarray(self.dof, dtype=float), (n_components,)), np.full(n_components, -1)
 
     def _terms(
         self, prior: Prior, n_components: int, n_dimensions: int, units: tuple[UnitBase | None, ...] | None
@@ -222,7 +274,8 @@ def with_background(mixture: GaussianMixture, background: Background | None) -> 
     if background is None:
         return mixture
     weights = (1.0 - background.fraction) * mixture.weights
-    return GaussianMixture(weights, mixture.means, mixture.covariances, mixture.names, mixture.units, background)
+    coordinates = mixture.names, mixture.units
+    return GaussianMixture(weights, mixture.means, mixture.covariances, *coordinates, background, mixture.dof)
 
 
 def shrinkage_prior(observations: Observations, n_components: int, model: Model) -> Prior | None:

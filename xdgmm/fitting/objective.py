@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import numpy as np
 
 from xdgmm.kernels import Statistics
+from xdgmm.mixture import Expansion
 
 from .constraints import Constraints
+from .families import pulled_back, pulled_back_gradients
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from xdgmm.kernels import Data
+    from xdgmm.kernels import Data, Gradients
     from xdgmm.mixture import GaussianMixture
 
     from .coordinates import FactorCoordinates
@@ -95,12 +97,12 @@ def information_of(statistics: Statistics) -> Floats:
 
 def expect(mixture: GaussianMixture, data: Data) -> Statistics:
     """`Statistics` of data under a mixture, with the information: one pass over the data."""
-    return data.accumulate_with_information(*parameters(mixture))
+    return pulled_back(data.accumulate_with_information(*parameters(mixture)), mixture)
 
 
 def differentiate(mixture: GaussianMixture, data: Data) -> Statistics:
     """`Statistics` without the information, in a slightly faster pass: log-likelihood and gradient."""
-    return data.accumulate(*parameters(mixture))
+    return pulled_back(data.accumulate(*parameters(mixture)), mixture)
 
 
 def log_likelihoods(mixture: GaussianMixture, data: Data) -> Floats:
@@ -114,16 +116,53 @@ def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
     With a background there is one column more, the background's.  An object with density zero under every component
     (an exact value beside components without width) gets the weights.
     """
-    result = data.responsibilities(*parameters(mixture))
+    result = data.responsibilities(*parameters(mixture)) if mixture.dof is None else _of_t(mixture, data)
     impossible = np.isnan(result[:, 0])
     if impossible.any():
         result[impossible] = mixture.all_weights
     return result
 
 
+def _of_t(mixture: GaussianMixture, data: Data) -> Floats:
+    """Responsibilities of Student-t components, one pass for each: those of all Gaussians take much memory."""
+    K, weights = mixture.n_components, mixture.all_weights
+    total = data.log_likelihoods(*parameters(mixture))
+    result = np.empty((data.n_objects, weights.size))
+    for k in range(K):
+        one = mixture.with_parameters(np.append(weights[[k]], 0.0 * weights[K:]), *of_one(mixture, k))
+        with np.errstate(invalid="ignore"):  # zero density, which the caller replaces
+            result[:, k] = np.exp(data.log_likelihoods(*parameters(one)) - total)
+    if weights.size > K:
+        result[:, K] = np.maximum(1.0 - result[:, :K].sum(axis=1), 0.0)
+    return result
+
+
+def of_one(mixture: GaussianMixture, k: int) -> tuple[Floats, Floats, Floats | None]:
+    """Means, covariances and degrees of freedom of one component: (1, D), (1, D, D), and (1,) or None."""
+    return mixture.means[[k]], mixture.covariances[[k]], None if mixture.dof is None else mixture.dof[[k]]
+
+
 def parameters(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
-    """Weights (the background's last), means and covariances: what a pass takes."""
-    return mixture.all_weights, mixture.means, mixture.covariances
+    """Weights (the background's last), means and covariances of Gaussians: what a pass takes."""
+    arrays = mixture.all_weights, mixture.means, mixture.covariances
+    return arrays if mixture.expansion is None else mixture.expansion.parameters(*arrays)
+
+
+def effective_sizes(mixture: GaussianMixture, data: Data) -> Floats:
+    """``(sum omega r)^2 / sum (omega r)^2`` of each component (K,): how many objects determine it."""
+    if mixture.dof is None:
+        return data.effective_sizes(*parameters(mixture))
+    weighted = data.object_weights[:, None] * responsibilities(mixture, data)[:, : mixture.n_components]
+    squares = (weighted**2).sum(axis=0)
+    return np.asarray(weighted.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0))
+
+
+def typical_errors(mixture: GaussianMixture, data: Data) -> Floats:
+    """Median 1-sigma error of the members of each component in each coordinate (K, D).
+
+    Members of Student-t components are found as those of Gaussians with their scale.
+    """
+    return data.typical_errors(mixture.all_weights, mixture.means, mixture.covariances)
 
 
 class OutOfPasses(Exception):  # noqa: N818 - a signal between solver and driver, not an error
@@ -215,11 +254,12 @@ class Objective:
         W passes, all in one call; the caller sees to it that so many are left.
         """
         mixtures = coordinates.parameters_at(z)
-        found = self.data.gradients(*mixtures)
+        dof = coordinates.dof_at(z)
+        found, grad_dof = self._gradients(mixtures, dof)
         counts, grad_means, grad_covariances = found.n_members, found.grad_means, found.grad_covariances
         objectives, prior = found.log_likelihoods, self.constraints.prior
         if prior is not None:
-            each = map(coordinates.mixture.with_parameters, *mixtures)
+            each = (coordinates.mixture.with_parameters(*one) for one in zip(*mixtures, strict=True))
             log_priors, of_means, of_covariances = zip(*map(prior.derivatives, each), strict=True)
             objectives, counts = objectives + np.array(log_priors), counts + prior.concentration - 1.0
             grad_means, grad_covariances = grad_means + of_means, grad_covariances + of_covariances
@@ -227,9 +267,19 @@ class Objective:
         if self.counter is not None:
             self.counter.add(self.data.n_objects, len(z))
         if self.monitor is not None:
-            mixture_at = partial(_mixture_of, coordinates.mixture, mixtures)
+            mixture_at = partial(_mixture_of, coordinates.mixture, mixtures if dof is None else (*mixtures, dof))
             self.monitor.record_passes(mixture_at, objectives, found.log_likelihoods, self.data)
-        return objectives, coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances)
+        return objectives, coordinates.gradients(z, mixtures[0], counts, grad_means, grad_covariances, grad_dof)
+
+    def _gradients(
+        self, mixtures: tuple[Floats, Floats, Floats], dof: Floats | None
+    ) -> tuple[Gradients, Floats | None]:
+        """The derivatives of W passes, and those with respect to ln dof (W, K) where there are any."""
+        if dof is None:
+            return self.data.gradients(*mixtures), None
+        expansion = Expansion.of(dof, self.data.n_dimensions)
+        gaussians = expansion.parameters(*mixtures)
+        return pulled_back_gradients(self.data.gradients(*gaussians), expansion, gaussians[2])
 
     def report_gain(self, gain: float) -> None:
         """Keep the predicted gain, in nats, with the number of passes made so far, and tell the monitor."""
@@ -255,6 +305,6 @@ class Objective:
         return statistics
 
 
-def _mixture_of(like: GaussianMixture, parameters: tuple[Floats, Floats, Floats], w: int) -> GaussianMixture:
+def _mixture_of(like: GaussianMixture, parameters: tuple[Floats, ...], w: int) -> GaussianMixture:
     """The w-th of many mixtures, whose arrays have one axis more in front."""
     return like.with_parameters(*(array[w] for array in parameters))

@@ -14,6 +14,7 @@ import numpy as np
 from xdgmm.kernels import small_matrices
 
 from .coordinates import FactorCoordinates
+from .families import HIGHEST_TAU, LOWEST_TAU, SPAN
 from .objective import information_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ COLLAPSED = 1e-24  # variance of standardised values below which all is rounding
 COLLINEAR = 1e-13  # ratio of variances below which the smaller one is rounding
 ROUNDING = 2e-16
 HALVINGS = 8
+NEAR_BOUND = 2e-4  # of the range of 1 / dof: distance from a bound at which the bound itself is tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,19 @@ class Iterate:
         gradient = self.coordinates.gradient(np.zeros(self.coordinates.size), self.mixture, self.statistics)
         return float(np.abs(gradient[self.free]).max(initial=0.0))
 
+    @property
+    def boundary_gain(self) -> float:
+        """Predicted gain in nats from leaving the boundary, in all directions together."""
+        return float(self.boundary_gains().sum() + self.dof_gains().sum())
+
+    def dof_gains(self) -> Floats:
+        """Predicted gain in nats (n,) from degrees of freedom that leave their bound."""
+        of_dof, grad_dof = self.coordinates.dof, self.statistics.grad_dof
+        if grad_dof is None or not of_dof.size:
+            return np.zeros(of_dof.size)
+        inwards = of_dof.inward_slopes(grad_dof)
+        return np.where(of_dof.at_bound & (inwards > 0), 0.5 * inwards**2 / of_dof.information, 0.0)
+
     def boundary_gains(self) -> Floats:
         """Predicted gain in nats (K, D) from a larger variance along each axis where it is (nearly) zero.
 
@@ -97,7 +112,38 @@ def update_boundary(
     growing = point.boundary_gains() > tolerance
     if growing.any():
         point = _leave_boundary(point, growing, objective)
+    if point.coordinates.dof.size:
+        point = _update_bounds_of_dof(point, objective, tolerance)
     return point.mixture, point.statistics
+
+
+def _update_bounds_of_dof(point: Iterate, objective: Objective, tolerance: float) -> Iterate:
+    """The iterate with degrees of freedom set to bounds that they approach, or moved off those they should leave."""
+    of_dof, grad_dof = point.coordinates.dof, point.statistics.grad_dof
+    assert grad_dof is not None, "statistics without the derivatives with respect to dof were given"
+    slopes = of_dof.tau_slopes(grad_dof)
+    bound = np.where(slopes < 0, LOWEST_TAU, HIGHEST_TAU)
+    near = (np.abs(of_dof.tau - bound) < NEAR_BOUND * SPAN) & ~of_dof.at_bound
+    if near.any():
+        trial = _with_tau(point, np.where(near, bound, of_dof.tau))
+        reached = objective.expect(trial)
+        if reached.objective >= point.statistics.objective - point.statistics.rounding:
+            return Iterate.at(trial, reached, objective.constraints)
+    leaving = point.dof_gains() > tolerance
+    steps = np.where(leaving, np.clip(slopes / of_dof.information, -0.1, 0.1), 0.0)
+    for _ in range(HALVINGS if leaving.any() else 0):
+        trial = _with_tau(point, of_dof.tau + steps)
+        reached = objective.expect(trial)
+        if reached.objective > point.statistics.objective:
+            return Iterate.at(trial, reached, objective.constraints)
+        steps = steps / 4.0
+    return point
+
+
+def _with_tau(point: Iterate, tau: Floats) -> GaussianMixture:
+    """The mixture with other free degrees of freedom, given by 1 / dof (n,)."""
+    mixture, dof = point.mixture, point.coordinates.dof.with_tau(tau)
+    return mixture.with_parameters(mixture.all_weights, mixture.means, mixture.covariances, dof)
 
 
 def _leave_boundary(point: Iterate, growing: Mask, objective: Objective) -> Iterate:

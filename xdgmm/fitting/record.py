@@ -69,14 +69,17 @@ def model_of(mixture: GaussianMixture) -> Model:
         return Model.inferred_from(mixture)
     described = mixture.record.model
     fixed = Fixed(**{name: tuple(which) for name, which in described["fixed"].items()})
-    return Model(described["covariance_type"], fixed, _prior(described["prior"]), mixture.background)
+    family, dof = described.get("family", "gaussian"), described.get("dof")
+    dof = tuple(dof) if isinstance(dof, list) else dof
+    return Model(described["covariance_type"], fixed, _prior(described["prior"]), mixture.background, family, dof)
 
 
 def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:
     """A model in plain values, its prior in the units of the mixture."""
     fixed = {name: list(getattr(model.fixed, name)) for name in PARTS}
     prior = None if model.prior is None else _described_prior(model.prior, mixture)
-    return {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
+    described = {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
+    return described if model.family == "gaussian" else {**described, "family": model.family, "dof": model.dof}
 
 
 def _described_prior(prior: Prior, mixture: GaussianMixture) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +211,8 @@ class FitResult:
         D = self.mixture.n_dimensions
         if self.mixture.n_components == 1 or self.model.prior is not None:
             return {}
-        whole, found = self.mixture.gaussians.covariance, {}
+        scales = replace(self.mixture.gaussians, dof=None)  # the covariance of a t distribution can be infinite
+        whole, found = scales.covariance, {}
         for k, V in enumerate(self.mixture.covariances):
             values, vectors = np.linalg.eigh(V)
             across = vectors[:, 0]

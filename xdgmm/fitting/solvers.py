@@ -172,7 +172,7 @@ def _run_quasi_newton(
             point = _iterate_at(mixture, statistics, objective)
         else:
             sample = _hessian_sample(mixture, objective, sample)
-        gain += float(point.boundary_gains().sum())
+        gain += point.boundary_gain
         if mixture is not inner:  # the gain was predicted before the boundary changed
             gain = max(gain, gain_lower_bound(point))
         objective.report_gain(gain)
@@ -247,7 +247,8 @@ def _newton(
 def hessian_affordable(point: Iterate, data: Data) -> bool:
     """Is a Hessian of all objects cheap enough?"""
     K, D = point.mixture.n_components, point.mixture.n_dimensions
-    return point.coordinates.size * data.n_objects * K * (10 + D**3) < NEWTON_WORK
+    n_gaussians = K if point.mixture.expansion is None else point.mixture.expansion.owners.size
+    return point.coordinates.size * data.n_objects * n_gaussians * (10 + D**3) < NEWTON_WORK
 
 
 def predicted_gain(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> float:
@@ -256,14 +257,14 @@ def predicted_gain(mixture: GaussianMixture, statistics: Statistics, objective: 
     if not hessian_affordable(point, objective.data):
         return gain_lower_bound(point)
     gain = newton.quadratic_model(mixture, statistics, objective, point.singular).newton_step()[1]
-    return float(point.boundary_gains().sum()) + gain
+    return point.boundary_gain + gain
 
 
 def gain_lower_bound(point: Iterate) -> float:
     """Predicted gain in nats with known labels: needs no pass, and the true gain is at least this."""
     origin = np.zeros(point.coordinates.size)
     gradient = point.coordinates.gradient(origin, point.mixture, point.statistics)[point.free]
-    return float(point.boundary_gains().sum() + 0.5 * gradient @ gradient)
+    return float(point.boundary_gain + 0.5 * gradient @ gradient)
 
 
 def _iterate_at(mixture: GaussianMixture, statistics: Statistics, objective: Objective) -> Iterate:

@@ -207,7 +207,8 @@ def merge(mixture: GaussianMixture, i: int, j: int) -> GaussianMixture:
     weights, means, covariances = _copied(mixture)
     weights[i], means[i], covariances[i] = _merged(mixture, i, j)
     weights, means, covariances = (np.delete(each, j, axis=0) for each in (weights, means, covariances))
-    return mixture.with_parameters(weights, means, covariances)
+    dof = None if mixture.dof is None else np.delete(mixture.dof, j)
+    return mixture.with_parameters(weights, means, covariances, dof)
 
 
 def _copied(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
@@ -222,6 +223,7 @@ def _with_two(mixture: GaussianMixture, k: int, first: Component, second: Compon
         np.append(weights, second[0]),
         np.concatenate([means, second[1][None]]),
         np.concatenate([covariances, second[2][None]]),
+        None if mixture.dof is None else np.append(mixture.dof, mixture.dof[k]),
     )
 
 

@@ -192,4 +192,5 @@ def _beside(start: GaussianMixture, background: Background | None) -> GaussianMi
             "from its `gaussians`"
         )
     background = background.with_fraction(start.background.fraction)
-    return GaussianMixture(start.weights, start.means, start.covariances, start.names, start.units, background)
+    coordinates = start.names, start.units
+    return GaussianMixture(start.weights, start.means, start.covariances, *coordinates, background, start.dof)

@@ -41,6 +41,11 @@ class Statistics:
         ``A = sum omega r P``: information on the mean if the labels were known; only if requested.
     squared_information : ndarray (K,) or None
         In one dimension ``B = sum omega r P^2``: twice the information on V if the labels were known.
+    scaled_members : ndarray (K,) or None
+        Of Student-t components: ``sum omega r E[u]``, u being what divides the covariance of an object.
+    grad_dof : ndarray (K,) or None
+        Of Student-t components: derivative of the log-likelihood with respect to the logarithm of their degrees of
+        freedom.
     """
 
     log_likelihood: float
@@ -49,6 +54,8 @@ class Statistics:
     grad_covariance: Floats
     information: Floats | None = None
     squared_information: Floats | None = None
+    scaled_members: Floats | None = None
+    grad_dof: Floats | None = None
 
     def __add__(self, other: Statistics) -> Statistics:
         """Statistics of both sets of objects together."""
@@ -59,6 +66,8 @@ class Statistics:
             self.grad_covariance + other.grad_covariance,
             _sum(self.information, other.information),
             _sum(self.squared_information, other.squared_information),
+            _sum(self.scaled_members, other.scaled_members),
+            _sum(self.grad_dof, other.grad_dof),
         )
 
     def ordered(self, order: NDArray[np.intp]) -> Self:
@@ -70,6 +79,8 @@ class Statistics:
             grad_covariance=self.grad_covariance[order],
             information=None if self.information is None else self.information[order],
             squared_information=None if self.squared_information is None else self.squared_information[order],
+            scaled_members=None if self.scaled_members is None else self.scaled_members[order],
+            grad_dof=None if self.grad_dof is None else self.grad_dof[order],
         )
 
     @property
@@ -86,6 +97,11 @@ class Statistics:
     def covariance_counts(self) -> Floats:
         """Number of objects that determine each covariance (K,)."""
         return self.n_members[: len(self.grad_mean)]
+
+    @property
+    def mean_counts(self) -> Floats:
+        """Number of objects that determine each mean (K,), those in the tails of a t distribution counting less."""
+        return self.n_members[: len(self.grad_mean)] if self.scaled_members is None else self.scaled_members
 
     @property
     def total_weight(self) -> float:

@@ -3,15 +3,16 @@
 `GaussianMixture` is a frozen value with weights, means, covariances, names and units, and its methods give others:
 `marginal`, `condition`, `affine`, ...  `ConditionalMixtures` are many mixtures, one for each object, made by
 `GaussianMixture.condition`.  `Background` is a uniform density beside the Gaussians, convolved with the noise of each
-object by `noisy_boxes`; `TruncatedNormals` are the true values of its objects.  `FitRecord` says what a mixture was
-fitted to.  `storage` says what a file of a mixture holds and `formats` how it is written; `io` joins both to astropy's
-unified reading and writing.
+object by `noisy_boxes`; `TruncatedNormals` are the true values of its objects.  `Expansion` is how Student-t components
+become Gaussians.  `FitRecord` says what a mixture was fitted to.  `storage` says what a file of a mixture holds and
+`formats` how it is written; `io` joins both to astropy's unified reading and writing.
 """
 
 from xdgmm.errors import deprecated_names
 from xdgmm.kernels import ConditionedGaussian, condition_gaussian
 
 from .background import Background, pack_beside
+from .families import Expansion
 from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
 from .record import FitRecord
@@ -24,6 +25,7 @@ __all__ = [
     "Background",
     "ConditionalMixtures",
     "ConditionedGaussian",
+    "Expansion",
     "FitRecord",
     "GaussianMixture",
     "TruncatedNormals",

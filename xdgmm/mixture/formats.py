@@ -72,6 +72,8 @@ def _parameter_names(contents: Contents, size: int) -> list[str]:
     names = [f"weight of {k}" for k in range(K)] + (["background"] if "BGLOW" in contents.cards else [])
     for kind in ("mean_", "cov_"):
         names += [f"{label} of {k}" for k in range(K) for label in exact if label.startswith(kind)]
+    if "DOF" in contents.cards:
+        names += [f"dof of {k}" for k in range(K)]
     return names if len(names) == size else [""] * size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -18,6 +19,7 @@ from xdgmm.observations.affine import AffineMap
 from .background import Background, Of
 from .conditioning import condition_components
 from .conditioning_inputs import coordinate_places, known_coordinates
+from .families import Expansion, check_dof, student_log_density
 from .io import MixtureRead, MixtureWrite
 from .parameters import (
     ROUNDING,
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 class GaussianMixture:
     """Intrinsic density ``sum_k weights[k] N(means[k], covariances[k])`` in D named coordinates.
 
-    With a background, its uniform density is one more summand, and its fraction one more weight.
+    With a background, its uniform density is one more summand, and its fraction one more weight.  With degrees of
+    freedom the components are multivariate Student-t distributions instead of Gaussians.
 
     Parameters
     ----------
@@ -62,6 +65,9 @@ class GaussianMixture:
         Units of the coordinates, or one for all.
     background : Background, optional
         A uniform density over a box, for objects that belong to no component.
+    dof : array (K,) or float, optional
+        Degrees of freedom, 1 or more, of components that are Student-t distributions: `covariances` then holds their
+        scale matrices, and the covariance of one is that times ``dof / (dof - 2)``.  Infinity is a Gaussian.
 
     Attributes
     ----------
@@ -71,7 +77,7 @@ class GaussianMixture:
     Raises
     ------
     InputError
-        If shapes do not match, or weights, covariances or the background are not valid.
+        If shapes do not match, or weights, covariances, degrees of freedom or the background are not valid.
 
     Examples
     --------
@@ -87,6 +93,7 @@ class GaussianMixture:
     names: tuple[str, ...]
     units: tuple[UnitBase | None, ...]
     background: Background | None
+    dof: NDArray[np.float64] | None
     record: FitRecord | None = field(init=False)
 
     def __init__(
@@ -97,6 +104,7 @@ class GaussianMixture:
         names: str | Iterable[str] | None = None,
         units: str | UnitBase | Iterable[str | UnitBase | None] | None = None,
         background: Background | None = None,
+        dof: ArrayLike | None = None,
     ) -> None:
         weights = finite_floats(weights, "weights", 1)
         means = finite_floats(means, "means", 2)
@@ -108,7 +116,7 @@ class GaussianMixture:
         names, units = check_names(names, means.shape[1]), check_units(units, means.shape[1])
         if background is not None:
             background = background.in_coordinates(names, units)
-        self._freeze(weights, means, covariances, names, units, background)
+        self._freeze(weights, means, covariances, names, units, background, check_dof(dof, len(weights)))
 
     def _freeze(
         self,
@@ -118,6 +126,7 @@ class GaussianMixture:
         names: tuple[str, ...],
         units: tuple[UnitBase | None, ...],
         background: Background | None,
+        dof: NDArray[np.float64] | None,
         record: FitRecord | None = None,
     ) -> None:
         """Set the fields, whose values are checked."""
@@ -128,6 +137,7 @@ class GaussianMixture:
             "names": names,
             "units": units,
             "background": background,
+            "dof": None if dof is None else read_only(dof),
             "record": record,
         }
         for name, value in values.items():
@@ -138,7 +148,8 @@ class GaussianMixture:
         columns = list_columns(self.names, self.units)
         plural = "s" if self.n_components > 1 else ""
         background = "" if self.background is None else " and a background"
-        return f"<GaussianMixture: {self.n_components} component{plural}{background} in {columns}>"
+        family = "" if self.dof is None else "Student-t "
+        return f"<GaussianMixture: {self.n_components} {family}component{plural}{background} in {columns}>"
 
     @property
     def n_components(self) -> int:
@@ -173,11 +184,32 @@ class GaussianMixture:
         total = self.weights.sum()
         if total == 0:
             raise InputError("all the weight is in the background, so there is no mixture without it")
-        return GaussianMixture(self.weights / total, self.means, self.covariances, self.names, self.units)
+        coordinates = self.names, self.units
+        return GaussianMixture(self.weights / total, self.means, self.covariances, *coordinates, None, self.dof)
+
+    @cached_property
+    def expansion(self) -> Expansion | None:
+        """How its Student-t components become Gaussians; None without any."""
+        return None if self.dof is None else Expansion.of(self.dof, self.n_dimensions)
+
+    def expanded(self) -> GaussianMixture:
+        """The same density as a mixture of Gaussians: 24 in the place of each Student-t component.
+
+        Examples
+        --------
+        >>> from xdgmm import GaussianMixture
+        >>> mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]], dof=3)
+        >>> mixture.expanded()
+        <GaussianMixture: 24 components in x1>
+        """
+        if self.expansion is None:
+            return self
+        weights, means, covariances = self.expansion.parameters(self.all_weights, self.means, self.covariances)
+        return replace(self, dof=None).with_parameters(weights, means, covariances)
 
     @property
     def sigmas(self) -> NDArray[np.float64]:
-        """Intrinsic standard deviation of each component along each coordinate (K, D)."""
+        """Intrinsic standard deviation, or scale of a Student-t component, along each coordinate (K, D)."""
         return np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
 
     @property
@@ -187,9 +219,13 @@ class GaussianMixture:
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """Covariance of the whole mixture (D, D), including the background: within components and of their means."""
+        """Covariance of the whole mixture (D, D), including the background: within components and of their means.
+
+        Infinite with a Student-t component of 2 degrees of freedom or fewer.
+        """
         offsets = self._all_means() - self.mean
-        within = np.tensordot(self.weights, self.covariances, 1)
+        used = self.weights > 0
+        within = np.tensordot(self.weights[used], self._component_covariances()[used], 1)
         if self.background is not None:
             within = within + self.background.fraction * np.diag(self.background.variances)
         return np.asarray(within + (self.all_weights * offsets.T) @ offsets)
@@ -198,6 +234,14 @@ class GaussianMixture:
     def standard_deviation(self) -> NDArray[np.float64]:
         """Standard deviation of the whole mixture along each coordinate (D,)."""
         return np.sqrt(np.diagonal(self.covariance))
+
+    def _component_covariances(self) -> NDArray[np.float64]:
+        """Covariance of each component (K, D, D): of a t distribution its scale matrix times a factor."""
+        if self.dof is None:
+            return self.covariances
+        factors = 1.0 / np.maximum(1.0 - 2.0 / self.dof, 1e-300)
+        covariances: NDArray[np.float64] = factors[:, None, None] * self.covariances
+        return np.where((self.dof <= 2.0)[:, None, None] & (self.covariances != 0), np.inf, covariances)
 
     def _all_means(self) -> NDArray[np.float64]:
         return self.means if self.background is None else np.vstack([self.means, self.background.mean])
@@ -234,7 +278,11 @@ class GaussianMixture:
             )
         white = ((x - self.means[k]) / scale) @ (vectors / np.sqrt(values))
         log_determinant = np.log(values).sum() + 2 * np.log(scale).sum()
-        return np.asarray(-0.5 * ((white**2).sum(axis=1) + log_determinant + self.n_dimensions * np.log(2 * np.pi)))
+        squares = (white**2).sum(axis=1)
+        if self.dof is None or np.isinf(self.dof[k]):
+            return np.asarray(-0.5 * (squares + log_determinant + self.n_dimensions * np.log(2 * np.pi)))
+        result = student_log_density(squares, float(self.dof[k]), self.n_dimensions) - 0.5 * log_determinant
+        return np.asarray(result)
 
     def sample(
         self, n_samples: int, rng: np.random.Generator | int | None = None
@@ -261,22 +309,28 @@ class GaussianMixture:
         return sample_mixture(self, check_count(n_samples), as_generator(rng))
 
     def with_parameters(
-        self, weights: NDArray[np.float64], means: NDArray[np.float64], covariances: NDArray[np.float64]
+        self,
+        weights: NDArray[np.float64],
+        means: NDArray[np.float64],
+        covariances: NDArray[np.float64],
+        dof: NDArray[np.float64] | None = None,
     ) -> GaussianMixture:
         """The same names and units with other parameters, which are not checked.
 
-        Beside weights (K,) a background keeps its fraction; weights (K + 1,) end with that fraction.
+        Beside weights (K,) a background keeps its fraction; weights (K + 1,) end with that fraction.  Without `dof` the
+        components keep their degrees of freedom.
         """
         background = self.background
         if background is not None and len(weights) > len(means):
             background, weights = background.with_fraction(weights[-1]), weights[:-1]
         new = object.__new__(GaussianMixture)
-        new._freeze(weights, means, covariances, self.names, self.units, background)
+        new._freeze(weights, means, covariances, self.names, self.units, background, self.dof if dof is None else dof)
         return new
 
     def ordered(self, order: NDArray[np.intp] | Sequence[int]) -> GaussianMixture:
         """The same components in another order (K,); a background stays the last."""
-        return self.with_parameters(self.weights[order], self.means[order], self.covariances[order])
+        dof = None if self.dof is None else self.dof[order]
+        return self.with_parameters(self.weights[order], self.means[order], self.covariances[order], dof)
 
     def rescaled(
         self,
@@ -288,7 +342,8 @@ class GaussianMixture:
         """The mixture of ``scale * v + location``, location and scale (D,): an affine map along the axes."""
         background = self.background and self.background.rescaled(location, scale)
         covariances = self.covariances * scale[:, None] * scale
-        return GaussianMixture(self.weights, self.means * scale + location, covariances, names, units, background)
+        means = self.means * scale + location
+        return GaussianMixture(self.weights, means, covariances, names, units, background, self.dof)
 
     def affine(
         self,
@@ -326,7 +381,7 @@ class GaussianMixture:
         background = self.background and self.background.affine(affine)
         covariances = np.array([_transformed(V, affine) for V in self.covariances])
         means = affine.points(self.means)
-        return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background)
+        return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background, self.dof)
 
     def marginal(self, names: str | Iterable[str]) -> GaussianMixture:
         """The mixture of some of the coordinates, in the order of these names (one, or several).
@@ -347,7 +402,7 @@ class GaussianMixture:
         background = self.background and self.background.marginal(places)
         covariances = self.covariances[:, places][:, :, places]
         of_places = [self.names[i] for i in places], [self.units[i] for i in places]
-        return GaussianMixture(self.weights, self.means[:, places], covariances, *of_places, background)
+        return GaussianMixture(self.weights, self.means[:, places], covariances, *of_places, background, self.dof)
 
     @overload
     def condition(self, given: Mapping[str, float | tuple[float, float]]) -> GaussianMixture: ...
@@ -362,6 +417,8 @@ class GaussianMixture:
 
     def condition(self, given: Mapping[str, Any]) -> Any:
         """The mixture of the other coordinates, where some are given, exactly or with an error.
+
+        The Gaussians of a Student-t component (`expanded`) are components of the result.
 
         Parameters
         ----------
@@ -381,6 +438,7 @@ class GaussianMixture:
 
         Notes
         -----
+        A Student-t component is conditioned as its Gaussians (`expanded`), which are components of the result.
         With b given, of component k: weight ``alpha_k N(b | m_b, V_bb + S)``, mean ``m_a + V_ab T^-1 (b - m_b)`` and
         covariance ``V_aa - V_ab T^-1 V_ba`` with ``T = V_bb + S`` and S the squared errors.  A background stays uniform
         over the other sides of its box; its weight has the probability that the true b lies in the box (for a
@@ -397,7 +455,7 @@ class GaussianMixture:
         array([[0.875]])
         """
         known = known_coordinates(self.names, self.units, given)
-        weights, means, covariances = condition_components(self, known)
+        weights, means, covariances = condition_components(self.expanded(), known)
         others = [i for i in range(self.n_dimensions) if i not in known.places]
         names, units = tuple(self.names[i] for i in others), tuple(self.units[i] for i in others)
         uniform = None if self.background is None else np.ones((len(weights), len(others)), bool)
@@ -415,7 +473,9 @@ class GaussianMixture:
     def with_record(self, record: FitRecord | None) -> GaussianMixture:
         """The same mixture with the `FitRecord` of its fit."""
         new = object.__new__(GaussianMixture)
-        new._freeze(self.weights, self.means, self.covariances, self.names, self.units, self.background, record)
+        new._freeze(
+            self.weights, self.means, self.covariances, self.names, self.units, self.background, self.dof, record
+        )
         return new
 
     if TYPE_CHECKING:

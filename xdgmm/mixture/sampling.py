@@ -25,6 +25,8 @@ def sample_mixture(
     white = rng.standard_normal((n_samples, mixture.n_dimensions))
     roots = square_roots(mixture.covariances)
     component = np.minimum(labels, mixture.n_components - 1)
+    if mixture.dof is not None:
+        white /= np.sqrt(_gamma_factors(mixture.dof[component], rng))[:, None]
     points = np.empty_like(white)
     for i in range(mixture.n_dimensions):  # column by column: matrices of each point are many and small
         offsets = roots[:, i, 0][component] * white[:, 0]
@@ -35,6 +37,14 @@ def sample_mixture(
         uniform = labels == mixture.n_components
         points[uniform] = rng.uniform(*mixture.background.box, (uniform.sum(), mixture.n_dimensions))
     return points, labels
+
+
+def _gamma_factors(dof: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Factors u (N,) by which t distributions with these dof divide the covariance of a Gaussian; 1 for infinity."""
+    finite = np.isfinite(dof)
+    result = np.ones(dof.shape)
+    result[finite] = rng.standard_gamma(0.5 * dof[finite]) / (0.5 * dof[finite])
+    return result
 
 
 def sample_each(mixtures: ConditionalMixtures, n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -10,7 +10,8 @@ part of it, since version 0.1 knows none.  The covariance of the parameters, whe
 
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
-has format 5, with their table (``SELECTED``).  All others have format 3.  Formats 1 and 2 (2 with a background),
+has format 5, with their table (``SELECTED``).  One of Student-t components has format 6, with their degrees of freedom
+(``DOF``).  All others have format 3.  Formats 1 and 2 (2 with a background),
 written before version 0.1, have neither record nor digest.
 """
 
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 
     from .mixture import GaussianMixture
 
-FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES, WITHOUT_BACKGROUND, WITHOUT_RECORD = 5, 4, 3, 1, 2
-COMPLETE = (FORMAT, OF_TRUE_VALUES, OF_MEASURED_VALUES)
+FORMAT, CHOSEN, OF_TRUE_VALUES, OF_MEASURED_VALUES = 6, 5, 4, 3
+WITHOUT_BACKGROUND, WITHOUT_RECORD = 1, 2
+COMPLETE = (FORMAT, CHOSEN, OF_TRUE_VALUES, OF_MEASURED_VALUES)
+DOF = "DOF"  # the card of the degrees of freedom
 SELECTED = "SELECTED"  # the card of the candidates
 RECIPE = "RECIPE"  # no part of the digest, so that version 0.1 reads the file
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
@@ -85,12 +88,15 @@ def contents_of(mixture: GaussianMixture) -> Contents:
     """The `Contents` of a file for this mixture."""
     of_background, of_record = _background_cards(mixture.background), _record_cards(mixture.record)
     of_true_values = OF_TRUE_VALUES if "BGOF" in of_background else OF_MEASURED_VALUES
+    of_dof = {} if mixture.dof is None else {DOF: json.dumps(mixture.dof.tolist())}
+    of_others = CHOSEN if SELECTED in of_record else of_true_values
     cards = {
-        "XDGMMFMT": FORMAT if SELECTED in of_record else of_true_values,
+        "XDGMMFMT": FORMAT if of_dof else of_others,
         "NDIM": mixture.n_dimensions,
         "NAMES": json.dumps(mixture.names),
         "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
         **of_background,
+        **of_dof,
         **of_record,
     }
     labels, units, columns = zip(*_columns(mixture), strict=True)
@@ -133,7 +139,8 @@ def _mixture(contents: Contents, version: object, cls: type[GaussianMixture]) ->
         raise TypeError("names and units are no lists")
     background = _background(cards) if version == WITHOUT_RECORD or "BGLOW" in cards else None
     covariances = unpack(rows[:, rows.shape[1] - triangle :], D)
-    mixture = cls(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background)
+    dof = json.loads(cards[DOF]) if DOF in cards else None
+    mixture = cls(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background, dof)
     return mixture.with_record(_record(cards, contents.covariance)) if "MODEL" in cards else mixture
 
 
@@ -245,6 +252,7 @@ CARDS = {
     "BGOF",
     "BGFITTED",
     "DIGEST",
+    DOF,
     SELECTED,
     RECIPE,
     *RECORD_CARDS.values(),

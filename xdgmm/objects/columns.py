@@ -22,6 +22,7 @@ from xdgmm.prediction import (
     has_exact_outlyingness,
     in_blocks,
     known,
+    outlier_weights,
     outlyingness,
 )
 from xdgmm.tables import MISSING, Column
@@ -96,6 +97,8 @@ class ObjectColumns:
         yield Column("distance", "Sigmas from the most probable component, noise taken into account")
         if self._with_outlyingness:
             yield Column("outlyingness", "Probability that an object with this noise is no more likely")
+        if self.mixture.dof is not None:
+            yield Column("outlier_weight", "Weight in a fit of Student-t components, small for outliers")
 
     def _denoised(self) -> Iterator[Column]:
         for name, unit in zip(self.observations.names, self.mixture.units, strict=True):
@@ -123,6 +126,8 @@ class ObjectColumns:
             values.append(exact_outlyingness(found.distances, block))
         elif self.n_samples is not None:
             values.append(outlyingness(self.mixture, block, n_samples=self.n_samples, rng=rng, progress="never"))
+        if self.mixture.dof is not None:
+            values.append(outlier_weights(self.mixture, block))
         mean, covariance = found.means, found.covariances
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))

@@ -1,8 +1,9 @@
 """What does a mixture predict for an object, measured with its own noise?
 
 `memberships` and `log_likelihoods` of single objects, `posteriors` of their true values, `distances` and
-`outlyingness`, all that is `known` of them in one pass, and `draw_observations`: what the mixture, seen with the noise
-and the gaps of these objects, might have given instead.  `xdgmm.objects` has the functions for users.
+`outlyingness`, `outlier_weights` under Student-t components, all that is `known` of objects in one pass, and
+`draw_observations`: what the mixture, seen with the noise and the gaps of these objects, might have given instead.
+`xdgmm.objects` has the functions for users.
 """
 
 from .draws import draw_observations
@@ -12,6 +13,7 @@ from .memberships import (
     in_blocks,
     log_likelihoods,
     memberships,
+    outlier_weights,
     run_in_blocks,
     total_log_likelihood,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "known",
     "log_likelihoods",
     "memberships",
+    "outlier_weights",
     "outlyingness",
     "posteriors",
     "run_in_blocks",

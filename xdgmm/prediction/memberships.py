@@ -14,6 +14,7 @@ from xdgmm import fitting
 from xdgmm.basics.arrays import in_any_column
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
+from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import Data, run_in_threads
 from xdgmm.mixture import Background, GaussianMixture, pack_beside
 from xdgmm.observations import Observations
@@ -45,6 +46,48 @@ def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDA
         If mixture and observations do not fit, in number or units of their coordinates.
     """
     return _row_for_row(fitting.log_likelihoods, np.zeros(()), mixture, observations)
+
+
+def outlier_weights(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """Weight of each object (N,) in a fit of Student-t components: small for outliers; 1 with Gaussian components.
+
+    It is the posterior mean of the factor u by which the covariance of an object's component is divided.  Near the
+    centre it is a little above 1, with exact values at most ``(dof + D) / dof``; at r scales from it
+    ``(dof + D) / (dof + r^2)``.  A row without any value has 1.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+
+    Raises
+    ------
+    InputError
+        If mixture and observations do not fit, in number or units of their coordinates.
+
+    Notes
+    -----
+    Lange, Little & Taylor 1989, J. Am. Stat. Assoc. 84, 881, eq. (4).  A background has no part in it: the weight is
+    that of the object if it belongs to one of the components.
+
+    Examples
+    --------
+    >>> from xdgmm import GaussianMixture, Observations
+    >>> from xdgmm.objects import outlier_weights
+    >>> observations = Observations.with_standard_errors([0.0, 3.0, 30.0], 0.5)
+    >>> outlier_weights(GaussianMixture([1.0], [[0.0]], [[[1.0]]], dof=3), observations).round(3)
+    array([1.224, 0.364, 0.004])
+    """
+
+    def function(mixture: GaussianMixture, data: Data) -> NDArray[np.float64]:
+        u = np.ones(mixture.n_components) if mixture.expansion is None else mixture.expansion.u
+        r = data.responsibilities(*parameters(mixture))[:, : u.size]
+        total = r.sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.asarray((r @ u) / total)
+        return np.where(total > 0, found, u.min())  # below every density: as far out as there is
+
+    return _row_for_row(function, np.ones(()), mixture, observations)
 
 
 def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -> float:

@@ -76,7 +76,8 @@ def outlyingness(
     mixture : GaussianMixture
     observations : Observations
     n_samples : int, optional
-        Draws for each object where there is no exact answer: several components, or a background.  The smallest answer
+        Draws for each object where there is no exact answer: several components, a background, or Student-t components.
+        The smallest answer
         is then ``1 / (1 + n_samples)``, and the standard error of an answer p ``sqrt(p (1 - p) / n_samples)``.
     rng : numpy Generator, int or None
         Source of the draws; an int is a seed.
@@ -90,7 +91,7 @@ def outlyingness(
 
     Notes
     -----
-    For one component without a background ``p(chi^2_M > d' T^-1 d)``, M being the number of values seen, exactly.
+    For one Gaussian without a background ``p(chi^2_M > d' T^-1 d)``, M being the number of values seen, exactly.
     Otherwise ``(1 + #{draws with p(w') <= p(w)}) / (1 + n_samples)``, the p-value of a Monte Carlo test (Davison &
     Hinkley 1997, *Bootstrap Methods and their Application*, ch. 4).  The density includes the background, whose
     objects are drawn from its box, with their noise (not for a background of measured values).  1 for a row without any
@@ -109,8 +110,8 @@ def outlyingness(
     """
     if n_samples is None and not has_exact_outlyingness(mixture):
         raise InputError(
-            "with several components or a background outlyingness has no exact answer; say how many draws to make for "
-            "each object, as n_samples=1000"
+            "with several components, a background or Student-t components outlyingness has no exact answer; say how "
+            "many draws to make for each object, as n_samples=1000"
         )
     if has_exact_outlyingness(mixture):
         return _exact(mixture, observations)
@@ -121,7 +122,8 @@ def outlyingness(
 
 def has_exact_outlyingness(mixture: GaussianMixture) -> bool:
     """Is the mixture one Gaussian without a background?"""
-    return mixture.n_components == 1 and mixture.background is None
+    gaussian = mixture.dof is None or bool(np.isinf(mixture.dof).all())
+    return mixture.n_components == 1 and mixture.background is None and gaussian
 
 
 def _exact(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import Data, Posteriors
 from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
@@ -15,10 +16,12 @@ from .memberships import NANOSECONDS, packed_rows, run_in_blocks
 def posteriors(mixture: GaussianMixture, observations: Observations) -> ConditionalMixtures:
     """Posterior of the true values of each object, given what was measured: `ConditionalMixtures`.
 
-    Observations are those of `checked_observations`.  The background's component, the last, is the measurement itself
+    Observations are those of `checked_observations`.  Each Student-t component is there as its Gaussians
+    (`GaussianMixture.expanded`).  The background's component, the last, is the measurement itself
     with its noise, cut at the edges of the box (not for a background of measured values), and uniform over the box
     along coordinates that are missing.
     """
+    mixture = mixture.expanded()
     (N, D), K, background = (len(observations), mixture.n_dimensions), mixture.n_components, mixture.background
     weights, means = np.empty((N, mixture.all_weights.size)), np.empty((N, mixture.all_weights.size, D))
     covariances = np.empty((*means.shape, D))
@@ -78,7 +81,26 @@ def known_of_gaussians(mixture: GaussianMixture, observations: Observations, *, 
 
 
 def _found(mixture: GaussianMixture, data: Data, *, of_each: bool) -> Posteriors:
-    return data.posteriors(mixture.all_weights, mixture.means, mixture.covariances, of_each=of_each)
+    if mixture.expansion is None:
+        return data.posteriors(mixture.all_weights, mixture.means, mixture.covariances, of_each=of_each)
+    found = data.posteriors(*parameters(mixture))
+    responsibilities = mixture.expansion.summed(found.responsibilities)
+    return found._replace(
+        responsibilities=responsibilities, distances=_distances_in_scales(mixture, data, responsibilities)
+    )
+
+
+def _distances_in_scales(
+    mixture: GaussianMixture, data: Data, responsibilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mahalanobis distance from the most probable component (n,), with its scale matrix and the noise."""
+    K = mixture.n_components
+    most_probable, result = responsibilities[:, :K].argmax(axis=1), np.empty(data.n_objects)
+    for k in range(K):
+        mine = most_probable == k
+        alone = np.append(1.0, np.zeros(mixture.all_weights.size - K)), mixture.means[[k]], mixture.covariances[[k]]
+        result[mine] = data.posteriors(*alone).distances[mine] if mine.any() else 0.0
+    return result
 
 
 def _unknown(mixture: GaussianMixture, n: int, *, of_each: bool) -> Posteriors:

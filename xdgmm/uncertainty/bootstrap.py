@@ -173,12 +173,15 @@ class Refit(NamedTuple):
     all_weights, means, covariances : ndarray (S,), (K, D), (K, D, D)
     singular : ndarray of int (K,)
         In how many directions each covariance has no width.
+    dof : ndarray (K,) or None
+        Degrees of freedom of Student-t components.
     """
 
     all_weights: Floats
     means: Floats
     covariances: Floats
     singular: NDArray[np.intp]
+    dof: Floats | None
 
 
 class Refits:
@@ -207,7 +210,7 @@ class Refits:
         order = self.order(solution.mixture)
         singular = Iterate.at(solution.mixture, solution.statistics, problem.constraints).singular.sum(axis=1)
         found = problem.original(solution.mixture.ordered(order))
-        return Refit(found.all_weights, found.means, found.covariances, singular[order])
+        return Refit(found.all_weights, found.means, found.covariances, singular[order], found.dof)
 
     def _drawn(self, rng: np.random.Generator) -> Data:
         """The data of one resample."""
@@ -238,11 +241,19 @@ class Refits:
 
 
 def _collected(refits: list[Refit], mixture: GaussianMixture, n_failed: int) -> BootstrapSamples:
-    weights, means, covariances, singular = (np.array(parts) for parts in zip(*refits, strict=True))
+    *columns, dof = zip(*refits, strict=True)
+    weights, means, covariances, singular = map(np.array, columns)
     K = mixture.n_components
     background = None if mixture.background is None else weights[:, K]
     return BootstrapSamples(
-        weights[:, :K], background, means, covariances, mixture, n_failed=n_failed, singular=singular
+        weights[:, :K],
+        background,
+        means,
+        covariances,
+        mixture,
+        n_failed=n_failed,
+        singular=singular,
+        dof=None if mixture.dof is None else np.array(dof),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +85,8 @@ class SampledMixtures:
     covariances : ndarray (n, K, D, D)
     mixture : GaussianMixture
         The fit that they belong to.
+    dof : ndarray (n, K) or None
+        Degrees of freedom of Student-t components.
     """
 
     weights: Floats
@@ -92,6 +94,7 @@ class SampledMixtures:
     means: Floats
     covariances: Floats
     mixture: GaussianMixture
+    dof: Floats | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         """Number of mixtures."""
@@ -100,7 +103,8 @@ class SampledMixtures:
     def mixtures(self) -> Iterator[GaussianMixture]:
         """Each as a `GaussianMixture` with the names and units of the fit."""
         weights = self.weights if self.background is None else np.column_stack([self.weights, self.background])
-        for parameters in zip(weights, self.means, self.covariances, strict=True):
+        dof = [None] * len(self) if self.dof is None else self.dof
+        for parameters in zip(weights, self.means, self.covariances, dof, strict=True):
             yield self.mixture.with_parameters(*parameters)
 
     def propagate(self, function: Callable[[GaussianMixture], Any], level: float = 0.6827) -> Estimate:

@@ -23,6 +23,7 @@ from xdgmm.basics.parameters import check_level
 from xdgmm.errors import DeprecatedAlias, InputError, XdgmmWarning
 from xdgmm.fitting import Problem, responsibilities
 from xdgmm.kernels.reference import component
+from xdgmm.mixture import Expansion
 
 from .estimates import Estimate, numbers
 
@@ -70,12 +71,15 @@ class ParameterErrors:
         Standard errors of the intrinsic sigmas, ``SE(V) / (2 sigma)``; infinite where sigma is zero.
     covariance : ndarray (P, P)
         Of all parameters, in the order weights, background's fraction if there is one, means, packed lower triangles of
-        the covariances; zero for fixed parameters.  It holds fourth powers of the scale of the values: infinite where
-        these are too large for a float, zero where they are too small.  The standard errors are neither.
+        the covariances, degrees of freedom if there are any; zero for fixed parameters.  It holds fourth powers of the
+        scale of the values: infinite where these are too large for a float, zero where they are too small.  The
+        standard errors are neither.
     singular : ndarray of int (K,)
         In how many directions the variance of each component was fixed at zero.
     residual : float
         Largest component of the gradient per standard error: zero if the mixture is the maximum for these data.
+    dof : ndarray (K,) or None
+        Standard errors of the degrees of freedom of Student-t components; zero where they are fixed or infinite.
     """
 
     weights: Floats
@@ -86,6 +90,7 @@ class ParameterErrors:
     covariance: Floats
     singular: NDArray[np.intp]
     residual: float
+    dof: Floats | None = None
 
     @classmethod
     def of(
@@ -106,12 +111,14 @@ class ParameterErrors:
         S = mixture.all_weights.size
         if standard_errors is None:
             standard_errors = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        weights, means, packed = np.split(standard_errors, [S, S + K * D])
+        n_packed = K * rows.size
+        weights, means, packed, of_dof = np.split(standard_errors, np.cumsum([S, K * D, n_packed]))
         variances = packed.reshape(K, -1)[:, rows == columns]
         with np.errstate(divide="ignore", invalid="ignore"):
             sigmas = np.where(mixture.sigmas > 0, variances / (2 * mixture.sigmas), np.inf)
-        background = float(weights[K]) if S > K else None
-        return cls(weights[:K], background, means.reshape(K, D), variances, sigmas, covariance, singular, residual)
+        background, dof = float(weights[K]) if S > K else None, None if mixture.dof is None else of_dof
+        means = means.reshape(K, D)
+        return cls(weights[:K], background, means, variances, sigmas, covariance, singular, residual, dof)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +236,7 @@ class Laplace:
     def _at(self, z: Floats) -> GaussianMixture:
         """The mixture at coordinates z, in the user's units; its background keeps its box to the last bit."""
         moved = self.scaling.original(self.iterate.coordinates.at(z), self.mixture.names, self.mixture.units)
-        return self.mixture.with_parameters(moved.all_weights, moved.means, moved.covariances)
+        return self.mixture.with_parameters(moved.all_weights, moved.means, moved.covariances, moved.dof)
 
     def _slopes(self, function: Callable[[GaussianMixture], Floats], directions: Floats) -> list[Floats]:
         """Derivatives of a function along columns (size, n) of z."""
@@ -396,9 +403,10 @@ def _check(mixture: GaussianMixture, kind: str, information: str, model: Model) 
             raise InputError(f"`{name}` is {choice!r}, but it must be '{possible[0]}' or '{possible[1]}'")
     if information == "observed":
         return
-    if mixture.all_weights.size > 1 or model.prior is not None:
+    if mixture.all_weights.size > 1 or model.prior is not None or mixture.dof is not None:
         raise InputError(
-            "`information='expected'` needs one component, no background and no prior; use 'observed' for anything else"
+            "`information='expected'` needs one component, a Gaussian, no background and no prior; use 'observed' for "
+            "anything else"
         )
     if kind == "sandwich":
         raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
@@ -449,17 +457,36 @@ def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, 
         part = problem.scaling.observations(bare.select(data.rows[chunk]))
         r = members[chunk]
         weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
-        pairs = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
-        means, covariances = zip(*pairs, strict=True)
-        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances]) @ jacobian
+        of_each = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
+        means, covariances, of_dof = zip(*of_each, strict=True)
+        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances, *of_dof]) @ jacobian
 
 
-def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats]:
-    """Derivatives of ln p of standardised objects by the mean (n, D) and by the packed covariance (n, M)."""
+def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats, Floats]:
+    """Derivatives of ln p of standardised objects by the mean (n, D), the packed covariance (n, M) and dof (n, 1).
+
+    The last has no column with Gaussian components.
+    """
     rows, columns = kernels.triangle(mixture.n_dimensions)
-    _, u, P = component(part.values, part.noise_covariances, mixture.means[k], mixture.covariances[k], part.projections)
-    H = u[:, rows] * u[:, columns] - P[:, rows, columns]
-    return r[:, None] * u, r[:, None] * np.where(rows == columns, 0.5, 1.0) * H
+    mean, V, double = mixture.means[k], mixture.covariances[k], np.where(rows == columns, 0.5, 1.0)
+    if mixture.dof is None:
+        _, u, P = component(part.values, part.noise_covariances, mean, V, part.projections)
+        H = u[:, rows] * u[:, columns] - P[:, rows, columns]
+        return r[:, None] * u, r[:, None] * double * H, np.zeros((len(r), 0))
+    expansion = Expansion.of(mixture.dof[[k]], mixture.n_dimensions)
+    found = [component(part.values, part.noise_covariances, mean, V / u, part.projections) for u in expansion.u]
+    shares = np.log(expansion.fractions) + np.stack([each[0] for each in found], axis=1)
+    shares = r[:, None] * np.exp(shares - np.logaddexp.reduce(shares, axis=1, keepdims=True))
+    of_mean, of_packed, of_dof = np.zeros((len(r), mean.size)), np.zeros((len(r), rows.size)), np.zeros((len(r), 1))
+    for j, (_, u, P) in enumerate(found):
+        H = u[:, rows] * u[:, columns] - P[:, rows, columns]
+        of_packed_covariance = shares[:, [j]] * double * H / expansion.u[j]
+        of_mean += shares[:, [j]] * u
+        of_packed += of_packed_covariance
+        of_log_dof = shares[:, j] * expansion.log_fraction_slopes[j]
+        of_log_dof -= expansion.log_u_slopes[j] * (of_packed_covariance @ V[rows, columns])
+        of_dof[:, 0] += of_log_dof / mixture.dof[k]
+    return of_mean, of_packed, of_dof
 
 
 class _Directions(NamedTuple):
@@ -497,6 +524,7 @@ def _units(mixture: GaussianMixture, scale: Floats) -> Floats:
     """Factors (P,) from the parameters of the standardised mixture to the user's units."""
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
+    of_dof = np.ones(0 if mixture.dof is None else K)
     return np.concatenate(
-        [np.ones(mixture.all_weights.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K)]
+        [np.ones(mixture.all_weights.size), np.tile(scale, K), np.tile(scale[rows] * scale[columns], K), of_dof]
     )

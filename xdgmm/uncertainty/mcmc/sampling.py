@@ -153,6 +153,11 @@ def _checked_observations(result: FitResult, observations: Observations) -> Obse
     if not isinstance(observations, Observations):
         raise InputError(f"`observations` is a {type(observations).__name__}, but Observations are needed")
     mixture = result.mixture
+    if mixture.dof is not None:
+        raise InputError(
+            "the posterior of a mixture of Student-t components cannot be sampled; use `bootstrap` or the profile "
+            "likelihood, or fit with family='gaussian'"
+        )
     if observations.names != mixture.names:
         raise InputError(
             f"the fit is of {', '.join(mixture.names)}, but the observations are of {', '.join(observations.names)}; "
