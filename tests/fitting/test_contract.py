@@ -32,6 +32,9 @@ EXTRAS = {
     "prior": {"prior": PRIOR},
     "background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2)},
     "fixed background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2), "fixed": Fixed(weights=(2,))},
+    "t": {"family": "t"},
+    "t of one dof, background": {"family": "t", "dof": "shared", "background": Background([-12, -9], [11, 10], 0.2)},
+    "t and a Gaussian, prior": {"family": "t", "dof": (3.0, np.inf), "prior": PRIOR},
 }
 EVERYTHING = [
     (kind, noise, extra)
@@ -81,7 +84,8 @@ def start_of(model):
     """A rough start that conforms to the model."""
     V = np.array([[[1.2, 0.3], [0.3, 0.7]], [[0.9, -0.2], [-0.2, 1.1]]])
     V = model.type.combined(V, np.array([0.35, 0.65]))
-    return with_background(GaussianMixture([0.35, 0.65], [[-1.0, 0.2], [1.5, 0.8]], V), model.background)
+    dof = model.constraints(K, D).dof
+    return with_background(GaussianMixture([0.35, 0.65], [[-1.0, 0.2], [1.5, 0.8]], V, dof=dof), model.background)
 
 
 def objective(mixture, observations, model):
@@ -90,13 +94,14 @@ def objective(mixture, observations, model):
     part = observations.select(counts)
     background = mixture.background
     densities = None if background is None else background.log_densities(part.values, part.noise_model)
+    gaussians = mixture.expanded()
     total = reference.accumulate(
         part.values,
         part.noise_covariances,
         part.object_weights,
-        mixture.all_weights,
-        mixture.means,
-        mixture.covariances,
+        gaussians.all_weights,
+        gaussians.means,
+        gaussians.covariances,
         part.projections,
         densities,
     ).log_likelihood
@@ -143,6 +148,8 @@ def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, 
     start, likelihood = start_of(model), likelihood_of(observations, model)
     coordinates = FactorCoordinates(start, likelihood.expect(start), likelihood.constraints)
     jacobian = coordinates.jacobian()
+    if start.dof is not None:
+        jacobian = np.vstack([jacobian[:-K], jacobian[-K:][np.isfinite(start.dof)]])
     assert np.linalg.matrix_rank(jacobian) == coordinates.size == model.n_parameters(K, D)
     h = 1e-5
     for i in range(coordinates.size):  # and the Jacobian is the derivative of `at`
@@ -152,7 +159,8 @@ def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, 
 
 def flat(mixture):
     i, j = np.tril_indices(D)
-    return np.concatenate([mixture.all_weights, mixture.means.ravel(), mixture.covariances[:, i, j].ravel()])
+    parts = mixture.all_weights, mixture.means.ravel(), mixture.covariances[:, i, j].ravel()
+    return np.concatenate(parts if mixture.dof is None else (*parts, mixture.dof[np.isfinite(mixture.dof)]))
 
 
 @pytest.mark.parametrize("solver", NAMES)

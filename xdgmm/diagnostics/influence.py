@@ -22,7 +22,7 @@ from .refitting import refitted
 from .residuals import residuals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from astropy.table import QTable
     from numpy.typing import NDArray
@@ -242,7 +242,8 @@ def _own_information(
     K, D = mixture.means.shape
     S, P = mixture.all_weights.size, along.shape[1]
     packed_rows, packed_columns = kernels.triangle(D)
-    of_weights, of_means, of_covariances = np.split(along, [S, S + K * D])
+    n_packed = K * packed_rows.size
+    of_weights, of_means, of_covariances, _ = np.split(along, np.cumsum([S, K * D, n_packed]))  # the last is of dof
     dV = np.zeros((K, P, D, D))
     dV[:, :, packed_rows, packed_columns] = np.swapaxes(of_covariances.reshape(K, packed_rows.size, P), 1, 2)
     dV[:, :, packed_columns, packed_rows] = np.swapaxes(of_covariances.reshape(K, packed_rows.size, P), 1, 2)
@@ -255,14 +256,32 @@ def _own_information(
             result += r[:, None, None] * np.outer(relative, relative)
         if k == K:
             continue
-        precision = component(
-            part.values, part.noise_covariances, mixture.means[k], mixture.covariances[k], part.projections
-        )[2]
-        dm = of_means.reshape(K, D, P)[k]
-        result += r[:, None, None] * np.einsum("ip,nij,jq->npq", dm, precision, dm, optimize=True)
-        half = np.einsum("nij,pjk->npik", precision, dV[k], optimize=True)
-        result += 0.5 * r[:, None, None] * np.einsum("npik,nqki->npq", half, half, optimize=True)
+        for share, scale, precision in _precisions(mixture, part, k):
+            dm = of_means.reshape(K, D, P)[k]
+            weight = (r * share)[:, None, None]
+            result += weight * np.einsum("ip,nij,jq->npq", dm, precision, dm, optimize=True)
+            half = np.einsum("nij,pjk->npik", precision, scale * dV[k], optimize=True)
+            result += 0.5 * weight * np.einsum("npik,nqki->npq", half, half, optimize=True)
     return result
+
+
+def _precisions(
+    mixture: GaussianMixture, observations: Observations, k: int
+) -> Iterator[tuple[Floats | float, float, Floats]]:
+    """Of each Gaussian of a component: its share of the objects (n,), its covariance over V, R' T^-1 R (n, D, D)."""
+    alone, of_noise = mixture.only(k), observations.noise_covariances
+    gaussians = alone.expanded()
+    found = [
+        component(observations.values, of_noise, alone.means[0], V, observations.projections)
+        for V in gaussians.covariances
+    ]
+    if alone.expansion is None:
+        yield 1.0, 1.0, found[0][2]
+        return
+    shares = np.log(gaussians.weights)[:, None] + np.stack([each[0] for each in found])
+    shares = np.exp(shares - np.logaddexp.reduce(shares, axis=0))
+    for share, u, (_, _, precision) in zip(shares, alone.expansion.u, found, strict=True):
+        yield share, float(1.0 / u), precision
 
 
 def _changes_of_sigmas(
@@ -273,7 +292,9 @@ def _changes_of_sigmas(
     K, D = mixture.means.shape
     rows, columns = kernels.triangle(D)
     along = approximation.iterate.coordinates.jacobian() @ approximation.deviations
-    of_variances = along[-K * rows.size :].reshape(K, rows.size, along.shape[1])[:, rows == columns]
+    first = mixture.all_weights.size + K * D
+    of_covariances = along[first : first + K * rows.size].reshape(K, rows.size, along.shape[1])
+    of_variances = of_covariances[:, rows == columns]
     variances = np.einsum("kdp,np->nkd", of_variances, steps) * approximation.scaling.scale**2
     with np.errstate(divide="ignore", invalid="ignore"):
         changes = variances / (2.0 * mixture.sigmas)

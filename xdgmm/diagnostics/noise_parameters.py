@@ -109,10 +109,11 @@ class NoiseParameters:
         rows = self.of_rows
         used = np.flatnonzero(rows >= 0)
         each = np.zeros((used.size, self.n_parts))
-        r = self._memberships(mixture, phi)[used]
+        gaussians = mixture.expanded()
+        r = self._memberships(gaussians, phi)[used]
         for block, part, D in self._in_blocks(phi, used):
-            for k in range(mixture.n_components):
-                each[block] += 0.5 * r[block, k, None] * _scores(mixture, part, k, D)
+            for k in range(gaussians.n_components):
+                each[block] += 0.5 * r[block, k, None] * _scores(gaussians, part, k, D)
         background = self.problem.model.background
         if background is not None and background.of == "true values":
             each += r[:, -1, None] * self._background_slopes(background, phi)[used]
@@ -135,13 +136,17 @@ class NoiseParameters:
         of_widths = np.where(indices < 0, nothing, size + indices)
         total = np.zeros((nothing + 1, nothing + 1))
         used = np.flatnonzero(self.problem.observations.counts)
-        groups, r = self.of_rows[used], self._memberships(mixture, phi)[used]
+        gaussians, expansion = mixture.expanded(), mixture.expansion
+        owners = np.arange(mixture.n_components) if expansion is None else expansion.owners
+        scales = np.ones(owners.size) if expansion is None else 1.0 / expansion.u
+        groups, r = self.of_rows[used], self._memberships(gaussians, phi)[used]
         r = r * self.problem.observations.object_weights[used, None]
         for block, part, D in self._in_blocks(phi, used):
             elements = _elements(part, tri)
-            changes = np.concatenate([D, np.broadcast_to(elements, (len(D), *elements.shape[1:]))], axis=1)
-            for k in range(mixture.n_components):
-                products = _products(mixture, part, k, changes) * (0.5 * r[block, k])[:, None, None]
+            elements = np.broadcast_to(elements, (len(D), *elements.shape[1:]))
+            for j, k in enumerate(owners):
+                changes = np.concatenate([D, scales[j] * elements], axis=1)
+                products = _products(gaussians, part, j, changes) * (0.5 * r[block, j])[:, None, None]
                 for g in np.unique(groups[block]):
                     of_noise = np.full(p, nothing) if g < 0 else g * p + np.arange(p)
                     index = np.concatenate([of_noise, of_widths[k]])

@@ -65,8 +65,9 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     mixture, _ = mixture_and_model(mixture)
     observations = checked_observations(mixture, observations)
     result = np.empty(observations.values.shape)
+    gaussians = mixture.expanded()
     for rows, block in in_blocks(observations):
-        result[rows] = _of_block(mixture, block)
+        result[rows] = _of_block(gaussians, block)
     return result
 
 
@@ -120,8 +121,12 @@ def chi_squared_of(scores: Floats) -> tuple[Floats, Floats]:
 def component_residuals(mixture: GaussianMixture, observations: Observations) -> Floats:
     """Whitened residuals (K, N, M) of each object under each component, its noise taken into account; NaN if missing.
 
-    Weighted with the memberships, those of a component are standard normal where the mixture is right.
+    Weighted with the memberships, those of a component are standard normal where the mixture is right.  Of a Student-t
+    component they are the `residuals` under it alone.
     """
+    if mixture.dof is not None:
+        every = (mixture.only(k) for k in range(mixture.n_components))
+        return np.stack([residuals(alone, observations) for alone in every])
     observations = checked_observations(mixture, observations)
     result = np.empty((mixture.n_components, *observations.values.shape))
     for rows, block in in_blocks(observations):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc
 
 from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.prediction import (
     checked_observations,
-    component_distances,
     has_exact_outlyingness,
     memberships,
+    nearest_tail,
     outlyingness,
 )
 from xdgmm.tables.report import Column, build_table
@@ -91,7 +90,7 @@ def unusual_objects(
     -----
     With one component and no background p-values are exact.  Otherwise draws are made for each object, 40,000 for the
     most unusual ones.  Where none of them is as unlikely and there is no background, the p-value is at most the one of
-    chi-squared of the distance from the nearest component.
+    chi-squared of the distance from the nearest component, with Student-t components at most that of such a one.
 
     Examples
     --------
@@ -176,9 +175,7 @@ def _least_probable(
     if has_exact_outlyingness(mixture):
         order = np.lexsort((np.arange(p_values.size), p_values))[:n_largest]
         return order, p_values[order]
-    # an object from a component is at least as near to the nearest one as to its own
-    nearest = component_distances(mixture, observations).min(axis=1)
-    bound = chdtrc(np.maximum(observations.present.sum(axis=1), 1), nearest**2)
+    bound = nearest_tail(mixture, observations)
     rows = np.argsort(np.minimum(p_values, bound), kind="stable")[:CANDIDATES]
     for n_draws, fewer in ROUNDS:
         p = outlyingness(mixture, observations.select(rows), n_samples=n_draws, rng=rng, progress="never")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LOWEST_TAU, HIGHEST_TAU = 1.0 / HIGHEST_DOF, 1.0 / LOWEST_DOF
 SPAN = HIGHEST_TAU - LOWEST_TAU
+LONGEST_STEP = 0.2
 
 
 def pulled_back(statistics: Statistics, mixture: GaussianMixture) -> Statistics:
@@ -180,3 +181,17 @@ def next_dof(mixture: GaussianMixture, statistics: Statistics, indices: NDArray[
     known = coordinates.summed(counts * (0.25 * finite**2 * polygamma(1, 0.5 * finite) - 0.5 * finite))
     steps = np.clip(coordinates.summed(slopes) / np.maximum(known, 1e-300), -np.log(2.0), np.log(2.0))
     return coordinates.with_tau(np.clip(coordinates.tau * np.exp(-steps), LOWEST_TAU, HIGHEST_TAU))
+
+
+def scored_dof(mixture: GaussianMixture, statistics: Statistics, indices: NDArray[np.intp] | None) -> Floats | None:
+    """Degrees of freedom (K,) after one step of Fisher scoring in 1 / dof; None where the components are Gaussian.
+
+    The information is that of exact values with known labels; the step is 0.2 in 1 / dof at most.
+    """
+    dof, slopes = mixture.dof, statistics.grad_dof
+    if dof is None or indices is None or slopes is None:
+        return dof
+    counts = np.maximum(statistics.covariance_counts, 1e-300)
+    coordinates = DofCoordinates(dof, indices, counts, mixture.n_dimensions)
+    steps = np.clip(coordinates.tau_slopes(slopes) / coordinates.information, -LONGEST_STEP, LONGEST_STEP)
+    return coordinates.with_tau(np.clip(coordinates.tau + steps, LOWEST_TAU, HIGHEST_TAU))

@@ -22,7 +22,7 @@ from xdgmm.kernels import small_matrices
 from . import em
 from .constraints import Constraints
 from .coordinates import information_per_object
-from .families import next_dof
+from .families import scored_dof
 from .objective import information_of, parameters, prior_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def scoring_step(
         constraints.weights(mixture.all_weights, statistics.weight_counts),
         mixture.means + shift,
         constraints.covariances(mixture.covariances, covariances, np.where(changes, counts, 0.0)),
-        next_dof(mixture, statistics, constraints.dof_indices),
+        scored_dof(mixture, statistics, constraints.dof_indices),
     )
 
 

@@ -187,6 +187,11 @@ class GaussianMixture:
         coordinates = self.names, self.units
         return GaussianMixture(self.weights / total, self.means, self.covariances, *coordinates, None, self.dof)
 
+    def only(self, k: int) -> GaussianMixture:
+        """Component k alone, with all the weight."""
+        dof = None if self.dof is None else self.dof[[k]]
+        return GaussianMixture([1.0], self.means[[k]], self.covariances[[k]], self.names, self.units, None, dof)
+
     @cached_property
     def expansion(self) -> Expansion | None:
         """How its Student-t components become Gaussians; None without any."""

@@ -17,7 +17,14 @@ from .memberships import (
     run_in_blocks,
     total_log_likelihood,
 )
-from .outlyingness import component_distances, distances, exact_outlyingness, has_exact_outlyingness, outlyingness
+from .outlyingness import (
+    component_distances,
+    distances,
+    exact_outlyingness,
+    has_exact_outlyingness,
+    nearest_tail,
+    outlyingness,
+)
 from .posteriors import known, posteriors
 
 __all__ = [
@@ -32,6 +39,7 @@ __all__ = [
     "known",
     "log_likelihoods",
     "memberships",
+    "nearest_tail",
     "outlier_weights",
     "outlyingness",
     "posteriors",

@@ -53,9 +53,25 @@ def distances(mixture: GaussianMixture, observations: Observations) -> NDArray[n
 
 def component_distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """Mahalanobis distance of each object from each Gaussian, its noise taken into account (N, K)."""
-    parameters = zip(mixture.means, mixture.covariances, strict=True)
-    alone = (GaussianMixture(np.ones(1), m[None], V[None], mixture.names, mixture.units) for m, V in parameters)
+    alone = (mixture.only(k) for k in range(mixture.n_components))
     return np.stack([distances(one, observations) for one in alone], axis=1)
+
+
+def nearest_tail(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
+    """Upper bound (N,) of the probability that an object of some component is farther from the nearest one than this.
+
+    An object is at least as near to the nearest component as to its own, of which the distance is that of chi-squared;
+    of a Student-t component with scale factor u at most that times ``max(1 / u, 1)``, whatever the noise.
+    """
+    from scipy.special import chdtrc
+
+    squares = component_distances(mixture, observations).min(axis=1) ** 2
+    n_present = np.maximum(observations.present.sum(axis=1), 1)
+    if mixture.expansion is None:
+        return np.asarray(chdtrc(n_present, squares))
+    expansion = mixture.expansion
+    tails = chdtrc(n_present[:, None], squares[:, None] * np.minimum(expansion.u, 1.0))
+    return np.asarray(expansion.summed(expansion.fractions * tails).max(axis=1))
 
 
 def outlyingness(
