@@ -20,7 +20,7 @@ from xdgmm.kernels import reference
 from xdgmm.mixture import pack_beside
 
 N, D, K = 60, 2, 2
-NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "projections", "one projection")
+NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "projections", "one projection", "limits")
 PRIOR = Prior(
     weights=Dirichlet([2.0, 4.0]),
     means=Normal([[-1.0, 0.0], [2.0, 1.0]], [[3.0, 0.5], [0.5, 2.0]]),
@@ -54,6 +54,14 @@ def observed(noise, *, weighted=True):
     if noise == "standard errors":
         errors = rng.uniform(0.1, 0.9, (N, D))
         return Observations.with_standard_errors(v + errors * rng.standard_normal((N, D)), errors, weights)
+    if noise == "limits":
+        errors = rng.uniform(0.1, 0.9, (N, D))
+        upper = np.column_stack([np.zeros(N, bool), rng.random(N) < 0.25])
+        lower = np.column_stack([rng.random(N) < 0.25, np.zeros(N, bool)]) & ~upper[:, 1:]
+        w = np.where(rng.random((N, D)) < 0.1, np.nan, v + errors * rng.standard_normal((N, D)))
+        w = np.where(upper | lower, v + 0.5, w)
+        w[0] = v[0]
+        return Observations.with_limits(w, errors, upper=upper, lower=lower, weights=weights)
     M = {"projections": 1, "one projection": 3}.get(noise, D)
     root = 0.5 * rng.standard_normal((N, M, M))
     S = root @ root.transpose(0, 2, 1) + 0.05 * np.eye(M)
@@ -93,7 +101,7 @@ def objective(mixture, observations, model):
     counts = observations.counts
     part = observations.select(counts)
     background = mixture.background
-    densities = None if background is None else background.log_densities(part.values, part.noise_model)
+    densities = None if background is None else background.log_densities(part.values, part.noise_model, part.limits)
     gaussians = mixture.expanded()
     total = reference.accumulate(
         part.values,
@@ -104,6 +112,7 @@ def objective(mixture, observations, model):
         gaussians.covariances,
         part.projections,
         densities,
+        limits=part.limits,
     ).log_likelihood
     if model.prior is None:
         return total

@@ -24,7 +24,20 @@ def pack_in_rows(values, noise, weights, location=0.0, scale=1.0, **given):
     return kernels.pack(values, mixture, weights, location, scale, **given)
 
 
-IMPLEMENTATIONS = {"packed": kernels.pack, "reference": ReferenceData.pack, "grouped": pack_in_rows}
+def joined(values, noise, weights, **given):
+    """Two parts, every third object in the second one."""
+    omega = np.ones(len(values)) if weights is None else weights
+    first = np.arange(len(values)) % 3 > 0
+    parts = [kernels.pack(values, noise, np.where(own, omega, 0.0), **given) for own in (first, ~first)]
+    return kernels.JoinedData.of([part for part in parts if part.n_objects])
+
+
+IMPLEMENTATIONS = {
+    "packed": kernels.pack,
+    "reference": ReferenceData.pack,
+    "grouped": pack_in_rows,
+    "joined": joined,
+}
 NOISES = ("none", "standard errors", "covariances")
 SHAPES = ("complete", "missing", "one projection", "projections", "background", "memberships")
 N, K, D = 61, 3, 2

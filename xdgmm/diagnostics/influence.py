@@ -272,7 +272,7 @@ def _precisions(
     alone, of_noise = mixture.only(k), observations.noise_covariances
     gaussians = alone.expanded()
     found = [
-        component(observations.values, of_noise, alone.means[0], V, observations.projections)
+        component(observations.values, of_noise, alone.means[0], V, observations.projections, observations.limits)
         for V in gaussians.covariances
     ]
     if alone.expansion is None:

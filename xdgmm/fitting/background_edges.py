@@ -165,7 +165,8 @@ class Profile:
         self.tolerance = settings.stopping.tolerance or StoppingRule().tolerance
         self.scale = np.tile(problem.scaling.scale, 2)  # of the edges; a power of two, so that no digit changes
         self.limits, self.least_widths = self._limits(), self._least_widths()
-        ranges = np.subtract(*np.nanpercentile(self.observations.values, [100.0, 0.0], axis=0))
+        measured = np.where(self.observations.present, self.observations.values, np.nan)
+        ranges = np.subtract(*np.nanpercentile(measured, [100.0, 0.0], axis=0))
         self.ranges = ranges / problem.scaling.scale
 
     def _limits(self) -> Floats:
@@ -207,7 +208,8 @@ class Profile:
         mixture = solution.mixture
         gaussians = parameters(mixture)
         r = np.nan_to_num(objective.data.responsibilities(*gaussians, len(gaussians[1])))  # (n, 1)
-        slopes = np.hstack(background.edge_slopes(self.observations.values, self.observations.noise_model))
+        measured = self.observations
+        slopes = np.hstack(background.edge_slopes(measured.values, measured.noise_model, measured.limits))
         slopes *= r * self.scale
         omega = self.data.object_weights
         sums = omega @ slopes, (slopes.T * omega) @ slopes, float(omega @ r[:, 0])

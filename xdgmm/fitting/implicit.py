@@ -44,7 +44,7 @@ def iterate(
     mixture: GaussianMixture, statistics: Statistics, objective: Objective
 ) -> tuple[GaussianMixture, Statistics]:
     """One iteration: the next mixture and its statistics."""
-    if mixture.n_dimensions == 1 and objective.constraints.separable and not objective.data.projected:
+    if mixture.n_dimensions == 1 and objective.constraints.separable and objective.data.has_sigma_profile:
         following = solve(mixture, statistics, objective.data, objective.constraints)
         return following, objective.expect(following)
     return iterate_by_scoring(mixture, statistics, objective)

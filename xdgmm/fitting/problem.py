@@ -243,11 +243,23 @@ class Problem:
         return self._evaluated
 
 
+def _check_some_measured(observations: Observations) -> None:
+    """Refuse a coordinate of which there are only limits: they alone give it no width."""
+    measured = np.asarray(observations.present[observations.counts].any(axis=0))
+    if not measured.all():
+        names = ", ".join(name for name, is_one in zip(observations.names, measured, strict=True) if not is_one)
+        raise InputError(
+            f"every value of {names} is a limit or missing, which says nothing of its width; leave that column out"
+        )
+
+
 def _check_identified(observations: Observations, model: Model, constraints: Constraints) -> None:
     """Every coordinate must be measured by some object, unless a prior or fixed parameters determine it."""
     if observations.projections is None:
         values, counts = observations.values, observations.counts
         check_columns_present(values if counts.all() else values[counts], observations.names)
+        if observations.limits is not None:
+            _check_some_measured(observations)
         return
     prior = model.prior
     by_prior = prior is not None and prior.means is not None and prior.covariances is not None

@@ -171,7 +171,8 @@ def _deviation(
     """Score and direction of one component, for weights times responsibilities of the objects (N,)."""
     V = mixture.covariances[k]
     V = V + 1e-13 * np.trace(V) * np.eye(mixture.n_dimensions)
-    _, u, P = component(sample.values, noise, mixture.means[k], V, sample.projections)
+    measured = np.where(sample.present, sample.values, np.nan)  # limits say little about the tails
+    _, u, P = component(measured, noise, mixture.means[k], V, sample.projections)
     axes = np.linalg.eigh(mixture.covariances[k])[1].T
     along, precision = u @ axes.T, np.einsum("ai,nij,aj->na", axes, P, axes, optimize=True)
     fourth = weights @ (along**4 - 6 * along**2 * precision + 3 * precision**2)

@@ -60,7 +60,7 @@ class Standardisation:
 
     def log_densities(self, background: Background, observations: Observations) -> Floats:
         """Log-density of a background of the user's coordinates at each object (N,), standardised."""
-        own = background.log_densities(observations.values, observations.noise_model)
+        own = background.log_densities(observations.values, observations.noise_model, observations.limits)
         return np.asarray(own + observations.present @ np.log(self.scale))
 
     def mixture(self, mixture: GaussianMixture) -> GaussianMixture:

@@ -14,9 +14,11 @@ or a source of data, write a class with the methods of `Data` (`data.py`).
 """
 
 from .blocks import Blocks, triangle, unpack
+from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
 from .grouped import GroupedData
+from .joined import JoinedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise
 from .noise_mixture import NoiseMixture
 from .packed import MemberValues, PackedData
@@ -38,6 +40,7 @@ from .width_likelihoods import width_likelihoods
 
 __all__ = [
     "Blocks",
+    "CensoredData",
     "ConditionedGaussian",
     "Correlated",
     "Data",
@@ -45,6 +48,7 @@ __all__ = [
     "Gradients",
     "GroupedData",
     "Independent",
+    "JoinedData",
     "LineProfiles",
     "MemberValues",
     "Noise",

@@ -1,9 +1,10 @@
 """The data as solvers use them: passes over them, samples of them, their totals.
 
 The solvers, and what `fitting` and `uncertainty` do with their passes, use measurements only through `Data`, in
-standardised coordinates.  `PackedData` (in the memory of this machine, compiled passes) and `ReferenceData` (plain
-NumPy) implement it; `Observations.pack` makes one.  To add a backend or a source of data, write a class with these
-methods and add it to the list of `tests/kernels/test_data.py`: its tests are the contract.
+standardised coordinates.  `PackedData` (in the memory of this machine, compiled passes), `CensoredData` (objects with
+limits), `JoinedData` (several of them) and `ReferenceData` (plain NumPy) implement it; `Observations.pack` makes one.
+To add a backend or a source of data, write a class with these methods and add it to the list of
+`tests/kernels/test_data.py`: its tests are the contract.
 
 What is made once of single objects still reads `Observations`: robust location and spread, starts, the scores of the
 sandwich and resamples.
@@ -75,6 +76,8 @@ class Data(Protocol):
         Which rows of the caller's observations the objects are.
     projected : bool
         Are the values projections of the coordinates?
+    has_sigma_profile : bool
+        Does `sigma_profile` hold for all objects, if D = 1?
     """
 
     @property
@@ -94,6 +97,9 @@ class Data(Protocol):
 
     @property
     def projected(self) -> bool: ...  # noqa: D102
+
+    @property
+    def has_sigma_profile(self) -> bool: ...  # noqa: D102
 
     def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood and gradient."""
@@ -137,4 +143,4 @@ class Data(Protocol):
         """
 
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> SigmaProfile | None:
-        """Profile likelihood of the sigma of a component (D = 1, not projected); None if it has no members."""
+        """Profile likelihood of the sigma of a component (D = 1); None without members or `has_sigma_profile`."""

@@ -111,6 +111,11 @@ class GroupedData:
         """Are the values projections of the coordinates?  They are not."""
         return self.rows_data.projected
 
+    @property
+    def has_sigma_profile(self) -> bool:
+        """Does `sigma_profile` hold for all objects?"""
+        return not self.projected
+
     def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood and gradient."""
         return self._accumulate(weights, means, covariances, with_information=False)

@@ -84,6 +84,11 @@ class PackedData(Blocks):
             result[:, i] = [_weighted_median(errors, order, column * measured) for column in members]
         return result
 
+    @property
+    def has_sigma_profile(self) -> bool:
+        """Does `sigma_profile` hold for all objects?"""
+        return not self.projected
+
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> MemberValues | None:
         """Profile likelihood of the sigma of a component (D = 1); None if it has no members."""
         members = self._members(weights, means, covariances, component)

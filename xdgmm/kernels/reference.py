@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .noise import Noise
 
     Floats = NDArray[np.float64]
+    Signs = NDArray[np.int8]
 
 
 def accumulate(
@@ -37,13 +38,14 @@ def accumulate(
     projections: Floats | None = None,
     background: Floats | None = None,
     memberships: Floats | None = None,
+    limits: Signs | None = None,
 ) -> Statistics:
     """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
     The background is a last component of which each object's log-density is given (N,); its weight is then the last.
     Memberships (N, K) are factors of each object on the weights of the Gaussians.
     """
-    parts = [component(values, noise, m, V, projections) for m, V in zip(means, covariances, strict=True)]
+    parts = [component(values, noise, m, V, projections, limits) for m, V in zip(means, covariances, strict=True)]
     log_densities, u, P = (np.array(of_all) for of_all in zip(*parts, strict=True))  # (K, N), (K, N, D), (K, N, D, D)
     with np.errstate(divide="ignore"):
         log_densities = log_densities if memberships is None else log_densities + np.log(memberships.T)
@@ -66,7 +68,12 @@ def accumulate(
 
 
 def component(
-    values: Floats, noise: Floats, mean: Floats, covariance: Floats, projections: Floats | None = None
+    values: Floats,
+    noise: Floats,
+    mean: Floats,
+    covariance: Floats,
+    projections: Floats | None = None,
+    limits: Signs | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Log-density of one Gaussian at each object, and its derivatives.
 
@@ -79,6 +86,8 @@ def component(
     mean, covariance : ndarray (D,), (D, D)
     projections : None, ndarray (M, D) or (N, M, D)
         R; None is the identity.
+    limits : None or ndarray of int8 (N, M)
+        1 where the value is a lower limit, -1 where an upper one, one at most of an object; without projections.
 
     Returns
     -------
@@ -103,7 +112,35 @@ def component(
     solved = np.einsum("nab,nb->na", inverse, d)
     quadratic = np.einsum("na,na->n", solved, d)
     log_density = -0.5 * (quadratic + np.linalg.slogdet(T)[1] + present.sum(axis=1) * LOG_2PI)
+    if limits is not None and limits.any():
+        log_density, solved, inverse = _censored(limits, log_density, solved, inverse)
     return log_density, np.einsum("nai,na->ni", R, solved), R.swapaxes(1, 2) @ inverse @ R
+
+
+def _censored(limits: Signs, log_density: Floats, solved: Floats, inverse: Floats) -> tuple[Floats, Floats, Floats]:
+    """Log-density, u and P of objects with a limit, from those with the limit as a value: ``Q = T^-1``, ``Q d``.
+
+    The noisy value of coordinate c has variance ``1 / Q_cc`` given the others, and the limit lies ``(Q d)_c / Q_cc``
+    above its mean, so that the mean and the variance of a truncated normal distribution replace the value.
+    """
+    from scipy.special import erfcx, log_ndtr
+
+    objects, place, sign = np.arange(len(limits)), np.abs(limits).argmax(axis=1), -limits.sum(axis=1)
+    column, residual = inverse[objects, :, place], solved[objects, place]
+    root = np.sqrt(column[objects, place])
+    x = sign * residual / root
+    hazard = np.sqrt(2.0 / np.pi) / erfcx(-x / np.sqrt(2.0))  # phi(x) / Phi(x)
+    of_value = -0.5 * (residual / root) ** 2 + np.log(root) - 0.5 * LOG_2PI
+    change = residual / root + sign * hazard
+    kept = 1.0 - hazard * (hazard + x)  # variance of the truncated distribution, relative
+    u = solved - column * (change / root)[:, None]
+    P = inverse - kept[:, None, None] * column[:, :, None] * column[:, None, :] / root[:, None, None] ** 2
+    of_limit = np.asarray(limits.any(axis=1))
+    return (
+        np.where(of_limit, log_density - of_value + log_ndtr(x), log_density),
+        np.where(of_limit[:, None], u, solved),
+        np.where(of_limit[:, None, None], P, inverse),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +161,8 @@ class ReferenceData:
         Log-density of the background at each object, standardised.
     memberships : None or ndarray (n_objects, K)
         Factors of each object on the weights of the Gaussians.
+    limits : None or ndarray of int8 (n_objects, M)
+        1 where the value is a lower limit, -1 where an upper one; posteriors do not know them.
     """
 
     values: Floats
@@ -134,6 +173,7 @@ class ReferenceData:
     projections: Floats | None = None
     background: Floats | None = None
     memberships: Floats | None = None
+    limits: Signs | None = None
 
     @classmethod
     def pack(
@@ -148,6 +188,7 @@ class ReferenceData:
         measured_scale: Floats | float = 1.0,
         background: Floats | None = None,
         memberships: Floats | None = None,
+        limits: Signs | None = None,
     ) -> ReferenceData:
         """The objects that count, standardised; the arguments are those of `kernels.pack`."""
         M = values.shape[1]
@@ -156,8 +197,9 @@ class ReferenceData:
         divisor = np.broadcast_to(scale if projections is None else measured_scale, M)
         covariances = as_noise(noise, values.shape).select(rows).divided(divisor).covariances()
         if projections is None:
-            beside = (None if each is None else each[rows] for each in (background, memberships))
-            return cls((values[rows] - location) / divisor, covariances, object_weights[rows], rows, M, None, *beside)
+            own, factors = (None if each is None else each[rows] for each in (background, memberships))
+            signs, standardised = None if limits is None else limits[rows], (values[rows] - location) / divisor
+            return cls(standardised, covariances, object_weights[rows], rows, M, None, own, factors, signs)
         D = projections.shape[-1]
         R = np.broadcast_to(projections, (len(values), M, D))[rows]
         standardised = (values[rows] - R @ np.broadcast_to(location, D)) / divisor
@@ -199,6 +241,7 @@ class ReferenceData:
                     self.projections,
                     self.background,
                     self.memberships,
+                    self.limits,
                 )
         except np.linalg.LinAlgError:
             result = None
@@ -260,10 +303,10 @@ class ReferenceData:
         if every == 1:
             return self
         arrays = {name: getattr(self, name)[::every] for name in ("values", "noise", "object_weights", "rows")}
-        projections = None if self.projections is None else self.projections[::every]
-        background = None if self.background is None else self.background[::every]
-        memberships = None if self.memberships is None else self.memberships[::every]
-        return replace(self, **arrays, projections=projections, background=background, memberships=memberships)
+        for name in ("projections", "background", "memberships", "limits"):
+            array = getattr(self, name)
+            arrays[name] = None if array is None else array[::every]
+        return replace(self, **arrays)
 
     def with_background(self, log_densities: Floats) -> ReferenceData:
         """The same objects with other log-densities (n_objects,) of the background that they were packed with."""
@@ -286,6 +329,11 @@ class ReferenceData:
                 result[k, i] = column[known][order][np.searchsorted(reached[:, k], 0.5 * reached[-1, k])]
         return result
 
+    @property
+    def has_sigma_profile(self) -> bool:
+        """Does `sigma_profile` hold for all objects?"""
+        return not self.projected and self.limits is None
+
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> MemberValues | None:
         """Profile likelihood of the sigma of a component (D = 1); None if it has no members."""
         members = self._members(weights, means, covariances)[:, component]
@@ -300,6 +348,8 @@ class ReferenceData:
         """Smallest error of the values that depend on each coordinate (n_objects, D); NaN where none does."""
         errors = np.sqrt(np.diagonal(self.noise, axis1=1, axis2=2))
         errors = np.where(np.isfinite(self.values), errors, np.nan)
+        if self.limits is not None:
+            errors = np.where(self.limits == 0, errors, np.nan)
         if self.projections is None:
             return errors
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -309,7 +359,7 @@ class ReferenceData:
     def _log_joint(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Log of weight times density of each component at each object (K, n_objects)."""
         parts = [
-            component(self.values, self.noise, m, V, self.projections)[0]
+            component(self.values, self.noise, m, V, self.projections, self.limits)[0]
             for m, V in zip(means, covariances, strict=True)
         ]
         if self.memberships is not None:

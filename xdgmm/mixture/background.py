@@ -12,6 +12,7 @@ from xdgmm.errors import DeprecatedAlias, InputError
 from xdgmm.kernels import Exact
 
 from . import noisy_boxes
+from .limits_in_boxes import LimitsInBoxes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +152,9 @@ class Background:
         low, high = self.box
         return np.asarray((high - low) ** 2 / 12.0)
 
-    def log_densities(self, values: NDArray[np.float64], noise: Noise | None = None) -> NDArray[np.float64]:
+    def log_densities(
+        self, values: NDArray[np.float64], noise: Noise | None = None, limits: NDArray[np.int8] | None = None
+    ) -> NDArray[np.float64]:
         """Log-density of each object (N,), with the noise of its values; minus infinity where it is zero.
 
         Parameters
@@ -160,26 +163,51 @@ class Background:
             NaN where missing.
         noise : Noise, optional
             Exact values by default.  A background of measured values ignores it.
+        limits : ndarray of int8 (N, D), optional
+            -1 where a value is an upper limit, 1 where a lower one: the density is then that of the other values, times
+            the probability of the limit.
         """
         low, high = self.box
         of_measured = noise is None or self.of == "measured values"
         noise = Exact((len(values), low.size)) if of_measured or noise is None else noise
         log_volumes = np.isfinite(values) @ np.log(high - low)
-        return np.asarray(noisy_boxes.log_probabilities(values, noise, low, high) - log_volumes)
+        measured = values if limits is None else np.where(limits == 0, values, np.nan)
+        result = np.asarray(noisy_boxes.log_probabilities(measured, noise, low, high) - log_volumes)
+        if limits is not None:
+            rows, of_limits = self._limits(values, noise, limits)
+            result[rows[0]] += of_limits.log_integrals()
+        return result
+
+    def _limits(
+        self, values: NDArray[np.float64], noise: Noise, limits: NDArray[np.int8]
+    ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], LimitsInBoxes]:
+        """Rows and columns of limits, and what is asked of them, which have errors independent of those of values."""
+        rows, columns = np.nonzero(limits)
+        errors = np.sqrt(noise.variances[rows, columns])
+        low, high = self.box
+        of_limits = values[rows, columns], errors, limits[rows, columns], low[columns], high[columns]
+        return (rows, columns), LimitsInBoxes(*of_limits)
 
     log_density_of_seen = DeprecatedAlias("log_densities")
 
-    def edge_slopes(self, values: NDArray[np.float64], noise: Noise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def edge_slopes(
+        self, values: NDArray[np.float64], noise: Noise, limits: NDArray[np.int8] | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Derivatives of the log-density of each object with respect to `low` and to `high` (N, D) each."""
         low, high = self.box
-        by_low, by_high = noisy_boxes.slopes(values, noise, low, high)
+        measured = values if limits is None else np.where(limits == 0, values, np.nan)
+        by_low, by_high = noisy_boxes.slopes(measured, noise, low, high)
+        if limits is not None:
+            places, of_limits = self._limits(values, noise, limits)
+            by_low[places], by_high[places] = of_limits.edge_slopes()
         of_volume = np.isfinite(values) / (high - low)
         return by_low + of_volume, by_high - of_volume
 
     def rows_beyond(self, observations: Observations) -> NDArray[np.intp]:
         """Rows that count and lie more than 8 standard errors outside: the background hardly gives them a density."""
         noise = observations.noise_model if self.of == "true values" else Exact(observations.values.shape)
-        outside = noisy_boxes.standard_errors_outside(observations.values, noise, *self.box)
+        measured = np.where(observations.present, observations.values, np.nan)
+        outside = noisy_boxes.standard_errors_outside(measured, noise, *self.box)
         return np.flatnonzero((outside > BEYOND) & observations.counts)
 
     def marginal(self, places: Sequence[int]) -> Background:
@@ -278,7 +306,8 @@ def pack_beside(observations: Observations, background: Background | None) -> Da
     """`Data` of observations, with a background in their units if there is one."""
     if background is None:
         return observations.pack()
-    return observations.pack(background=background.log_densities(observations.values, observations.noise_model))
+    log_densities = background.log_densities(observations.values, observations.noise_model, observations.limits)
+    return observations.pack(background=log_densities)
 
 
 def _checked_fraction(fraction: ArrayLike) -> float:
@@ -353,7 +382,7 @@ def box_of(observations: Observations) -> NDArray[np.float64]:
     counts = observations.counts
     for i, name in enumerate(observations.names):
         column = observations.values[:, i]
-        column = column[counts & np.isfinite(column)]
+        column = column[counts & observations.present[:, i]]
         edges[:, i] = (column.min(), column.max()) if column.size else 0.0
         if edges[0, i] == edges[1, i]:
             constant.append(name)

@@ -78,7 +78,7 @@ class ObjectColumns:
     @property
     def n_masked(self) -> int:
         """Number of rows without any value, which are masked in the new columns."""
-        return len(self.observations) - int(self.observations.present.any(axis=1).sum())
+        return len(self.observations) - int(self.observations.constrained.any(axis=1).sum())
 
     @property
     def _with_outlyingness(self) -> bool:
@@ -132,7 +132,7 @@ class ObjectColumns:
         for i, of_one in enumerate(mean.T):
             values.extend((of_one, np.sqrt(covariance[:, i, i])))
         values.extend(_correlation(covariance, *pair) for pair in combinations(range(mean.shape[1]), 2))
-        measured = in_any_column(block.present)
+        measured = in_any_column(block.constrained)
         if measured.all():
             return values
         return [np.where(measured, each, MISSING if each is component else np.nan) for each in values]

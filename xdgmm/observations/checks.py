@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
+    Signs = NDArray[np.int8]
     Units = tuple[UnitBase | None, ...]
 
 IN_ALL, LEFT_OUT = "in all, ", "without any value left out"  # beginning and end of the remark on empty rows
@@ -114,6 +115,96 @@ def as_covariances(covariances: ArrayLike, values: Floats, units: Units) -> Floa
     return covariances
 
 
+def as_limits(upper: ArrayLike | None, lower: ArrayLike | None, values: Floats) -> Signs | None:
+    """-1 for upper limits, 1 for lower ones, 0 elsewhere (N, M), from masks; None without any limit."""
+    if upper is None and lower is None:
+        raise InputError("`upper` and `lower` are both missing; give a mask that is True where a value is a limit")
+    masks = [_as_mask(mask, name, values.shape) for mask, name in ((upper, "upper"), (lower, "lower"))]
+    both = masks[0] & masks[1]
+    if both.any():
+        raise InputError(
+            f"`upper` and `lower` are both True in {_rows(both)}; a limit is one of the two, and a value between two "
+            "limits is best given with an error"
+        )
+    any_limit = masks[0] | masks[1]
+    empty = any_limit & ~np.isfinite(values)
+    if empty.any():
+        raise InputError(f"a limit has no value in {_rows(empty)}; give the limit in `values`, or no mask there")
+    several = any_limit.sum(axis=1) > 1
+    if several.any():
+        raise InputError(
+            f"two values or more are limits in {list_rows(np.flatnonzero(several))}, but one in each row is possible; "
+            "make the less informative one NaN"
+        )
+    if not any_limit.any():
+        return None
+    if (any_limit | ~np.isfinite(values)).all():
+        raise InputError("all values are limits, which leaves nothing to learn a distribution from; give measured ones")
+    return masks[1].astype(np.int8) - masks[0].astype(np.int8)
+
+
+def _as_mask(mask: ArrayLike | None, name: str, shape: tuple[int, ...]) -> Bools:
+    """A boolean mask (N, M)."""
+    if mask is None:
+        return np.zeros(shape, bool)
+    array = np.asarray(mask)
+    if array.dtype != bool:
+        raise InputError(f"`{name}` is of type {array.dtype}, but a mask is boolean: True where a value is a limit")
+    if isinstance(mask, np.ma.MaskedArray):
+        array = array & ~np.ma.getmaskarray(mask)
+    array = array[:, None] if array.ndim == 1 and shape == (array.size, 1) else array
+    if array.shape != shape:
+        raise InputError(f"`{name}` has shape {array.shape}, but `values` has shape {shape}; they must be equal")
+    return array
+
+
+def _rows(flags: Bools) -> str:
+    return list_rows(np.flatnonzero(flags.any(axis=1)))
+
+
+def check_errors_of_limits(standard_errors: Any, limits: Signs | None) -> None:
+    """Refuse limits whose errors are negative or NaN, as tables often have them, with the way out."""
+    errors = np.ma.filled(np.ma.asarray(getattr(standard_errors, "value", standard_errors)), np.nan)
+    errors = errors[:, None] if errors.ndim == 1 and limits is not None and limits.shape[1] == 1 else errors
+    if limits is None or errors.dtype.kind not in "fiu" or errors.shape not in ((), limits.shape):
+        return
+    invalid = (limits != 0) & ~(errors >= 0)
+    if invalid.any():
+        raise InputError(
+            f"`standard_errors` is negative or NaN for a limit in {_rows(invalid)}; give 0 for a sharp limit, or how "
+            "well the threshold is known"
+        )
+
+
+def check_no_correlated_limits(covariances: Floats, limits: Signs | None) -> None:
+    """Refuse noise covariances (N, M, M) of a limit with the values beside it."""
+    if limits is None:
+        return
+    beside = (limits != 0)[:, :, None] & ~np.eye(limits.shape[1], dtype=bool)
+    correlated = (beside & (np.nan_to_num(covariances) != 0)).any(axis=1)
+    if correlated.any():
+        raise InputError(
+            f"`covariances` relates a limit to the noise of another value in {_rows(correlated)}; a threshold has an "
+            "error of its own: make these elements 0"
+        )
+
+
+def transformed_limits(matrix: Floats, values: Floats, limits: Signs) -> tuple[Floats, Signs | None]:
+    """Values and limits of ``A w + b``: a result that needs a limit and another column is missing."""
+    used = matrix != 0
+    alone = used & (used.sum(axis=1) == 1)[:, None]
+    needs = (limits != 0).astype(int) @ used.T.astype(int) > 0
+    result = (limits @ (np.sign(matrix) * alone).T).astype(np.int8)
+    values = np.where(needs & (result == 0), np.nan, values)
+    several = (result != 0).sum(axis=1) > 1
+    if several.any():
+        raise InputError(
+            f"`matrix` makes two limits of the one in {list_rows(np.flatnonzero(several))}, but one in each row is "
+            "possible; let one row of `matrix` use that column"
+        )
+    return values, result if result.any() else None
+
+
 def complete(
     values: Floats,
     noise_model: Noise,
@@ -121,6 +212,7 @@ def complete(
     names: tuple[str, ...],
     units: Units,
     projections: Floats | None = None,
+    limits: Signs | None = None,
 ) -> dict[str, Any]:
     """The fields of `Observations`: values of infinite error are missing, rows without any value are counted.
 
@@ -157,6 +249,7 @@ def complete(
         "units": units,
         "remarks": _remarks(int(infinite.sum()), int(empty.sum())),
         "projections": projections,
+        "limits": None if limits is None else np.where(present, limits, np.int8(0)),
     }
 
 

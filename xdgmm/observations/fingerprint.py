@@ -41,9 +41,11 @@ def fingerprint(observations: Observations) -> str:
 
 def _canonical(observations: Observations) -> Iterator[NDArray[Any]]:
     """The arrays of some rows, with the same bits for equivalent observations."""
-    present = observations.present
+    present = observations.constrained
     yield np.where(present, observations.values, np.nan) + 0.0  # no negative zeros
     yield from (array + 0.0 for array in observations.noise_model.arrays_where_present(present))
     if observations.projections is not None:
         yield np.broadcast_to(observations.projections, (len(observations), *observations.projections.shape[-2:]))
     yield observations.object_weights
+    if observations.limits is not None and observations.limits.any():
+        yield observations.limits

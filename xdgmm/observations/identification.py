@@ -51,7 +51,7 @@ def unmeasured_pairs(observations: Observations) -> tuple[tuple[str, str], ...]:
         return ()
     rows, columns = kernels.triangle(D)
     if observations.projections is None:
-        present = observations.present[observations.counts].astype(float)
+        present = observations.constrained[observations.counts].astype(float)
         unmeasured = (present.T @ present)[rows, columns] == 0
     else:
         unmeasured = _has_part(_null_space(_sensitivity(observations, rows, columns), SMALLEST_SENSITIVITY))

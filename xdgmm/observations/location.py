@@ -57,6 +57,8 @@ def _sampled_rows(observations: Observations, i: int) -> NDArray[Any]:
 
 def _have_value(observations: Observations, rows: Any, i: int) -> NDArray[np.bool_]:
     has_value = np.isfinite(observations.values[rows, i])
+    if observations.limits is not None:
+        has_value &= observations.limits[rows, i] == 0
     return np.asarray(has_value if observations.weights is None else has_value & (observations.weights[rows] > 0))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
+    Signs = NDArray[np.int8]
     Names: TypeAlias = str | Iterable[str] | None
     Units: TypeAlias = str | UnitBase | Iterable[str | UnitBase | None] | None
     Rows: TypeAlias = Any  # indices, a boolean mask, or a slice
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 class Observations:
     """Measurements of N objects: M values of each, and their noise.
 
-    Make one with `exact`, `with_standard_errors`, `with_covariances` or `from_table`; these check their arguments.  NaN
-    and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only; contiguous float64
-    input is viewed, not copied.
+    Make one with `exact`, `with_standard_errors`, `with_covariances`, `with_limits` or `from_table`; these check their
+    arguments.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only;
+    contiguous float64 input is viewed, not copied.
 
     Attributes
     ----------
@@ -55,6 +56,9 @@ class Observations:
     projections : None, ndarray (M, D) or (N, M, D)
         The linear combinations of the coordinates that were measured, the same for all objects or different for each;
         None where the values are the coordinates.  The row of a missing value is not used.
+    limits : None or ndarray of int8 (N, M)
+        -1 where the true value lies below the value, which is then an upper limit, 1 where above (a lower limit), and 0
+        elsewhere; None without any limit.
     memo : dict
         Results computed from these observations, kept for reuse; neither copied nor pickled.
 
@@ -84,6 +88,7 @@ class Observations:
     units: tuple[UnitBase | None, ...]
     remarks: tuple[str, ...] = ()
     projections: Floats | None = None
+    limits: Signs | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False)
 
     remarking = DeprecatedAlias("with_remarks")
@@ -102,7 +107,7 @@ class Observations:
                 f"`noise_model` is of type {type(self.noise_model).__name__}, but it must be Exact, Independent or "
                 "Correlated; use Observations.with_standard_errors or with_covariances"
             )
-        for name in ("values", "weights", "projections"):
+        for name in ("values", "weights", "projections", "limits"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, read_only(array))
@@ -177,6 +182,66 @@ class Observations:
         return cls(**checks.complete(values, Correlated(covariances), weights, names, units, projections))
 
     @classmethod
+    def with_limits(
+        cls,
+        values: ArrayLike,
+        standard_errors: ArrayLike | None = None,
+        *,
+        upper: ArrayLike | None = None,
+        lower: ArrayLike | None = None,
+        covariances: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
+        """Values (N,) or (N, M) of which some are limits: the true value is known only to lie below or above them.
+
+        Parameters
+        ----------
+        values : array (N,) or (N, M)
+            Measured values, and the limits in their places; NaN where nothing is known.
+        standard_errors : array (N,) or (N, M), or one number for all
+            1-sigma errors.  That of a limit is how well the threshold itself is known, 0 for a sharp one: the
+            probability that an object of true value v has the upper limit L with error e is ``Phi((L - v) / e)``.
+        upper, lower : boolean array of the same shape, optional
+            Where a value is an upper limit, or a lower one: at most one in each row.
+        covariances : array (N, M, M), optional
+            Noise covariances, instead of standard errors; those of a limit with other values must be zero.
+        weights, names, units : optional
+
+        Raises
+        ------
+        InputError
+            As `with_standard_errors` or `with_covariances`; if both kinds of errors or none are given, a mask is not
+            boolean or has another shape, a limit has no value, is both upper and lower, or stands beside another one in
+            its row, its error is correlated with others, or every value is a limit (the message lists rows).
+
+        Notes
+        -----
+        An object contributes the normal density of its measured values times the probability of its limit given these,
+        ``Phi((L - m) / sqrt(V + e^2))`` for a single value: the likelihood of Tobin (1958, Econometrica 26, 24) with
+        errors; see `docs/limits.md`.
+
+        Examples
+        --------
+        >>> from xdgmm import Observations
+        >>> Observations.with_limits([-7.1, -8.3, -9.0], [0.2, 0.3, 0.0], upper=[False, False, True], names="log_rate")
+        <Observations: 3 objects, log_rate, 1-sigma errors, 1 upper limit>
+        """
+        values, names, units, _ = checks.as_values(values, names, units)
+        limits = checks.as_limits(upper, lower, values)
+        noise_model: Noise
+        if standard_errors is not None and covariances is None:
+            checks.check_errors_of_limits(standard_errors, limits)
+            noise_model = Independent(checks.as_standard_errors(standard_errors, values, units))
+        elif covariances is not None and standard_errors is None:
+            noise_model = Correlated(checks.as_covariances(covariances, values, units))
+            checks.check_no_correlated_limits(noise_model.covariances(), limits)
+        else:
+            raise InputError("give either `standard_errors` or `covariances`; an error of 0 is that of an exact value")
+        return cls(**checks.complete(values, noise_model, weights, names, units, limits=limits))
+
+    @classmethod
     def from_table(
         cls,
         table: Any,
@@ -226,8 +291,18 @@ class Observations:
         weighted = "" if self.weights is None else ", weighted"
         through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"
         projected = "" if self.projections is None else through
+        limited = "".join(f", {sentence}" for sentence in self._limits_in_words())
         plural = "" if self.n_objects == 1 else "s"
-        return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{weighted}{projected}>"
+        return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{limited}{weighted}{projected}>"
+
+    def _limits_in_words(self) -> Iterable[str]:
+        """Number of upper limits and of lower ones, where there are some."""
+        if self.limits is None:
+            return
+        for sign, kind in ((-1, "upper"), (1, "lower")):
+            number = int(np.count_nonzero(self.limits[self.counts] == sign))
+            if number:
+                yield f"{number} {kind} limit{'' if number == 1 else 's'}"
 
     @property
     def noise(self) -> Floats | Any:  # Any stands for None, which callers who gave errors need not exclude
@@ -246,7 +321,13 @@ class Observations:
 
     @property
     def present(self) -> Bools:
-        """Where there is a value: boolean (N, M)."""
+        """Where there is a measured value, which a limit is not: boolean (N, M)."""
+        present = np.isfinite(self.values)
+        return present if self.limits is None else present & (self.limits == 0)
+
+    @property
+    def constrained(self) -> Bools:
+        """Where there is a measured value or a limit: boolean (N, M)."""
         return np.isfinite(self.values)
 
     @property
@@ -256,8 +337,8 @@ class Observations:
 
     @cached_property
     def counts(self) -> Bools:
-        """Which rows are used in a fit: at least one value, weight above zero; boolean (N,)."""
-        counts = in_any_column(self.present)
+        """Which rows are used in a fit: at least one value or limit, weight above zero; boolean (N,)."""
+        counts = in_any_column(self.constrained)
         if self.weights is not None:
             counts &= self.weights > 0
         return read_only(counts)
@@ -320,6 +401,7 @@ class Observations:
             noise_model=self.noise_model.select(rows),
             weights=weights,
             projections=projections,
+            limits=None if self.limits is None else self.limits[rows],
         )
 
     def rescaled(
@@ -353,7 +435,7 @@ class Observations:
         return location.measured_spread(self, spread)
 
     def column_weights(self) -> Floats:
-        """Sum of the weights of the objects that have a value in each measured column (M,)."""
+        """Sum of the weights of the objects that have a value, not a limit, in each measured column (M,)."""
         if self.weights is None:
             return np.asarray(self.present.sum(axis=0), dtype=float)
         return np.asarray(self.weights @ self.present)
@@ -364,7 +446,8 @@ class Observations:
         """The observations of ``A v + b``, with correlated noise: colours of magnitudes, for example.
 
         Without projections the values become ``A w + b`` with the noise covariance ``A S A'``; a result to which a
-        missing value contributes is missing.  Projections become ``R A^-1`` and their values ``w + R A^-1 b``.
+        missing value contributes is missing.  Projections become ``R A^-1`` and their values ``w + R A^-1 b``.  A limit
+        remains one in a result to which only its coordinate contributes, and other results that need it are missing.
 
         Parameters
         ----------
@@ -379,7 +462,7 @@ class Observations:
         ------
         InputError
             If the matrix or the offset has the wrong shape or is not finite, if with projections the matrix is not
-            invertible, or if no object has all the values that a result needs.
+            invertible, if no object has all the values that a result needs, or if two results are limits.
 
         Examples
         --------
@@ -400,8 +483,11 @@ class Observations:
         if self.projections is not None:
             R = self.projections @ affine.inverse()
             return replace(named, values=self.values + R @ affine.offset, projections=R)
-        values, noise_model = affine.values(self.values), self.noise_model.transformed(affine.matrix, self.present)
-        return _with_remark_on_lost(replace(named, values=values, noise_model=noise_model), self)
+        noise_model, limits = self.noise_model.transformed(affine.matrix, self.constrained), None
+        values = affine.values(self.values)
+        if self.limits is not None:
+            values, limits = checks.transformed_limits(affine.matrix, values, self.limits)
+        return _with_remark_on_lost(replace(named, values=values, noise_model=noise_model, limits=limits), self)
 
     def pack(
         self,
@@ -434,11 +520,16 @@ class Observations:
             measured_scale=measured_scale,
             background=background,
             memberships=memberships,
+            limits=self.limits,
         )
 
 
 def _with_remark_on_lost(result: Observations, before: Observations) -> Observations:
-    """The transformed observations, with a remark on objects that have no transformed value."""
+    """The transformed observations, with remarks on limits and objects that have no transformed value."""
+    n_limits = [0 if each.limits is None else int(np.count_nonzero(each.limits)) for each in (before, result)]
+    if n_limits[0] > n_limits[1]:
+        lost = n_limits[0] - n_limits[1]
+        result = result.with_remarks(f"{lost} limit{'s' if lost > 1 else ''} lost: other columns contribute too")
     lost = int((before.counts & ~result.counts).sum())
     if lost == 0:
         return result

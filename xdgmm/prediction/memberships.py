@@ -124,7 +124,7 @@ def _row_for_row(
 
 def packed_rows(observations: Observations, background: Background | None) -> Iterator[tuple[Any, Data | None]]:
     """Rows of some observations (a slice, or indices) and their `Data`; None for rows without any value."""
-    measured = in_any_column(observations.present)
+    measured = in_any_column(observations.constrained)
     if measured.all():
         yield slice(None), pack_beside(observations, background)
         return

@@ -309,7 +309,7 @@ def laplace(
     2.73 +- 0.43 km/s
     """
     problem = Problem.of(mixture, observations, model)
-    _check(mixture, kind, information, problem.model)
+    _check(mixture, kind, information, problem)
     evaluation = problem.at(mixture)
     if (kind, information) not in evaluation.memo:
         evaluation.memo[kind, information] = _laplace(evaluation, kind, information)
@@ -397,16 +397,20 @@ def errors_of(approximation: Laplace) -> ParameterErrors:
     return ParameterErrors.of(approximation.mixture, covariance, singular, residual, standard_errors)
 
 
-def _check(mixture: GaussianMixture, kind: str, information: str, model: Model) -> None:
+def _check(mixture: GaussianMixture, kind: str, information: str, problem: Problem) -> None:
     for name, choice, possible in (("kind", kind, KINDS), ("information", information, INFORMATIONS)):
         if choice not in possible:
             raise InputError(f"`{name}` is {choice!r}, but it must be '{possible[0]}' or '{possible[1]}'")
     if information == "observed":
         return
-    if mixture.all_weights.size > 1 or model.prior is not None or mixture.dof is not None:
+    if mixture.all_weights.size > 1 or problem.model.prior is not None or mixture.dof is not None:
         raise InputError(
             "`information='expected'` needs one component, a Gaussian, no background and no prior; use 'observed' for "
             "anything else"
+        )
+    if problem.observations.limits is not None:
+        raise InputError(
+            "`information='expected'` needs measured values, and some of these are limits; use 'observed' with limits"
         )
     if kind == "sandwich":
         raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
@@ -470,11 +474,13 @@ def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Float
     rows, columns = kernels.triangle(mixture.n_dimensions)
     mean, V, double = mixture.means[k], mixture.covariances[k], np.where(rows == columns, 0.5, 1.0)
     if mixture.dof is None:
-        _, u, P = component(part.values, part.noise_covariances, mean, V, part.projections)
+        _, u, P = component(part.values, part.noise_covariances, mean, V, part.projections, part.limits)
         H = u[:, rows] * u[:, columns] - P[:, rows, columns]
         return r[:, None] * u, r[:, None] * double * H, np.zeros((len(r), 0))
     expansion = Expansion.of(mixture.dof[[k]], mixture.n_dimensions)
-    found = [component(part.values, part.noise_covariances, mean, V / u, part.projections) for u in expansion.u]
+    found = [
+        component(part.values, part.noise_covariances, mean, V / u, part.projections, part.limits) for u in expansion.u
+    ]
     shares = np.log(expansion.fractions) + np.stack([each[0] for each in found], axis=1)
     shares = r[:, None] * np.exp(shares - np.logaddexp.reduce(shares, axis=1, keepdims=True))
     of_mean, of_packed, of_dof = np.zeros((len(r), mean.size)), np.zeros((len(r), rows.size)), np.zeros((len(r), 1))

@@ -68,7 +68,7 @@ class Informative:
         chosen = np.arange(0, rows.size, -(-rows.size // ENOUGH))
         part = observations.select(rows[chosen])
         try:
-            P = component(part.values, part.noise_covariances, mean, covariance, part.projections)[2]
+            P = component(part.values, part.noise_covariances, mean, covariance, part.projections, part.limits)[2]
         except np.linalg.LinAlgError:
             P = None
         return cls(P, memberships[chosen], part.object_weights, rows.size / chosen.size)

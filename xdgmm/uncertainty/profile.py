@@ -285,7 +285,8 @@ class WidthProfile(ComponentProfile):
     def _span(self, problem: Problem) -> float:
         """A sigma from which on the likelihood only falls: every squared distance from the mean is smaller."""
         observations = problem.observations
-        if observations.projections is not None:  # the true values are not known, but hardly further apart than this
+        bare = observations.projections is None and observations.limits is None
+        if not bare:  # the true values are not known, but hardly further apart than this
             return WIDE * float(observations.location_and_spread()[1][self.axis]) / self.unit
         values = observations.values[observations.counts, self.axis]
         return float(np.nanmax(values) - np.nanmin(values)) / self.unit

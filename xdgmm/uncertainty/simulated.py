@@ -115,7 +115,7 @@ def stands_alone(problem: Problem) -> bool:
     observations, model = problem.observations, problem.model
     if problem.n_components > 1 or model.background is not None or model.prior is not None or model.fixed.anything:
         return False
-    if observations.projections is not None:
+    if observations.projections is not None or observations.limits is not None:
         return False
     if observations.n_dimensions == 1:
         return True

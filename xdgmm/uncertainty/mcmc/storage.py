@@ -60,7 +60,8 @@ def hash_of_posterior(result: FitResult, observations: Observations, prior: Reso
     edges = () if background is None else background
     if mixture.background is not None and mixture.background.of == "true values":  # which version 0.1 did not have
         found.update(mixture.background.of.encode())
-    for array in (*arrays, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
+    limits = () if observations.limits is None else (observations.limits,)
+    for array in (*arrays, *limits, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
         _add(found, array)
     return found.hexdigest()
 
