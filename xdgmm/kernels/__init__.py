@@ -20,7 +20,7 @@ from .data import Data, SigmaProfile
 from .grouped import GroupedData
 from .joined import JoinedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise
-from .noise_mixture import NoiseMixture
+from .noise_mixture import LikelihoodMixture, NoiseMixture
 from .packed import MemberValues, PackedData
 from .passes import (
     accumulate,
@@ -49,6 +49,7 @@ __all__ = [
     "GroupedData",
     "Independent",
     "JoinedData",
+    "LikelihoodMixture",
     "LineProfiles",
     "MemberValues",
     "Noise",

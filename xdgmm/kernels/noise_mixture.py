@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.basics.arrays import read_only
+from xdgmm.errors import InputError
 
-from .noise import Correlated, Noise
+from .noise import Noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +41,8 @@ class NoiseMixture(Noise):
         Mean of the noise of each row, in the units of the values.
     parts : Noise
         Noise of the R rows about their means: Exact, Independent or Correlated.
+    centred : bool
+        Is the mean of the noise of each object known to be zero?
 
     Notes
     -----
@@ -50,6 +53,7 @@ class NoiseMixture(Noise):
     weights: Floats
     shifts: Floats
     parts: Noise
+    centred: bool = False
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
@@ -97,7 +101,8 @@ class NoiseMixture(Noise):
     def select(self, rows: Rows) -> NoiseMixture:
         """The noise of some of the objects."""
         own, starts = self.rows_of(rows)
-        return NoiseMixture(starts, self.weights[own], self.shifts[own], self.parts.select(own))
+        weights, shifts, parts = self.weights[own], self.shifts[own], self.parts.select(own)
+        return replace(self, starts=starts, weights=weights, shifts=shifts, parts=parts)
 
     def scaled(self, factors: Floats | float) -> NoiseMixture:
         """The noise of values that are multiplied by these factors (M,)."""
@@ -127,6 +132,10 @@ class NoiseMixture(Noise):
     def means(self) -> Floats:
         """Mean of the noise of each object (N, M)."""
         return self.averages(self.shifts)
+
+    def about_means(self) -> NoiseMixture:
+        """The noise of the values less the mean of their noise."""
+        return replace(self, shifts=self.shifts - self.means[self.owners], centred=True)
 
     def averages(self, numbers: Floats) -> Floats:
         """Weighted averages over the rows of each object (N, ...) of numbers of each row (R, ...)."""
@@ -181,7 +190,21 @@ class NoiseMixture(Noise):
         shifts = np.where(present, self.shifts, 0.0)
         return [np.diff(self.starts), self.weights, shifts, *self.parts.arrays_where_present(present)]
 
-    @property
-    def gaussian(self) -> Correlated:
-        """Gaussian noise with the same covariances, and mean zero."""
-        return Correlated(self.covariances())
+
+@dataclass(frozen=True, eq=False)
+class LikelihoodMixture(NoiseMixture):
+    """Likelihoods of the true values of N objects as mixtures, where the noise is another one at other values.
+
+    Raises
+    ------
+    InputError
+        When noise is to be drawn: what might have been measured is not known from the likelihood of what was.
+    """
+
+    def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:  # noqa: ARG002
+        """Refuse."""
+        raise InputError(
+            "errors that follow the true values cannot be simulated from the likelihoods of the objects, so that "
+            "simulated limits, `check`, `simulate` and outlyingness by draws are not available; use limits of the "
+            "likelihood, and the bootstrap of objects"
+        )

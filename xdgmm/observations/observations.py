@@ -12,13 +12,13 @@ from xdgmm import kernels
 from xdgmm.basics.arrays import in_any_column, read_only
 from xdgmm.basics.units import check_units, list_columns, unit_factors
 from xdgmm.errors import DeprecatedAlias, InputError, KindError
-from xdgmm.kernels import Correlated, Exact, Independent, Noise
+from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 
-from . import checks, location
+from . import checks, error_functions, location, noise_mixtures, posterior_samples
 from .affine import AffineMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from astropy.units import UnitBase
     from numpy.typing import ArrayLike, NDArray
@@ -35,14 +35,16 @@ if TYPE_CHECKING:
 class Observations:
     """Measurements of N objects: M values of each, and their noise.
 
-    Make one with `exact`, `with_standard_errors`, `with_covariances`, `with_limits` or `from_table`; these check their
-    arguments.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are read-only;
-    contiguous float64 input is viewed, not copied.
+    Make one with `exact`, `with_standard_errors`, `with_covariances`, `with_limits` or `from_table`, or, where noise is
+    not Gaussian, with `with_asymmetric_errors`, `with_noise_mixtures`, `from_samples` or `with_error_function`; these
+    check their arguments.  NaN and masked values are missing, and so is a value whose error is infinite.  Arrays are
+    read-only; contiguous float64 input is viewed, not copied.
 
     Attributes
     ----------
     values : ndarray (N, M)
-        Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.
+        Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.  The
+        mean of the noise is taken out of values whose noise is a mixture, so that it is zero for all noise models.
     noise_model : Exact, Independent, Correlated or NoiseMixture
         Noise of the values; `noise` is the array that it holds.
     weights : None or ndarray (N,)
@@ -107,6 +109,9 @@ class Observations:
                 f"`noise_model` is of type {type(self.noise_model).__name__}, but it must be Exact, Independent or "
                 "Correlated; use Observations.with_standard_errors or with_covariances"
             )
+        if isinstance(self.noise_model, NoiseMixture) and not self.noise_model.centred:
+            object.__setattr__(self, "values", self.values - self.noise_model.means)
+            object.__setattr__(self, "noise_model", self.noise_model.about_means())
         for name in ("values", "weights", "projections", "limits"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
@@ -242,6 +247,230 @@ class Observations:
         return cls(**checks.complete(values, noise_model, weights, names, units, limits=limits))
 
     @classmethod
+    def with_noise_mixtures(
+        cls,
+        values: ArrayLike,
+        weights: ArrayLike,
+        shifts: ArrayLike,
+        covariances: ArrayLike | None = None,
+        *,
+        standard_errors: ArrayLike | None = None,
+        object_weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
+        """Values (N,) or (N, M) whose noise is a mixture of Q Gaussians: ``w = v + noise``.
+
+        Parameters
+        ----------
+        values : array (N,) or (N, M)
+        weights : array (Q,) or (N, Q)
+            Of the Gaussians: those of an object sum to 1.
+        shifts : array (N, Q, M), or what broadcasts to it
+            Means of the noise: a positive one says that the measured value is too large.
+        covariances : array (N, Q, M, M), or what broadcasts to it
+            Of the noise about these means, in the units of the values squared.
+        standard_errors : array (N, Q, M), or what broadcasts to it
+            1-sigma errors in the place of covariances.
+        object_weights : array (N,), optional
+            Frequency weights of the objects.
+        names, units : optional
+
+        Returns
+        -------
+        Observations
+            Its values are those given less the mean of their noise.
+
+        Raises
+        ------
+        InputError
+            If shapes do not match, weights are negative or do not sum to 1, or shifts, errors or covariances cannot be
+            used for a value that is present (the message lists rows).
+
+        Notes
+        -----
+        With one column (M = 1) the last axis, or the last two of covariances, may be left out.
+
+        Examples
+        --------
+        One measurement in ten has an error of 5, which a pilot run found to be shifted by 2:
+
+        >>> from xdgmm import Observations
+        >>> Observations.with_noise_mixtures([3.1, 8.0], [0.9, 0.1], [0.0, 2.0], standard_errors=[1.0, 5.0])
+        <Observations: 2 objects, x1, errors as mixtures of 2 Gaussians>
+        """
+        values, names, units, _ = checks.as_values(values, names, units)
+        noise = noise_mixtures.from_mixtures(values, weights, shifts, covariances, standard_errors, units)
+        return cls(**checks.complete(values, noise, object_weights, names, units))
+
+    @classmethod
+    def with_asymmetric_errors(
+        cls,
+        values: ArrayLike,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
+        """Values (N,) or (N, M) with unequal errors downwards and upwards: ``10 (+1.5, -0.5)``.
+
+        What is known of the true value is a split normal: its mode is the value, its density that of a Gaussian of
+        standard deviation `upper` above, and of `lower` below.  Three Gaussians represent it, with its mean and
+        variance; the probabilities of intervals are wrong by up to 0.004 where the errors differ by a factor of 2, 0.01
+        for 3, 0.03 for 5 and 0.05 for 10.  Errors of different columns are independent.
+
+        Parameters
+        ----------
+        values : array (N,) or (N, M)
+        lower, upper : array (N,) or (N, M), or number
+            Errors, all positive; or both 0 for an exact value.
+        weights : array (N,), optional
+            Frequency weights.
+        names, units : optional
+
+        Returns
+        -------
+        Observations
+            Its values are the means of the split normals.  An object has 3 Gaussians for each value with unequal
+            errors, 27 for three such values.
+
+        Raises
+        ------
+        InputError
+            If shapes differ, an error is negative or NaN for a value that is present, one of two is zero, or more than
+            three columns have unequal errors.
+
+        Examples
+        --------
+        >>> from xdgmm import Observations
+        >>> ages = Observations.with_asymmetric_errors([10.0, 4.0], [0.5, 1.0], [1.5, 1.0], names="age", units="Gyr")
+        >>> ages
+        <Observations: 2 objects, age [Gyr], errors as mixtures of 1 to 3 Gaussians>
+        >>> ages.values.round(3).ravel()
+        array([10.798,  4.   ])
+        """
+        values, names, units, _ = checks.as_values(values, names, units)
+        values, noise, remarks = noise_mixtures.from_asymmetric_errors(values, lower, upper, units, names)
+        return cls(**checks.complete(values, noise, weights, names, units)).with_remarks(*remarks)
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: Iterable[ArrayLike],
+        prior_log_density: Callable[[Floats], ArrayLike] | None = None,
+        *,
+        smoothing: float | str = 0.0,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
+        """Objects of which samples of a posterior are known, as MCMC gives them, each with the same prior.
+
+        The likelihood of an object is the mean of ``p(s) / prior(s)`` over its samples s, p being the mixture.
+
+        Parameters
+        ----------
+        samples : iterable of arrays (n_i,) or (n_i, D)
+            Equally probable samples of the true values of each object, some hundreds or more.
+        prior_log_density : callable, optional
+            Natural logarithm of the density of the prior with which the samples were drawn, up to a constant, at all of
+            them (n, D), in the same units: (n,).  Flat by default.
+        smoothing : float or "auto"
+            Each sample becomes a Gaussian, whose covariance is this number, squared, times that of the samples of the
+            object; they are moved towards their mean, so that mean and covariance stay the same (West 1993, J. R.
+            Stat. Soc. B 55, 409).  "auto": ``n^(-1 / (D + 4))`` with the effective number n of samples, which is right
+            for posteriors close to Gaussians, and smooths others.
+        weights : array (N,), optional
+            Frequency weights of the objects.
+        names, units : optional
+
+        Returns
+        -------
+        Observations
+            Its values are the means of the likelihoods.
+
+        Raises
+        ------
+        InputError
+            If samples are not finite, fewer than two of an object, or of different numbers of columns, or the prior is
+            not finite at a sample.
+
+        Warns
+        -----
+        XdgmmWarning
+            If the effective number of samples of an object, ``(sum of 1/prior)^2 / sum of 1/prior^2``, is below 50.
+
+        Notes
+        -----
+        Log-likelihoods lack the constant ``ln mean(1 / prior(s))`` of each object.  Without smoothing the samples are
+        points: the fit warns of a width below their spacing, which is not one of the data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xdgmm import Observations
+        >>> rng = np.random.default_rng(0)
+        >>> Observations.from_samples([rng.normal(v, 0.5, 400) for v in (1.0, 3.0, 2.0)])
+        <Observations: 3 objects, x1, errors as mixtures of 400 points>
+        """
+        values, noise, remarks = posterior_samples.from_posterior_samples(samples, prior_log_density, smoothing)
+        values, names, units, _ = checks.as_values(values, names, units)
+        return cls(**checks.complete(values, noise, weights, names, units)).with_remarks(*remarks)
+
+    @classmethod
+    def with_error_function(
+        cls,
+        values: ArrayLike,
+        errors: Any,
+        *,
+        between: Any = None,
+        weights: ArrayLike | None = None,
+        names: Names = None,
+        units: Units = None,
+    ) -> Observations:
+        """Values (N,) or (N, M) whose 1-sigma errors are a function of the *true* value: ``w = v + e(v) noise``.
+
+        A catalogue of such values often reports ``e(w)``, the function at the measured value.  Values that are too
+        small by chance then get small errors, and pull the mean down.
+
+        Parameters
+        ----------
+        values : array (N,) or (N, M)
+        errors : callable or float; with several columns a list with one entry for each
+            ``errors(v)`` with true values (n,): errors (n,), positive and finite, in the units of the values.  A number
+            is a fraction of the true value.  With several columns one or two have such errors, those of the others are
+            arrays (N,) of 1-sigma errors.
+        between : (low, high), optional; with several columns a list of pairs or None
+            Range of true values that are possible.  By default all from which some value is fewer than six errors away.
+        weights : array (N,), optional
+            Frequency weights.
+        names, units : optional
+
+        Raises
+        ------
+        InputError
+            If shapes differ, an error function is not positive and finite at a true value, or changes too much within
+            one error.
+
+        Notes
+        -----
+        The likelihood ``N(w | v, e(v)^2)`` of each object is represented by about thirty Gaussians (sixty for errors of
+        25%), to 1e-6 of its largest value in most cases, and always to 1e-4.  Log-likelihoods lack the logarithm of its
+        integral over v, which depends on the value only.  What might have been measured cannot be simulated from
+        likelihoods: see the page on errors that are not Gaussian.
+
+        Examples
+        --------
+        >>> from xdgmm import Observations
+        >>> Observations.with_error_function([8.0, 11.0, 14.0], 0.1, names="flux")
+        <Observations: 3 objects, flux, errors as mixtures of 34 to 36 Gaussians>
+        """
+        values, names, units, _ = checks.as_values(values, names, units)
+        values, noise, remarks = error_functions.from_error_functions(values, errors, between, names, units)
+        return cls(**checks.complete(values, noise, weights, names, units)).with_remarks(*remarks)
+
+    @classmethod
     def from_table(
         cls,
         table: Any,
@@ -306,8 +535,11 @@ class Observations:
 
     @property
     def noise(self) -> Floats | Any:  # Any stands for None, which callers who gave errors need not exclude
-        """1-sigma errors (N, M) or noise covariances (N, M, M), in the units of the values (squared); None if exact."""
-        return self.noise_model.array
+        """1-sigma errors (N, M) or noise covariances (N, M, M), in the units of the values (squared); None if exact.
+
+        Of noise that is a mixture, the covariances of the whole mixtures.
+        """
+        return self.noise_covariances if isinstance(self.noise_model, NoiseMixture) else self.noise_model.array
 
     @property
     def n_dimensions(self) -> int:

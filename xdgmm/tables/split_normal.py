@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import XdgmmWarning
+from xdgmm.observations.split_normals import split_normal_moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,32 +17,6 @@ if TYPE_CHECKING:
 
 FEW = 8  # rows, of which fewer may have such errors by chance
 UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
-
-
-def split_normal_moments(
-    upper: NDArray[np.float64], lower: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean minus mode, and standard deviation, of split normal distributions.
-
-    A split normal has the density of a Gaussian with standard deviation `upper` above its mode, and `lower` below it.
-
-    Parameters
-    ----------
-    upper, lower : ndarray (N,)
-        Positive, or both zero; NaN and infinity give an infinite or NaN standard deviation and no shift.
-
-    Returns
-    -------
-    shift, sd : ndarray (N,)
-        ``sqrt(2/pi) (u - l)`` and ``sqrt((1 - 2/pi) (u - l)² + u l)`` (Wallis 2014, Statistical Science 29, 106); equal
-        errors give 0 and this error exactly.
-    """
-    largest = np.maximum(upper, lower)
-    known = np.isfinite(largest) & (largest > 0)
-    ratio = np.divide(np.minimum(upper, lower), largest, out=np.ones_like(largest), where=known)
-    shift = np.sqrt(2 / np.pi) * np.subtract(upper, lower, out=np.zeros_like(largest), where=known)
-    with np.errstate(invalid="ignore"):
-        return shift, largest * np.sqrt((1 - 2 / np.pi) * (1.0 - ratio) ** 2 + ratio)
 
 
 def read_pair(

@@ -1,0 +1,129 @@
+"""Errors that follow the true value: likelihoods on a grid against quadrature, and simulations."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from xdgmm import XDGMM, GaussianMixture, Observations
+from xdgmm.errors import InputError
+from xdgmm.prediction import log_likelihoods
+from xdgmm.uncertainty import parameter_errors
+
+FUNCTIONS = {
+    "a tenth": lambda v: 0.1 * v,
+    "a quarter": lambda v: 0.25 * v,
+    "constant": lambda v: 1.5 + 0.0 * v,
+    "photons": lambda v: np.sqrt(0.25 + 0.1 * v),
+    "a step": lambda v: 0.5 + 0.6 / (1.0 + np.exp(10.0 - v)),
+}
+LOW, HIGH = 2.0, 40.0
+
+
+def log_integral(value, function, mean, sigma):
+    """ln of the integral of N(w | v, e(v)^2) N(v | mean, sigma^2) over the range, over that of the likelihood."""
+
+    def likelihood(v):
+        return norm.pdf(value, v, function(v))
+
+    def product(v):
+        return likelihood(v) * norm.pdf(v, mean, sigma)
+
+    points = sorted(np.clip([mean - 3 * sigma, mean, mean + 3 * sigma, value], LOW, HIGH))
+    options = {"points": points, "limit": 500, "epsabs": 1e-15, "epsrel": 1e-11}
+    return np.log(quad(product, LOW, HIGH, **options)[0])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("sigma", [2.0, 0.3])
+def test_densities_are_those_of_quadrature_up_to_a_factor_of_the_value(name, sigma):
+    function, values = FUNCTIONS[name], np.array([6.0, 9.0, 11.0, 14.0])
+    observations = Observations.with_error_function(values, function, between=(LOW, HIGH))
+    means = 9.0, 11.0
+    found = [log_likelihoods(GaussianMixture([1.0], [[m]], [[[sigma**2]]]), observations) for m in means]
+    exact = np.array([[log_integral(value, function, m, sigma) for value in values] for m in means])
+    largest = norm.pdf(0.0) / function(values)
+    allowed = 3e-6 * largest * (np.exp(-exact[0]) + np.exp(-exact[1]))  # 1e-6 of the largest likelihood, and some
+    assert (np.abs((found[1] - found[0]) - (exact[1] - exact[0])) < allowed).all()
+    assert (allowed[1:3] < 1e-3).all()
+
+
+def test_a_constant_function_is_gaussian_noise():
+    values = np.array([3.0, 4.5, 8.0])
+    following = Observations.with_error_function(values, FUNCTIONS["constant"])
+    mixture = GaussianMixture([0.4, 0.6], [[3.0], [6.0]], [[[0.0]], [[1.0]]])
+    expected = log_likelihoods(mixture, Observations.with_standard_errors(values, 1.5))
+    np.testing.assert_allclose(log_likelihoods(mixture, following), expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(following.variances, 1.5**2, rtol=1e-5)
+    np.testing.assert_allclose(following.values[:, 0], values, rtol=0, atol=1e-5)
+
+
+def test_a_quarter_of_the_true_value_no_longer_pulls_the_mean_down():
+    deviations, today = [], []
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(10.0, 2.0, 1000)
+        values = truth * (1.0 + 0.25 * rng.standard_normal(1000))
+        observations = Observations.with_error_function(values, 0.25, between=(1.0, 60.0))
+        mixture = XDGMM().fit(observations).mixture_
+        errors = parameter_errors(mixture, observations)
+        found = (mixture.means[0, 0] - 10.0) / errors.means[0, 0], (mixture.sigmas[0, 0] - 2.0) / errors.sigmas[0, 0]
+        deviations.append(found)
+        reported = Observations.with_standard_errors(values, 0.25 * np.abs(values))
+        today.append((XDGMM().fit(reported).mixture_.means[0, 0] - 10.0) / errors.means[0, 0])
+    assert (np.abs(np.mean(deviations, axis=0)) < 3.0 / np.sqrt(8)).all()
+    assert (np.std(deviations, axis=0) < 1.9).all()
+    assert np.mean(today) < -8.0
+
+
+def test_other_columns_keep_their_own_errors():
+    rng = np.random.default_rng(1)
+    values, errors = rng.normal(10.0, 1.0, (4, 2)), np.array([0.5, 1.0, 0.3, 0.2])
+    both = Observations.with_error_function(values, [0.1, errors])
+    mixture = GaussianMixture([1.0], [[10.0, 9.0]], [[[1.0, 0.0], [0.0, 2.0]]])
+    alone = log_likelihoods(mixture.marginal("x1"), Observations.with_error_function(values[:, 0], 0.1))
+    other = log_likelihoods(mixture.marginal("x2"), Observations.with_standard_errors(values[:, 1], errors))
+    np.testing.assert_allclose(log_likelihoods(mixture, both), alone + other, rtol=1e-12)
+
+
+def test_two_columns_with_functions_are_exact_too():
+    values = np.array([[9.0, 5.0], [11.0, 4.0]])
+    both = Observations.with_error_function(values, [0.1, FUNCTIONS["photons"]])
+    mixture = GaussianMixture([1.0], [[10.0, 5.0]], [np.diag([1.0, 2.0])])
+    of_each = [
+        log_likelihoods(mixture.marginal(f"x{i + 1}"), Observations.with_error_function(values[:, i], function))
+        for i, function in enumerate((0.1, FUNCTIONS["photons"]))
+    ]
+    np.testing.assert_allclose(log_likelihoods(mixture, both), sum(of_each), rtol=1e-12)
+
+
+def test_missing_values_are_left_out():
+    values = np.array([[9.0, np.nan], [np.nan, 4.0]])
+    observations = Observations.with_error_function(values, [0.1, [0.5, 0.5]])
+    np.testing.assert_array_equal(observations.present, [[True, False], [False, True]])
+    assert np.diff(observations.noise_model.starts)[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "options", "words"),
+    [
+        (0.0, {}, "a fraction of the true value lies between 0 and 1"),
+        (lambda v: v - 9.0, {}, "error function of x1 is .* at the true value .* `between="),
+        (np.sum, {}, r"returned shape \(\) for true values of shape"),
+        (lambda v: 0.2 + 1.5 * (v > 9.5), {}, "changes too much within one error"),
+        ([0.1, 0.1], {}, "for each of the 1 columns"),
+        (0.1, {"between": (5.0, 2.0)}, r"`between` is \(5.0, 2.0\)"),
+        (0.05, {"between": (100.0, 200.0)}, "too far from every true value in `between` in rows 0, 1"),
+    ],
+)
+def test_bad_error_functions_are_refused(errors, options, words):
+    with pytest.raises(InputError, match=words):
+        Observations.with_error_function([8.0, 10.0], errors, **options)
+
+
+def test_what_cannot_be_simulated_is_refused():
+    from xdgmm.diagnostics import simulate
+
+    observations = Observations.with_error_function([8.0, 10.0, 12.0, 9.0], 0.1)
+    with pytest.raises(InputError, match="cannot be simulated"):
+        simulate(XDGMM().fit(observations).mixture_, observations, parameters="fixed")
