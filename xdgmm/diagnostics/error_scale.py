@@ -133,6 +133,11 @@ def error_scale(
     problem = Problem.of(mixture, _observations(mixture, X, Xerr, sample_weight), of_fit)
     counts = problem.observations.counts
     groups = one_group(counts) if by is None else groups_by(_labels(X, by), counts, reference)
+    if problem.observations.limits is not None:
+        raise InputError(
+            "the size of errors cannot be found beside limits, whose errors are those of thresholds; leave the objects "
+            "with limits out"
+        )
     parameters = NoiseParameters(problem, groups, kind)
     _check_errors(parameters)
     start = problem.standardised(mixture)

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from xdgmm.prediction import memberships
 
-from .residuals import component_residuals, residuals
+from .residuals import component_residuals, residuals, without_limits
 from .sentences import sentence_of
 from .weighted_tests import effective_size, kurtosis_p_value, rank_correlation, skewness_p_value
 
@@ -74,7 +74,7 @@ def measure(mixture: GaussianMixture, observations: Observations) -> Measured:
     InputError
         If there are no residuals.
     """
-    observations = observations.in_units(mixture.units)
+    observations = without_limits(mixture, observations.in_units(mixture.units))
     scores = residuals(mixture, observations)
     weights = np.broadcast_to(observations.object_weights[:, None], scores.shape)
     used = np.isfinite(scores) & (weights > 0)
@@ -103,7 +103,7 @@ def of_components(mixture: GaussianMixture, observations: Observations) -> Itera
     """Shape of the whitened residuals of each of several components, weighted with the memberships."""
     if mixture.n_components < 2:
         return
-    observations = observations.in_units(mixture.units)
+    observations = without_limits(mixture, observations.in_units(mixture.units))
     members = memberships(mixture, observations) * observations.object_weights[:, None]
     for k, scores in enumerate(component_residuals(mixture, observations)):
         weights = np.broadcast_to(members[:, k, None], scores.shape)

@@ -184,11 +184,15 @@ def _without_trend(mixture: GaussianMixture, observations: Observations, column:
         "nk,k->n", memberships(mixture, observations)[:, : mixture.n_components], mixture.sigmas[:, j] ** 2
     )
     y, variances = observations.values[:, j], spread + observations.variances[:, j]
-    used = np.isfinite(x) & np.isfinite(y) & (variances > 0)
+    known = np.isfinite(x) & np.isfinite(y)
+    used = known & observations.present[:, j] & (variances > 0)
+    kept = used | (known & ~observations.present[:, j])  # a limit is shifted as a value is
     weights = np.where(used, observations.object_weights / np.where(used, variances, 1.0), 0.0)
-    x, y = np.where(used, x, 0.0), np.where(used, y, 0.0)
+    x, y = np.where(kept, x, 0.0), np.where(used, y, 0.0)
     about = x - weights @ x / weights.sum()
     slope = weights @ (about * y) / max(float(weights @ about**2), 1e-300)
     values = observations.values.copy()
-    values[:, j] = np.where(used, values[:, j] - slope * about, np.nan)
-    return replace(observations, values=values)
+    values[:, j] = np.where(kept, values[:, j] - slope * about, np.nan)
+    if observations.limits is None:
+        return replace(observations, values=values)
+    return replace(observations, values=values, limits=np.where(np.isfinite(values), observations.limits, np.int8(0)))

@@ -9,7 +9,7 @@ from scipy.special import chdtrc, log_ndtr, ndtri
 
 from xdgmm.kernels import Exact
 from xdgmm.mixture.measured_in_boxes import measured_distributions
-from xdgmm.prediction import checked_observations, in_blocks
+from xdgmm.prediction import checked_observations, completed, in_blocks
 
 from .inputs import check_observations, mixture_and_model
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
+SEED = 0  # of what is drawn in the places of limits
 RIDGE = 1e-14  # of the variance of a column: components without width beside exact values have a density all the same
 
 
@@ -37,7 +38,7 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     Returns
     -------
     ndarray (N, M)
-        One for each measured value, NaN where it is missing.  Signs are those of the values.
+        One for each measured value and each limit, NaN where it is missing.  Signs are those of the values.
 
     Raises
     ------
@@ -53,6 +54,9 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     columns before it.  For one component the sum of the squares is the squared Mahalanobis distance, whatever the order
     of the columns.
 
+    The residual of a limit is randomised (Dunn & Smyth 1996, J. Comput. Graph. Stat. 5, 236): that of a value which is
+    drawn, with a fixed seed, from what the mixture says about it, given its limit and the other values.
+
     Examples
     --------
     >>> from xdgmm import GaussianMixture, Observations
@@ -63,7 +67,7 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     """
     check_observations(observations)
     mixture, _ = mixture_and_model(mixture)
-    observations = checked_observations(mixture, observations)
+    observations = without_limits(mixture, checked_observations(mixture, observations))
     result = np.empty(observations.values.shape)
     gaussians = mixture.expanded()
     for rows, block in in_blocks(observations):
@@ -127,11 +131,16 @@ def component_residuals(mixture: GaussianMixture, observations: Observations) ->
     if mixture.dof is not None:
         every = (mixture.only(k) for k in range(mixture.n_components))
         return np.stack([residuals(alone, observations) for alone in every])
-    observations = checked_observations(mixture, observations)
+    observations = without_limits(mixture, checked_observations(mixture, observations))
     result = np.empty((mixture.n_components, *observations.values.shape))
     for rows, block in in_blocks(observations):
         result[:, rows] = np.where(block.present, _of_components(mixture, block)[0], np.nan)
     return result
+
+
+def without_limits(mixture: GaussianMixture, observations: Observations) -> Observations:
+    """Observations in the mixture's units with values drawn in the places of limits, the same in each call."""
+    return completed(mixture, observations, np.random.default_rng(SEED))
 
 
 def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:

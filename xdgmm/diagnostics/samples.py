@@ -92,7 +92,7 @@ class Samples:
         self.model = replace(problem.model, background=mixture.background)
         self.observations = chosen
         self.mixture = mixture if whole else refitted(self.model, self.observations, mixture)
-        n = min(int(chosen.present.sum()), MOST_QUANTILES)
+        n = min(int(chosen.constrained.sum()), MOST_QUANTILES)
         self.probabilities = (np.arange(n) + 0.5) / max(n, 1)
 
     def of_observations(self) -> Statistics:

@@ -56,6 +56,8 @@ def simulate(
     -------
     list of Observations
         Row for row like the observations: names, units, errors, weights, projections and what is missing are the same.
+        A limit is the threshold of its object: a draw on its other side is a value, measured with the error of the
+        limit, or the opposite limit where this error is zero.  The thresholds of measured values are not known.
 
     Raises
     ------
@@ -116,13 +118,18 @@ def _like(observations: Observations, drawn: Observations) -> Observations:
     """What was drawn, in the units of the observations."""
     if observations.projections is None:
         drawn = drawn.in_units(observations.units)
-    return replace(observations, values=drawn.values)
+    return replace(observations, values=drawn.values, limits=drawn.limits)
 
 
 def simulated_like(X: Any, observations: Observations, simulated: list[Observations]) -> list[Any]:
     """Simulated catalogues in the form of the X that the observations were made of: a table, a frame, an array."""
     if isinstance(X, Observations):
         return simulated
+    if observations.limits is not None:
+        raise InputError(
+            "a simulated catalogue with limits has no place for them in a table or an array; make Observations of the "
+            "table, and simulate these"
+        )
     if hasattr(X, "columns"):
         return [with_values(X, observations, each.values) for each in simulated]
     unit, shape = getattr(X, "unit", None), np.shape(X)

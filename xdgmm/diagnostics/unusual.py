@@ -161,7 +161,9 @@ class _Described(NamedTuple):
         scores, members = residuals(mixture, one), memberships(mixture, one)[0]
         component = int(members.argmax())
         total = float(chi_squared_of(scores)[0][0])
-        return cls(row, float(p_value), total, int(one.present.sum()), component, float(members[component]), scores[0])
+        return cls(
+            row, float(p_value), total, int(one.constrained.sum()), component, float(members[component]), scores[0]
+        )
 
 
 DESCRIBED = ("row", "p_value", "chi_squared", "n_values", "component", "membership")
@@ -173,6 +175,8 @@ def _least_probable(
     """Rows of the least probable objects, and their p-values."""
     p_values = chi_squared_of(residuals(mixture, observations))[1]
     if has_exact_outlyingness(mixture):
+        if observations.limits is not None:
+            p_values = outlyingness(mixture, observations)
         order = np.lexsort((np.arange(p_values.size), p_values))[:n_largest]
         return order, p_values[order]
     bound = nearest_tail(mixture, observations)

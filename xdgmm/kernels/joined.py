@@ -206,6 +206,7 @@ def pack_with_limits(
     limits : ndarray of int8 (N, M)
         As in `CensoredData.pack`; only zeros give what `pack` does.
     """
+    limits = np.where(np.isfinite(values), limits, np.int8(0))
     is_limit = limits.any(axis=1)
     omega = np.ones(len(values)) if weights is None else weights
     counts = np.isfinite(values).any(axis=1) & (omega > 0)

@@ -174,11 +174,11 @@ class Background:
         measured = values if limits is None else np.where(limits == 0, values, np.nan)
         result = np.asarray(noisy_boxes.log_probabilities(measured, noise, low, high) - log_volumes)
         if limits is not None:
-            rows, of_limits = self._limits(values, noise, limits)
+            rows, of_limits = self.limits_in_box(values, noise, limits)
             result[rows[0]] += of_limits.log_integrals()
         return result
 
-    def _limits(
+    def limits_in_box(
         self, values: NDArray[np.float64], noise: Noise, limits: NDArray[np.int8]
     ) -> tuple[tuple[NDArray[np.intp], NDArray[np.intp]], LimitsInBoxes]:
         """Rows and columns of limits, and what is asked of them, which have errors independent of those of values."""
@@ -198,7 +198,7 @@ class Background:
         measured = values if limits is None else np.where(limits == 0, values, np.nan)
         by_low, by_high = noisy_boxes.slopes(measured, noise, low, high)
         if limits is not None:
-            places, of_limits = self._limits(values, noise, limits)
+            places, of_limits = self.limits_in_box(values, noise, limits)
             by_low[places], by_high[places] = of_limits.edge_slopes()
         of_volume = np.isfinite(values) / (high - low)
         return by_low + of_volume, by_high - of_volume

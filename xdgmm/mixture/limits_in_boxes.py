@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Signs = NDArray[np.int8]
 
 FAR = 50.0  # errors below zero from which on a series is exact
+BISECTIONS = 50  # of an interval between two edges
 DEPTH = 40.0  # nats below the highest density at which it is nothing
 WIDE = 9.0  # errors from the limit: Phi is 0 or 1 there but for rounding
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(40)
@@ -75,6 +76,21 @@ class LimitsInBoxes(NamedTuple):
         mean = np.where(possible, sums[1] / total, 0.0)
         variance = np.where(possible, sums[2] / total - mean**2, (high - low) ** 2 / 12.0)
         return -self.signs * (middle + mean), np.maximum(variance, 0.0)
+
+    def draw(self, rng: np.random.Generator) -> Floats:
+        """True values, one for each object, given their limits; uniform between the edges if these are excluded."""
+        limits, low, high = self._as_upper()
+        whole = self.log_integrals()
+        uniform = rng.random(len(limits))
+        below, above = low.copy(), high.copy()
+        upper = np.full(limits.shape, -1, np.int8)
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (below + above)
+            with np.errstate(invalid="ignore"):
+                part = LimitsInBoxes(limits, self.errors, upper, low, middle).log_integrals() - whole
+            is_below = np.where(whole > -np.inf, np.exp(part), (middle - low) / (high - low)) < uniform
+            below, above = np.where(is_below, middle, below), np.where(is_below, above, middle)
+        return -self.signs * (0.5 * (below + above))
 
     def _as_upper(self) -> tuple[Floats, Floats, Floats]:
         """Limit and edges of an upper limit: those of -v for a lower one."""

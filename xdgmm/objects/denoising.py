@@ -13,7 +13,16 @@ from xdgmm.basics.parameters import as_generator, check_count
 from xdgmm.mixture import ConditionalMixtures, GaussianMixture
 from xdgmm.mixture.quantiles import check_levels
 from xdgmm.observations import Observations
-from xdgmm.prediction import NANOSECONDS, checked_observations, in_blocks, known, posteriors, run_in_blocks
+from xdgmm.prediction import (
+    NANOSECONDS,
+    checked_observations,
+    draw_true_values,
+    has_limits,
+    in_blocks,
+    known,
+    posteriors,
+    run_in_blocks,
+)
 from xdgmm.text import printable
 
 if TYPE_CHECKING:
@@ -73,6 +82,11 @@ class Denoised:
         """The whole posteriors of some objects (a slice, indices or a mask; all by default): `ConditionalMixtures`.
 
         One takes about ``8 K D (D + 1)`` bytes per object.
+
+        Raises
+        ------
+        InputError
+            If one of the objects has a limit: its posterior is no mixture of Gaussians.
         """
         rows = slice(None) if rows is None else rows if isinstance(rows, slice) else _indices(rows)
         return posteriors(self.mixture, self.observations.select(rows))
@@ -82,7 +96,11 @@ class Denoised:
         rng = as_generator(rng)
         result = np.empty((len(self), check_count(n_samples), len(self.names)))
         for rows, block in in_blocks(self.observations):
-            result[rows] = posteriors(self.mixture, block).sample(n_samples, rng)
+            limited = has_limits(block)
+            if limited.any():
+                result[rows][limited] = draw_true_values(self.mixture, block.select(limited), n_samples, rng)
+            if not limited.all():
+                result[rows][~limited] = posteriors(self.mixture, block.select(~limited)).sample(n_samples, rng)
         return result
 
     def quantiles(self, q: ArrayLike) -> NDArray[np.float64]:
@@ -91,7 +109,7 @@ class Denoised:
         Raises
         ------
         InputError
-            If a probability does not lie between 0 and 1.
+            If a probability does not lie between 0 and 1, or an object has a limit.
         """
         result = np.empty((*check_levels(q).shape, *self.means.shape))
         for rows, block in in_blocks(self.observations):
@@ -132,6 +150,9 @@ def denoise(mixture: GaussianMixture, observations: Observations, *, progress: s
     ``T = R V_k R' + S``.  An object of a background has no Gaussian around it: where it comes from there, its posterior
     is the measurement with its noise, cut at the edges of the box, and uniform over the box along missing coordinates.
     A background of measured values does not cut it.
+
+    Given a limit, means and covariances under each component are those of a truncated normal distribution, exactly, and
+    so are samples; quantiles of such objects have no closed form and are refused: take those of samples.
 
     Posterior means are closer together than the true values are, and measured ones further apart: a histogram of
     either has the wrong width.  The mixture has the right one, and so have samples.

@@ -7,6 +7,7 @@
 """
 
 from .draws import draw_observations
+from .limits import completed, draw_true_values, has_limits
 from .memberships import (
     NANOSECONDS,
     checked_observations,
@@ -30,11 +31,14 @@ from .posteriors import known, posteriors
 __all__ = [
     "NANOSECONDS",
     "checked_observations",
+    "completed",
     "component_distances",
     "distances",
     "draw_observations",
+    "draw_true_values",
     "exact_outlyingness",
     "has_exact_outlyingness",
+    "has_limits",
     "in_blocks",
     "known",
     "log_likelihoods",

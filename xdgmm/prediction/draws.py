@@ -12,18 +12,38 @@ from xdgmm.observations import Observations
 
 
 def draw_observations(
-    mixture: GaussianMixture, observations: Observations, n_draws: int, rng: np.random.Generator
+    mixture: GaussianMixture,
+    observations: Observations,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    only_sides: bool = False,
 ) -> Observations:
     """Observations of n_draws other objects in the place of each one, one after the other (N n_draws rows).
 
-    Those of a background of measured values are drawn from its box without further noise.
+    Those of a background of measured values are drawn from its box without further noise.  A limit is the threshold of
+    its object: a draw on the same side of it is the same limit again.  One on the other side is a value, measured with
+    the error of the limit; where this is zero, or `only_sides`, it is the opposite limit.
     """
     repeated = observations.select(np.repeat(np.arange(len(observations)), n_draws))
     points, labels = mixture.sample(len(repeated), rng)
-    noise = observations.noise_model.draw(n_draws, observations.present, rng).reshape(len(repeated), -1)
+    noise = observations.noise_model.draw(n_draws, observations.constrained, rng).reshape(len(repeated), -1)
     if mixture.background is not None and mixture.background.of == "measured values":
         noise[labels == mixture.n_components] = 0.0
-    return replace(repeated, values=np.where(repeated.present, _measured(points, repeated.projections) + noise, np.nan))
+    drawn = np.where(repeated.constrained, _measured(points, repeated.projections) + noise, np.nan)
+    if repeated.limits is None:
+        return replace(repeated, values=drawn)
+    return _behind_limits(repeated, drawn, only_sides=only_sides)
+
+
+def _behind_limits(observations: Observations, drawn: NDArray[np.float64], *, only_sides: bool) -> Observations:
+    """Drawn values (N, M) as they would be known where the observations have limits."""
+    limits = observations.limits
+    assert limits is not None
+    side = np.where(drawn > observations.values, 1, -1).astype(np.int8)
+    is_value = (limits == 0) | ((side != limits) & (observations.variances > 0) & (not only_sides))
+    values = np.where(is_value, drawn, observations.values)
+    return replace(observations, values=values, limits=np.where(is_value, np.int8(0), side))
 
 
 def _measured(points: NDArray[np.float64], projections: NDArray[np.float64] | None) -> NDArray[np.float64]:

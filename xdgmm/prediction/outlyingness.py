@@ -11,6 +11,7 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
 from .draws import draw_observations
+from .limits import has_limits
 from .memberships import NANOSECONDS, checked_observations, log_likelihoods, run_in_blocks
 from .posteriors import known_of_gaussians
 
@@ -22,11 +23,11 @@ def distances(mixture: GaussianMixture, observations: Observations) -> NDArray[n
     """How many sigmas each object lies from its most probable component, its noise taken into account (N,).
 
     That is the Mahalanobis distance ``sqrt(d' T^-1 d)``, ``T = R V R' + S``, ``d = w - R m``: in one dimension the
-    number of sigmas, in M dimensions about sqrt(M) for a typical object.  With one component and no background
-    `outlyingness` is the probability of a greater one.  With more it is still defined, and cheap, but an object in a
-    broad component can be nearer in sigmas, and less probable, than one at the edge of a narrow one: `outlyingness`
-    ranks them rightly.  A background has no sigmas, and is not among the components.  0 for a row without any value,
-    infinite for one that the component cannot have made.
+    number of sigmas, in M dimensions about sqrt(M) for a typical object; of an object with a limit, the smallest one of
+    what the limit allows.  With one component and no background `outlyingness` is the probability of a greater one.
+    With more it is still defined, and cheap, but an object in a broad component can be nearer in sigmas, and less
+    probable, than one at the edge of a narrow one: `outlyingness` ranks them rightly.  A background has no sigmas, and
+    is not among the components.  0 for a row without any value, infinite for one that the component cannot have made.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def nearest_tail(mixture: GaussianMixture, observations: Observations) -> NDArra
     from scipy.special import chdtrc
 
     squares = component_distances(mixture, observations).min(axis=1) ** 2
-    n_present = np.maximum(observations.present.sum(axis=1), 1)
+    n_present = np.maximum(observations.constrained.sum(axis=1), 1)
     if mixture.expansion is None:
         return np.asarray(chdtrc(n_present, squares))
     expansion = mixture.expansion
@@ -113,6 +114,10 @@ def outlyingness(
     objects are drawn from its box, with their noise (not for a background of measured values).  1 for a row without any
     value, of which nothing can be unlikely.
 
+    A limit counts as the side of it on which the noisy value lies.  For one Gaussian the distance to the nearest value
+    that is allowed is compared with chi-bar-squared, ``(p(chi^2_M > d^2) + p(chi^2_(M+1) > d^2)) / 2`` (Shapiro 1988,
+    Int. Stat. Rev. 56, 49): without measured values this is the probability of the limit below 1/2, and 1 above.
+
     Examples
     --------
     >>> from xdgmm import GaussianMixture, Observations
@@ -150,8 +155,12 @@ def exact_outlyingness(distances: NDArray[np.float64], observations: Observation
     """Outlyingness under one Gaussian (N,), at these distances from it (N,)."""
     from scipy.special import chdtrc
 
-    n_present = observations.present.sum(axis=1)
-    return np.where(n_present > 0, chdtrc(np.maximum(n_present, 1), distances**2), 1.0)
+    n_present, squares = observations.present.sum(axis=1), distances**2
+    of_values = np.where(n_present > 0, chdtrc(np.maximum(n_present, 1), squares), np.where(squares > 0, 0.0, 1.0))
+    if observations.limits is None:
+        return of_values
+    with_limit = np.where(squares > 0, 0.5 * (of_values + chdtrc(n_present + 1, squares)), 1.0)
+    return np.where(has_limits(observations), with_limit, of_values)
 
 
 def _monte_carlo(
@@ -186,7 +195,7 @@ def _count(
     counts = np.zeros(len(observations), int)
     for start in range(0, n_samples, DRAWS_AT_ONCE):
         n_draws = min(DRAWS_AT_ONCE, n_samples - start)
-        drawn = draw_observations(mixture, observations, n_draws, rng)
+        drawn = draw_observations(mixture, observations, n_draws, rng, only_sides=True)
         others = _likelihoods(mixture, drawn).reshape(len(own), -1, n_draws)
         less, even = others[0] < own[0, :, None], others[0] == own[0, :, None]
         counts += (less | even & (others[-1] <= own[-1, :, None])).sum(axis=1)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
-from xdgmm.kernels import Data, Posteriors
+from xdgmm.kernels import Data, Exact, Noise, Posteriors
 from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
 
+from .limits import has_limits
 from .memberships import NANOSECONDS, packed_rows, run_in_blocks
 
 
@@ -20,7 +22,17 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
     (`GaussianMixture.expanded`).  The background's component, the last, is the measurement itself
     with its noise, cut at the edges of the box (not for a background of measured values), and uniform over the box
     along coordinates that are missing.
+
+    Raises
+    ------
+    InputError
+        If an object has a limit, given which the true values under a Gaussian are not normal.
     """
+    if has_limits(observations).any():
+        raise InputError(
+            "the posterior of an object with a limit is no mixture of Gaussians, so that it has no such form and no "
+            "quantiles; use its `means` and `covariances`, or quantiles of `sample`"
+        )
     mixture = mixture.expanded()
     (N, D), K, background = (len(observations), mixture.n_dimensions), mixture.n_components, mixture.background
     weights, means = np.empty((N, mixture.all_weights.size)), np.empty((N, mixture.all_weights.size, D))
@@ -117,13 +129,30 @@ def _given_background(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Means (N, D) and covariances (N, D, D) of the true values of objects that belong to the background."""
     truncated = _truncated(background, observations)
-    return _given_measured_background(background, observations) if truncated is None else truncated.moments
+    moments = _given_measured_background(background, observations) if truncated is None else truncated.moments
+    return moments if observations.limits is None else _given_limits(background, observations, *moments)
+
+
+def _given_limits(
+    background: Background, observations: Observations, means: NDArray[np.float64], covariances: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The moments, with those of censored coordinates, which are independent of the others."""
+    assert observations.limits is not None
+    is_true = background.of == "true values"
+    noise: Noise = observations.noise_model if is_true else Exact(observations.shape)
+    (rows, columns), of_limits = background.limits_in_box(observations.values, noise, observations.limits)
+    means, covariances = means.copy(), np.broadcast_to(covariances, (*means.shape, means.shape[1])).copy()
+    means[rows, columns], covariances[rows, columns, columns] = of_limits.moments()
+    if not is_true:
+        covariances[rows, columns, columns] += observations.variances[rows, columns]
+    return means, covariances
 
 
 def _truncated(background: Background, observations: Observations) -> TruncatedNormals | None:
     if background.of == "measured values":
         return None
-    return TruncatedNormals(observations.values, observations.noise_model, *background.box)
+    measured = np.where(observations.present, observations.values, np.nan)
+    return TruncatedNormals(measured, observations.noise_model, *background.box)
 
 
 def _noise(observations: Observations) -> NDArray[np.float64]:
