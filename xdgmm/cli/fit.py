@@ -16,6 +16,7 @@ from .options import (
     CovarianceType,
     Criterion,
     Errors,
+    Family,
     Full,
     Hdu,
     Json,
@@ -30,6 +31,7 @@ from .options import (
     Weights,
     flag,
     parse_components,
+    parse_dof,
     parse_errors,
     parse_names,
 )
@@ -52,6 +54,17 @@ def fit(
             help="Covariances: one for each component, one for all, diagonal, or spherical; several times to choose."
         ),
     ] = [CovarianceType.FULL],  # noqa: B006 - typer copies it
+    family: Annotated[
+        Family, typer.Option(help="Components: Gaussians, or Student-t distributions, whose tails are heavier.")
+    ] = Family.GAUSSIAN,
+    dof: Annotated[
+        str | None,
+        typer.Option(
+            help="Degrees of freedom of --family t: fitted for each component ([b]fit[/b], the default), one for all "
+            "([b]shared[/b]), or numbers.",
+            metavar="fit|shared|N[,N...]",
+        ),
+    ] = None,
     criterion: Annotated[
         Criterion,
         typer.Option(
@@ -99,6 +112,8 @@ def fit(
     printer = Printer(json, quiet)
     if not mcmc and (chain or corner):
         raise InputError(f"{'--corner' if chain is None else '--chain'} is of samples of the posterior; add --mcmc")
+    if mcmc and family is Family.T:
+        raise InputError("--mcmc does not sample Student-t components; leave it out, or leave out --family t")
     files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
     files.check((table, "the table"))
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
@@ -127,7 +142,8 @@ def fit(
         on_limit=on_limit.value,
     )
     files.check_dimensions(observations)
-    model = Model(types[0], background=Background() if background else None)
+    box = Background() if background else None
+    model = Model(types[0], background=box, family=family.value, dof=parse_dof(dof))
     n_init = starts or (N_INIT if several else Settings().n_init)
     settings = Settings(model=model, n_init=n_init, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}

@@ -92,7 +92,9 @@ def _components(mixture: GaussianMixture) -> Table:
     errors = _errors(mixture)
     several = mixture.n_dimensions > 1
     names = [escaped(f"corr. {name}") for name in mixture.names[:-1]] if several else []
-    table = _rich_table(["comp.", "weight", "axis", "mean", "intrinsic σ", *names], left=["axis"], no_wrap=True)
+    of_t = [] if mixture.dof is None else ["dof"]
+    headings = ["comp.", "weight", "axis", "mean", "intrinsic σ", *of_t, *names]
+    table = _rich_table(headings, left=["axis"], no_wrap=True)
     for k, weight in enumerate(mixture.weights):
         for i, name in enumerate(mixture.names):
             unit = mixture.units[i]
@@ -101,9 +103,19 @@ def _components(mixture: GaussianMixture) -> Table:
                 escaped(name if unit is None else f"{name} [{unit}]"),
                 with_error(mixture.means[k, i], errors.means[k, i]),
                 with_error(mixture.sigmas[k, i], errors.sigmas[k, i]),
+                *([_dof(mixture, errors, k) if i == 0 else ""] if of_t else []),
                 *(f"{value:+.3f}" for value in _correlations(mixture, k, i)),
             )
     return table
+
+
+def _dof(mixture: GaussianMixture, errors: ParameterErrors, k: int) -> str:
+    """Degrees of freedom of a component with their error; 'Gaussian' where they are infinite."""
+    from xdgmm.tables.printing import with_error
+
+    if mixture.dof is None or errors.dof is None or mixture.dof[k] == float("inf"):
+        return "Gaussian"
+    return with_error(mixture.dof[k], errors.dof[k])
 
 
 def _rich_table(headings: list[str], left: list[str], *, no_wrap: bool = False) -> Table:
@@ -130,6 +142,7 @@ def _errors(mixture: GaussianMixture) -> ParameterErrors:
             mixture.all_weights.size
             + mixture.means.size
             + mixture.n_components * len(triangle(mixture.n_dimensions)[0])
+            + (0 if mixture.dof is None else mixture.n_components)
         )
         covariance = np.full((size, size), np.nan)
     return ParameterErrors.of(mixture, covariance, np.zeros(mixture.n_components, int), np.nan)
@@ -166,6 +179,7 @@ def _history(record: FitRecord | None) -> Iterator[str]:
     prior = ", ".join(record.model["prior"] or ())
     yield (
         f"covariance type {record.model['covariance_type']}"
+        + _family(record.model)
         + (f"; held fixed: {held}" if held else "")
         + (f"; prior on {prior}" if prior else "")
     )
@@ -176,6 +190,14 @@ def _history(record: FitRecord | None) -> Iterator[str]:
         n = len(record.selection["columns"]["status"])
         yield f"chosen by {record.selection['criterion']} among {n} candidates: {record.selection['sentence']}"
     yield f"data hash {record.data_hash}"
+
+
+def _family(model: dict[str, Any]) -> str:
+    """Of Student-t components: how their degrees of freedom were found."""
+    if model.get("family", "gaussian") == "gaussian":
+        return ""
+    how = {"fit": "fitted", "shared": "fitted, one for all"}
+    return f"; Student-t components, degrees of freedom {how.get(str(model['dof']), 'given')}"
 
 
 def _show_table(file: Path, hdu: str | None, readme: Path | None, title: str, printer: Printer) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def mixture_as_json(mixture: GaussianMixture) -> dict[str, Any]:
         "covariances": mixture.covariances.tolist(),
         "background": None,
     }
+    if mixture.dof is not None:
+        document["dof"] = finite(mixture.dof.tolist())
     if mixture.background is not None:
         low, high = mixture.background.box
         box = {"low": low.tolist(), "high": high.tolist()}

@@ -28,6 +28,13 @@ class CovarianceType(StrEnum):
     SPHERICAL = "spherical"
 
 
+class Family(StrEnum):
+    """What the components are."""
+
+    GAUSSIAN = "gaussian"
+    T = "t"
+
+
 class Criterion(StrEnum):
     """How the number of components is chosen."""
 
@@ -151,6 +158,25 @@ Overwrite = Annotated[bool, flag("--overwrite", help="Replace outputs that exist
 Full = Annotated[bool, flag("--full", help="Print every row of a long report, not only what fits a screen.")]
 Json = Annotated[bool, flag("--json", help="Print the results as one JSON object.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and results only as --json.")]
+
+
+def parse_dof(text: str | None) -> float | tuple[float, ...] | str | None:
+    """Degrees of freedom: 'fit', 'shared', a number, or numbers separated by commas; None stays None.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if text is None or text in ("fit", "shared"):
+        return text
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"--dof is '{text}', but it must be fit, shared, a number, or one for each component"
+        ) from None
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def parse_components(text: str) -> list[int]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import gammaln, polygamma
+from scipy.special import gammaln, ndtr, polygamma, stdtrit
 
+from xdgmm.basics.constants import FWHM
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ REACH = 30.0  # distance in scales up to which the density has its relative accu
 COVERED = 4.1  # standard deviations of ln u on both sides, about; further to the left, where its distribution is skewed
 SKEWNESS = 0.39 * COVERED**2
 SKEWNESS_ABOVE = 2.2
+
+
+ONE_SIGMA = float(ndtr(1.0))  # probability below one standard deviation above the mean of a Gaussian
 
 
 class Nodes(NamedTuple):
@@ -152,6 +156,19 @@ def student_log_density(squares: Floats, dof: float, n_dimensions: int) -> Float
     nu, D = dof, n_dimensions
     constant = gammaln(0.5 * (nu + D)) - gammaln(0.5 * nu) - 0.5 * D * np.log(nu * np.pi)
     return np.asarray(constant - 0.5 * (nu + D) * np.log1p(squares / nu))
+
+
+def half_width_factors(dof: Floats) -> Floats:
+    """Half of the central interval with 68.27% of a t distribution in units of its scale: 1 for infinite dof."""
+    finite = np.isfinite(dof)
+    return np.where(finite, stdtrit(np.where(finite, dof, 1.0), ONE_SIGMA), 1.0)
+
+
+def fwhm_factors(dof: Floats) -> Floats:
+    """Full width at half maximum of a t distribution along one coordinate in units of its scale."""
+    finite = np.isfinite(dof)
+    nu = np.where(finite, dof, 1.0)
+    return np.where(finite, 2.0 * np.sqrt(nu * np.expm1(2.0 * np.log(2.0) / (nu + 1.0))), FWHM)
 
 
 def information_on_dof(dof: Floats, n_dimensions: int) -> Floats:

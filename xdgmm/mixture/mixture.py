@@ -19,7 +19,7 @@ from xdgmm.observations.affine import AffineMap
 from .background import Background, Of
 from .conditioning import condition_components
 from .conditioning_inputs import coordinate_places, known_coordinates
-from .families import Expansion, check_dof, student_log_density
+from .families import Expansion, check_dof, half_width_factors, student_log_density
 from .io import MixtureRead, MixtureWrite
 from .parameters import (
     ROUNDING,
@@ -216,6 +216,18 @@ class GaussianMixture:
     def sigmas(self) -> NDArray[np.float64]:
         """Intrinsic standard deviation, or scale of a Student-t component, along each coordinate (K, D)."""
         return np.sqrt(np.maximum(np.diagonal(self.covariances, axis1=1, axis2=2), 0.0))
+
+    @property
+    def half_widths(self) -> NDArray[np.float64]:
+        """Half-width of the central 68.27% of each component along each coordinate (K, D): sigma itself of a Gaussian.
+
+        Examples
+        --------
+        >>> from xdgmm import GaussianMixture
+        >>> GaussianMixture([1.0], [[0.0]], [[[1.0]]], dof=3).half_widths.round(3)
+        array([[1.197]])
+        """
+        return self.sigmas if self.dof is None else self.sigmas * half_width_factors(self.dof)[:, None]
 
     @property
     def mean(self) -> NDArray[np.float64]:

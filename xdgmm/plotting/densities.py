@@ -109,6 +109,10 @@ def _noise_groups(variances: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _log_densities(mixture: GaussianMixture, place: int, x: Floats, variance: float) -> Floats:
+    if mixture.expansion is not None:
+        logs, size = _log_densities(mixture.expanded(), place, x, variance), mixture.expansion.owners.size
+        of_components = np.logaddexp.reduceat(logs[:size], mixture.expansion.starts, axis=0)
+        return np.concatenate([of_components, logs[size:]])
     variances = mixture.sigmas[:, place, None] ** 2 + variance
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = (

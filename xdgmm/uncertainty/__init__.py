@@ -11,7 +11,8 @@ From a fitted mixture and its observations:
   any function of the mixture; the upper limits `width_limit`, `principal_limit`, `conditional_limit` and
   `background_limit` of quantities that may be zero.  Each is a `Profile` of `likelihood_ratio`, which maximises the
   likelihood with one quantity fixed.  Where few objects carry the information, simulations take the place of the
-  quantiles of chi-squared (`calibration`, `simulated`).
+  quantiles of chi-squared (`calibration`, `simulated`).  `gaussian_deficit` says whether a Student-t component can be
+  told from a Gaussian.
 
 What `laplace`, `bootstrap` and `sample_posterior` return has a method ``propagate(function)``, which gives an
 `Estimate` of any function of the mixture.  To add a way to find errors, write a function of a mixture and its
@@ -39,6 +40,7 @@ from .mcmc import (
 )
 from .profile import mean_interval, profile_interval, weight_interval
 from .simulated import SimulatedLimit
+from .tails import gaussian_deficit
 
 deprecated_names(__name__, {"check_level": "xdgmm.basics.parameters.check_level"})
 
@@ -61,6 +63,7 @@ __all__ = [
     "bootstrap",
     "conditional_limit",
     "function_interval",
+    "gaussian_deficit",
     "laplace",
     "mean_interval",
     "parameter_errors",

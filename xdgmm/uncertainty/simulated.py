@@ -113,7 +113,8 @@ def stands_alone(problem: Problem) -> bool:
     gaps it would: which values are missing may depend on the other column.
     """
     observations, model = problem.observations, problem.model
-    if problem.n_components > 1 or model.background is not None or model.prior is not None or model.fixed.anything:
+    free = model.prior is None and not model.fixed.anything and model.family == "gaussian"
+    if problem.n_components > 1 or model.background is not None or not free:
         return False
     if observations.projections is not None or observations.limits is not None:
         return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from xdgmm.basics.constants import FWHM
 from xdgmm.tables.report import Column
 
-__all__ = ["COLUMNS", "DECLARED", "FWHM"]
+__all__ = ["COLUMNS", "DECLARED", "FWHM", "OF_T"]
 
 
 def _with_interval(name: str, description: str, heading: str, unit: str | None) -> Iterator[Column]:
@@ -62,6 +63,17 @@ COLUMNS = (
         "naive_off",
         "naive less intrinsic sigma, in standard errors of the naive one",
         heading="naive off by\n[errors]",
+    ),
+)
+OF_T = (
+    *_with_interval(
+        "half_width", "half-width of the central 68.27% of a Student-t component", "68%\nhalf-width", "width"
+    ),
+    *(
+        replace(column, keeps_infinity=True)
+        for column in _with_interval(
+            "dof", "degrees of freedom of a Student-t component, infinite of a Gaussian", "\ndof", None
+        )
     ),
 )
 DECLARED = {column.name: column for column in COLUMNS}

@@ -12,8 +12,10 @@ from xdgmm.errors import InputError
 from xdgmm.files import atomic_write, check_output
 from xdgmm.tables import REPORT_SUFFIXES, write_table
 from xdgmm.tables.latex import latex_interval, latex_limit, latex_table
-from xdgmm.tables.printing import compact, plain, upper_limit, with_interval
+from xdgmm.tables.printing import brief, compact, plain, upper_limit, with_interval
 from xdgmm.text import latex, printable
+
+from .printing import shown_dof
 
 if TYPE_CHECKING:
     from .table import WidthReport
@@ -30,13 +32,15 @@ HEADINGS = {
     "observed_sigma": "$s$ (measured)",
     "instrumental_sigma": "Median error",
     "naive_sigma": r"$\sigma$ (naive)",
+    "half_width": "Half-width (68\\%)",
+    "dof": "dof",
 }
-IN_UNIT = ("mean", "sigma", "fwhm", "observed_sigma", "instrumental_sigma", "naive_sigma")
+IN_UNIT = ("mean", "sigma", "fwhm", "observed_sigma", "instrumental_sigma", "naive_sigma", "half_width")
 
 
 def report_as_latex(report: WidthReport, style: str, columns: Sequence[str] | None) -> str:
     """The report as a table in LaTeX: see `WidthReport.to_latex`."""
-    names = _default_columns(report) if columns is None else _checked(columns)
+    names = _default_columns(report) if columns is None else _checked(columns, report)
     own_units = "unit" in report.colnames
     headings, units = [HEADINGS[name] for name in names], [_unit(report, name) for name in names]
     if own_units:
@@ -57,16 +61,16 @@ def _default_columns(report: WidthReport) -> list[str]:
     several = len(set(report["component"])) > 1
     return [
         name
-        for name in ("component", "axis", "n_members", "weight", "mean", "sigma")
-        if several or name not in ("component", "weight")
+        for name in ("component", "axis", "n_members", "weight", "mean", "sigma", "half_width", "dof")
+        if (several or name not in ("component", "weight")) and name in report.colnames
     ]
 
 
-def _checked(columns: Sequence[str]) -> list[str]:
+def _checked(columns: Sequence[str], report: WidthReport) -> list[str]:
     wanted = [columns] if isinstance(columns, str) else list(columns)
-    unknown = [name for name in wanted if name not in HEADINGS]
-    if unknown or not wanted:
-        raise InputError(f"`columns` is {wanted}, but each must be one of {', '.join(HEADINGS)}")
+    possible = [name for name in HEADINGS if name in report.colnames]
+    if not wanted or not set(wanted) <= set(possible):
+        raise InputError(f"`columns` is {wanted}, but each must be one of {', '.join(possible)}")
     return wanted
 
 
@@ -94,6 +98,10 @@ def _cell(row: Any, name: str) -> str:
     if name in ("sigma", "fwhm") and row["is_limit"]:
         return latex_limit(plain(row[f"{name}_limit"]))
     value, low, high = _interval(row, name)
+    if name == "dof" and np.isinf(value):
+        return r"$\infty$"
+    if name == "dof" and np.isinf(high):
+        return rf"${brief(value)}\;(>{brief(low)})$"
     return latex_interval(value, low, high)
 
 
@@ -135,6 +143,9 @@ def _sentence(row: Any, meta: Mapping[str, Any], *, several: bool, report: Width
     mean = "" if np.isnan(plain(row["mean"])) else f"mean {_shown(row, 'mean')}{unit}, "
     limit = upper_limit(plain(row["sigma_limit"]), meta.get("limit_level", 0.95)).replace(" (", f"{unit} (")
     width = f"sigma {limit}" if row["is_limit"] else f"sigma {_shown(row, 'sigma')}{unit}"
+    if "dof" in row.colnames:
+        dof = shown_dof({f"dof{ending}": plain(row[f"dof{ending}"]) for ending in ("", "_error", "_low", "_high")})
+        width += f", 68% half-width {_shown(row, 'half_width')}{unit}, dof {dof}"
     return printable(f"{component}{row['axis']}: {mean}{width}{weight}")
 
 

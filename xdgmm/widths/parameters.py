@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from xdgmm.errors import InputError
 from xdgmm.fitting import Model, Problem
 from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture.families import HIGHEST_DOF, LOWEST_DOF, fwhm_factors, half_width_factors
 from xdgmm.observations import Observations
 from xdgmm.uncertainty import (
     Estimate,
     Laplace,
     PosteriorSamples,
     SampledMixtures,
+    function_interval,
     mean_interval,
     profile_interval,
     weight_interval,
@@ -28,6 +30,7 @@ from xdgmm.uncertainty.simulated import Simulation
 
 ByName = dict[str, NDArray[np.float64]]
 
+OF_T = {"sigmas": ("half_widths", "fwhms"), "principal": ("principal_half_widths", "principal_fwhms")}
 ROUNDING = 4e-16  # for each dimension: eigenvalues of correlations have smaller errors
 
 
@@ -38,7 +41,9 @@ class Parameters:
     ----------
     shapes : dict
         Shape of each by its name: "weights" (K,), "background" (0 or 1), "means", "sigmas" and, from two coordinates
-        on, "principal" (K, D): the sigmas along the principal axes, widest first.
+        on, "principal" (K, D): the sigmas along the principal axes, widest first.  With Student-t components also
+        "inverse_dof" (K,), in which the likelihood is regular up to the Gaussian, and half-widths of 68% and full
+        widths at half maximum along columns and principal axes (`OF_T`).
     """
 
     def __init__(self, mixture: GaussianMixture) -> None:
@@ -50,12 +55,20 @@ class Parameters:
             "sigmas": (K, D),
             "principal": (K, D if D > 1 else 0),
         }
+        if mixture.dof is not None:
+            of_axes = {name: self.shapes[of] for of, names in OF_T.items() for name in names}
+            self.shapes |= {"inverse_dof": (K,), **of_axes}
 
     def __call__(self, mixture: GaussianMixture) -> NDArray[np.float64]:
         """The row of numbers (n,) of a mixture."""
         parts = [mixture.all_weights, mixture.means, mixture.sigmas]
         if mixture.n_dimensions > 1:
             parts.append(principal_axes(mixture)[0])
+        if mixture.dof is not None:
+            sigmas = mixture.sigmas, (parts[3] if mixture.n_dimensions > 1 else np.zeros((mixture.n_components, 0)))
+            parts.append(1.0 / mixture.dof)
+            for of_axes in sigmas:
+                parts += [factors(mixture.dof)[:, None] * of_axes for factors in (half_width_factors, fwhm_factors)]
         return np.concatenate([np.ravel(part) for part in parts])
 
     def by_name(self, row: ArrayLike) -> ByName:
@@ -91,6 +104,30 @@ def _n_vanishing(covariances: NDArray[np.float64]) -> NDArray[np.intp]:
     correlations = covariances / sigmas[:, :, None] / sigmas[:, None]
     rounding = ROUNDING * covariances.shape[1]
     return np.asarray((np.abs(np.linalg.eigvalsh(correlations)) <= rounding).sum(axis=1))
+
+
+def _half_width_interval(
+    mixture: GaussianMixture, observations: Observations, k: int, axis: int, level: float, model: Model | None
+) -> Estimate:
+    """Interval of the half-width of a Student-t component from its profile likelihood."""
+    return function_interval(
+        lambda moved: moved.half_widths[k, axis], mixture, observations, level, model, within=(0.0, np.inf), component=k
+    )
+
+
+def _inverse_dof_interval(
+    mixture: GaussianMixture, observations: Observations, k: int, level: float, model: Model | None
+) -> Estimate:
+    """Interval of 1 / dof of a component from its profile likelihood."""
+    within = 1.0 / HIGHEST_DOF, 1.0 / LOWEST_DOF
+    return function_interval(
+        lambda moved: 1.0 / _dof(moved)[k], mixture, observations, level, model, within=within, component=k
+    )
+
+
+def _dof(mixture: GaussianMixture) -> NDArray[np.float64]:
+    assert mixture.dof is not None, "the components are Gaussian"
+    return mixture.dof
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +185,8 @@ class ParameterEstimates:
         model = Problem.of(mixture, observations, given_model).model
         if model.prior is not None:
             raise InputError("with a prior there is no profile of the likelihood; use `method='information'` or 'mcmc'")
-        names = ("weights", "background", "means", "sigmas")
+        names = ["weights", "background", "means", "sigmas"]
+        names += [] if mixture.dof is None else ["half_widths", "inverse_dof"]
         low, high = ({**of, **{name: of[name].copy() for name in names}} for of in (self.low, self.high))
         calibrated: dict[str, Any] = {
             "calibration": simulation.rule,
@@ -170,6 +208,11 @@ class ParameterEstimates:
             if mixture.all_weights.size > 1 and k not in model.fixed.weights:
                 name, place = ("weights", k) if k < K else ("background", 0)
                 keep(name, place, weight_interval(*question, k, level, given_model))
+        if mixture.dof is not None:
+            for k, axis in np.ndindex(mixture.means.shape):
+                keep("half_widths", (k, axis), _half_width_interval(*question, k, axis, level, given_model))
+            for k in np.flatnonzero(np.isfinite(mixture.dof)):
+                keep("inverse_dof", int(k), _inverse_dof_interval(*question, int(k), level, given_model))
         return replace(self, low=low, high=high)
 
     def posterior_limit(self, name: str, place: tuple[int, int], level: float) -> float | None:

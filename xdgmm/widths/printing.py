@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.tables.printing import ASYMMETRIC, compact, empty_table, plain, upper_limit, with_error, with_interval
+from xdgmm.tables.printing import ASYMMETRIC, brief, compact, empty_table, plain, upper_limit, with_error, with_interval
 
-from .columns import DECLARED
+from .columns import DECLARED, OF_T
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -37,7 +37,8 @@ def rich_table(report: WidthReport, title: str | None = None) -> Table:
     resolved widths have one too.
     """
     limited = np.isfinite([plain(limit) for limit in report["sigma_limit"]]) & ~np.asarray(report["is_limit"], bool)
-    table, captions = _table(report, (*REPORTED, "sigma_limit") if limited.any() else REPORTED, title)
+    of_t = ("half_width", "dof") if "dof" in report.colnames else ()
+    table, captions = _table(report, (*REPORTED, *of_t, *(("sigma_limit",) if limited.any() else ())), title)
     table.caption = _caption(*captions, *_errors_from(report.meta), *report.meta.get("remarks", ()))
     limit_level = report.meta["limit_level"]
     for row in report:
@@ -49,6 +50,7 @@ def rich_table(report: WidthReport, title: str | None = None) -> Table:
             _interval(numbers, "mean"),
             _width(numbers, "sigma", limit_level),
             _width(numbers, "fwhm", limit_level),
+            *((_interval(numbers, "half_width"), shown_dof(numbers)) if of_t else ()),
             *((upper_limit(numbers["sigma_limit"], limit_level),) if limited.any() else ()),
         )
     return table
@@ -119,7 +121,7 @@ def _caption(*sentences: str) -> str | None:
 
 
 def _heading(name: str, label: str) -> str:
-    column = DECLARED[name]
+    column = DECLARED[name] if name in DECLARED else next(each for each in OF_T if each.name == name)
     return column.heading.replace("[", r"\[") + (label if column.unit == "width" else "")
 
 
@@ -132,6 +134,16 @@ def _label(row: Any) -> tuple[str, str]:
 
 def _numbers(row: Any) -> dict[str, float]:
     return {name: plain(row[name]) for name in row.colnames if name not in ("axis", "unit")}
+
+
+def shown_dof(numbers: Mapping[str, float]) -> str:
+    """Degrees of freedom: '3.9+1.5-0.9', '42 (>18)' where the interval has no upper end, or 'Gaussian'."""
+    value, low, high = (numbers[f"dof{ending}"] for ending in ("", "_low", "_high"))
+    if np.isinf(value):
+        return "Gaussian"
+    if np.isinf(high):
+        return f"{brief(value)} (>{brief(low)})"
+    return _interval(numbers, "dof")
 
 
 def _width(numbers: Mapping[str, float], name: str, limit_level: float) -> str:

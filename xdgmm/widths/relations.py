@@ -324,6 +324,8 @@ def _in_fisher_z(result: dict[str, NDArray[Any]], place: int) -> None:
 
 def _remarks(rows: Sequence[Relation], values: Mapping[str, NDArray[Any]], mixture: GaussianMixture) -> Iterator[str]:
     """What a reader of the relations should know, one sentence each."""
+    if mixture.dof is not None and np.isfinite(mixture.dof).any():
+        yield "components are Student-t distributions: scatters are scales, and so is what separations are measured in"
     if mixture.n_dimensions == 2:
         yield (
             "the major axis and the scatter across it depend on the units of both columns, and are meaningful only "

@@ -15,15 +15,18 @@ from xdgmm.observations import Observations
 from xdgmm.tables.printing import with_error
 from xdgmm.tables.report import metadata
 from xdgmm.uncertainty import (
+    ParameterErrors,
     SampledMixtures,
     background_limit,
     bootstrap,
+    gaussian_deficit,
     laplace,
     parameter_errors,
     sample_posterior,
 )
 from xdgmm.uncertainty.information import warn_unless_maximum
 from xdgmm.uncertainty.simulated import FEW, Simulation
+from xdgmm.uncertainty.tails import CLEAR, INDISTINGUISHABLE
 
 from .inputs import SAMPLED, check_widths, checked_velocity, mixture_and_model
 from .parameters import ParameterEstimates
@@ -145,6 +148,7 @@ def widths(
     remarks = [
         *([] if background is None else [_background_sentence(background, limit_level)]),
         *_remarks(model),
+        *_of_tails(mixture, observations, given_model, errors),
         *(finding.sentence for finding in quick_checks(mixture, observations)),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
@@ -190,6 +194,31 @@ def _estimates(
     if method != "profile":
         return estimates
     return estimates.with_profiles(mixture, observations, model, level, simulation)
+
+
+def _of_tails(
+    mixture: GaussianMixture, observations: Observations, given_model: Model | None, errors: ParameterErrors
+) -> Iterator[str]:
+    """What widths of Student-t components mean, and which of these components a Gaussian would describe as well."""
+    if mixture.dof is None or errors.dof is None:
+        return
+    model = Problem.of(mixture, observations, given_model).model
+    if np.isfinite(mixture.dof).any():
+        yield (
+            "components are Student-t distributions: sigma is their scale, the half-width holds 68% of a component, "
+            "and s and the naive sigma are compared with the half-width"
+        )
+    fitted = isinstance(model.dof, str)
+    for k in range(mixture.n_components if fitted else 0):
+        if np.isinf(mixture.dof[k]):
+            yield f"component {k} is indistinguishable from a Gaussian: its degrees of freedom reach their upper bound"
+        elif errors.dof[k] * CLEAR > mixture.dof[k]:  # the error of 1 / dof is that over dof^2
+            deficit = gaussian_deficit(mixture, observations, k, given_model)
+            if deficit < INDISTINGUISHABLE:
+                yield (
+                    f"component {k} is indistinguishable from a Gaussian, which is less likely by only "
+                    f"{deficit:.2f} nats"
+                )
 
 
 def _of_weights(observations: Observations) -> Iterator[str]:

@@ -16,7 +16,7 @@ from xdgmm.uncertainty.informative import informative_objects
 from xdgmm.uncertainty.simulated import Simulation
 
 from .observed import Observed, observed_along
-from .parameters import ParameterEstimates, principal_axes
+from .parameters import OF_T, ParameterEstimates, principal_axes
 
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
 
@@ -33,7 +33,7 @@ class Row(NamedTuple):
     """A component along an axis, in the units of the mixture.
 
     n_members: sum of weights times memberships; direction: of the axis (D,); sigma_limit: NaN where there is none;
-    is_limit: is sigma consistent with zero?
+    is_limit: is sigma consistent with zero?  half_width, fwhm and dof are of Student-t components, NaN of others.
     """
 
     component: int
@@ -47,6 +47,9 @@ class Row(NamedTuple):
     is_limit: bool
     n_informative: float
     observed: Observed
+    half_width: Interval = Interval()
+    fwhm: Interval = Interval()
+    dof: Interval = Interval()
 
 
 class Rows:
@@ -138,7 +141,18 @@ class Rows:
             is_limit=is_limit,
             observed=observed_along(direction, self.converted, self.members[:, k]),
             n_informative=self.informative[k].size_along(direction),
+            **self._of_t(k, name, place, is_limit=is_limit),
         )
+
+    def _of_t(self, k: int, name: str, place: tuple[int, int], *, is_limit: bool) -> dict[str, Interval]:
+        """Half-width, full width and degrees of freedom of a Student-t component; nothing with Gaussian ones."""
+        if self.mixture.dof is None:
+            return {}
+        of_half_width, of_fwhm = (self._interval(each, place, held=is_limit) for each in OF_T[name])
+        tau, low, high = self._interval("inverse_dof", k, held=not np.isfinite(self.mixture.dof[k]))
+        with np.errstate(divide="ignore"):
+            dof = Interval(*(np.divide(1.0, end) for end in (tau, high, max(low, 0.0))))
+        return {"half_width": of_half_width, "fwhm": of_fwhm, "dof": dof}
 
     def _interval(self, name: str, place: int | tuple[int, int], *, held: bool) -> Interval:
         """Value, and the ends of its interval; none where it is held fixed or at the boundary."""

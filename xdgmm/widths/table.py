@@ -17,7 +17,7 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.tables.printing import as_html, as_text
 from xdgmm.tables.report import Column, build_table
 
-from .columns import COLUMNS, DECLARED, FWHM
+from .columns import COLUMNS, DECLARED, FWHM, OF_T
 from .latex import report_as_latex, summary_of, write_report
 from .printing import comparison_table, rich_table
 from .rows import Row
@@ -90,7 +90,11 @@ def width_report(
     if velocity is not None:
         rows = [_in_velocity(row, velocity, mixture) for row in rows]
     columns = [*COLUMNS, *_of_directions(mixture)]
-    values: dict[str, NDArray[Any]] = {name: np.array([_numbers(row)[name] for row in rows]) for name in DECLARED}
+    names = list(DECLARED)
+    if mixture.dof is not None:
+        columns[len(COLUMNS) : len(COLUMNS)] = OF_T
+        names += [column.name for column in OF_T]
+    values: dict[str, NDArray[Any]] = {name: np.array([_numbers(row)[name] for row in rows]) for name in names}
     values |= {f"along_{name}": np.array([row.direction[i] for row in rows]) for i, name in enumerate(mixture.names)}
     if len(set(mixture.units)) > 1:
         columns.append(Column("unit", "unit of the mean and of every width in the row"))
@@ -118,8 +122,11 @@ def _numbers(row: Row) -> dict[str, Any]:
     result: dict[str, Any] = {
         name: getattr(row, name) for name in ("component", "axis", "n_members", "n_informative", "is_limit")
     }
-    fwhm = type(row.sigma)(*(FWHM * number for number in row.sigma))
-    for name, interval in {"weight": row.weight, "mean": row.mean, "sigma": row.sigma, "fwhm": fwhm}.items():
+    of_gaussian = np.isnan(row.fwhm.value)
+    fwhm = type(row.sigma)(*(FWHM * number for number in row.sigma)) if of_gaussian else row.fwhm
+    of_sigma = FWHM if of_gaussian or not row.sigma.value > 0 else row.fwhm.value / row.sigma.value
+    intervals = {"weight": row.weight, "mean": row.mean, "sigma": row.sigma, "fwhm": fwhm, "half_width": row.half_width}
+    for name, interval in intervals.items():
         value, low, high = interval
         error = 0.5 * (high - low)
         known = np.isfinite(error) and error > 0
@@ -127,12 +134,22 @@ def _numbers(row: Row) -> dict[str, Any]:
             low, high = max(low, 0.0), min(high, 1.0 if name == "weight" else np.inf)
         ends = (error, low, high) if known else (np.nan,) * 3
         result |= dict(zip((name, f"{name}_error", f"{name}_low", f"{name}_high"), (value, *ends), strict=True))
-    result |= {"sigma_limit": row.sigma_limit, "fwhm_limit": FWHM * row.sigma_limit}
+    result |= {"sigma_limit": row.sigma_limit, "fwhm_limit": of_sigma * row.sigma_limit, **_of_dof(row)}
+    core = row.sigma.value if of_gaussian else row.half_width.value
     for name in ("observed", "instrumental", "naive"):
         width, error = getattr(row.observed, name), getattr(row.observed, f"{name}_error")
         result[f"{name}_sigma"], result[f"{name}_sigma_error"] = width, error
-        result[f"{name}_off"] = (width - row.sigma.value) / error if error > 0 else np.nan
+        result[f"{name}_off"] = (width - core) / error if error > 0 else np.nan
     return result
+
+
+def _of_dof(row: Row) -> dict[str, float]:
+    """Degrees of freedom with their interval, whose upper end is infinite where a Gaussian lies within it."""
+    value, low, high = row.dof
+    if not high > low:
+        low = high = np.nan
+    error = 0.5 * (high - low) if np.isfinite(high) else np.nan
+    return {"dof": value, "dof_error": error, "dof_low": low, "dof_high": high}
 
 
 def _in_velocity(row: Row, velocity: ToVelocity, mixture: GaussianMixture) -> Row:
@@ -142,6 +159,8 @@ def _in_velocity(row: Row, velocity: ToVelocity, mixture: GaussianMixture) -> Ro
         mean=row.mean if np.isnan(row.mean.value) else type(row.mean)(*velocity.mean(*row.mean)),
         sigma=type(row.sigma)(*velocity.width(*row.sigma, about)),
         sigma_limit=row.sigma_limit * scale,
+        half_width=type(row.sigma)(*velocity.width(*row.half_width, about)),
+        fwhm=type(row.sigma)(*velocity.width(*row.fwhm, about)),
         observed=type(row.observed)(*(scale * number for number in row.observed)),
     )
 
