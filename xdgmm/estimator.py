@@ -60,7 +60,12 @@ MISSING_ERRORS = (
     "Observations.from_table(X) finds those in columns of a data frame (scikit-learn's tools pass Xerr on after "
     "sklearn.set_config(enable_metadata_routing=True))"
 )
+MISSING_MEMBERSHIPS = (
+    "the model was fitted with memberships known beforehand, so X must hold them too: give Observations, as "
+    "X.with_memberships(p) makes them"
+)
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
+FOR_FIT = {**WITH_ALL, "membership": True}
 
 
 class NoFitError(NotFittedError, SklearnNotFittedError):
@@ -166,7 +171,7 @@ class XDGMM(DensityMixin, BaseEstimator):
     feature_names_in_: NDArray[np.object_]
     fitted_with_errors_: bool
 
-    __metadata_request__fit = WITH_ALL
+    __metadata_request__fit = FOR_FIT
     __metadata_request__score = WITH_ALL
     __metadata_request__predict = WITH_ERRORS
     __metadata_request__predict_proba = WITH_ERRORS
@@ -221,6 +226,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         *,
         Xerr: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        membership: ArrayLike | None = None,
     ) -> Self:
         """Fit the intrinsic mixture.
 
@@ -236,6 +242,10 @@ class XDGMM(DensityMixin, BaseEstimator):
             Without it, arrays are taken as exact.
         sample_weight : array (N,), optional
             Frequency weights.
+        membership : array (N, K), or (N,) for two components, optional
+            Probability that each object belongs to each component, known beforehand: it takes the place of the weights,
+            which are not fitted.  With a background its own is the last column.  `Observations.with_memberships` makes
+            observations that hold it, which the other methods need.
 
         Returns
         -------
@@ -251,8 +261,10 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         refuse_errors_as_labels(X, y)
         observations = as_observations(X, Xerr, sample_weight)
+        if membership is not None:
+            observations = _with_memberships(observations, membership)
         settings, seed = self._settings(observations), self._seed()
-        recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight)})"
+        recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
         try:
             result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
         except DegenerateError as error:
@@ -397,6 +409,15 @@ class XDGMM(DensityMixin, BaseEstimator):
         self._check_names(column_names(X, observations))
         return observations
 
+    def _fitted_observations(
+        self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> Observations:
+        """The observations that were fitted; with known memberships if the fit had some."""
+        observations = self._new_observations(X, Xerr, sample_weight)
+        if self._fit_result.model.known_memberships and observations.memberships is None:
+            raise InputError(MISSING_MEMBERSHIPS)
+        return observations
+
     def _check_names(self, names: Sequence[str] | None) -> None:
         fitted = getattr(self, "feature_names_in_", None)
         if names is not None and fitted is not None and tuple(fitted) != tuple(names):
@@ -488,12 +509,12 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def aic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's information criterion of these data; the lower the better."""
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         return float(selection.aic(self._log_likelihood(observations), self._fit_result.n_parameters))
 
     def bic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion of these data; the lower the better."""
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         log_likelihood, n_free = self._log_likelihood(observations), self._fit_result.n_parameters
         return float(selection.bic(log_likelihood, n_free, observations.total_weight))
 
@@ -513,7 +534,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         X, Xerr and sample_weight are the data that were fitted; the rest is passed on to `xdgmm.widths.widths`, which
         explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"), columns and further options.
         """
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
         return widths(self._fit_result, observations, **options)
 
@@ -535,7 +556,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         with names of the objects, or the names, by default a column that is called name, source_id and the like.
         Further options are those of `xdgmm.diagnostics.check`.
         """
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         columns, names = columns_of_table(against, X), names_of_objects(object_names, X)
         options = {"progress": self.progress, "against": columns, "object_names": names, **options}
         return check(self._fit_result, observations, **options)
@@ -559,7 +580,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         from xdgmm.plotting import plot
 
-        observations = None if X is None else self._new_observations(X, Xerr, sample_weight)
+        observations = None if X is None else self._fitted_observations(X, Xerr, sample_weight)
         self._fit_result  # noqa: B018 - refuses what is not fitted
         return plot(self, observations, kind=kind, columns=columns, **options)
 
@@ -580,7 +601,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         Parameters are drawn from their errors ("normal"), held at the fit ("fixed"), or taken from posterior samples or
         resamples: see `xdgmm.diagnostics.simulate`.  The seed is `random_state` where `rng` is not given.
         """
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         rng = self._generator() if rng is None else rng
         mixture, model = self._fitted_mixture, self._fit_result.model
         drawn = simulate(mixture, observations, n, rng, parameters=parameters, model=model)
@@ -595,7 +616,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         **options: Any,
     ) -> QTable:
         """Correlations, the linear relation behind two columns, separations: see `xdgmm.widths.relations`."""
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         return relations(self._fit_result, observations, **options)
 
     def sample_posterior(
@@ -612,7 +633,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         `xdgmm.uncertainty.sample_posterior`, which explains priors, walkers, convergence and files.  The seed is
         `random_state` where ``rng`` is not given.
         """
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._fitted_observations(X, Xerr, sample_weight)
         options = {"rng": self._generator(), "progress": self.progress, **options}
         return sample_posterior(self._fit_result, observations, **options)
 
@@ -739,9 +760,15 @@ def select(
     return EstimatorSelection(**{**vars(chosen), "result": result, "results": results}, estimator=model)
 
 
-def _data_of_call(Xerr: Any, sample_weight: Any) -> str:
+def _with_memberships(observations: Observations, membership: ArrayLike) -> Observations:
+    if observations.memberships is not None:
+        raise InputError("`membership` was given beside Observations that hold their own; leave one of the two out")
+    return observations.with_memberships(membership)
+
+
+def _data_of_call(Xerr: Any, sample_weight: Any, membership: Any = None) -> str:
     """The data in a call, by the names of the arguments."""
-    given = {"Xerr": Xerr, "sample_weight": sample_weight}
+    given = {"Xerr": Xerr, "sample_weight": sample_weight, "membership": membership}
     return ", ".join(["X", *(f"{name}={name}" for name, value in given.items() if value is not None)])
 
 

@@ -35,16 +35,28 @@ EXTRAS = {
     "t": {"family": "t"},
     "t of one dof, background": {"family": "t", "dof": "shared", "background": Background([-12, -9], [11, 10], 0.2)},
     "t and a Gaussian, prior": {"family": "t", "dof": (3.0, np.inf), "prior": PRIOR},
+    "memberships": {},
+    "memberships beside a background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2)},
 }
 EVERYTHING = [
     (kind, noise, extra)
     for kind, noise, extra in product(COVARIANCE_TYPES, NOISES, EXTRAS)
-    if not ("background" in extra and "projection" in noise)
+    if not (("background" in extra or "memberships" in extra) and "projection" in noise)
 ]
 
 
-def observed(noise, *, weighted=True):
-    """A small problem with this form of noise."""
+def observed(noise, extra="nothing", *, weighted=True):
+    """A small problem with this form of noise, and known memberships if they are asked for."""
+    observations = measured(noise, weighted=weighted)
+    if "memberships" not in extra:
+        return observations
+    known = np.random.default_rng(11).dirichlet(np.full(K + ("background" in extra), 0.7), N)
+    known[3] = np.eye(known.shape[1])[0]
+    return observations.with_memberships(known)
+
+
+def measured(noise, *, weighted):
+    """Values with this form of noise."""
     rng = np.random.default_rng([7, NOISES.index(noise)])
     labels = rng.random(N) < 0.4
     v = np.where(labels[:, None], [-1.5, 0.5], [2.0, 1.0]) + rng.standard_normal((N, D)) * [0.9, 0.6]
@@ -85,7 +97,8 @@ def model_of(kind, extra):
     settings = dict(EXTRAS[extra])
     if kind == "tied" and "fixed" in settings:
         settings["fixed"] = Fixed(settings["fixed"].weights, settings["fixed"].means)
-    return Model(kind, **settings)
+    model = Model(kind, **settings)
+    return model.with_memberships(observed("none", extra), K)
 
 
 def start_of(model):
@@ -102,6 +115,10 @@ def objective(mixture, observations, model):
     part = observations.select(counts)
     background = mixture.background
     densities = None if background is None else background.log_densities(part.values, part.noise_model, part.limits)
+    known = part.memberships
+    if known is not None and background is not None:
+        with np.errstate(divide="ignore"):
+            densities = densities + np.log(known[:, K])
     gaussians = mixture.expanded()
     total = reference.accumulate(
         part.values,
@@ -112,6 +129,7 @@ def objective(mixture, observations, model):
         gaussians.covariances,
         part.projections,
         densities,
+        None if known is None else known[:, :K],
         limits=part.limits,
     ).log_likelihood
     if model.prior is None:
@@ -134,7 +152,7 @@ def likelihood_of(observations, model, max_passes=10_000):
 @pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_the_gradient_is_that_of_the_twins_objective(kind, noise, extra):
-    observations, model = observed(noise), model_of(kind, extra)
+    observations, model = observed(noise, extra), model_of(kind, extra)
     start, likelihood = start_of(model), likelihood_of(observations, model)
     coordinates = FactorCoordinates(start, likelihood.expect(start), likelihood.constraints)
     rng = np.random.default_rng(3)
@@ -153,7 +171,7 @@ def test_the_gradient_is_that_of_the_twins_objective(kind, noise, extra):
 @pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_every_free_parameter_has_one_coordinate_and_every_fixed_one_none(kind, noise, extra):
-    observations, model = observed(noise), model_of(kind, extra)
+    observations, model = observed(noise, extra), model_of(kind, extra)
     start, likelihood = start_of(model), likelihood_of(observations, model)
     coordinates = FactorCoordinates(start, likelihood.expect(start), likelihood.constraints)
     jacobian = coordinates.jacobian()
@@ -176,7 +194,7 @@ def flat(mixture):
 @pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noise, extra):
-    observations, model = observed(noise), model_of(kind, extra)
+    observations, model = observed(noise, extra), model_of(kind, extra)
     start = start_of(model)
     rule = StoppingRule(1e-6, 3000)
     result = fit(observations, K, Settings(solver, rule, start=start, model=model), rng=0)
@@ -188,7 +206,7 @@ def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noi
         mixture.covariances, model.type.combined(mixture.covariances, mixture.weights), atol=1e-13
     )
     for name, held in (
-        ("all_weights", model.fixed.weights),
+        ("all_weights", () if model.known_memberships else model.fixed.weights),  # which have no start
         ("means", model.fixed.means),
         ("covariances", model.fixed.covariances),
     ):
@@ -207,7 +225,7 @@ def test_every_solver_reaches_a_maximum_of_the_twins_objective(solver, kind, noi
 @pytest.mark.pairwise
 @pytest.mark.parametrize(("kind", "noise", "extra"), EVERYTHING)
 def test_em_never_lowers_the_objective(kind, noise, extra):
-    observations, model = observed(noise), model_of(kind, extra)
+    observations, model = observed(noise, extra), model_of(kind, extra)
     settings = Settings("em", StoppingRule(0.0, 40), start=start_of(model), model=model)
     assert np.diff(fit(observations, K, settings).history).min() > -1e-11  # rounding: 1e-13 of a few hundred nats
 

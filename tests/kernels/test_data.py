@@ -97,7 +97,7 @@ def by_definition(given, mixture):
             joint[row, k] = np.log(weights[k]) + multivariate_normal(R @ means[k], T).logpdf(values[i, seen])
         if "memberships" in given:
             with np.errstate(divide="ignore"):
-                joint[row, :K] += np.log(given["memberships"][i])
+                joint[row, :K] += np.log(given["memberships"][i]) - np.log(weights[:K])
         if "background" in given:
             joint[row, -1] = np.log(weights[-1]) + given["background"][i]
     return joint, kept

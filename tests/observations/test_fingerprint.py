@@ -25,12 +25,15 @@ def test_it_is_the_same_for_what_means_the_same():
     assert fingerprint(Observations.with_standard_errors(np.asfortranarray(signed), ERRORS)) == fingerprint(DATA)
 
 
-@pytest.mark.parametrize("what", ["values", "noise", "weights", "order", "fewer", "projections", "exact"])
+@pytest.mark.parametrize(
+    "what", ["values", "noise", "weights", "memberships", "order", "fewer", "projections", "exact"]
+)
 def test_it_changes_with_the_smallest_change_of_the_data(what):
     other = {
         "values": lambda: replace(DATA, values=np.nextafter(VALUES, np.inf)),
         "noise": lambda: replace(DATA, noise_model=Independent(np.nextafter(ERRORS, np.inf))),
         "weights": lambda: replace(DATA, weights=np.full(200, 1 + 1e-15)),
+        "memberships": lambda: DATA.with_memberships(np.full(200, 0.5)),
         "order": lambda: DATA.select(np.arange(200)[::-1]),
         "fewer": lambda: DATA.select(np.arange(199)),
         "projections": lambda: replace(DATA, projections=np.eye(2)),

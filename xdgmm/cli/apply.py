@@ -14,6 +14,7 @@ from .options import (
     Errors,
     Hdu,
     Json,
+    Memberships,
     Model,
     ModelColumns,
     OnBad,
@@ -41,6 +42,7 @@ def apply(
     output: Annotated[Path, typer.Option(help="Write the table with the new columns here (.fits or .ecsv).")],
     columns: ModelColumns = None,
     errors: Errors = "auto",
+    memberships: Memberships = None,
     correlations: CorrelationsChoice = Correlations.AUTO,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
@@ -82,6 +84,7 @@ def apply(
         names,
         errors=parse_errors(errors),
         correlations=correlations.value,
+        memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
     )

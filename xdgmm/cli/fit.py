@@ -20,6 +20,7 @@ from .options import (
     Full,
     Hdu,
     Json,
+    Memberships,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -45,6 +46,7 @@ def fit(
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
     weights: Weights = None,
+    memberships: Memberships = None,
     components: Annotated[
         str, typer.Option(help="How many: 2, or 1:4 to let the criterion choose.", metavar="K|K:K")
     ] = "1",
@@ -138,6 +140,7 @@ def fit(
         errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
+        memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
     )

@@ -173,6 +173,7 @@ def observations_and_table(
     errors: str,
     correlations: Correlations,
     weights: str | None,
+    memberships: str | None,
     on_bad: OnBad,
     on_limit: OnLimit,
     hdu: str | None,
@@ -189,6 +190,7 @@ def observations_and_table(
         errors=parse_errors(errors),
         correlations=correlations.value,
         weights=weights,
+        memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
     )

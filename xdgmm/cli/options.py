@@ -139,6 +139,15 @@ Hdu = Annotated[
     str | None, typer.Option(help="Number or name of the table, in a file that holds several.", metavar="N|NAME")
 ]
 Weights = Annotated[str | None, typer.Option(help="Column of the object weights.", metavar="NAME")]
+Memberships = Annotated[
+    str | None,
+    typer.Option(
+        "--membership",
+        help="Columns of the probability of each component, where they are known beforehand; one column alone: of the "
+        "first of two.",
+        metavar="NAME[,NAME...]",
+    ),
+]
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do with a value without a usable error.")]
 OnLimitChoice = Annotated[OnLimit, typer.Option(help="What to do with a value that is marked as a limit.")]
 Readme = Annotated[

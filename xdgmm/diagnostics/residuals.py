@@ -150,8 +150,9 @@ def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
         of_background = _of_background(mixture.background, observations)
         joined = zip((log_below, log_above, steps), of_background, strict=True)
         log_below, log_above, steps = (np.concatenate([own, other[None]]) for own, other in joined)
+    known = observations.memberships
     with np.errstate(divide="ignore"):
-        weights = np.log(mixture.all_weights)[:, None, None]
+        weights = np.log(mixture.all_weights)[:, None, None] if known is None else np.log(known.T)[:, :, None]
     before = np.zeros_like(steps) + weights  # ln of weight times density of the columns before each one
     before[:, :, 1:] += np.cumsum(steps[:, :, :-1], axis=2)
     result = _normal_scores(_log_mean(log_below, before), _log_mean(log_above, before))

@@ -25,7 +25,7 @@ from .result import FitResult, Outcome
 from .search import search, search_from, solve_all_objects
 from .settings import Settings, check_n_components
 from .split_merge import duplicate
-from .starts import check_fixed, given_start
+from .starts import check_fixed, given_start, start_of_memberships
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,8 +80,9 @@ def fit(
     settings = Settings() if settings is None else settings
     check_n_components(n_components, observations)
     problem = Problem(observations, n_components, settings.model)
-    start = None if settings.start is None else given_start(problem, settings.start)
-    check_fixed(problem, start)
+    given = None if settings.start is None else given_start(problem, settings.start)
+    check_fixed(problem, given)
+    start = start_of_memberships(problem) if given is None else given
     rng = as_generator(rng)
     with progress_bar(settings.progress) as bar:
         monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)

@@ -76,6 +76,21 @@ class StartingPoints:
         """The start from a partition of the objects (N,)."""
         return self._as_mixture(from_labels(self.points, labels.astype(np.intp), centres))
 
+    def start_from_memberships(self, memberships: Floats) -> GaussianMixture:
+        """The start from the probability that each object belongs to each component (N, K); a row may sum to less."""
+        everywhere = np.zeros(len(self.points.values), np.intp)
+        overall = self.mean()[None]
+        parts = []
+        for of_component in memberships.T:
+            points = self.points._replace(weights=np.ascontiguousarray(self.points.weights * of_component))
+            centre = clusters.means(points, everywhere, overall)
+            parts.append(
+                (centre[0], from_labels(points if points.weights.any() else self.points, everywhere, centre)[2][0])
+            )
+        means, covariances = (np.array(each) for each in zip(*parts, strict=True))
+        weights = self.points.weights @ memberships
+        return self._as_mixture((weights / weights.sum(), means, covariances))
+
     def nearest(self, centres: Floats) -> NDArray[np.intp]:
         """Index of the nearest centre (N,)."""
         return clusters.nearest(self.points, centres)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import DeprecatedAlias, InputError
-from xdgmm.mixture import Background, GaussianMixture
+from xdgmm.mixture import Background, GaussianMixture, check_memberships
 from xdgmm.mixture.families import check_dof
 
 from .constraints import Constraints
@@ -107,6 +107,9 @@ class Model:
     dof : float, sequence of float, str or None
         Degrees of freedom of the family "t": one number, or one for each component, which are fixed; "fit" fits those
         of each component, "shared" one number for all.
+    known_memberships : bool
+        Do the observations say to which component each object belongs, and with which probability?  The weights are
+        then not fitted.  A `Problem` sets it.
     """
 
     covariance_type: str = "full"
@@ -115,6 +118,7 @@ class Model:
     background: Background | None = None
     family: str = "gaussian"
     dof: float | tuple[float, ...] | str | None = None
+    known_memberships: bool = False
 
     shown_by = DeprecatedAlias("inferred_from")
 
@@ -218,6 +222,32 @@ class Model:
     ) -> PriorTerms:
         background, tied = self.background is not None, self.covariance_type == "tied"
         return prior.terms(n_components, n_dimensions, units, background=background, tied=tied)
+
+    def with_memberships(self, observations: Observations, n_components: int) -> Model:
+        """The model for these observations: where they have known memberships all weights are fixed.
+
+        Raises
+        ------
+        InputError
+            If there are not as many memberships as components, there is a prior on the weights, or the model needs
+            memberships and the observations have none.
+        """
+        if observations.memberships is None:
+            if self.known_memberships:
+                raise InputError(
+                    "the model was fitted with `memberships` known beforehand, but these observations have none; give "
+                    "them, as Observations.with_memberships does"
+                )
+            return self
+        n_weights = n_components + (self.background is not None)
+        check_memberships(observations, n_weights, self.background, self.family)
+        if self.prior is not None and self.prior.weights is not None:
+            raise InputError(
+                "`prior` has a part on the weights, but memberships known beforehand take their place; leave one of "
+                "the two out"
+            )
+        fixed = replace(self.fixed, weights=tuple(range(n_weights)))
+        return replace(self, fixed=fixed, known_memberships=True)
 
     def log_priors(self, mixture: GaussianMixture) -> dict[str, float]:
         """Log-density of each part of the prior at a mixture, in its units; empty without a prior."""

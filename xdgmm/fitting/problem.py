@@ -86,7 +86,7 @@ class Problem:
     ----------
     observations : Observations
     model : Model
-        With the box of its background, if it has one.
+        With the box of its background, if it has one, and with all weights fixed where memberships are known.
     scaling : Standardisation
         From the user's coordinates to those of the solvers.
     constraints : Constraints
@@ -101,6 +101,7 @@ class Problem:
     def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
         if model.background is not None:
             model = replace(model, background=model.background.resolved(observations))
+        model = model.with_memberships(observations, n_components)
         self.observations, self.n_components, self.model = observations, n_components, model
         constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
         _check_identified(observations, model, constraints)

@@ -71,15 +71,18 @@ def model_of(mixture: GaussianMixture) -> Model:
     fixed = Fixed(**{name: tuple(which) for name, which in described["fixed"].items()})
     family, dof = described.get("family", "gaussian"), described.get("dof")
     dof = tuple(dof) if isinstance(dof, list) else dof
-    return Model(described["covariance_type"], fixed, _prior(described["prior"]), mixture.background, family, dof)
+    known, prior = described.get("memberships") == "known", _prior(described["prior"])
+    return Model(described["covariance_type"], fixed, prior, mixture.background, family, dof, known)
 
 
 def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:
     """A model in plain values, its prior in the units of the mixture."""
     fixed = {name: list(getattr(model.fixed, name)) for name in PARTS}
     prior = None if model.prior is None else _described_prior(model.prior, mixture)
-    described = {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
-    return described if model.family == "gaussian" else {**described, "family": model.family, "dof": model.dof}
+    described: dict[str, Any] = {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
+    if model.family != "gaussian":
+        described |= {"family": model.family, "dof": model.dof}
+    return {**described, "memberships": "known"} if model.known_memberships else described
 
 
 def _described_prior(prior: Prior, mixture: GaussianMixture) -> dict[str, dict[str, Any]]:

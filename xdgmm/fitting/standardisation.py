@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.mixture import log_densities_beside, pack_beside
+
 if TYPE_CHECKING:
     from astropy.units import UnitBase
     from numpy.typing import NDArray
@@ -51,17 +53,12 @@ class Standardisation:
 
         `background` is the `Background` to be packed with them, in the units of the observations.
         """
-        log_densities = None
-        if background is not None:
-            log_densities = self.log_densities(background, observations)
-        return observations.pack(
-            self.location, self.scale, measured_scale=self.measured_scale, background=log_densities
-        )
+        scales = {"location": self.location, "scale": self.scale, "measured_scale": self.measured_scale}
+        return pack_beside(observations, background, **scales)
 
     def log_densities(self, background: Background, observations: Observations) -> Floats:
         """Log-density of a background of the user's coordinates at each object (N,), standardised."""
-        own = background.log_densities(observations.values, observations.noise_model, observations.limits)
-        return np.asarray(own + observations.present @ np.log(self.scale))
+        return log_densities_beside(background, observations, self.scale)
 
     def mixture(self, mixture: GaussianMixture) -> GaussianMixture:
         """A mixture of the user's coordinates in standardised ones."""

@@ -48,14 +48,39 @@ def given_start(problem: Problem, start: GaussianMixture) -> GaussianMixture:
             f"is {K}; make them agree"
         )
     start = _beside(start.in_units(observations.units), problem.model.background)
+    if observations.memberships is not None:
+        start = start.with_parameters(mean_memberships(observations), start.means, start.covariances)
     problem.model.check_start(start)
     return problem.constraints.impose_type(problem.standardised(start))
 
 
+def start_of_memberships(problem: Problem) -> GaussianMixture | None:
+    """The start, standardised, of weighted moments where the memberships are known; None where they are not."""
+    observations, K = problem.observations, problem.n_components
+    if observations.memberships is None:
+        return None
+    counted = observations.select(observations.counts)
+    assert counted.memberships is not None
+    points = StartingPoints(problem.scaling.observations(counted))
+    start = points.start_from_memberships(counted.memberships[:, :K])
+    start = with_background(start, problem.scaling.background(problem.model.background))
+    weights = mean_memberships(observations)
+    return problem.constraints.impose_type(start.with_parameters(weights, start.means, start.covariances))
+
+
+def mean_memberships(observations: Observations) -> Floats:
+    """Mean of the known memberships over the objects that count (S,)."""
+    assert observations.memberships is not None, "the observations have no known memberships"
+    counts = observations.counts
+    means = np.average(observations.memberships[counts], axis=0, weights=observations.object_weights[counts])
+    return np.asarray(means / means.sum())
+
+
 def check_fixed(problem: Problem, start: GaussianMixture | None) -> None:
-    """Fixed parameters need a start, except the background's fraction, which is part of the background."""
+    """Fixed parameters need a start, except the background's fraction, and weights where memberships are known."""
     fixed = problem.model.fixed
-    of_gaussians = replace(fixed, weights=tuple(k for k in fixed.weights if k < problem.n_components))
+    n_weights = 0 if problem.model.known_memberships else problem.n_components
+    of_gaussians = replace(fixed, weights=tuple(k for k in fixed.weights if k < n_weights))
     if of_gaussians.anything and start is None:
         raise InputError(
             "`fixed` holds parameters at their starting values, so give these: `init` a GaussianMixture, or "

@@ -9,7 +9,7 @@ A block is eight objects; each number of an object is one row of eight lanes (st
     weight      omega, 1 row; 0 in the padding of the last block
     mask        M rows, 1 present and 0 missing; only where some value is missing, and not with R
     background  log2 of its density times (2 pi)^(n / 2) for n values present, 1 row; only where there is one
-    memberships log2 of the factor on the weight of each Gaussian, G rows; only where memberships are known beforehand
+    memberships log2 of the probability that it belongs to each Gaussian, G rows; only where these are known beforehand
 
 A missing value is stored as 0 with mask 0, which the kernels marginalise exactly; no large variance stands for it.
 With a projection of each object no mask is needed: the value and its row of R are 0, its row of S is that of the
@@ -130,9 +130,9 @@ class Blocks:
         background : None or ndarray (N,)
             Natural logarithm of the density of a last component at each object, as packed: per ``values / scale``.
         memberships : None or ndarray (N, G)
-            Factors of each object on the weights of the Gaussians: the weight of Gaussian k is that of the mixture
-            times ``memberships[:, k]``.  Where there are more Gaussians than G, each factor serves as many of them, one
-            after the other.
+            Probability that each object belongs to each Gaussian, in the place of the weights of the mixture; that of
+            a background is part of its density.  Where there are more Gaussians than G, each serves as many of them,
+            one after the other, and is divided among them as their weights are.
 
         Raises
         ------
@@ -228,6 +228,11 @@ class Blocks:
         return sum(present, start=np.zeros(self.n_objects)).astype(int)
 
     @property
+    def n_memberships(self) -> int:
+        """How many memberships each object has: G, or 0 where none are known beforehand."""
+        return int(self.data.shape[1] - membership_row(self.layout))
+
+    @property
     def n_blocks(self) -> int:
         """Number of blocks in use."""
         return self.taken[0]
@@ -259,7 +264,7 @@ class Blocks:
     def take(self, members: Indices) -> Self:
         """Some of the objects (indices below n_objects), copied: in this order, and as often as they are named."""
         n = len(members)
-        data = _empty_blocks(n, self.layout, self.data.shape[1] - membership_row(self.layout))
+        data = _empty_blocks(n, self.layout, self.n_memberships)
         for row in range(data.shape[1]):
             _fill_row(data, row, self._column(row)[members], n)
         kept = members if self.kept is None else self.kept[members]
@@ -424,7 +429,7 @@ class _Measurements:
 
     @property
     def n_memberships(self) -> int:
-        """How many factors on weights each object has: G."""
+        """How many memberships each object has: G."""
         return 0 if self.memberships is None else int(self.memberships.shape[1])
 
     def layout(self, common: Floats | None, *, complete: bool) -> Layout:
@@ -459,7 +464,7 @@ class _Measurements:
             row = background_row(layout)
             _fill_row(target, row, _log2_densities(self.background[rows], n_present), len(omega))
         if self.memberships is not None:
-            for k, column in enumerate(_log2_factors(self.memberships[rows]).T, membership_row(layout)):
+            for k, column in enumerate(_log2_memberships(self.memberships[rows]).T, membership_row(layout)):
                 _fill_row(target, k, column, len(omega))
 
     def columns(self, rows: Rows, present: Bools, omega: Floats, layout: Layout) -> Iterator[NDArray[Any]]:
@@ -482,7 +487,7 @@ class _Measurements:
         if self.background is not None:
             yield _log2_densities(self.background[rows], present.sum(axis=1))
         if self.memberships is not None:
-            yield from _log2_factors(self.memberships[rows]).T
+            yield from _log2_memberships(self.memberships[rows]).T
 
 
 def _empty_blocks(n_objects: int, layout: Layout, n_memberships: int = 0) -> Floats:
@@ -515,10 +520,10 @@ def _log2_densities(log_densities: Floats, n_present: NDArray[np.int_]) -> Float
     return np.asarray(np.maximum(log2_densities, LOG2_ZERO))
 
 
-def _log2_factors(factors: Floats) -> Floats:
-    """log2 of factors on weights; a finite number stands for that of zero."""
+def _log2_memberships(probabilities: Floats) -> Floats:
+    """log2 of probabilities; a finite number stands for that of zero."""
     with np.errstate(divide="ignore"):
-        return np.asarray(np.maximum(np.log2(factors), LOG2_ZERO))
+        return np.asarray(np.maximum(np.log2(probabilities), LOG2_ZERO))
 
 
 def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]:

@@ -33,6 +33,7 @@ from .compiled import BESIDE, SMALLEST_PIVOT
 from .compiling import kernel
 from .conditioning import condition_gaussian
 from .noise import Correlated, as_noise
+from .passes import weights_among_members
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
 from .threads import run_in_threads
@@ -291,7 +292,7 @@ class CensoredData:
     background : ndarray (n_objects,) or (0,)
         Log-density of the background at each object, standardised.
     factors : ndarray (n_objects, G) or (n_objects, 0)
-        Logarithms of the factors of each object on the weights of the Gaussians, as in `Blocks.pack`.
+        Logarithms of the probabilities that each object belongs to each Gaussian, as in `Blocks.pack`.
     """
 
     values: Floats
@@ -479,6 +480,8 @@ class CensoredData:
     def _mixture(self, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats, Floats]:
         """What the kernels read: logarithms of weights, and contiguous arrays."""
         with np.errstate(divide="ignore"):
+            if self.factors.shape[1] > 0:
+                weights = weights_among_members(weights[None], len(means), self.factors.shape[1])[0]
             log_weights = np.log(weights)
         return log_weights, np.array(means, dtype=float, order="C"), np.array(covariances, dtype=float, order="C")
 

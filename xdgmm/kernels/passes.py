@@ -246,6 +246,19 @@ def _nanoseconds(blocks: Blocks, n_components: int) -> float:
     return blocks.n_objects * n_components * (2.0 + 0.04 * M**3 + projecting)
 
 
+def weights_among_members(weights: Floats, n_gaussians: int, n_memberships: int) -> Floats:
+    """Weights (W, S) where memberships take their place: among the Gaussians that share a membership, which sum to 1.
+
+    That of a background is 1: its membership is part of its density.
+    """
+    result = np.ones(weights.shape)
+    own = weights[:, :n_gaussians].reshape(len(weights), n_memberships, -1)
+    total = own.sum(axis=2, keepdims=True)
+    among = np.divide(own, total, out=np.full(own.shape, 1.0 / own.shape[2]), where=total > 0)
+    result[:, :n_gaussians] = among.reshape(len(weights), n_gaussians)
+    return result
+
+
 def _kernel_parameters(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats]:
     """What the kernels read of mixtures (..., K), of all components one after the other: amplitude (n, 2), theta."""
     shape = means.shape[-2:]
@@ -259,6 +272,8 @@ def _kernel_parameters(blocks: Blocks, weights: Floats, means: Floats, covarianc
 def _laid_out(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats, Floats]:
     """What `mixtures.lay_out` fills, for W mixtures."""
     (W, S), K, M = weights.shape, means.shape[1], len(blocks.layout.dimensions)
+    if blocks.layout.memberships:
+        weights = weights_among_members(weights, K, blocks.n_memberships)
     common = NONE if blocks.common is None else blocks.common
     projection = NONE if blocks.projection is None else blocks.projection
     white = np.empty((0, 0, 0, 0) if blocks.common is None else (W, K, M, M))

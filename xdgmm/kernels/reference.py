@@ -43,12 +43,13 @@ def accumulate(
     """`Statistics` of one pass over values (N, M; NaN missing), noise covariances (N, M, M), object weights (N,).
 
     The background is a last component of which each object's log-density is given (N,); its weight is then the last.
-    Memberships (N, K) are factors of each object on the weights of the Gaussians.
+    Memberships (N, K) are probabilities that each object belongs to each Gaussian; they take the place of the weights.
     """
     parts = [component(values, noise, m, V, projections, limits) for m, V in zip(means, covariances, strict=True)]
     log_densities, u, P = (np.array(of_all) for of_all in zip(*parts, strict=True))  # (K, N), (K, N, D), (K, N, D, D)
     with np.errstate(divide="ignore"):
         log_densities = log_densities if memberships is None else log_densities + np.log(memberships.T)
+        weights = weights if memberships is None else np.ones(weights.shape)
     if background is not None:
         log_densities = np.vstack([log_densities, background])
     with np.errstate(divide="ignore"):
@@ -160,7 +161,7 @@ class ReferenceData:
     background : None or ndarray (n_objects,)
         Log-density of the background at each object, standardised.
     memberships : None or ndarray (n_objects, K)
-        Factors of each object on the weights of the Gaussians.
+        Probability that each object belongs to each Gaussian, in the place of the weights.
     limits : None or ndarray of int8 (n_objects, M)
         1 where the value is a lower limit, -1 where an upper one; posteriors do not know them.
     """
@@ -364,7 +365,8 @@ class ReferenceData:
         ]
         if self.memberships is not None:
             with np.errstate(divide="ignore"):
-                parts = [part + np.log(factor) for part, factor in zip(parts, self.memberships.T, strict=True)]
+                parts = [part + np.log(p) for part, p in zip(parts, self.memberships.T, strict=True)]
+            weights = np.ones(weights.shape)
         if self.background is not None:
             parts.append(self.background)
         with np.errstate(divide="ignore"):

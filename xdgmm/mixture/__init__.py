@@ -11,10 +11,11 @@ become Gaussians.  `FitRecord` says what a mixture was fitted to.  `storage` say
 from xdgmm.errors import deprecated_names
 from xdgmm.kernels import ConditionedGaussian, condition_gaussian
 
-from .background import Background, pack_beside
+from .background import Background
 from .families import Expansion
 from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
+from .packing import check_memberships, log_densities_beside, pack_beside
 from .record import FitRecord
 from .truncated import TruncatedNormals
 
@@ -29,6 +30,8 @@ __all__ = [
     "FitRecord",
     "GaussianMixture",
     "TruncatedNormals",
+    "check_memberships",
     "condition_gaussian",
+    "log_densities_beside",
     "pack_beside",
 ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity, UnitBase
     from numpy.typing import ArrayLike, NDArray
 
-    from xdgmm.kernels import Data, Noise
+    from xdgmm.kernels import Noise
     from xdgmm.observations import Observations
     from xdgmm.observations.affine import AffineMap
 
@@ -300,14 +300,6 @@ class Background:
             )
         low, high = (affine.points(edge) for edge in self.box)
         return self._with(np.minimum(low, high), np.maximum(low, high))
-
-
-def pack_beside(observations: Observations, background: Background | None) -> Data:
-    """`Data` of observations, with a background in their units if there is one."""
-    if background is None:
-        return observations.pack()
-    log_densities = background.log_densities(observations.values, observations.noise_model, observations.limits)
-    return observations.pack(background=log_densities)
 
 
 def _checked_fraction(fraction: ArrayLike) -> float:

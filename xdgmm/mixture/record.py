@@ -23,7 +23,8 @@ class FitRecord:
     Attributes
     ----------
     model : dict
-        What was fitted: "covariance_type", "fixed" and "prior" in plain values, in the units of the mixture.
+        What was fitted: "covariance_type", "fixed" and "prior" in plain values, in the units of the mixture;
+        "memberships" is "known" where the data had them.
     n_objects : int
         Objects that took part.
     total_weight : float

@@ -17,11 +17,21 @@ if TYPE_CHECKING:
 
 
 def sample_mixture(
-    mixture: GaussianMixture, n_samples: int, rng: np.random.Generator
+    mixture: GaussianMixture,
+    n_samples: int,
+    rng: np.random.Generator,
+    memberships: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Points (n_samples, D), and the component of each; K is the background."""
+    """Points (n_samples, D), and the component of each; K is the background.
+
+    Memberships (n_samples, S) of each point take the place of the weights.
+    """
     weights = mixture.all_weights
-    labels = rng.choice(weights.size, n_samples, p=weights / weights.sum())
+    if memberships is None:
+        labels = rng.choice(weights.size, n_samples, p=weights / weights.sum())
+    else:
+        reached = np.cumsum(memberships, axis=1)[:, :-1]
+        labels = (rng.random((n_samples, 1)) * memberships.sum(axis=1, keepdims=True) >= reached).sum(axis=1)
     white = rng.standard_normal((n_samples, mixture.n_dimensions))
     roots = square_roots(mixture.covariances)
     component = np.minimum(labels, mixture.n_components - 1)

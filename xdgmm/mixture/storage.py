@@ -10,9 +10,10 @@ part of it, since version 0.1 knows none.  The covariance of the parameters, whe
 
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
-has format 5, with their table (``SELECTED``).  One of Student-t components has format 6, with their degrees of freedom
-(``DOF``).  All others have format 3.  Formats 1 and 2 (2 with a background),
-written before version 0.1, have neither record nor digest.
+has format 5, with their table (``SELECTED``).  One of Student-t components, with their degrees of freedom (``DOF``),
+and one fitted with memberships known beforehand, whose weights an older version would take for those of all objects,
+have format 6.  All others have format 3.  Formats 1 and 2 (2 with a background), written before version 0.1, have
+neither record nor digest.
 """
 
 from __future__ import annotations
@@ -87,11 +88,9 @@ class Contents:
 def contents_of(mixture: GaussianMixture) -> Contents:
     """The `Contents` of a file for this mixture."""
     of_background, of_record = _background_cards(mixture.background), _record_cards(mixture.record)
-    of_true_values = OF_TRUE_VALUES if "BGOF" in of_background else OF_MEASURED_VALUES
     of_dof = {} if mixture.dof is None else {DOF: json.dumps(mixture.dof.tolist())}
-    of_others = CHOSEN if SELECTED in of_record else of_true_values
     cards = {
-        "XDGMMFMT": FORMAT if of_dof else of_others,
+        "XDGMMFMT": _format(mixture, of_background, of_record),
         "NDIM": mixture.n_dimensions,
         "NAMES": json.dumps(mixture.names),
         "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
@@ -103,6 +102,15 @@ def contents_of(mixture: GaussianMixture) -> Contents:
     covariance = None if mixture.record is None else mixture.record.covariance
     contents = Contents(cards, labels, units, np.stack(columns, axis=1), covariance)
     return replace(contents, cards={**cards, "DIGEST": _digest(contents)})
+
+
+def _format(mixture: GaussianMixture, of_background: dict[str, str], of_record: dict[str, str]) -> int:
+    """The oldest format that holds all there is."""
+    if mixture.dof is not None or (mixture.record is not None and "memberships" in mixture.record.model):
+        return FORMAT
+    if SELECTED in of_record:
+        return CHOSEN
+    return OF_TRUE_VALUES if "BGOF" in of_background else OF_MEASURED_VALUES
 
 
 def mixture_of(contents: Contents, path: Path, cls: type[GaussianMixture]) -> GaussianMixture:

@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 
     from xdgmm.kernels import Noise
 
+    from .observations import Observations
+
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
     Signs = NDArray[np.int8]
     Units = tuple[UnitBase | None, ...]
 
 IN_ALL, LEFT_OUT = "in all, ", "without any value left out"  # beginning and end of the remark on empty rows
+MEMBERSHIPS_ROUNDED = 1e-6  # by which those of an object may differ from 1: single precision, or six digits
 CLEARLY_POSITIVE = 1e-12  # pivot of a correlation matrix; rounding of ten columns is smaller
 
 
@@ -203,6 +206,53 @@ def transformed_limits(matrix: Floats, values: Floats, limits: Signs) -> tuple[F
             "possible; let one row of `matrix` use that column"
         )
     return values, result if result.any() else None
+
+
+def as_memberships(memberships: ArrayLike, observations: Observations) -> Floats:
+    """Probabilities (N, S) that the objects belong to the components, from those or from one column (N,)."""
+    if observations.projections is not None:
+        raise InputError("`memberships` cannot be combined with projections; leave one of the two out")
+    given = as_dimensionless(memberships, "memberships")
+    if given.ndim == 1:
+        given = np.column_stack([given, 1.0 - given])
+    if given.ndim != 2 or len(given) != len(observations) or given.shape[1] == 0:
+        raise InputError(
+            f"`memberships` has shape {np.shape(memberships)}, but ({len(observations)}, K) is needed: a probability "
+            "for each object and component"
+        )
+    used = observations.counts
+    _check_probabilities(given, used)
+    empty = np.flatnonzero(~(given[used] > 0).any(axis=0))
+    if empty.size:
+        raise InputError(
+            f"`memberships` gives no object to component {empty[0]}; leave out this column, and fit a component less"
+        )
+    with np.errstate(invalid="ignore"):
+        sums = given.sum(axis=1, keepdims=True)
+        possible = ((given >= 0) & (given <= 1)).all(axis=1, keepdims=True) & (sums > 0)
+    return np.where(possible, given / np.where(possible, sums, 1.0), 1.0 / given.shape[1])
+
+
+def _check_probabilities(memberships: Floats, used: Bools) -> None:
+    """Refuse what are no probabilities, or do not sum to 1, of rows that are used."""
+    missing = np.flatnonzero(used & ~np.isfinite(memberships).all(axis=1))
+    if missing.size:
+        raise InputError(
+            f"`memberships` is NaN or infinite in {list_rows(missing)}; give what is known of these objects without "
+            "them (the fraction of each component), or leave these objects out"
+        )
+    wrong = np.flatnonzero(used & ((memberships < 0) | (memberships > 1)).any(axis=1))
+    if wrong.size:
+        raise InputError(
+            f"`memberships` lies outside 0 to 1 in {list_rows(wrong)}; give probabilities (percentages divided by 100)"
+        )
+    with np.errstate(invalid="ignore"):
+        wrong = np.flatnonzero(used & (np.abs(memberships.sum(axis=1) - 1.0) > MEMBERSHIPS_ROUNDED))
+    if wrong.size:
+        raise InputError(
+            f"`memberships` of an object must sum to 1, but those of {list_rows(wrong)} do not; add a column for the "
+            "objects that belong to no other component"
+        )
 
 
 def complete(

@@ -18,10 +18,11 @@ CHUNK = 65_536  # rows hashed at a time; another number would change the hash
 
 
 def fingerprint(observations: Observations) -> str:
-    """Hash of values, noise, projections and weights of the rows used in a fit, in their order: 32 hexadecimal digits.
+    """Hash of values, noise, projections, weights and memberships of the rows used in a fit: 32 hexadecimal digits.
 
-    It is the same on every machine.  It does not depend on names, units, rows without any value, and the noise of
-    missing values; observations without weights have the same hash as with weights of 1.
+    The rows count in their order.  The hash is the same on every machine.  It does not depend on names, units, rows
+    without any value, and the noise of missing values; observations without weights have the same hash as with weights
+    of 1.
 
     Examples
     --------
@@ -49,3 +50,5 @@ def _canonical(observations: Observations) -> Iterator[NDArray[Any]]:
     yield observations.object_weights
     if observations.limits is not None and observations.limits.any():
         yield observations.limits
+    if observations.memberships is not None:
+        yield observations.memberships

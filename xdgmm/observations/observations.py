@@ -61,6 +61,8 @@ class Observations:
     limits : None or ndarray of int8 (N, M)
         -1 where the true value lies below the value, which is then an upper limit, 1 where above (a lower limit), and 0
         elsewhere; None without any limit.
+    memberships : None or ndarray (N, S)
+        Probability that each object belongs to each component, known beforehand; with a background its own is the last.
     memo : dict
         Results computed from these observations, kept for reuse; neither copied nor pickled.
 
@@ -91,6 +93,7 @@ class Observations:
     remarks: tuple[str, ...] = ()
     projections: Floats | None = None
     limits: Signs | None = None
+    memberships: Floats | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False)
 
     remarking = DeprecatedAlias("with_remarks")
@@ -112,7 +115,7 @@ class Observations:
         if isinstance(self.noise_model, NoiseMixture) and not self.noise_model.centred:
             object.__setattr__(self, "values", self.values - self.noise_model.means)
             object.__setattr__(self, "noise_model", self.noise_model.about_means())
-        for name in ("values", "weights", "projections", "limits"):
+        for name in ("values", "weights", "projections", "limits", "memberships"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
                 object.__setattr__(self, name, read_only(array))
@@ -479,6 +482,7 @@ class Observations:
         errors: str | Sequence[str | None] | None = "auto",
         correlations: str | Mapping[tuple[str, str], str] | None = "auto",
         weights: str | None = None,
+        memberships: str | Sequence[str] | None = None,
         on_bad: str = "raise",
         on_limit: str = "missing",
     ) -> Observations:
@@ -491,6 +495,7 @@ class Observations:
             errors=errors,
             correlations=correlations,
             weights=weights,
+            memberships=memberships,
             on_bad=on_bad,
             on_limit=on_limit,
         )
@@ -518,11 +523,14 @@ class Observations:
         columns = list_columns(self.names, self.units)
         kind = self.noise_model.kind
         weighted = "" if self.weights is None else ", weighted"
+        known = "" if self.memberships is None else f", memberships in {self.memberships.shape[1]} components known"
         through = f", through projections of {self.n_dimensions} coordinates onto {self.n_measured}"
         projected = "" if self.projections is None else through
         limited = "".join(f", {sentence}" for sentence in self._limits_in_words())
         plural = "" if self.n_objects == 1 else "s"
-        return f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{limited}{weighted}{projected}>"
+        return (
+            f"<Observations: {self.n_objects} object{plural}, {columns}, {kind}{limited}{weighted}{known}{projected}>"
+        )
 
     def _limits_in_words(self) -> Iterable[str]:
         """Number of upper limits and of lower ones, where there are some."""
@@ -617,6 +625,36 @@ class Observations:
         # multiplied, as a mixture is: a value at the edge of the box of a background then stays inside
         return replace(self, values=self.values * factors, noise_model=self.noise_model.scaled(factors), units=units)
 
+    def with_memberships(self, memberships: ArrayLike | None) -> Observations:
+        """The same observations, with memberships known beforehand: from another survey, or other columns.
+
+        The density of an object is then ``sum_k p_ik N_k``: its own probabilities take the place of the weights of the
+        mixture, which are no longer fitted.
+
+        Parameters
+        ----------
+        memberships : array (N, S), (N,) or None
+            Probability that each object belongs to each component, those of an object summing to 1; with a background
+            its own is the last column.  Of one column, it is that of the first of two components.  None takes known
+            memberships away.
+
+        Raises
+        ------
+        InputError
+            If the shape is wrong, a probability is missing or does not lie from 0 to 1, those of an object do not sum
+            to 1 (rows are listed), a component has no object, or the values are projections.
+
+        Examples
+        --------
+        >>> from xdgmm import Observations
+        >>> stars = Observations.with_standard_errors([83.1, 76.0, 140.2], 1.5, names="v", units="km/s")
+        >>> stars.with_memberships([0.98, 0.95, 0.02])
+        <Observations: 3 objects, v [km / s], 1-sigma errors, memberships in 2 components known>
+        """
+        if memberships is None:
+            return replace(self, memberships=None)
+        return replace(self, memberships=checks.as_memberships(memberships, self))
+
     def with_remarks(self, *sentences: str) -> Observations:
         """The same observations with more remarks."""
         return replace(self, remarks=(*self.remarks, *sentences))
@@ -624,6 +662,7 @@ class Observations:
     def select(self, rows: Rows) -> Observations:
         """Some of the rows (indices, a boolean mask, or a slice)."""
         weights = None if self.weights is None else self.weights[rows]
+        memberships = None if self.memberships is None else self.memberships[rows]
         projections = self.projections
         if projections is not None and projections.ndim == 3:
             projections = projections[rows]
@@ -634,6 +673,7 @@ class Observations:
             weights=weights,
             projections=projections,
             limits=None if self.limits is None else self.limits[rows],
+            memberships=memberships,
         )
 
     def rescaled(
@@ -740,7 +780,7 @@ class Observations:
         background : None or ndarray (N,)
             Natural logarithm of the density of a background at each object, per ``values / scale``.
         memberships : None or ndarray (N, K)
-            Factors of each object on the weights of the components.
+            Probability that each object belongs to each Gaussian, in the place of the weights of the mixture.
         """
         return kernels.pack(
             self.values,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture.sampling import sample_mixture
 from xdgmm.observations import Observations
 
 
@@ -21,12 +22,13 @@ def draw_observations(
 ) -> Observations:
     """Observations of n_draws other objects in the place of each one, one after the other (N n_draws rows).
 
-    Those of a background of measured values are drawn from its box without further noise.  A limit is the threshold of
-    its object: a draw on the same side of it is the same limit again.  One on the other side is a value, measured with
-    the error of the limit; where this is zero, or `only_sides`, it is the opposite limit.
+    An object with known memberships keeps these: its component is drawn from them.  Those of a background of measured
+    values are drawn from its box without further noise.  A limit is the threshold of its object: a draw on the same
+    side of it is the same limit again.  One on the other side is a value, measured with the error of the limit; where
+    this is zero, or `only_sides`, it is the opposite limit.
     """
     repeated = observations.select(np.repeat(np.arange(len(observations)), n_draws))
-    points, labels = mixture.sample(len(repeated), rng)
+    points, labels = sample_mixture(mixture, len(repeated), rng, repeated.memberships)
     noise = observations.noise_model.draw(n_draws, observations.constrained, rng).reshape(len(repeated), -1)
     if mixture.background is not None and mixture.background.of == "measured values":
         noise[labels == mixture.n_components] = 0.0

@@ -16,7 +16,7 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import Data, run_in_threads
-from xdgmm.mixture import Background, GaussianMixture, pack_beside
+from xdgmm.mixture import Background, GaussianMixture, check_memberships, pack_beside
 from xdgmm.observations import Observations
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
@@ -27,14 +27,19 @@ NANOSECONDS = 10.0  # or so, for each object and component
 def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """Probability that each object belongs to each component, its noise taken into account: (N, K).
 
-    With a background there is one column more, the background's.  A row without any value has the mixture's weights.
+    With a background there is one column more, the background's.  Of observations with known memberships these take the
+    place of the mixture's weights.  A row without any value has the weights, or its known memberships.
 
     Raises
     ------
     InputError
         If mixture and observations do not fit, in number or units of their coordinates.
     """
-    return _row_for_row(fitting.responsibilities, mixture.all_weights, mixture, observations)
+    result = _row_for_row(fitting.responsibilities, mixture.all_weights, mixture, observations)
+    if observations.memberships is not None:
+        unmeasured = ~in_any_column(observations.present)
+        result[unmeasured] = observations.memberships[unmeasured]
+    return result
 
 
 def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
@@ -140,7 +145,8 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
     Raises
     ------
     InputError
-        If the numbers of coordinates differ, a unit does not convert, or there are projections beside a background.
+        If the numbers of coordinates differ, a unit does not convert, there are projections beside a background, or
+        known memberships are not as many as the components.
     """
     if observations.n_dimensions != mixture.n_dimensions:
         raise InputError(
@@ -149,6 +155,8 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
         )
     if mixture.background is not None:
         mixture.background.check_no_projections(observations)
+    family = "gaussian" if mixture.dof is None else "t"
+    check_memberships(observations, mixture.all_weights.size, mixture.background, family)
     return replace(observations.in_units(mixture.units), weights=None)
 
 

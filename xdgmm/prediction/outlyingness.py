@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +56,7 @@ def distances(mixture: GaussianMixture, observations: Observations) -> NDArray[n
 
 def component_distances(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """Mahalanobis distance of each object from each Gaussian, its noise taken into account (N, K)."""
+    observations = observations.with_memberships(None)
     alone = (mixture.only(k) for k in range(mixture.n_components))
     return np.stack([distances(one, observations) for one in alone], axis=1)
 
@@ -207,5 +210,19 @@ def _likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArra
 
     Far from all Gaussians their part is lost in the sum, but still says which of two objects is less likely.
     """
-    models = (mixture,) if mixture.background is None else (mixture, mixture.gaussians)
-    return np.stack([log_likelihoods(model, observations) for model in models])
+    if mixture.background is None:
+        return log_likelihoods(mixture, observations)[None]
+    own = log_likelihoods(mixture.gaussians, _without_background(observations))
+    return np.stack([log_likelihoods(mixture, observations), own])
+
+
+def _without_background(observations: Observations) -> Observations:
+    """The observations with known memberships in the Gaussians alone."""
+    known = observations.memberships
+    if known is None:
+        return observations
+    whole = known[:, :-1].sum(axis=1, keepdims=True)
+    among = np.divide(
+        known[:, :-1], whole, out=np.full(known[:, :-1].shape, 1.0 / (known.shape[1] - 1)), where=whole > 0
+    )
+    return replace(observations, memberships=among)

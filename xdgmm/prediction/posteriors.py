@@ -79,7 +79,9 @@ def known_of_gaussians(mixture: GaussianMixture, observations: Observations, *, 
     """The same, with moments of the true value of an object that belongs to a Gaussian; `of_each`: to each of them."""
     rows_and_data = list(packed_rows(observations, mixture.background))
     parts = [
-        _unknown(mixture, len(rows), of_each=of_each) if data is None else _found(mixture, data, of_each=of_each)
+        _unknown(mixture, observations.select(rows), of_each=of_each)
+        if data is None
+        else _found(mixture, data, of_each=of_each)
         for rows, data in rows_and_data
     ]
     if len(parts) == 1:
@@ -115,13 +117,21 @@ def _distances_in_scales(
     return result
 
 
-def _unknown(mixture: GaussianMixture, n: int, *, of_each: bool) -> Posteriors:
-    """What is known of n objects without any value."""
-    alone = mixture.gaussians
-    arrays = mixture.all_weights, np.zeros(()), alone.mean, alone.covariance
-    each = (mixture.means, mixture.covariances) if of_each else ()
-    repeated = (np.broadcast_to(array, (n, *array.shape)) for array in (*arrays, *each))
-    return Posteriors(np.zeros(n), *repeated)
+def _unknown(mixture: GaussianMixture, observations: Observations, *, of_each: bool) -> Posteriors:
+    """What is known of objects without any value: their weights, or known memberships."""
+    n, K, weights = len(observations), mixture.n_components, observations.memberships
+    of_components = (mixture.means, mixture.covariances) if of_each else ()
+    each = [np.broadcast_to(array, (n, *array.shape)) for array in of_components]
+    if weights is None:
+        alone = mixture.gaussians
+        arrays = mixture.all_weights, np.zeros(()), alone.mean, alone.covariance
+        return Posteriors(np.zeros(n), *(np.broadcast_to(array, (n, *array.shape)) for array in arrays), *each)
+    whole = weights[:, :K].sum(axis=1, keepdims=True)
+    among = np.where(whole > 0, weights[:, :K] / np.where(whole > 0, whole, 1.0), 1.0 / K)
+    mean = among @ mixture.means
+    offsets = mixture.means - mean[:, None]
+    covariance = np.einsum("nk,nkij->nij", among, mixture.covariances + offsets[..., :, None] * offsets[..., None, :])
+    return Posteriors(np.zeros(n), weights, np.zeros(n), mean, covariance, *each)
 
 
 def _given_background(

@@ -45,6 +45,7 @@ def observations_from_table(
     errors: str | Sequence[str | None] | None = "auto",
     correlations: str | Mapping[tuple[str, str], str] | None = "auto",
     weights: str | None = None,
+    memberships: str | Sequence[str] | None = None,
     on_bad: str = "raise",
     on_limit: str = "missing",
 ) -> Observations:
@@ -67,6 +68,9 @@ def observations_from_table(
         a column are uncorrelated.
     weights : str, optional
         Column of frequency weights.
+    memberships : str or sequence of str, optional
+        Columns of the probability that an object belongs to each component, known beforehand (see
+        `Observations.with_memberships`); one column alone is that of the first of two components.
     on_bad : {"raise", "drop", "missing", "exact"}
         What to do with a value whose error is zero, negative or missing: refuse it; drop the whole row; take the value
         as missing; or take zero as exact (and refuse negative and missing errors).  A missing correlation of two
@@ -126,7 +130,8 @@ def observations_from_table(
     table = named_columns(table)
     if table.n_rows == 0:
         raise InputError("the table has no rows, so there is nothing to fit")
-    names = _names_of_values(table, columns, errors, weights)
+    of_members = [find_column(table, name, "memberships column") for name in _several(memberships)]
+    names = _names_of_values(table, columns, errors, weights, of_members)
     error_matches = match_errors(table, names, errors)
     n_inexact = sum(match.kind != "exact" for match in error_matches)
     pairs = {} if n_inexact == 0 else match_correlations(table, names, error_matches, correlations)
@@ -147,7 +152,25 @@ def observations_from_table(
     else:
         matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
         observations = _with_errors(matched, values, remarks, options)
+    observations = _with_memberships(observations, table, of_members, remarks)
     return replace(observations, remarks=(*remarks, *remarks_after_reading(observations, n_empty)))
+
+
+def _several(names: str | Sequence[str] | None) -> list[str]:
+    """Names of columns from one name, several, or none."""
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _with_memberships(
+    observations: Observations, table: NamedColumns, names: Sequence[str], remarks: list[str]
+) -> Observations:
+    if not names:
+        return observations
+    columns = np.column_stack([read_column(table, name)[0] for name in names])
+    remarks.append(f"known memberships taken from {', '.join(names)}")
+    return observations.with_memberships(columns[:, 0] if len(names) == 1 else columns)
 
 
 @dataclass(frozen=True)
@@ -201,11 +224,13 @@ def _correlated(
     return values, scale_to_covariances(matrices, errors)
 
 
-def _names_of_values(table: NamedColumns, columns: Any, errors: object, weights: str | None) -> list[str]:
+def _names_of_values(
+    table: NamedColumns, columns: Any, errors: object, weights: str | None, beside: Sequence[str]
+) -> list[str]:
     if columns is None:
         if not (isinstance(errors, str) and errors == "auto"):
             raise InputError("`errors` is given, but not `columns`; name the columns to fit too")
-        return columns_with_errors(table, weights)
+        return [name for name in columns_with_errors(table, weights) if name not in beside]
     several = isinstance(columns, Iterable) and not isinstance(columns, (str, bytes))
     if isinstance(columns, tuple) and text_name(columns) in table:  # the name of one column of a MultiIndex
         several = all(text_name(name) in table for name in columns)

@@ -58,10 +58,12 @@ def hash_of_posterior(result: FitResult, observations: Observations, prior: Reso
     arrays = (observations.values, observations.noise, observations.weights, observations.projections)
     prior_arrays = (prior.concentration, prior.centre, prior.covariance, *vars(prior.sigmas).values())
     edges = () if background is None else background
+    known = () if observations.memberships is None else (observations.memberships,)
     if mixture.background is not None and mixture.background.of == "true values":  # which version 0.1 did not have
         found.update(mixture.background.of.encode())
     limits = () if observations.limits is None else (observations.limits,)
-    for array in (*arrays, *limits, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
+    beside = (*limits, *known)
+    for array in (*arrays, *beside, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
         _add(found, array)
     return found.hexdigest()
 
