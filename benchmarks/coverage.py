@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 from scipy.stats import chi2
 
-from xdgmm import Observations
+from xdgmm import GaussianMixture, Observations
 from xdgmm.diagnostics import check
 from xdgmm.diagnostics.error_profile import ErrorProfile, HigherPointError
 from xdgmm.diagnostics.groups import groups_by, one_group
@@ -37,6 +37,7 @@ SCALE_CELLS = [
     for N in (50, 200)
     for what, truth in (("factor", 1.5), ("factor of half", 1.5), ("floor of half", 1.0), ("floor of half", 0.0))
 ]
+HEAVY_CELLS = [(3.0, 0.5, 200), (3.0, 0.5, 1000), (6.0, 0.5, 1000)]  # dof, median error over scale, objects
 SEED = 68_95
 
 
@@ -80,6 +81,13 @@ def measure(*, quick):
         "one Gaussian of sigma 1, errors log-uniform from .3 to 3; factor 1.5 on all, or on those of half the objects, "
         "or a floor of 1 or of 0 beneath these; at 0: the best factor or floor is zero; limit: one-sided, 95%",
         [_row_of_error_scale(*cell, tries) for cell in (SCALE_CELLS[:4] if quick else SCALE_CELLS)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals of Student-t components, {tries} samples each",
+        "one component of scale 1, errors log-uniform over a factor of three with the median e; half-width of 68% and "
+        "dof; information (in 1 / dof); Gaussian: the intervals of the sigma of a Gaussian, against the half-width",
+        [_row_of_heavy_tails(*cell, tries) for cell in (HEAVY_CELLS[:1] if quick else HEAVY_CELLS)],
         markdown=True,
     )
     yield Table(
@@ -276,6 +284,31 @@ def _covered_by_error_scale(observations, groups, what, truth):
     found = {"at 0": value == 0}
     found |= {label: deviance < chi2.ppf(level, 1) for label, level in LEVELS.items()}
     return found | {"limit": truth <= value or deviance < LIMIT}
+
+
+def _row_of_heavy_tails(dof, error, n_objects, tries):
+    """Intervals of scale, half-width and degrees of freedom."""
+    rng = np.random.default_rng([SEED, n_objects, round(10 * error), round(dof)])
+    truth = GaussianMixture([1.0], [[0.0]], [[[1.0]]], dof=dof)
+    expected = {"scale": 1.0, "half-width": truth.half_widths[0, 0], "dof": 1.0 / dof}
+    counts = {f"{name} {label}": 0 for name in (*expected, "Gaussian") for label in LEVELS}
+    for _ in range(tries):
+        e = error * np.exp(rng.uniform(-0.5, 0.5, n_objects) * np.log(WIDE))
+        values = truth.sample(n_objects, rng)[0] + (e * rng.normal(size=n_objects))[:, None]
+        observations = Observations.with_standard_errors(values, e[:, None])
+        result = fit(observations, 1, Settings(model=Model(family="t")))
+        uncertainty, normal = laplace(result.mixture, observations), laplace(fit(observations).mixture, observations)
+        for label, level in LEVELS.items():
+            found = uncertainty.propagate(_of_heavy_tails, level)
+            for name, value, low, high in zip(expected, expected.values(), found.low, found.high, strict=True):
+                counts[f"{name} {label}"] += bool(low <= value <= high)
+            of_gaussian = normal.propagate(_sigma, level)
+            counts[f"Gaussian {label}"] += bool(of_gaussian.low <= expected["half-width"] <= of_gaussian.high)
+    return {"dof": dof, "e": error, "N": n_objects, **{name: percent(n, tries) for name, n in counts.items()}}
+
+
+def _of_heavy_tails(mixture):
+    return np.array([mixture.sigmas[0, 0], mixture.half_widths[0, 0], 1.0 / mixture.dof[0]])
 
 
 def _mean(mixture):

@@ -6,7 +6,7 @@ import numpy as np
 
 import xdgmm
 from xdgmm import Background, GaussianMixture, Observations, kernels, objects
-from xdgmm.fitting import Settings, StoppingRule, fit
+from xdgmm.fitting import Settings, StoppingRule, fit, objective
 from xdgmm.mixture import pack_beside
 
 from .measuring import calibration, in_a_new_process, peak_memory, race
@@ -53,6 +53,7 @@ def measure(*, quick):
     yield by_dimension(MANY_DIMENSIONS[:1] if quick else MANY_DIMENSIONS)
     yield by_components(MANY_COMPONENTS[:1] if quick else MANY_COMPONENTS)
     yield by_projection(PROJECTED[:1] if quick else PROJECTED)
+    yield by_family(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_question(20_000 if quick else 1_000_000)
     yield memory([(20_000, 2, 3)] if quick else MEMORY)
     yield start(1 if quick else 3)
@@ -222,6 +223,33 @@ def _projected(problem, M):
         name: lambda name=name: kernels.accumulate(packed[name], all_weights[name], means, covariances)
         for name in packed
     }
+
+
+def by_family(dimensions):
+    """Student-t components, each of which is a sum of Gaussians, beside Gaussian ones."""
+    table = Table(
+        "One pass over Student-t components, one thread",
+        "ns per object and component, K = 5, full noise; t, ratio: of components with free degrees of freedom, and "
+        "its cost in passes over Gaussians",
+    )
+    xdgmm.set_num_threads(1)
+    for D in dimensions:
+        N = int(WORK / 50 / (3 + 0.1 * D**3)) // 8 * 8
+        problem = make(N, D, 5, "mild")
+        data = Observations.with_covariances(problem.values, problem.noise).pack()
+        gaussian = GaussianMixture(*problem.start)
+        heavy = replace(gaussian, dof=np.full(5, 4.0))
+        seconds = race(
+            {
+                "Gaussian": lambda: objective.differentiate(gaussian, data),  # noqa: B023
+                "t": lambda: objective.differentiate(heavy, data),  # noqa: B023
+            },
+            5,
+        )
+        each = {name: time / N / 5 * 1e9 for name, time in seconds.items()}
+        table.rows.append({"D": D, **each, "ratio": each["t"] / each["Gaussian"]})
+    xdgmm.set_num_threads(None)
+    return table
 
 
 def by_question(n_objects):

@@ -61,6 +61,7 @@ PAGES = [
     pytest.param("many_fits.md", 2, marks=pytest.mark.slow),
     ("migrating.md", 7),
     ("models.md", 7),
+    ("heavy_tails.md", 2),
     ("objects.md", 5),
     ("posterior.md", 3),
     ("quickstart.md", 4),
@@ -145,6 +146,13 @@ def test_the_front_page_says_what_its_picture_shows(tmp_path):
         assert f"{intrinsic:.1f} km/s" in text
     for name in ("measured_and_intrinsic", "widths_of_a_line"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_heavy_tails_is_drawn(tmp_path):
+    gaussian, heavy = runpy.run_path(str(ROOT / "examples" / "heavy_tails.py"))["main"](tmp_path)
+    assert abs(heavy / 3.0 - 1.0) < 0.15  # the true half-width of the core is 3
+    assert gaussian > 6.0
+    assert (tmp_path / "heavy_tails.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):

@@ -77,6 +77,6 @@ def sentence_of_distribution(name: str, effect: float, p_value: float) -> str:
         )
     what = "tails" if name.startswith("tails") else f"largest distance of the distribution functions {effect:.2g}"
     return (
-        f"residuals are not normal ({what}, {shown(p_value)}): the widths are those of Gaussians that do not have the "
+        f"residuals are not normal ({what}, {shown(p_value)}): the widths are those of components that do not have the "
         "shape of the data"
     )

@@ -81,7 +81,7 @@ def outlier_weights(mixture: GaussianMixture, observations: Observations) -> NDA
     >>> from xdgmm.objects import outlier_weights
     >>> observations = Observations.with_standard_errors([0.0, 3.0, 30.0], 0.5)
     >>> outlier_weights(GaussianMixture([1.0], [[0.0]], [[[1.0]]], dof=3), observations).round(3)
-    array([1.224, 0.364, 0.004])
+    array([1.26 , 0.398, 0.004])
     """
 
     def function(mixture: GaussianMixture, data: Data) -> NDArray[np.float64]:
