@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xdgmm.estimator import XDGMM, select
     from xdgmm.fitting import Dirichlet, Fixed, InverseWishart, Normal, Prior
     from xdgmm.kernels import get_num_threads, set_num_threads
-    from xdgmm.mixture import Background, GaussianMixture
+    from xdgmm.mixture import Background, GaussianMixture, SelectionFunction
     from xdgmm.observations import Observations
 
     __version__: str
@@ -28,6 +28,7 @@ _HOME = {
     "Normal": "xdgmm.fitting",
     "Observations": "xdgmm.observations",
     "Prior": "xdgmm.fitting",
+    "SelectionFunction": "xdgmm.mixture",
     "XDGMM": "xdgmm.estimator",
     "XdgmmError": "xdgmm.errors",
     "get_num_threads": "xdgmm.kernels",
@@ -48,6 +49,7 @@ __all__ = [
     "Normal",
     "Observations",
     "Prior",
+    "SelectionFunction",
     "XdgmmError",
     "get_num_threads",
     "select",

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from xdgmm.diagnostics import Check
     from xdgmm.fitting import FitResult, Prior, Progress
-    from xdgmm.mixture import Background
+    from xdgmm.mixture import Background, SelectionFunction
     from xdgmm.objects import Denoised
     from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
@@ -109,6 +109,8 @@ class XDGMM(DensityMixin, BaseEstimator):
     dof : float, array (K,), "fit" or "shared", optional
         Degrees of freedom of the family "t": numbers from 1 on, which are fixed; "fit", the default, fits those of each
         component, "shared" one number for all.
+    selection_function : SelectionFunction, optional
+        Which objects the sample has: the fitted mixture is then that of all objects, seen and unseen.
     warm_start : bool
         Whether `fit` starts from the result of the last `fit`.
     progress : {"auto", "always", "never"}
@@ -194,6 +196,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         background: Background | None = None,
         family: Literal["gaussian", "t"] = "gaussian",
         dof: ArrayLike | Literal["fit", "shared"] | None = None,
+        selection_function: SelectionFunction | None = None,
         warm_start: bool = False,
         progress: Literal["auto", "always", "never"] = "auto",
         callback: Callable[[Progress], object] | None = None,
@@ -214,6 +217,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.background = background
         self.family = family
         self.dof = dof
+        self.selection_function = selection_function
         self.warm_start = warm_start
         self.progress = progress
         self.callback = callback
@@ -284,7 +288,15 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _settings(self, observations: Observations) -> Settings:
         """The parameters of this estimator as those of a fit."""
         fixed = Fixed() if self.fixed is None else self.fixed
-        model = Model(self.covariance_type, fixed, self.prior, self.background, self.family, self.dof)  # type: ignore[arg-type]
+        model = Model(
+            self.covariance_type,
+            fixed,
+            self.prior,
+            self.background,
+            self.family,
+            self.dof,  # type: ignore[arg-type]
+            selection_function=self.selection_function,
+        )
         return Settings(
             model=model,
             solver=self.solver,

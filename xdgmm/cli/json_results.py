@@ -43,6 +43,10 @@ def record_as_json(record: FitRecord | None) -> Any:
     if record is None:
         return None
     plain = {name: value for name, value in vars(record).items() if name != "covariance"}
+    from xdgmm.mixture.selection_functions import SELECTION, described
+
+    if SELECTION in record.model:
+        plain["model"] = {**record.model, SELECTION: described(record.model[SELECTION])}
     return finite({**plain, "covariance": None if record.covariance is None else record.covariance.tolist()})
 
 

@@ -44,6 +44,7 @@ ENDED = (Outcome.INTERRUPTED, Outcome.STOPPED)  # by the user
 BESIDE_BOUND = 1e-9  # relative distance from the upper bound of dof that is rounding
 INDISTINGUISHABLE = 0.5  # nats by which a Gaussian may be less likely than the t distribution that it replaces
 TOLERANCE, PASSES = 1e-6, 1000  # of the fit with these Gaussians, which starts near its maximum
+REFRESHED = 2  # times that importance samples are drawn anew
 EMPTY = 1e-5  # objects: the fraction of a background with fewer is set to zero
 
 
@@ -89,7 +90,8 @@ def fit(
         found = search(problem, start, settings, rng, monitor)
         if start is None and problem.constraints.free_dof.any() and found[0].outcome not in ENDED:
             found = _above_gaussians(problem, found, settings, rng, monitor)
-        problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
+        found_from = _with_refreshed_samples(problem, *found, settings, monitor)
+        problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
     return _finished(problem, solution, objective, n_starts, keep_order=keep_order)
@@ -136,7 +138,8 @@ def fit_from(
     found = search_from(problem, standard, settings, as_generator(rng), monitor, known)
     if found is None:
         return None
-    problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
+    found_from = _with_refreshed_samples(problem, *found, settings, monitor)
+    problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
     result = _finished(problem, solution, objective, 1, keep_order=problem.constraints.keeps_order)
     return result if incumbent is None or result.log_posterior > incumbent.log_posterior else None
 
@@ -173,7 +176,8 @@ def fit_above(
         found = solve_all_objects(problem, problem.constraints.impose_type(start), settings, monitor)
     except DegenerateError:
         return None
-    problem, solution, objective = _with_fitted_edges(problem, *found, settings, monitor)
+    found_from = _with_refreshed_samples(problem, *found, settings, monitor)
+    problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
     return _finished(problem, solution, objective, 1, keep_order=problem.constraints.keeps_order)
 
 
@@ -197,6 +201,18 @@ def _with_fitted_edges(
     if not _fits_edges(problem, solution):
         return problem, solution, objective
     return fit_edges(problem, solution, objective, settings, monitor)
+
+
+def _with_refreshed_samples(
+    problem: Problem, solution: Solution, objective: Objective, settings: Settings, monitor: Monitor
+) -> tuple[Problem, Solution, Objective]:
+    """The solution with importance samples of a selection function that are drawn around it, a few times anew."""
+    for _ in range(REFRESHED if problem.selector is not None and problem.selector.sampled else 0):
+        if solution.outcome in ENDED:
+            break
+        problem = problem.with_samples_around(solution.mixture)
+        solution, objective = solve_all_objects(problem, solution.mixture, settings, monitor)
+    return problem, solution, objective
 
 
 def _finished(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import DeprecatedAlias, InputError
-from xdgmm.mixture import Background, GaussianMixture, check_memberships
+from xdgmm.mixture import Background, GaussianMixture, SelectionFunction, check_memberships
 from xdgmm.mixture.families import check_dof
 
 from .constraints import Constraints
@@ -110,6 +110,8 @@ class Model:
     known_memberships : bool
         Do the observations say to which component each object belongs, and with which probability?  The weights are
         then not fitted.  A `Problem` sets it.
+    selection_function : SelectionFunction or None
+        Which objects the sample has.
     """
 
     covariance_type: str = "full"
@@ -119,6 +121,7 @@ class Model:
     family: str = "gaussian"
     dof: float | tuple[float, ...] | str | None = None
     known_memberships: bool = False
+    selection_function: SelectionFunction | None = None
 
     shown_by = DeprecatedAlias("inferred_from")
 
@@ -128,11 +131,24 @@ class Model:
             raise InputError(
                 f"`covariance_type` is {self.covariance_type!r}, but it must be one of {', '.join(COVARIANCE_TYPES)}"
             )
-        for name, kind in (("fixed", Fixed), ("prior", Prior), ("background", Background)):
+        kinds = {"fixed": Fixed, "prior": Prior, "background": Background, "selection_function": SelectionFunction}
+        for name, kind in kinds.items():
             part = getattr(self, name)
             if not isinstance(part, kind) and not (part is None and name != "fixed"):
                 raise InputError(f"`{name}` is {part!r}, but it must be a {kind.__name__}, or None")
         self._check_family()
+        self._check_selection()
+
+    def _check_selection(self) -> None:
+        """Refuse what cannot be combined with a selection function."""
+        if self.selection_function is None:
+            return
+        if self.family != "gaussian":
+            raise InputError("`selection_function` and `family='t'` cannot be combined yet; use Gaussian components")
+        if self.background is not None and self.background.fitted_edges:
+            raise InputError(
+                "beside a selection function the edges of a background cannot be fitted; give it `low` and `high`"
+            )
 
     def _check_family(self) -> None:
         """Refuse an unknown family, and degrees of freedom that do not go with it; a sequence becomes a tuple."""

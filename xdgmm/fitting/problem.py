@@ -24,12 +24,14 @@ from .newton import quadratic_model
 from .objective import UNLIMITED, Objective
 from .optimality import Iterate
 from .record import model_of
+from .selector import Selector
 from .standardisation import Standardisation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data, Statistics
+    from xdgmm.mixture import SelectionFunction
     from xdgmm.observations import Observations
 
     from .constraints import Constraints
@@ -91,6 +93,8 @@ class Problem:
         From the user's coordinates to those of the solvers.
     constraints : Constraints
         In the coordinates of the solvers.
+    selector : Selector or None
+        Of the selection function, if the model has one.
 
     Raises
     ------
@@ -107,7 +111,16 @@ class Problem:
         _check_identified(observations, model, constraints)
         self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
         self.constraints = constraints.standardised(self.scaling)
+        self.selector = None if model.selection_function is None else self._selector(model.selection_function)
         self._evaluated: Evaluation | None = None
+
+    def _selector(self, selection: SelectionFunction) -> Selector:
+        """The selection function for these observations; the model holds it with the density of its samples."""
+        selector = Selector(
+            selection.resolved(self.observations), self.model.background, self.scaling, self.observations
+        )
+        self.model = replace(self.model, selection_function=selector.selection)
+        return selector
 
     @classmethod
     def of(cls, mixture: GaussianMixture, observations: Observations, model: Model | None = None) -> Problem:
@@ -150,11 +163,19 @@ class Problem:
 
     def pack(self, observations: Observations) -> Data:
         """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""
-        return self.scaling.pack(observations, self.model.background)
+        data = self.scaling.pack(observations, self.model.background)
+        return data if self.selector is None else self.selector.pack(data, observations)
 
     def pack_standardised(self, observations: Observations) -> Data:
         """`Data` of observations that are standardised already: samples, on which starts are compared."""
-        return pack_beside(observations, self.scaling.background(self.model.background))
+        data = pack_beside(observations, self.scaling.background(self.model.background))
+        return data if self.selector is None else self.selector.pack(data, self.selector.original(observations))
+
+    def with_samples_around(self, mixture: GaussianMixture) -> Problem:
+        """The same problem with importance samples of its selection function around a mixture, standardised."""
+        assert self.selector is not None
+        selection = self.selector.around(self.original(mixture))
+        return Problem(self.observations, self.n_components, replace(self.model, selection_function=selection))
 
     @cached_property
     def log_jacobian(self) -> float:

@@ -72,7 +72,8 @@ def model_of(mixture: GaussianMixture) -> Model:
     family, dof = described.get("family", "gaussian"), described.get("dof")
     dof = tuple(dof) if isinstance(dof, list) else dof
     known, prior = described.get("memberships") == "known", _prior(described["prior"])
-    return Model(described["covariance_type"], fixed, prior, mixture.background, family, dof, known)
+    beside = mixture.background, family, dof, known, described.get("selection_function")
+    return Model(described["covariance_type"], fixed, prior, *beside)
 
 
 def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:
@@ -82,6 +83,8 @@ def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:
     described: dict[str, Any] = {"covariance_type": model.covariance_type, "fixed": fixed, "prior": prior}
     if model.family != "gaussian":
         described |= {"family": model.family, "dof": model.dof}
+    if model.selection_function is not None:
+        described["selection_function"] = model.selection_function
     return {**described, "memberships": "known"} if model.known_memberships else described
 
 

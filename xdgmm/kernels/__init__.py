@@ -32,6 +32,7 @@ from .passes import (
 )
 from .posteriors import Posteriors
 from .profiles import LineProfiles, interpolated_profiles, line_profiles
+from .selected import Normaliser, SampledNormaliser, SelectedData, Selection
 from .sources import pack
 from .statistics import Gradients, Statistics
 from .threads import get_num_threads, run_in_threads, set_num_threads
@@ -54,8 +55,12 @@ __all__ = [
     "MemberValues",
     "Noise",
     "NoiseMixture",
+    "Normaliser",
     "PackedData",
     "Posteriors",
+    "SampledNormaliser",
+    "SelectedData",
+    "Selection",
     "SigmaProfile",
     "Statistics",
     "accumulate",

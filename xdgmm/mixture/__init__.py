@@ -4,8 +4,9 @@
 `marginal`, `condition`, `affine`, ...  `ConditionalMixtures` are many mixtures, one for each object, made by
 `GaussianMixture.condition`.  `Background` is a uniform density beside the Gaussians, convolved with the noise of each
 object by `noisy_boxes`; `TruncatedNormals` are the true values of its objects.  `Expansion` is how Student-t components
-become Gaussians.  `FitRecord` says what a mixture was fitted to.  `storage` says what a file of a mixture holds and
-`formats` how it is written; `io` joins both to astropy's unified reading and writing.
+become Gaussians.  `FitRecord` says what a mixture was fitted to, `SelectionFunction` which objects the sample has;
+`importance_samples`, `selected_boxes` and `cut_data` find how probable that is.  `storage` says what a file of a
+mixture holds and `formats` how it is written; `io` joins both to astropy's unified reading and writing.
 """
 
 from xdgmm.errors import deprecated_names
@@ -17,6 +18,7 @@ from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
 from .packing import check_memberships, log_densities_beside, pack_beside
 from .record import FitRecord
+from .selection_functions import SelectionFunction, selection_of
 from .truncated import TruncatedNormals
 
 register(GaussianMixture)
@@ -29,9 +31,11 @@ __all__ = [
     "Expansion",
     "FitRecord",
     "GaussianMixture",
+    "SelectionFunction",
     "TruncatedNormals",
     "check_memberships",
     "condition_gaussian",
     "log_densities_beside",
     "pack_beside",
+    "selection_of",
 ]

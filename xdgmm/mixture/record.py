@@ -24,7 +24,8 @@ class FitRecord:
     ----------
     model : dict
         What was fitted: "covariance_type", "fixed" and "prior" in plain values, in the units of the mixture;
-        "memberships" is "known" where the data had them.
+        "memberships" is "known" where the data had them, "selection_function" is the `SelectionFunction` itself, where
+        there was one.
     n_objects : int
         Objects that took part.
     total_weight : float

@@ -11,9 +11,9 @@ part of it, since version 0.1 knows none.  The covariance of the parameters, whe
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
 has format 5, with their table (``SELECTED``).  One of Student-t components, with their degrees of freedom (``DOF``),
-and one fitted with memberships known beforehand, whose weights an older version would take for those of all objects,
-have format 6.  All others have format 3.  Formats 1 and 2 (2 with a background), written before version 0.1, have
-neither record nor digest.
+one fitted with memberships known beforehand, whose weights an older version would take for those of all objects, and
+one fitted with a selection function, with its edges or, of a function, its name, have format 6.  All others have format
+3.  Formats 1 and 2 (2 with a background), written before version 0.1, have neither record nor digest.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from xdgmm.kernels import unpack
 
 from .background import Background
 from .record import FitRecord
+from .selection_functions import SELECTION, described, of_description
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +107,8 @@ def contents_of(mixture: GaussianMixture) -> Contents:
 
 def _format(mixture: GaussianMixture, of_background: dict[str, str], of_record: dict[str, str]) -> int:
     """The oldest format that holds all there is."""
-    if mixture.dof is not None or (mixture.record is not None and "memberships" in mixture.record.model):
+    fitted = {} if mixture.record is None else mixture.record.model
+    if mixture.dof is not None or "memberships" in fitted or SELECTION in fitted:
         return FORMAT
     if SELECTED in of_record:
         return CHOSEN
@@ -225,7 +227,10 @@ def _background(cards: dict[str, Any]) -> Background:
 def _record_cards(record: FitRecord | None) -> dict[str, str]:
     if record is None:
         return {}
-    cards = {card: json.dumps(getattr(record, name)) for name, card in RECORD_CARDS.items()}
+    selection = record.model.get(SELECTION)
+    model = record.model if selection is None else {**record.model, SELECTION: described(selection)}
+    values = {name: getattr(record, name) for name in RECORD_CARDS} | {"model": model}
+    cards = {card: json.dumps(values[name]) for name, card in RECORD_CARDS.items()}
     if record.recipe:
         cards[RECIPE] = json.dumps(record.recipe)
     return cards if record.selection is None else {**cards, SELECTED: json.dumps(record.selection)}
@@ -233,6 +238,8 @@ def _record_cards(record: FitRecord | None) -> dict[str, str]:
 
 def _record(cards: dict[str, Any], covariance: NDArray[np.float64] | None) -> FitRecord:
     values = {name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}
+    if SELECTION in values["model"]:
+        values["model"][SELECTION] = of_description(values["model"][SELECTION])
     selection, recipe = json.loads(cards.get(SELECTED, "null")), json.loads(cards.get(RECIPE, '""'))
     return FitRecord(**values, covariance=covariance, selection=selection, recipe=recipe)
 
