@@ -53,6 +53,16 @@ def test_limits_are_said_with_the_option_that_keeps_them(xdgmm, tmp_path):
     done = xdgmm("fit", "t.csv", "--columns", "v", "--on-limit", "keep", cwd=tmp_path)
     assert "4 objects" in done.stdout
     assert "fitted as a measurement" in done.stdout
+    for option in ("--on-limit", "--limits"):
+        done = xdgmm("fit", "t.csv", "--columns", "v", option, "use", cwd=tmp_path)
+        assert "4 objects" in done.stdout
+        assert "used as one" in done.stdout
+
+
+def test_a_limit_of_the_width_of_a_line_is_no_limit_of_a_fit(xdgmm, refused, tmp_path):
+    (tmp_path / "t.csv").write_text("l_s,s,e_s\n<,12,0.3\n,5,0.3\n")
+    done = xdgmm("lines", "deconvolve", "t.csv", "--sigma", "s", "--lsf", "2", "--on-limit", "use", cwd=tmp_path)
+    refused(done, "limits of widths of lines cannot be used as such", "`on_limit` (--on-limit)")
 
 
 def test_variances_are_said_and_overridden(xdgmm, tmp_path):

@@ -83,7 +83,7 @@ def test_limits_are_kept_dropped_or_refused_by_choice():
     with pytest.warns(XdgmmWarning, match="taken as missing"):
         missing = observations_from_table(table, ["v", "w"])
     assert missing.present.tolist() == [[False, True], *[[True, True]] * 3]
-    with pytest.raises(InputError, match="`on_limit` is 'ignore', but it must be one of missing, drop, keep, raise"):
+    with pytest.raises(InputError, match=r"`on_limit` is 'ignore', .* one of missing, use, drop, keep, raise"):
         observations_from_table(table, "v", on_limit="ignore")
 
 
@@ -128,3 +128,79 @@ def test_limits_in_the_cells_of_values_become_flags(tmp_path):
     assert table["v"].tolist() == [12.0, 5.0, 6.0, 6.5]
     with pytest.warns(XdgmmWarning, match="2 of 4 values of v are limits .'l_v' is '<' or '≥'"):
         assert observations_from_table(table, "v").values[~np.isnan([np.nan, 1, np.nan, 1]), 0].tolist() == [5.0, 6.5]
+
+
+KINDS = {
+    "signs": ("l_v", ["<", "", "", ">"], [-1, 0, 0, 1]),
+    "others": ("v_flag", ["≤", "x", "", "~>"], [-1, 0, 0, 1]),
+    "words": ("v_limit", ["upper", "", "no", "LL"], [-1, 0, 0, 1]),
+    "archive": ("vlim", [1, 0, 0, -1], [-1, 0, 0, 1]),
+    "upper": ("v_ul", [True, False, False, True], [-1, 0, 0, -1]),
+    "lower": ("v_lower_limit", ["x", "", "", "x"], [1, 0, 0, 1]),
+}
+
+
+@pytest.mark.parametrize(("name", "flags", "kinds"), KINDS.values(), ids=KINDS)
+def test_limits_can_be_used_as_what_they_are(name, flags, kinds):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        observations = observations_from_table(flagged(flags, name), "v", on_limit="use")
+    assert observations.limits[:, 0].tolist() == kinds
+    np.testing.assert_array_equal(observations.values[:, 0], VALUES)
+    np.testing.assert_array_equal(observations.noise[:, 0], [0.3] * 4)
+    assert any(remark.startswith("2 of 4 values of v are limits") for remark in observations.remarks)
+    assert any(remark.endswith("used as such") for remark in observations.remarks)
+
+
+def test_limits_without_an_error_are_sharp():
+    table = Table({"v": VALUES, "l_v": ["<", "", "", ">"], "e_v": [np.nan, 0.3, 0.4, -1.0]})
+    observations = observations_from_table(table, "v", on_limit="use")
+    np.testing.assert_array_equal(observations.noise[:, 0], [0.0, 0.3, 0.4, 0.0])
+    assert any("2 limits without an error taken as sharp" in remark for remark in observations.remarks)
+    exact = observations_from_table(table, "v", errors=None, on_limit="use")
+    np.testing.assert_array_equal(exact.limits[:, 0], [-1, 0, 0, 1])
+    np.testing.assert_array_equal(exact.noise[:, 0], np.zeros(4))
+    table["e_v"][1] = 0.0
+    with pytest.raises(InputError, match="error column 'e_v' has invalid errors"):
+        observations_from_table(table, "v", on_limit="use")
+    dropped = observations_from_table(table, "v", on_limit="use", on_bad="drop")
+    assert dropped.counts.tolist() == [True, False, True, True]
+
+
+def test_asymmetric_errors_do_not_move_limits():
+    upper, lower = [np.nan, 0.4, 0.4, 0.4], [np.nan, 0.4, 0.4, 0.2]
+    table = Table({"v": VALUES, "l_v": ["<", "", "", ""], "E_v": upper, "e_v": lower})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        observations = observations_from_table(table, "v", on_limit="use")
+    assert observations.values[0, 0] == VALUES[0]
+    assert observations.values[3, 0] > VALUES[3]
+    assert observations.noise[0, 0] == 0.0
+
+
+def test_correlations_of_a_limit_are_left_out():
+    table = flagged(["<", "", "", ""], w=VALUES, e_w=[0.2] * 4, rho_v_w=[0.5] * 4)
+    observations = observations_from_table(table, ["v", "w"], on_limit="use")
+    np.testing.assert_allclose(observations.noise[0], np.diag([0.09, 0.04]))
+    np.testing.assert_allclose(observations.noise[1, 0, 1], 0.5 * 0.3 * 0.2)
+
+
+def test_a_row_dropped_for_another_column_takes_its_limit_with_it():
+    table = Table({"v": VALUES, "l_v": ["<", "", "", ""], "e_v": [0.3] * 4, "w": VALUES, "e_w": [0.0, 0.2, 0.2, 0.2]})
+    observations = observations_from_table(table, ["v", "w"], on_limit="use", on_bad="drop")
+    assert observations.counts.tolist() == [False, True, True, True]
+
+
+def test_flags_that_do_not_say_which_limit_are_refused_for_use():
+    for flags in ([True, False, False, True], ["yes", "", "", ""], [1, 0, 0, 1]):
+        with pytest.raises(InputError, match=r"'is_limit_v' does not say .* in row.* v_upper_limit"):
+            observations_from_table(flagged(flags, "is_limit_v"), "v", on_limit="use")
+    both = flagged(["<", "", "", ""], v_lower_limit=[1, 0, 0, 0])
+    with pytest.raises(InputError, match="'v_lower_limit' contradicts another flag in row 0"):
+        observations_from_table(both, "v", on_limit="use")
+
+
+def test_two_limits_in_a_row_are_refused_for_use():
+    table = flagged(["<", "", "", ""], w=VALUES, l_w=["<", "<", "", ""], e_w=[0.1] * 4)
+    with pytest.raises(InputError, match=r"v and w are both limits in row 0.* `on_limit` to 'missing'"):
+        observations_from_table(table, ["v", "w"], on_limit="use")

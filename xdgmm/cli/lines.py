@@ -408,6 +408,8 @@ def _measured(table: QTable, name: str, error: str, on_bad: str, on_limit: str) 
 
     from xdgmm.observations import Observations
 
+    if on_limit == "use":
+        raise InputError("limits of widths of lines cannot be used as such; set `on_limit` to 'missing' or 'drop'")
     errors = error if error == "auto" else [error]
     observations = Observations.from_table(table, [name], errors=errors, on_bad=on_bad, on_limit=on_limit)
     unit = observations.units[0]

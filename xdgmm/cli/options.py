@@ -104,6 +104,7 @@ class OnLimit(StrEnum):
     """What to do with a value that a column of flags (l_X) marks as a limit."""
 
     MISSING = "missing"
+    USE = "use"
     DROP = "drop"
     KEEP = "keep"
     RAISE = "raise"
@@ -149,7 +150,10 @@ Memberships = Annotated[
     ),
 ]
 OnBadChoice = Annotated[OnBad, typer.Option(help="What to do with a value without a usable error.")]
-OnLimitChoice = Annotated[OnLimit, typer.Option(help="What to do with a value that is marked as a limit.")]
+OnLimitChoice = Annotated[
+    OnLimit,
+    typer.Option("--on-limit", "--limits", help="What to do with a value that is marked as a limit: use it as one?"),
+]
 Readme = Annotated[
     Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")
 ]

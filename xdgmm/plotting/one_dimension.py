@@ -23,6 +23,7 @@ from .colours import (
 from .figures import prepared_axes
 from .inputs import drawn, measured_values
 from .labels import label_x
+from .limits import draw_limits_below, weight_of_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,8 @@ def plot_density(
         In grey the histogram, whose area is the fraction of the objects that the axis holds, and dashed the density
         that is expected of it: the mixture convolved with the errors of all objects.  Solid the intrinsic density; each
         component has its own colour, and at the foot a mark at its mean with a bar of one intrinsic sigma to either
-        side, so that a component of few objects is seen too.
+        side, so that a component of few objects is seen too.  Limits are arrows at the foot: the histogram does not
+        hold them, and its area is less by their fraction.
 
     Raises
     ------
@@ -135,7 +137,8 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
     heights = [0.0]
     if values.size:
         edges = densities.bin_edges(values, ends)
-        counts = np.histogram(values, edges, weights=weights)[0] / weights.sum() / np.diff(edges)
+        total = weights.sum() + weight_of_limits(observations, place)
+        counts = np.histogram(values, edges, weights=weights)[0] / total / np.diff(edges)
         beyond = int(((values < edges[0]) | (values > edges[-1])).sum())
         label = f"measured values ({beyond} beyond the axis)" if beyond else "measured values"
         ax.stairs(counts, edges, fill=True, color=HISTOGRAM, label=label)
@@ -149,6 +152,7 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
     top = min(highest, CROPPED * measured) if measured > 0 else highest
     ax.set_ylim(0.0, HEADROOM * max(measured, top) or 1.0)
     ax.set_xlim(ends)
+    draw_limits_below(ax, observations, place)
 
 
 def _draw_intrinsic(ax: Axes, mixture: GaussianMixture, place: int, x: Floats, ends: tuple[float, float]) -> float:

@@ -22,6 +22,7 @@ from .colours import (
 from .figures import prepared_axes
 from .inputs import drawn, measured_values, typical_noise
 from .labels import is_right_ascension, label_both
+from .limits import draw_limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ def plot_ellipses(
         Ellipses of 1 and 2 sigma, their means as crosses; more than seven components have numbers above their ellipses.
         Up to 3000 objects are points, coloured by their memberships; more are shown as numbers of objects in hexagons,
         with their scale beside the panel.  In the lower left corner the 1-sigma ellipse of the noise of a typical
-        object (median errors); up to 150 objects have their error bars too.
+        object (median errors); up to 150 objects have their error bars too.  A limit in one of the columns is an arrow.
 
     Raises
     ------
@@ -112,6 +113,7 @@ def begin_plane(
     ax.set(xlim=ends[0], ylim=ends[1])
     if observations.projections is None:
         draw_objects(ax, mixture, observations, x, y)
+        draw_limits(ax, observations, x, y)
         draw_typical_noise(ax, observations, x, y)
     return ends
 

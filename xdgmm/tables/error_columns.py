@@ -192,6 +192,19 @@ def read_errors(
     return FORMULAS[match.kind](columns[0]), 0.0
 
 
+def errors_of_limits(
+    table: NamedColumns, name: str, unit: Any, match: Match, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The 1-sigma errors (N,) of limits: those of the column, and 0 where it has none that is positive and finite.
+
+    Upper and lower errors are not those of a threshold, and are left out.
+    """
+    if match.kind == "pair":
+        return np.zeros(table.n_rows)
+    errors, _ = read_errors(table, name, unit, match, values, [])
+    return np.where(np.isfinite(errors) & (errors > 0), errors, 0.0)
+
+
 def _sigma(errors: NDArray[np.float64]) -> NDArray[np.float64]:
     return errors
 

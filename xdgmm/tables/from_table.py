@@ -27,7 +27,7 @@ from .correlations import (
     read_correlations,
     scale_to_covariances,
 )
-from .error_columns import columns_with_errors, match_errors, read_errors
+from .error_columns import columns_with_errors, errors_of_limits, match_errors, read_errors
 from .limits import check_on_limit, handle_limits, limits_of_errors
 from .remarks import correlation_remarks, error_remarks, missing_remarks, remarks_after_reading
 from .table_types import NamedColumns, named_columns, text_name
@@ -76,9 +76,11 @@ def observations_from_table(
         as missing; or take zero as exact (and refuse negative and missing errors).  A missing correlation of two
         values that are present is treated in the same way ("missing": both values are missing).  "drop" also drops
         rows with impossible correlations; the other choices refuse these.
-    on_limit : {"missing", "drop", "keep", "raise"}
+    on_limit : {"missing", "use", "drop", "keep", "raise"}
         What to do with a value that a column of flags, found by its name (see Notes), marks as an upper or lower limit:
-        take it as missing; drop the whole row; keep it as if it were measured; or refuse it.
+        take it as missing; use it as the limit that it is (see `Observations.with_limits`; one in each row), with its
+        own error, or none where the table has no positive one; drop the whole row; keep it as if it were measured; or
+        refuse it.
 
     Returns
     -------
@@ -145,12 +147,14 @@ def observations_from_table(
         *limits_of_errors(table, error_matches),
     ]
     n_empty = int(np.isnan(values).all(axis=1).sum())
-    values = handle_limits(table, names, values, on_limit, remarks)
+    values, limits = handle_limits(table, names, values, on_limit, remarks)
     options = {"weights": _weights(table, weights, remarks), "names": names, "units": known_units}
-    if n_inexact == 0:
+    matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
+    if limits is not None:
+        observations = _with_limits(matched, values, limits, remarks, options)
+    elif n_inexact == 0:
         observations = Observations.exact(values, **options)
     else:
-        matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
         observations = _with_errors(matched, values, remarks, options)
     observations = _with_memberships(observations, table, of_members, remarks)
     return replace(observations, remarks=(*remarks, *remarks_after_reading(observations, n_empty)))
@@ -196,6 +200,51 @@ def _with_errors(
         return Observations.with_standard_errors(values, errors, **options)
     values, covariances = _correlated(matched, values, errors, remarks)
     return Observations.with_covariances(values, covariances, **options)
+
+
+def _with_limits(
+    matched: MatchedColumns,
+    values: NDArray[np.float64],
+    limits: NDArray[np.int8],
+    remarks: list[str],
+    options: dict[str, Any],
+) -> Observations:
+    """Measured values as without limits, and the limits with their own errors: 0 where these are not positive."""
+    is_limit = np.asarray(limits != 0)
+    measured = np.where(is_limit, np.nan, values)
+    read = _with_errors(matched, measured, remarks, options)
+    own = np.zeros(values.shape)
+    for i, column in enumerate(zip(matched.names, matched.units, matched.errors, strict=True)):
+        rows = np.flatnonzero(is_limit[:, i])
+        if rows.size:
+            own[rows, i] = errors_of_limits(matched.table, *column, values[:, i])[rows]
+    n_sharp = int((own[is_limit] == 0).sum())
+    if n_sharp:
+        remarks.append(f"{n_sharp} limit{'s' if n_sharp > 1 else ''} without an error taken as sharp")
+    if matched.on_bad == "drop":
+        dropped = np.asarray(np.isfinite(measured).any(axis=1) & ~read.present.any(axis=1))
+        is_limit = is_limit & ~dropped[:, None]
+    values = np.where(is_limit, values, read.values)
+    noise = read.noise_covariances.copy() if matched.correlations else np.sqrt(read.variances)
+    return _joined(values, noise, np.where(is_limit, own, 0.0), np.where(is_limit, limits, 0), options)
+
+
+def _joined(
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    own: NDArray[np.float64],
+    limits: NDArray[np.int8],
+    options: dict[str, Any],
+) -> Observations:
+    """Observations with limits, of the noise (N, D) or (N, D, D) of measured values and the errors (N, D) of limits."""
+    is_limit = limits != 0
+    masks = {"upper": limits < 0, "lower": limits > 0}
+    if noise.ndim == 2:
+        return Observations.with_limits(values, np.where(is_limit, own, noise), **masks, **options)
+    noise = np.where(is_limit[:, :, None] | is_limit[:, None, :], 0.0, noise)
+    diagonal = np.arange(values.shape[1])
+    noise[:, diagonal, diagonal] += own**2
+    return Observations.with_limits(values, covariances=noise, **masks, **options)
 
 
 def _read_errors(

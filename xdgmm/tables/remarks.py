@@ -83,6 +83,6 @@ def remarks_after_reading(observations: Observations, n_empty: int) -> Iterator[
 
     Rows whose values were dropped, or taken as missing, are counted in a sentence of their own before.
     """
-    more = bool((~observations.present.any(axis=1)).sum() > n_empty)
+    more = bool((~observations.constrained.any(axis=1)).sum() > n_empty)
     for remark in observations.remarks:
         yield IN_ALL + remark if more and remark.endswith(LEFT_OUT) and not remark.startswith(IN_ALL) else remark
