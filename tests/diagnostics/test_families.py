@@ -93,3 +93,14 @@ def test_slopes_along_the_noise_are_those_of_finite_differences(kind):
 
     slope = (height(phi + step) - height(phi - step)) / (2 * step)
     assert parameters.slopes(mixture, phi)[0] == pytest.approx(slope, rel=1e-5)
+
+
+def test_a_check_that_finds_heavy_tails_tries_them():
+    observations = observed(ONE, 400, 8)
+    found = check(XDGMM().fit(observations), observations, n_simulations=19, progress="never")
+    (row,) = (each for each in found.remedies if each["remedy"] == "Student-t components")
+    heavy = XDGMM(family="t").fit(observations)
+    assert row["sigma"] == pytest.approx(heavy.mixture_.half_widths[0, 0], rel=1e-4)
+    assert row["sigma_error"] == pytest.approx(heavy.widths(observations)["half_width_error"][0], rel=1e-3)
+    assert row["bic_change"] < 0
+    assert any("Student-t components: the half-width" in each for each in found.remedies.meta["sentences"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.tables.printing import compact, with_error
 from xdgmm.tables.report import Column
-from xdgmm.uncertainty import parameter_errors
+from xdgmm.uncertainty import laplace, parameter_errors
 
 from .quick import quick_checks
 
@@ -30,8 +30,8 @@ COLUMNS = (
     Column("axis", "column"),
     Column("weight", "its fraction of the objects", format=".3g"),
     Column("mean", "intrinsic mean", "mean", format=".5g"),
-    Column("sigma", "intrinsic sigma", "width", format=".4g"),
-    Column("sigma_error", "standard error of sigma", "width", format=".2g"),
+    Column("sigma", "intrinsic sigma; of a Student-t component its half-width of 68%", "width", format=".4g"),
+    Column("sigma_error", "its standard error", "width", format=".2g"),
     Column("gain", "by how much ln L rises", format=".4g"),
     Column("bic_change", "change of the Bayesian information criterion, negative where the remedy helps", format=".4g"),
     Column("remaining", "what quick checks still find"),
@@ -63,7 +63,8 @@ class Compared:
         self.sigmas_before, self.means_before = errors.sigmas, errors.means
         self.mixture = _in_order_of(remedy.result.mixture, mixture)
         of_model = parameter_errors(self.mixture, remedy.observations, model=remedy.result.model)
-        self.errors, self.means, self.background_error = of_model.sigmas, of_model.means, of_model.background
+        self.means, self.background_error = of_model.means, of_model.background
+        self.errors = errors_of_widths(self.mixture, remedy.observations, remedy.result.model)
         self.gain = remedy.result.log_posterior - before if remedy.comparable else np.nan
         more = remedy.more + remedy.result.n_parameters - model.n_parameters(mixture.n_components, mixture.n_dimensions)
         self.bic_change = more * float(np.log(remedy.result.total_weight)) - 2.0 * self.gain
@@ -103,6 +104,8 @@ class Compared:
 
     def _widths(self) -> str:
         K, D = self.mixture.means.shape
+        gaussian = self.mixture.dof is None and self.before.dof is None
+        what = "sigma" if gaussian else "the half-width of 68%"
         if self.before.n_components != K:
             parts = [
                 f"{self._sigma(self.mixture, self.errors, k, j)}{self._of(0, j)} with {100 * weight:.2g}%"
@@ -110,9 +113,9 @@ class Compared:
                 for j in range(D)
             ]
             more = f", and {len(parts) - MOST_SHOWN} more" if len(parts) > MOST_SHOWN else ""
-            return f"sigma is {', '.join(parts[:MOST_SHOWN])} of the objects{more}"
+            return f"{what} is {', '.join(parts[:MOST_SHOWN])} of the objects{more}"
         scale = np.where(np.isfinite(self.sigmas_before) & (self.sigmas_before > 0), self.sigmas_before, np.inf)
-        change = np.abs(self.mixture.sigmas - self.before.sigmas) / scale
+        change = np.abs(self.mixture.half_widths - self.before.half_widths) / scale
         order = np.argsort(-change, axis=None, kind="stable")[:MOST_SHOWN]
         changed = [divmod(int(i), D) for i in order if change.ravel()[i] > CHANGED]
         parts = [
@@ -120,7 +123,7 @@ class Compared:
             f"{self._sigma(self.before, self.sigmas_before, k, j)}{self._of(k, j)}"
             for k, j in changed
         ]
-        return f"sigma is {'; '.join(parts)}" if parts else "the widths hardly change"
+        return f"{what} is {'; '.join(parts)}" if parts else "the widths hardly change"
 
     def _of(self, k: int, j: int) -> str:
         """Which width it is, where there are several."""
@@ -130,7 +133,7 @@ class Compared:
 
     def _sigma(self, mixture: GaussianMixture, errors: Floats, k: int, j: int) -> str:
         error = errors[k, j] if np.isfinite(errors[k, j]) else 0.0
-        return with_error(mixture.sigmas[k, j], error) + self._unit(j)
+        return with_error(mixture.half_widths[k, j], error) + self._unit(j)
 
     def rows(self) -> dict[str, list[Any]]:
         """The rows of the table."""
@@ -139,11 +142,20 @@ class Compared:
         for k, j in np.ndindex(K, D):
             numbers = (
                 self.remedy.name, k, self.mixture.names[j], self.mixture.weights[k], self.mixture.means[k, j],
-                self.mixture.sigmas[k, j], self.errors[k, j], self.gain, self.bic_change, ", ".join(self.remaining),
+                self.mixture.half_widths[k, j], self.errors[k, j], self.gain, self.bic_change,
+                ", ".join(self.remaining),
             )  # fmt: skip
             for name, number in zip(result, numbers, strict=True):
                 result[name].append(number)
         return result
+
+
+def errors_of_widths(mixture: GaussianMixture, observations: Observations, model: Model) -> Floats:
+    """Standard errors (K, D) of the sigmas, or of the half-widths of 68% of Student-t components."""
+    if mixture.dof is None:
+        return parameter_errors(mixture, observations, model=model).sigmas
+    found = laplace(mixture, observations, model=model).propagate(lambda moved: moved.half_widths)
+    return np.asarray(found.error)
 
 
 def _in_order_of(mixture: GaussianMixture, other: GaussianMixture) -> GaussianMixture:

@@ -17,7 +17,7 @@ from xdgmm.tables.printing import brief, compact
 from xdgmm.tables.report import build_table
 from xdgmm.uncertainty import parameter_errors
 
-from .comparison import COLUMNS, Compared, Remedy
+from .comparison import COLUMNS, Compared, Remedy, errors_of_widths
 from .error_scale import error_scale
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def try_remedies(
 
     Notes
     -----
-    Tails and skewness: a background, and one more component.  Residuals that are too evenly spread: one more component.
+    Tails and skewness: a background, Student-t components, and one more component.  Residuals that are too evenly
+    spread: one more component.
     Residuals that change with the errors: `error_scale`.  A trend along a column: the line of weighted least squares is
     taken out of the values, which are fitted again.
     Errors that follow the values: all values of the column get the median error, and no other remedy is tried, since
@@ -79,6 +80,7 @@ def try_remedies(
     """
     observations = observations.in_units(mixture.units)
     errors = parameter_errors(mixture, observations, model=model)
+    errors = replace(errors, sigmas=errors_of_widths(mixture, observations, model))
     values: dict[str, list[Any]] = {column.name: [] for column in COLUMNS}
     compared = []
     for remedy in _fits(mixture, observations, model, list(wrong), shape=shape, against=against or {}):
@@ -118,6 +120,8 @@ def _fits(
     if tails and model.background is None and observations.projections is None:
         beside = replace(model, background=Background())
         yield from _fitted("a background", observations, K, beside)
+    if tails and model.family == "gaussian" and observations.memberships is None:
+        yield from _fitted("Student-t components", observations, K, replace(kept, family="t"))
     if clumps and not model.fixed.anything and observations.n_objects > K + 1:
         yield from _fitted(f"{K + 1} components", observations, K + 1, kept)
     if any(each.kind == "error size" for each in wrong) and not following:
