@@ -35,6 +35,7 @@ from xdgmm.fitting import (
 )
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
+from xdgmm.prediction import doubts_about_samples
 from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import relations, widths
 
@@ -274,6 +275,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         except DegenerateError as error:
             result = _fit_shrunk(observations, self.n_components, settings, error)
         _warn_unless_converged(result)
+        _warn_of_samples(result, observations)
         self._keep(with_recipe(result, recipe), X, observations)
         return self
 
@@ -765,6 +767,7 @@ def select(
         n_jobs=n_jobs,
     )
     _warn_unless_converged(chosen.result)
+    _warn_of_samples(chosen.result, observations)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
     result = with_recipe(chosen.result, recipe)
     results = tuple(result if each is chosen.result else each for each in chosen.results)
@@ -806,6 +809,11 @@ def _warn_unless_converged(result: FitResult) -> None:
             ConvergenceWarning,
             stacklevel=3,
         )
+
+
+def _warn_of_samples(result: FitResult, observations: Observations) -> None:
+    for sentence in doubts_about_samples(result.mixture, observations):
+        warnings.warn(sentence, XdgmmWarning, stacklevel=3)
 
 
 def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:

@@ -4,7 +4,7 @@ The objective is computed a second time here, from the readable NumPy twin of th
 priors; its finite differences must be the gradient that the solvers climb.
 """
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -16,11 +16,21 @@ from xdgmm.fitting.coordinates import FactorCoordinates
 from xdgmm.fitting.model import with_background
 from xdgmm.fitting.objective import Objective
 from xdgmm.fitting.solvers import NAMES
-from xdgmm.kernels import reference
+from xdgmm.kernels import NoiseMixture, reference
 from xdgmm.mixture import pack_beside
 
 N, D, K = 60, 2, 2
-NOISES = ("none", "one for all", "standard errors", "covariances", "missing", "projections", "one projection", "limits")
+NOISES = (
+    "none",
+    "one for all",
+    "standard errors",
+    "covariances",
+    "missing",
+    "projections",
+    "one projection",
+    "limits",
+    "split normals",
+)
 PRIOR = Prior(
     weights=Dirichlet([2.0, 4.0]),
     means=Normal([[-1.0, 0.0], [2.0, 1.0]], [[3.0, 0.5], [0.5, 2.0]]),
@@ -74,6 +84,13 @@ def measured(noise, *, weighted):
         w = np.where(upper | lower, v + 0.5, w)
         w[0] = v[0]
         return Observations.with_limits(w, errors, upper=upper, lower=lower, weights=weights)
+    if noise == "split normals":
+        lower, upper = rng.uniform(0.2, 0.9, (2, N, D))
+        upper[::4] = lower[::4]
+        below, size = rng.random((N, D)) < upper / (lower + upper), np.abs(rng.standard_normal((N, D)))
+        w = np.where(rng.random((N, D)) < 0.1, np.nan, v + np.where(below, -upper * size, lower * size))
+        w[0] = v[0]
+        return Observations.with_asymmetric_errors(w, lower, upper, weights)
     M = {"projections": 1, "one projection": 3}.get(noise, D)
     root = 0.5 * rng.standard_normal((N, M, M))
     S = root @ root.transpose(0, 2, 1) + 0.05 * np.eye(M)
@@ -120,6 +137,8 @@ def objective(mixture, observations, model):
         with np.errstate(divide="ignore"):
             densities = densities + np.log(known[:, K])
     gaussians = mixture.expanded()
+    if isinstance(part.noise_model, NoiseMixture):
+        return log_likelihood_of_rows(part, gaussians, densities) + log_prior(mixture, model)
     total = reference.accumulate(
         part.values,
         part.noise_covariances,
@@ -132,8 +151,28 @@ def objective(mixture, observations, model):
         None if known is None else known[:, :K],
         limits=part.limits,
     ).log_likelihood
+    return total + log_prior(mixture, model)
+
+
+def log_likelihood_of_rows(part, gaussians, densities):
+    """Each object the sum of the twin's densities at the rows of its noise."""
+    noise, rows = part.noise_model, part.rows
+    given = rows.values, rows.noise_covariances
+    with np.errstate(divide="ignore"):  # of what has vanished
+        log_weights = np.log(gaussians.all_weights)
+    parameters = zip(log_weights, gaussians.means, gaussians.covariances, strict=False)
+    of_rows = np.logaddexp.reduce([w + reference.component(*given, m, V)[0] for w, m, V in parameters])
+    of_rows = of_rows + np.log(noise.weights)
+    totals = [np.logaddexp.reduce(of_rows[slice(*ends)]) for ends in pairwise(noise.starts)]
+    if densities is not None:
+        totals = np.logaddexp(totals, log_weights[-1] + densities)
+    return part.object_weights @ totals
+
+
+def log_prior(mixture, model):
     if model.prior is None:
-        return total
+        return 0.0
+    total = 0.0
     covariances = mixture.covariances[:1] if model.covariance_type == "tied" else mixture.covariances
     concentration = np.array(model.prior.weights.concentration)
     total += (concentration - 1.0) @ np.log(mixture.weights)

@@ -9,6 +9,8 @@ import typer
 
 from .fit_report import in_units_of
 from .options import (
+    Asymmetric,
+    AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
     Errors,
@@ -46,6 +48,7 @@ def apply(
     correlations: CorrelationsChoice = Correlations.AUTO,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
+    asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
     prefix: Prefix = "xd_",
@@ -87,6 +90,7 @@ def apply(
         memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
+        asymmetric=asymmetric.value,
     )
     observations = in_units_of(mixture, read)
     new = ObjectColumns(mixture, observations, prefix, outlyingness, seed)

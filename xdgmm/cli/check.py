@@ -14,6 +14,8 @@ from .fit_report import observations_and_table
 from .interrupts import interrupts
 from .json_results import finite, table_as_json
 from .options import (
+    Asymmetric,
+    AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
     Errors,
@@ -57,6 +59,7 @@ def check(
     memberships: Memberships = None,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
+    asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
     simulations: Annotated[int, typer.Option(help="Samples of the model that are drawn and fitted.", min=19)] = 199,
@@ -115,6 +118,7 @@ def check(
         memberships=memberships,
         on_bad=on_bad,
         on_limit=on_limit,
+        asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
     )

@@ -11,6 +11,8 @@ from xdgmm.errors import InputError
 
 from .fit_report import FitReport
 from .options import (
+    Asymmetric,
+    AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
     CovarianceType,
@@ -75,6 +77,7 @@ def fit(
     ] = Criterion.BIC,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
+    asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
@@ -143,6 +146,7 @@ def fit(
         memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
+        asymmetric=asymmetric.value,
     )
     files.check_dimensions(observations)
     box = Background() if background else None

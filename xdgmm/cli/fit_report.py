@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
-    from .options import Correlations, OnBad, OnLimit
+    from .options import Asymmetric, Correlations, OnBad, OnLimit
     from .output_files import FitFiles
     from .printing import Printer
 
@@ -176,6 +176,7 @@ def observations_and_table(
     memberships: str | None,
     on_bad: OnBad,
     on_limit: OnLimit,
+    asymmetric: Asymmetric,
     hdu: str | None,
     readme: Path | None,
 ) -> tuple[Observations, QTable]:
@@ -193,6 +194,7 @@ def observations_and_table(
         memberships=memberships and parse_names(memberships),
         on_bad=on_bad.value,
         on_limit=on_limit.value,
+        asymmetric=asymmetric.value,
     )
     return in_units_of(mixture, observations), contents
 

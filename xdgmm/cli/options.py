@@ -110,6 +110,13 @@ class OnLimit(StrEnum):
     RAISE = "raise"
 
 
+class Asymmetric(StrEnum):
+    """What upper and lower errors become."""
+
+    MOMENTS = "moments"
+    MIXTURE = "mixture"
+
+
 class Correlations(StrEnum):
     """Whether correlations of errors are searched for by their names."""
 
@@ -153,6 +160,10 @@ OnBadChoice = Annotated[OnBad, typer.Option(help="What to do with a value withou
 OnLimitChoice = Annotated[
     OnLimit,
     typer.Option("--on-limit", "--limits", help="What to do with a value that is marked as a limit: use it as one?"),
+]
+AsymmetricChoice = Annotated[
+    Asymmetric,
+    typer.Option(help="Take mean and standard deviation of unequal upper and lower errors, or keep their skewness."),
 ]
 Readme = Annotated[
     Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")

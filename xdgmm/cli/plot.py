@@ -10,6 +10,8 @@ import typer
 from .fit_report import observations_and_table
 from .interrupts import interrupts
 from .options import (
+    Asymmetric,
+    AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
     Errors,
@@ -57,6 +59,7 @@ def plot(
     memberships: Memberships = None,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
+    asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
     title: Annotated[str | None, typer.Option(help="Title of the picture.", metavar="TEXT")] = None,
@@ -87,6 +90,7 @@ def plot(
         memberships=memberships,
         on_bad=on_bad,
         on_limit=on_limit,
+        asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
     )[0]

@@ -10,6 +10,8 @@ from xdgmm.errors import InputError
 
 from .fit_report import FitReport, observations_and_table
 from .options import (
+    Asymmetric,
+    AsymmetricChoice,
     Convention,
     Correlations,
     CorrelationsChoice,
@@ -56,6 +58,7 @@ def widths(
     memberships: Memberships = None,
     on_bad: OnBadChoice = OnBad.RAISE,
     on_limit: OnLimitChoice = OnLimit.MISSING,
+    asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
     method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
@@ -94,6 +97,7 @@ def widths(
         memberships=memberships,
         on_bad=on_bad,
         on_limit=on_limit,
+        asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
     )[0]

@@ -12,6 +12,7 @@ from xdgmm.basics.parameters import check_level
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import Problem
+from xdgmm.kernels import NoiseMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors
 from xdgmm.tables.columns import find_column
 from xdgmm.tables.table_types import named_columns
@@ -183,7 +184,12 @@ def _labels(X: Any, by: Any) -> Any:
 
 
 def _check_errors(parameters: NoiseParameters) -> None:
-    """Refuse groups without errors, or with one object, whose errors cannot be scaled."""
+    """Refuse errors that are not Gaussian, and groups without errors, or with one object, which cannot be scaled."""
+    if isinstance(parameters.problem.observations.noise_model, NoiseMixture):
+        raise InputError(
+            "the scale of errors is found for Gaussian errors only, and those of X are mixtures; give their standard "
+            "deviations (Observations.with_standard_errors) to examine their size"
+        )
     if parameters.kind != "factor":
         return
     observations, groups = parameters.problem.observations, parameters.groups

@@ -10,7 +10,7 @@ import numpy as np
 from xdgmm.basics.units import difference_unit
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import Model, Settings, fit
-from xdgmm.kernels import Correlated
+from xdgmm.kernels import Correlated, NoiseMixture
 from xdgmm.mixture import Background
 from xdgmm.prediction import memberships, total_log_likelihood
 from xdgmm.tables.printing import brief, compact
@@ -113,6 +113,8 @@ def _fits(
     """The remedies that can be fitted."""
     K, kept = mixture.n_components, replace(model, background=mixture.background)
     following = [each for each in wrong if each.kind == "values and errors" and abs(each.effect) > FOLLOWING]
+    if isinstance(observations.noise_model, NoiseMixture):
+        following = []  # the same error for all would not be the same noise
     tails = any(each.kind in ("kurtosis", "skewness") and not _is_even(each) for each in wrong)
     clumps = any(_is_even(each) for each in wrong)
     tails = (tails or (shape and not clumps)) and not following  # of these the shape is a consequence

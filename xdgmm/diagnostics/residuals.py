@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import chdtrc, log_ndtr, ndtri
 
-from xdgmm.kernels import Exact
-from xdgmm.mixture.measured_in_boxes import measured_distributions
+from xdgmm.errors import InputError
+from xdgmm.kernels import Exact, NoiseMixture
+from xdgmm.mixture.measured_in_boxes import measured_distributions, tails_of_objects
 from xdgmm.prediction import checked_observations, completed, in_blocks
 
 from .inputs import check_observations, mixture_and_model
@@ -43,7 +45,8 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     Raises
     ------
     InputError
-        If mixture and observations do not fit, or there is a background beside projections.
+        If mixture and observations do not fit, there is a background beside projections, or errors follow the true
+        values (`Observations.with_error_function`).
     KindError
         If one of the arguments is something else.
 
@@ -68,6 +71,11 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     check_observations(observations)
     mixture, _ = mixture_and_model(mixture)
     observations = without_limits(mixture, checked_observations(mixture, observations))
+    if not observations.noise_model.can_be_drawn:
+        raise InputError(
+            "errors that follow the true values have no residuals here: what else might have been measured is not "
+            "known from the likelihoods of the objects; compare the fit with a histogram of what was measured"
+        )
     result = np.empty(observations.values.shape)
     gaussians = mixture.expanded()
     for rows, block in in_blocks(observations):
@@ -126,11 +134,11 @@ def component_residuals(mixture: GaussianMixture, observations: Observations) ->
     """Whitened residuals (K, N, M) of each object under each component, its noise taken into account; NaN if missing.
 
     Weighted with the memberships, those of a component are standard normal where the mixture is right.  Of a Student-t
-    component they are the `residuals` under it alone.
+    component, or beside errors that are not Gaussian, they are the `residuals` under it alone.
     """
-    if mixture.dof is not None:
-        every = (mixture.only(k) for k in range(mixture.n_components))
-        return np.stack([residuals(alone, observations) for alone in every])
+    if mixture.dof is not None or isinstance(observations.noise_model, NoiseMixture):
+        every, alone = (mixture.only(k) for k in range(mixture.n_components)), replace(observations, memberships=None)
+        return np.stack([residuals(component, alone) for component in every])
     observations = without_limits(mixture, checked_observations(mixture, observations))
     result = np.empty((mixture.n_components, *observations.values.shape))
     for rows, block in in_blocks(observations):
@@ -144,8 +152,12 @@ def without_limits(mixture: GaussianMixture, observations: Observations) -> Obse
 
 
 def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
-    scores, steps = _of_components(mixture, observations)
+    scores, steps = _of_components(mixture, observations.rows)
     log_below, log_above = log_ndtr(scores), log_ndtr(-scores)
+    if isinstance(observations.noise_model, NoiseMixture):
+        of_each = zip(log_below, log_above, steps, strict=True)
+        tails = [tails_of_objects(observations.noise_model, *each) for each in of_each]
+        log_below, log_above, steps = (np.array(each) for each in zip(*tails, strict=True))
     if mixture.background is not None:
         of_background = _of_background(mixture.background, observations)
         joined = zip((log_below, log_above, steps), of_background, strict=True)

@@ -174,7 +174,7 @@ def _least_probable(
 ) -> tuple[Indices, Floats]:
     """Rows of the least probable objects, and their p-values."""
     p_values = chi_squared_of(residuals(mixture, observations))[1]
-    if has_exact_outlyingness(mixture):
+    if has_exact_outlyingness(mixture, observations):
         if observations.limits is not None:
             p_values = outlyingness(mixture, observations)
         order = np.lexsort((np.arange(p_values.size), p_values))[:n_largest]

@@ -20,7 +20,7 @@ from .data import Data, SigmaProfile
 from .grouped import GroupedData
 from .joined import JoinedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise
-from .noise_mixture import LikelihoodMixture, NoiseMixture
+from .noise_mixture import LikelihoodMixture, NoiseMixture, SampledNoise
 from .packed import MemberValues, PackedData
 from .passes import (
     accumulate,
@@ -58,6 +58,7 @@ __all__ = [
     "Normaliser",
     "PackedData",
     "Posteriors",
+    "SampledNoise",
     "SampledNormaliser",
     "SelectedData",
     "Selection",

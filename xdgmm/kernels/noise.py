@@ -40,10 +40,13 @@ class Noise(ABC):
         How blocks store it and kernels load it: DIAGONAL or FULL.
     kind : str
         Its name in a summary of observations.
+    can_be_drawn : bool
+        Is it known how the noise is distributed, whatever the true values?
     """
 
     form: int
     kind: str
+    can_be_drawn = True
 
     @property
     @abstractmethod

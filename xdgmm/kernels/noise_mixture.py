@@ -139,10 +139,28 @@ class NoiseMixture(Noise):
 
     def averages(self, numbers: Floats) -> Floats:
         """Weighted averages over the rows of each object (N, ...) of numbers of each row (R, ...)."""
+        return self.sums(self.weights.reshape((-1,) + (1,) * (numbers.ndim - 1)) * numbers)
+
+    def sums(self, numbers: Floats) -> Floats:
+        """Sums over the rows of each object (N, ...) of numbers of each row (R, ...)."""
         if not len(self):
             return np.zeros((0, *numbers.shape[1:]))
-        shape = (-1,) + (1,) * (numbers.ndim - 1)
-        return np.asarray(np.add.reduceat(self.weights.reshape(shape) * numbers, self.starts[:-1], axis=0))
+        return np.asarray(np.add.reduceat(numbers, self.starts[:-1], axis=0))
+
+    def shares(self, log_densities: Floats) -> tuple[Floats, Floats]:
+        """``ln sum_q weight_q p_q`` (N, ...), and the share of each row in the sum (R, ...), from ``ln p_q`` (R, ...).
+
+        Where all densities of an object are zero, the shares are the weights.
+        """
+        weights = self.weights.reshape((-1,) + (1,) * (log_densities.ndim - 1))
+        if not len(self):
+            return np.zeros((0, *log_densities.shape[1:])), np.zeros(log_densities.shape)
+        owners = self.owners
+        highest = np.maximum.reduceat(np.where(weights > 0, log_densities, -np.inf), self.starts[:-1], axis=0)
+        none = highest == -np.inf
+        parts = weights * np.exp(np.where(none[owners], 0.0, log_densities - np.where(none, 0.0, highest)[owners]))
+        whole = self.sums(parts)
+        return np.where(none, -np.inf, highest + np.log(whole)), parts / whole[owners]
 
     def variances_of(self, i: int) -> Floats:
         """Variances of measured column i (N,)."""
@@ -168,13 +186,17 @@ class NoiseMixture(Noise):
 
     def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:
         """Draws (N, n_draws, M)."""
-        ends = np.cumsum(self.weights)
-        before = np.concatenate([[0.0], ends])[self.starts]
-        places = before[:-1, None] + rng.random((len(self), n_draws)) * np.diff(before)[:, None]
-        chosen = np.clip(np.searchsorted(ends, places), self.starts[:-1, None], self.starts[1:, None] - 1).ravel()
+        chosen = self.chosen(self.weights, n_draws, rng).ravel()
         repeated = np.repeat(present, n_draws, axis=0)
         noise = self.parts.select(chosen).draw(1, repeated, rng)[:, 0] + self.shifts[chosen]
         return noise.reshape(len(self), n_draws, -1)
+
+    def chosen(self, shares: Floats, n_draws: int, rng: np.random.Generator) -> Indices:
+        """Rows of each object drawn with these probabilities (R,): indices (N, n_draws)."""
+        ends = np.cumsum(shares)
+        before = np.concatenate([[0.0], ends])[self.starts]
+        places = before[:-1, None] + rng.random((len(self), n_draws)) * np.diff(before)[:, None]
+        return np.clip(np.searchsorted(ends, places), self.starts[:-1, None], self.starts[1:, None] - 1)
 
     def element(self, i: int, j: int, scale: Floats) -> Floats:
         """Element (i, j) of each covariance (N,), of values divided by a scale (M,)."""
@@ -192,6 +214,16 @@ class NoiseMixture(Noise):
 
 
 @dataclass(frozen=True, eq=False)
+class SampledNoise(NoiseMixture):
+    """Noise as samples show it: of posteriors, each a point, or a Gaussian around it."""
+
+    @property
+    def kind(self) -> str:  # type: ignore[override]
+        """Its name in a summary of observations."""
+        return f"{self._numbers} posterior samples of each"
+
+
+@dataclass(frozen=True, eq=False)
 class LikelihoodMixture(NoiseMixture):
     """Likelihoods of the true values of N objects as mixtures, where the noise is another one at other values.
 
@@ -200,6 +232,8 @@ class LikelihoodMixture(NoiseMixture):
     InputError
         When noise is to be drawn: what might have been measured is not known from the likelihood of what was.
     """
+
+    can_be_drawn = False
 
     def draw(self, n_draws: int, present: Bools, rng: np.random.Generator) -> Floats:  # noqa: ARG002
         """Refuse."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows, read_only
 from xdgmm.errors import DeprecatedAlias, InputError
-from xdgmm.kernels import Exact
+from xdgmm.kernels import Exact, NoiseMixture
 
 from . import noisy_boxes
 from .limits_in_boxes import LimitsInBoxes
@@ -254,6 +254,11 @@ class Background:
             raise InputError(
                 "a background is uniform in the measured coordinates, which projections do not give; use a wide "
                 "component with fixed mean and covariance instead"
+            )
+        if self.of == "measured values" and isinstance(observations.noise_model, NoiseMixture):
+            raise InputError(
+                "a background of measured values cannot stand beside errors that are not Gaussian; take one of true "
+                "values: Background(...)"
             )
 
     check_measured = DeprecatedAlias("check_no_projections")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr
 
-from xdgmm.kernels import Correlated
+from xdgmm.kernels import Correlated, NoiseMixture
 
 from .noisy_boxes import (
     LATTICE,
@@ -58,6 +58,8 @@ def measured_distributions(values: Floats, noise: Noise, low: Floats, high: Floa
     Relative errors are those of rounding without correlations, about 1e-9 with one column before that the edges cut,
     and 1e-4 with several.
     """
+    if isinstance(noise, NoiseMixture):
+        return tails_of_objects(noise, *measured_distributions(noise.values_of_rows(values), noise.parts, low, high))
     below, above, density = _one_by_one(values, np.sqrt(noise.variances), low, high)
     with np.errstate(divide="ignore"):
         log_density = np.log(density)
@@ -78,6 +80,23 @@ def measured_distributions(values: Floats, noise: Noise, low: Floats, high: Floa
         log_below, log_above = np.log(np.maximum(below, 0.0)), np.log(np.maximum(above, 0.0))
     of_below, of_above, of_density = (np.where(present, each, 0.0) for each in (log_below, log_above, log_density))
     return of_below, of_above, of_density
+
+
+def tails_of_objects(
+    noise: NoiseMixture, log_below: Floats, log_above: Floats, log_density: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """The same three of the objects (N, M) from those of each row of their noise (R, M).
+
+    Each row counts with its share in the density of the columns before.
+    """
+    before = np.zeros(len(log_below))
+    results = np.empty((3, len(noise), log_below.shape[1]))
+    for j, of_column in enumerate(zip(log_below.T, log_above.T, log_density.T, strict=True)):
+        given = noise.shares(before)[0]
+        results[:, :, j] = [noise.shares(before + each)[0] - given for each in of_column]
+        before = before + log_density[:, j]
+    below, above, density = results
+    return below, above, density
 
 
 def _one_by_one(values: Floats, errors: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xdgmm.basics.linalg import symmetric
-from xdgmm.kernels import Correlated
+from xdgmm.kernels import Correlated, NoiseMixture
 from xdgmm.kernels.small_matrices import positive_parts
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def log_probabilities(values: Floats, noise: Noise, low: Floats, high: Floats) -
     Relative errors of the probabilities are about 1e-9 where two correlated columns are cut, 1e-4 where three or more
     are, and those of rounding otherwise.
     """
+    if isinstance(noise, NoiseMixture):
+        return noise.shares(log_probabilities(*_rows(values, noise, low, high)))[0]
     result = np.empty(len(values))
     for rows, part in _parts(values, noise, low, high):
         result[rows] = part.log_probabilities()
@@ -80,6 +82,11 @@ def slopes(values: Floats, noise: Noise, low: Floats, high: Floats) -> tuple[Flo
 
     They are zero for missing and exact values.
     """
+    if isinstance(noise, NoiseMixture):
+        of_rows = _rows(values, noise, low, high)
+        shares = _shares(noise, of_rows)
+        by_low, by_high = (noise.sums(shares[:, None] * each) for each in slopes(*of_rows))
+        return by_low, by_high
     result = np.empty((2, *values.shape))
     for rows, part in _parts(values, noise, low, high):
         result[:, rows] = part.slopes()
@@ -91,6 +98,13 @@ def moments(values: Floats, noise: Noise, low: Floats, high: Floats) -> tuple[Fl
 
     Missing values have mean and variance of a uniform density.  An exact value keeps its place.
     """
+    if isinstance(noise, NoiseMixture):
+        of_rows = _rows(values, noise, low, high)
+        shares = _shares(noise, of_rows)
+        of_each, spread = moments(*of_rows)
+        means = noise.sums(shares[:, None] * of_each)
+        offsets = of_each - means[noise.owners]
+        return means, noise.sums(shares[:, None, None] * (spread + offsets[:, :, None] * offsets[:, None]))
     N, M = values.shape
     means, covariances = np.empty((N, M)), np.empty((N, M, M))
     for rows, part in _parts(values, noise, low, high):
@@ -100,6 +114,8 @@ def moments(values: Floats, noise: Noise, low: Floats, high: Floats) -> tuple[Fl
 
 def is_cut(values: Floats, noise: Noise, low: Floats, high: Floats) -> Bools:
     """Which objects have a column whose edges the noise reaches (N,): the others are Gaussian in the box."""
+    if isinstance(noise, NoiseMixture):
+        return noise.sums(is_cut(*_rows(values, noise, low, high)).astype(np.float64)) > 0
     result = np.empty(len(values), bool)
     for rows, part in _parts(values, noise, low, high):
         result[rows] = part.cut.any(axis=1)
@@ -108,6 +124,9 @@ def is_cut(values: Floats, noise: Noise, low: Floats, high: Floats) -> Bools:
 
 def standard_errors_outside(values: Floats, noise: Noise, low: Floats, high: Floats) -> Floats:
     """How many standard errors each object lies outside, in its farthest column (N,): infinite for an exact value."""
+    if isinstance(noise, NoiseMixture):
+        of_rows = standard_errors_outside(*_rows(values, noise, low, high))
+        return np.asarray(np.minimum.reduceat(of_rows, noise.starts[:-1]))
     result = np.empty(len(values))
     for rows, part in _parts(values, noise, low, high):
         outside = np.where(part.possible, np.maximum(part.a, -part.b), np.inf)
@@ -117,10 +136,33 @@ def standard_errors_outside(values: Floats, noise: Noise, low: Floats, high: Flo
 
 def draw(values: Floats, noise: Noise, low: Floats, high: Floats, n_samples: int, rng: np.random.Generator) -> Floats:
     """Draws (N, n_samples, M) of the true values that lie in the box; missing values are uniform in it."""
+    if isinstance(noise, NoiseMixture):
+        return _drawn_of_rows(noise, _rows(values, noise, low, high), n_samples, rng)
     result = np.empty((len(values), n_samples, values.shape[1]))
     for rows, part in _parts(values, noise, low, high):
         result[rows] = part.draw(n_samples, rng)
     return result
+
+
+def _rows(values: Floats, noise: NoiseMixture, low: Floats, high: Floats) -> tuple[Floats, Noise, Floats, Floats]:
+    """The same arguments of each row of a noise mixture."""
+    owners = noise.owners
+    low, high = (np.broadcast_to(edge, values.shape)[owners] for edge in (low, high))
+    return noise.values_of_rows(values), noise.parts, low, high
+
+
+def _shares(noise: NoiseMixture, of_rows: tuple[Floats, Noise, Floats, Floats]) -> Floats:
+    return noise.shares(log_probabilities(*of_rows))[1]
+
+
+def _drawn_of_rows(
+    noise: NoiseMixture, of_rows: tuple[Floats, Noise, Floats, Floats], n_samples: int, rng: np.random.Generator
+) -> Floats:
+    """Draws, each from a row of its object that is chosen with its share."""
+    chosen = noise.chosen(_shares(noise, of_rows), n_samples, rng).ravel()
+    values, parts, low, high = of_rows
+    drawn = draw(values[chosen], parts.select(chosen), low[chosen], high[chosen], 1, rng)
+    return drawn.reshape(len(noise), n_samples, -1)
 
 
 def _parts(values: Floats, noise: Noise, low: Floats, high: Floats) -> Iterator[tuple[slice, Part]]:

@@ -82,7 +82,7 @@ class ObjectColumns:
 
     @property
     def _with_outlyingness(self) -> bool:
-        return self.n_samples is not None or has_exact_outlyingness(self.mixture)
+        return self.n_samples is not None or has_exact_outlyingness(self.mixture, self.observations)
 
     def _of_objects(self) -> Iterator[Column]:
         K = self.mixture.n_components
@@ -122,7 +122,7 @@ class ObjectColumns:
         found = known(self.mixture, block)
         component = found.responsibilities.argmax(axis=1)
         values = [*found.responsibilities.T, component, found.log_likelihoods, found.distances]
-        if has_exact_outlyingness(self.mixture):
+        if has_exact_outlyingness(self.mixture, self.observations):
             values.append(exact_outlyingness(found.distances, block))
         elif self.n_samples is not None:
             values.append(outlyingness(self.mixture, block, n_samples=self.n_samples, rng=rng, progress="never"))

@@ -154,8 +154,8 @@ def split_normal_noise(
     Values with equal errors have one Gaussian; where a column has no others, it costs nothing.  Infinite errors make a
     value missing.
     """
-    values = np.where(np.isinf(lower) | np.isinf(upper), np.nan, values)
-    present = np.isfinite(values)
+    infinite = np.isinf(lower) | np.isinf(upper)
+    present = np.isfinite(values) & ~infinite
     one_zero = present & ((lower == 0) != (upper == 0))
     if one_zero.any():
         raise InputError(
@@ -166,6 +166,7 @@ def split_normal_noise(
     with np.errstate(invalid="ignore"):
         asymmetric = np.abs(upper - lower) > SYMMETRIC * (upper + lower)
     shift, sd = split_normal_moments(upper, lower)
+    sd = np.where(infinite, np.inf, sd)
     of_columns: NDArray[np.bool_] = np.atleast_1d(asymmetric.any(axis=0))
     if of_columns.sum() > MOST_ASYMMETRIC:
         unequal = ", ".join(name for name, one in zip(names, of_columns, strict=True) if one)

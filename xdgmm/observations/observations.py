@@ -112,6 +112,10 @@ class Observations:
                 f"`noise_model` is of type {type(self.noise_model).__name__}, but it must be Exact, Independent or "
                 "Correlated; use Observations.with_standard_errors or with_covariances"
             )
+        if isinstance(self.noise_model, NoiseMixture) and (self.projections is not None or self.limits is not None):
+            raise InputError(
+                "noise that is a mixture cannot be combined with projections or limits; give Gaussian errors there"
+            )
         if isinstance(self.noise_model, NoiseMixture) and not self.noise_model.centred:
             object.__setattr__(self, "values", self.values - self.noise_model.means)
             object.__setattr__(self, "noise_model", self.noise_model.about_means())
@@ -406,8 +410,9 @@ class Observations:
 
         Notes
         -----
-        Log-likelihoods lack the constant ``ln mean(1 / prior(s))`` of each object.  Without smoothing the samples are
-        points: the fit warns of a width below their spacing, which is not one of the data.
+        Log-likelihoods lack the constant ``ln mean(1 / prior(s))`` of each object.  A fit warns where its
+        log-likelihood is noisy, since the samples are few beside the widths, and, without smoothing, of widths below
+        their spacing.
 
         Examples
         --------
@@ -415,7 +420,7 @@ class Observations:
         >>> from xdgmm import Observations
         >>> rng = np.random.default_rng(0)
         >>> Observations.from_samples([rng.normal(v, 0.5, 400) for v in (1.0, 3.0, 2.0)])
-        <Observations: 3 objects, x1, errors as mixtures of 400 points>
+        <Observations: 3 objects, x1, 400 posterior samples of each>
         """
         values, noise, remarks = posterior_samples.from_posterior_samples(samples, prior_log_density, smoothing)
         values, names, units, _ = checks.as_values(values, names, units)
@@ -485,6 +490,7 @@ class Observations:
         memberships: str | Sequence[str] | None = None,
         on_bad: str = "raise",
         on_limit: str = "missing",
+        asymmetric: str = "moments",
     ) -> Observations:
         """Columns of a table, whose errors and correlations are found; see `xdgmm.tables.observations_from_table`."""
         from xdgmm.tables import observations_from_table
@@ -498,6 +504,7 @@ class Observations:
             memberships=memberships,
             on_bad=on_bad,
             on_limit=on_limit,
+            asymmetric=asymmetric,
         )
 
     def __len__(self) -> int:
@@ -601,6 +608,16 @@ class Observations:
     def variances_of(self, i: int) -> Floats:
         """Noise variance of measured column i of each row (N,)."""
         return self.noise_model.variances_of(i)
+
+    @property
+    def rows(self) -> Observations:
+        """Observations of each Gaussian of a noise mixture as an object of its own (R rows, without weights)."""
+        noise = self.noise_model
+        if not isinstance(noise, NoiseMixture):
+            return replace(self, weights=None)
+        values, known = noise.values_of_rows(self.values), self.memberships
+        known = None if known is None else known[noise.owners]
+        return replace(self, values=values, noise_model=noise.parts, weights=None, memberships=known)
 
     @property
     def noise_covariances(self) -> Floats:

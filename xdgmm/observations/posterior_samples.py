@@ -14,7 +14,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.kernels import Correlated, Exact, Noise, NoiseMixture
+from xdgmm.kernels import Correlated, Exact, Noise, SampledNoise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ FEW = 50.0  # effective samples of an object
 
 def from_posterior_samples(
     samples: Iterable[ArrayLike], prior_log_density: Callable[[Floats], ArrayLike] | None, smoothing: float | str
-) -> tuple[Floats, NoiseMixture, list[str]]:
+) -> tuple[Floats, SampledNoise, list[str]]:
     """Values (N, D), which are the means of the samples, their noise, and remarks."""
     stacked, starts = _stacked(samples)
     weights = _weights(stacked, starts, prior_log_density)
@@ -45,7 +45,7 @@ def from_posterior_samples(
         parts = Correlated(np.repeat(fractions[:, None, None] ** 2 * spread, sizes, axis=0))
         offsets = offsets * np.repeat(np.sqrt(1.0 - fractions**2), sizes)[:, None]
         remarks.append(f"each sample smoothed by {_range(fractions)} of the scatter of the samples of its object")
-    return values, NoiseMixture(starts, weights, -offsets, parts), remarks
+    return values, SampledNoise(starts, weights, -offsets, parts), remarks
 
 
 def _stacked(samples: Iterable[ArrayLike]) -> tuple[Floats, Indices]:

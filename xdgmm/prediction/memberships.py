@@ -15,7 +15,7 @@ from xdgmm.basics.arrays import in_any_column
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
-from xdgmm.kernels import Data, run_in_threads
+from xdgmm.kernels import Data, NoiseMixture, run_in_threads
 from xdgmm.mixture import Background, GaussianMixture, check_memberships, pack_beside
 from xdgmm.observations import Observations
 
@@ -160,10 +160,18 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
     return replace(observations.in_units(mixture.units), weights=None)
 
 
+def _at_once(observations: Observations) -> int:
+    """Objects in a block: fewer where their noise is a mixture, whose Gaussians are rows."""
+    noise = observations.noise_model
+    per_object = len(noise.weights) / max(len(noise), 1) if isinstance(noise, NoiseMixture) else 1.0
+    return max(int(AT_ONCE / max(per_object, 1.0)), 1)
+
+
 def in_blocks(observations: Observations) -> Iterator[tuple[slice, Observations]]:
     """Slices of rows that are computed at once, and the observations of each."""
-    for start in range(0, len(observations), AT_ONCE):
-        rows = slice(start, min(start + AT_ONCE, len(observations)))
+    at_once = _at_once(observations)
+    for start in range(0, len(observations), at_once):
+        rows = slice(start, min(start + at_once, len(observations)))
         yield rows, observations.select(rows)
 
 
@@ -187,9 +195,9 @@ def run_in_blocks(
         About how long an object takes.
     progress : {"auto", "always", "never"}
     at_once : int, optional
-        Objects in a block; `AT_ONCE` by default.
+        Objects in a block; by default `AT_ONCE`, or fewer with several rows each.
     """
-    at_once = AT_ONCE if at_once is None else at_once
+    at_once = _at_once(observations) if at_once is None else at_once
     N, starts = len(observations), range(0, len(observations), at_once)
 
     def some(starts: range, first: int, last: int) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import InputError
+from xdgmm.kernels import NoiseMixture
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
@@ -111,7 +112,8 @@ def outlyingness(
 
     Notes
     -----
-    For one Gaussian without a background ``p(chi^2_M > d' T^-1 d)``, M being the number of values seen, exactly.
+    For one Gaussian without a background, and Gaussian errors, exactly ``p(chi^2_M > d' T^-1 d)``, M being the number
+    of values seen.
     Otherwise ``(1 + #{draws with p(w') <= p(w)}) / (1 + n_samples)``, the p-value of a Monte Carlo test (Davison &
     Hinkley 1997, *Bootstrap Methods and their Application*, ch. 4).  The density includes the background, whose
     objects are drawn from its box, with their noise (not for a background of measured values).  1 for a row without any
@@ -132,21 +134,22 @@ def outlyingness(
     >>> outlyingness(mixture, observations, n_samples=999, rng=2).round(2)
     array([0.34, 0.24])
     """
-    if n_samples is None and not has_exact_outlyingness(mixture):
+    if n_samples is None and not has_exact_outlyingness(mixture, observations):
         raise InputError(
-            "with several components, a background or Student-t components outlyingness has no exact answer; say how "
-            "many draws to make for each object, as n_samples=1000"
+            "with several components, a background, Student-t components or errors that are not Gaussian outlyingness "
+            "has no exact answer; say how many draws to make for each object, as n_samples=1000"
         )
-    if has_exact_outlyingness(mixture):
+    if has_exact_outlyingness(mixture, observations):
         return _exact(mixture, observations)
     if not isinstance(n_samples, (int, np.integer)) or n_samples < 1:
         raise InputError(f"`n_samples` is {n_samples!r}, but a positive integer is needed")
     return _monte_carlo(mixture, checked_observations(mixture, observations), n_samples, as_generator(rng), progress)
 
 
-def has_exact_outlyingness(mixture: GaussianMixture) -> bool:
-    """Is the mixture one Gaussian without a background?"""
+def has_exact_outlyingness(mixture: GaussianMixture, observations: Observations) -> bool:
+    """Is the mixture one Gaussian without a background, and the noise Gaussian?"""
     gaussian = mixture.dof is None or bool(np.isinf(mixture.dof).all())
+    gaussian = gaussian and not isinstance(observations.noise_model, NoiseMixture)
     return mixture.n_components == 1 and mixture.background is None and gaussian
 
 

@@ -7,21 +7,23 @@ from numpy.typing import NDArray
 
 from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
-from xdgmm.kernels import Data, Exact, Noise, Posteriors
+from xdgmm.kernels import Data, Exact, Noise, NoiseMixture, Posteriors
 from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
 
 from .limits import has_limits
 from .memberships import NANOSECONDS, packed_rows, run_in_blocks
 
+Floats = NDArray[np.float64]
+
 
 def posteriors(mixture: GaussianMixture, observations: Observations) -> ConditionalMixtures:
     """Posterior of the true values of each object, given what was measured: `ConditionalMixtures`.
 
     Observations are those of `checked_observations`.  Each Student-t component is there as its Gaussians
-    (`GaussianMixture.expanded`).  The background's component, the last, is the measurement itself
-    with its noise, cut at the edges of the box (not for a background of measured values), and uniform over the box
-    along coordinates that are missing.
+    (`GaussianMixture.expanded`), and where noise is a mixture, each component is there once for each of its Gaussians.
+    The background's component, the last, is the measurement itself with its noise, cut at the edges of the box (not for
+    a background of measured values), and uniform over the box along coordinates that are missing.
 
     Raises
     ------
@@ -34,11 +36,16 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
             "quantiles; use its `means` and `covariances`, or quantiles of `sample`"
         )
     mixture = mixture.expanded()
-    (N, D), K, background = (len(observations), mixture.n_dimensions), mixture.n_components, mixture.background
-    weights, means = np.empty((N, mixture.all_weights.size)), np.empty((N, mixture.all_weights.size, D))
-    covariances = np.empty((*means.shape, D))
+    (N, D), background = (len(observations), mixture.n_dimensions), mixture.background
+    K = mixture.n_components * _most_rows(observations)
+    size = K + (background is not None)
+    weights, means, covariances = np.empty((N, size)), np.empty((N, size, D)), np.empty((N, size, D, D))
 
     def task(rows: slice, block: Observations) -> None:
+        if isinstance(block.noise_model, NoiseMixture):
+            of_noise = _of_noise_mixtures(mixture, block, K // mixture.n_components)
+            weights[rows], means[rows, :K], covariances[rows, :K] = of_noise
+            return
         found = known_of_gaussians(mixture, block, of_each=True)
         weights[rows], means[rows, :K], covariances[rows, :K] = found.responsibilities, *found[5:]
 
@@ -56,6 +63,40 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
         None if background is None else ~observations.present,
         truncated,
     )
+
+
+def _most_rows(observations: Observations) -> int:
+    """Largest number of Gaussians in the noise of an object."""
+    noise = observations.noise_model
+    return int(np.diff(noise.starts).max(initial=1)) if isinstance(noise, NoiseMixture) else 1
+
+
+def _of_noise_mixtures(
+    mixture: GaussianMixture, observations: Observations, most: int
+) -> tuple[Floats, Floats, Floats]:
+    """Weights, means and covariances (n, K most, ...) given each Gaussian of the noise; weights of zero where fewer.
+
+    The last weight is that of a background.
+    """
+    noise, K, n = observations.noise_model, mixture.n_components, len(observations)
+    assert isinstance(noise, NoiseMixture)
+    found = known_of_gaussians(mixture.gaussians, observations.rows, of_each=True)
+    means_of_each, covariances_of_each = found[5:]
+    assert means_of_each is not None
+    assert covariances_of_each is not None
+    shares = noise.shares(found.log_likelihoods)[1][:, None] * found.responsibilities
+    owners = noise.owners
+    weights = np.zeros((n, K, most))
+    means = np.broadcast_to(mixture.means[:, None], (n, K, most, mixture.n_dimensions)).copy()
+    covariances = np.broadcast_to(mixture.covariances[:, None], (*means.shape, mixture.n_dimensions)).copy()
+    place = owners, slice(None), np.arange(owners.size) - noise.starts[owners]
+    weights[place], means[place], covariances[place] = shares, means_of_each, covariances_of_each
+    flat = (array.reshape(n, K * most, *array.shape[3:]) for array in (weights, means, covariances))
+    weights, means, covariances = flat
+    if mixture.background is not None:
+        outside = known_of_gaussians(mixture, observations).responsibilities[:, -1:]
+        weights = np.hstack([weights * (1.0 - outside), outside])
+    return weights, means, covariances
 
 
 def known(mixture: GaussianMixture, observations: Observations) -> Posteriors:

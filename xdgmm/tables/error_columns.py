@@ -12,7 +12,7 @@ from xdgmm.errors import InputError, XdgmmWarning
 from .columns import find_column, holds_numbers, list_names
 from .conventions import ERRORS, Match, error_matches, errors_among, half_pair, kind_by_name
 from .conversions import ExpectedUnit, read_converted
-from .split_normal import read_pair
+from .split_normal import ColumnErrors, read_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,9 +151,15 @@ def _warn_of_exchanged(matches: Sequence[Match], names: Sequence[str]) -> None:
 
 
 def read_errors(
-    table: NamedColumns, name: str, unit: Any, match: Match, values: NDArray[np.float64], remarks: list[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
-    """The 1-sigma errors (N,) of a column, in its unit, and what to add to its values; invalid errors are <= 0 or NaN.
+    table: NamedColumns,
+    name: str,
+    unit: Any,
+    match: Match,
+    values: NDArray[np.float64],
+    remarks: list[str],
+    asymmetric: str = "moments",
+) -> ColumnErrors:
+    """The errors of a column, in its unit; invalid standard errors are <= 0 or NaN.
 
     Parameters
     ----------
@@ -168,6 +174,8 @@ def read_errors(
         The values, NaN where missing.
     remarks : list of str
         Gets a sentence where upper and lower errors differ.
+    asymmetric : {"moments", "mixture"}
+        Whether these become a standard error, of which a warning is given, or not.
 
     Warns
     -----
@@ -181,15 +189,14 @@ def read_errors(
     and the value its mean (`split_normal_moments`).
     """
     if match.kind == "exact":
-        return np.zeros(table.n_rows), 0.0
+        return ColumnErrors.equal(np.zeros(table.n_rows))
     units = (unit,) if match.kind in ("sigma", "pair") else (unit, unit)
     expected = ExpectedUnit(WHAT[match.kind], (name,), units, -1 if match.kind == "ivar" else 1)
     columns = [read_converted(table, column, expected) for column in match.columns]
     if match.kind == "pair":
         upper, lower = columns
-        shift, errors = read_pair(name, match.columns, upper, lower, values, remarks)
-        return errors, shift
-    return FORMULAS[match.kind](columns[0]), 0.0
+        return read_pair(name, match.columns, upper, lower, values, remarks, asymmetric)
+    return ColumnErrors.equal(FORMULAS[match.kind](columns[0]))
 
 
 def errors_of_limits(
@@ -201,7 +208,7 @@ def errors_of_limits(
     """
     if match.kind == "pair":
         return np.zeros(table.n_rows)
-    errors, _ = read_errors(table, name, unit, match, values, [])
+    errors = read_errors(table, name, unit, match, values, []).standard_errors
     return np.where(np.isfinite(errors) & (errors > 0), errors, 0.0)
 
 

@@ -30,12 +30,14 @@ from .correlations import (
 from .error_columns import columns_with_errors, errors_of_limits, match_errors, read_errors
 from .limits import check_on_limit, handle_limits, limits_of_errors
 from .remarks import correlation_remarks, error_remarks, missing_remarks, remarks_after_reading
+from .split_normal import check_asymmetric
 from .table_types import NamedColumns, named_columns, text_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .conventions import Match
+    from .split_normal import ColumnErrors
 
 
 def observations_from_table(
@@ -48,6 +50,7 @@ def observations_from_table(
     memberships: str | Sequence[str] | None = None,
     on_bad: str = "raise",
     on_limit: str = "missing",
+    asymmetric: str = "moments",
 ) -> Observations:
     """Read values, their errors and the correlations of these errors from the columns of a table.
 
@@ -81,6 +84,10 @@ def observations_from_table(
         take it as missing; use it as the limit that it is (see `Observations.with_limits`; one in each row), with its
         own error, or none where the table has no positive one; drop the whole row; keep it as if it were measured; or
         refuse it.
+    asymmetric : {"moments", "mixture"}
+        What upper and lower errors of a value become: the mean and the standard deviation of the split normal that they
+        describe, with a warning where they differ by more than 20%; or three Gaussians close to it, which keep its
+        skewness (see `Observations.with_asymmetric_errors`), in up to three columns without correlations or limits.
 
     Returns
     -------
@@ -111,8 +118,8 @@ def observations_from_table(
     Correlations of X and Y are found, in either order, as X_Y_corr, corr_X_Y, rho_X_Y, XYcor, covariances as
     cov_X_Y, X_Y_cov.  Upper and lower case matter only where the table has both.  Upper and lower errors u and l
     describe a split normal whose mode is the value X: the fit takes its mean X + sqrt(2/pi) (u - l), and as error
-    its standard deviation sqrt((1 - 2/pi) (u - l)² + u l).  Masked and NaN values are missing, and so is a value
-    with an infinite error.
+    its standard deviation sqrt((1 - 2/pi) (u - l)² + u l), unless `asymmetric` is "mixture".
+    Masked and NaN values are missing, and so is a value with an infinite error.
 
     Flags of limits of X are found as l_X (VizieR: < and >), Xlim (NASA Exoplanet Archive: 1 and -1), and other names
     (`xdgmm.tables.limits.FLAGS`), if the column holds signs, words, booleans, or only -1, 0 and 1.
@@ -129,6 +136,7 @@ def observations_from_table(
     """
     check_on_bad(on_bad)
     check_on_limit(on_limit)
+    check_asymmetric(asymmetric)
     table = named_columns(table)
     if table.n_rows == 0:
         raise InputError("the table has no rows, so there is nothing to fit")
@@ -149,7 +157,7 @@ def observations_from_table(
     n_empty = int(np.isnan(values).all(axis=1).sum())
     values, limits = handle_limits(table, names, values, on_limit, remarks)
     options = {"weights": _weights(table, weights, remarks), "names": names, "units": known_units}
-    matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad)
+    matched = MatchedColumns(table, tuple(names), tuple(units), error_matches, pairs, on_bad, asymmetric)
     if limits is not None:
         observations = _with_limits(matched, values, limits, remarks, options)
     elif n_inexact == 0:
@@ -179,7 +187,7 @@ def _with_memberships(
 
 @dataclass(frozen=True)
 class MatchedColumns:
-    """The table, its columns of values with their units, and the columns of their errors and correlations."""
+    """The table, its columns of values with their units, those of errors and correlations, and what becomes of them."""
 
     table: NamedColumns
     names: tuple[str, ...]
@@ -187,15 +195,18 @@ class MatchedColumns:
     errors: list[Match]
     correlations: dict[tuple[int, int], Match]
     on_bad: str
+    asymmetric: str
 
 
 def _with_errors(
     matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str], options: dict[str, Any]
 ) -> Observations:
-    values, errors = _read_errors(matched, values, remarks)
+    values, errors, read = _read_errors(matched, values, remarks)
     present = np.isfinite(values)
     values = handle_bad_errors(values, errors, matched.errors, matched.on_bad, remarks)
     refuse_without_usable_errors(present, values, errors, matched.names, matched.errors)
+    if matched.asymmetric == "mixture" and any(match.kind == "pair" for match in matched.errors):
+        return _asymmetric(matched, values, read, options)
     if not matched.correlations:
         return Observations.with_standard_errors(values, errors, **options)
     values, covariances = _correlated(matched, values, errors, remarks)
@@ -210,6 +221,11 @@ def _with_limits(
     options: dict[str, Any],
 ) -> Observations:
     """Measured values as without limits, and the limits with their own errors: 0 where these are not positive."""
+    if matched.asymmetric == "mixture" and any(match.kind == "pair" for match in matched.errors):
+        raise InputError(
+            "upper and lower errors as mixtures cannot be combined with limits; set `asymmetric` to 'moments', or "
+            "`on_limit` to another word than 'use'"
+        )
     is_limit = np.asarray(limits != 0)
     measured = np.where(is_limit, np.nan, values)
     read = _with_errors(matched, measured, remarks, options)
@@ -249,15 +265,31 @@ def _joined(
 
 def _read_errors(
     matched: MatchedColumns, values: NDArray[np.float64], remarks: list[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The values (N, D), moved where upper and lower errors differ, and the 1-sigma errors (N, D)."""
-    present, errors = np.isfinite(values), np.empty(values.shape)
+) -> tuple[NDArray[np.float64], NDArray[np.float64], list[ColumnErrors]]:
+    """The values (N, D), moved where upper and lower errors differ, 1-sigma errors (N, D), and all that was read."""
+    present, errors, every = np.isfinite(values), np.empty(values.shape), []
     for i, column in enumerate(zip(matched.names, matched.units, matched.errors, strict=True)):
-        errors[:, i], shift = read_errors(matched.table, *column, values[:, i], remarks)
-        if np.any(shift):
-            values = values + np.outer(shift, np.arange(values.shape[1]) == i)
+        read = read_errors(matched.table, *column, values[:, i], remarks, matched.asymmetric)
+        errors[:, i] = read.standard_errors
+        if np.any(read.shift):
+            values = values + np.outer(read.shift, np.arange(values.shape[1]) == i)
         check_squares(errors[:, i], present[:, i], f"the error of '{matched.names[i]}'")
-    return values, too_large_as_infinite(errors)
+        every.append(read)
+    return values, too_large_as_infinite(errors), every
+
+
+def _asymmetric(
+    matched: MatchedColumns, values: NDArray[np.float64], read: list[ColumnErrors], options: dict[str, Any]
+) -> Observations:
+    """Observations of values (N, D) that were moved to their means, with upper and lower errors."""
+    if matched.correlations:
+        pairs = [f"{matched.names[i]} and {matched.names[j]}" for i, j in matched.correlations]
+        raise InputError(
+            f"upper and lower errors as mixtures cannot be combined with correlations of errors ({', '.join(pairs)}); "
+            "set `correlations` to 'none', or `asymmetric` to 'moments'"
+        )
+    shift, upper, lower = (np.stack(each, axis=1) for each in list(zip(*read, strict=True))[1:])
+    return Observations.with_asymmetric_errors(values - shift, lower, upper, **options)
 
 
 def _correlated(

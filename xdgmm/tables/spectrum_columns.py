@@ -128,7 +128,7 @@ def _checked_errors(
             f"'{match.columns[0]}' and '{match.columns[1]}' are upper and lower errors of '{flux}', but fluxes of "
             "a spectrum have one error each; make the spectrum of its columns"
         )
-    return read_errors(table, flux, unit, match, fluxes, [])[0]
+    return read_errors(table, flux, unit, match, fluxes, []).standard_errors
 
 
 def _positions(table: NamedColumns, name: str) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xdgmm.errors import XdgmmWarning
+from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.observations.split_normals import split_normal_moments
 
 if TYPE_CHECKING:
@@ -15,8 +15,33 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+ASYMMETRIC = ("moments", "mixture")
 FEW = 8  # rows, of which fewer may have such errors by chance
 UNEQUAL = 0.2  # difference of upper and lower errors, relative to their mean, above which a warning is given
+
+
+class ColumnErrors(NamedTuple):
+    """The errors of a column, as they were read.
+
+    standard_errors: zero, negative or NaN where they cannot be used; shift: of the mean from the value; upper, lower:
+    distances from the value, equal where there is one error only.  All are (N,).
+    """
+
+    standard_errors: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    lower: NDArray[np.float64]
+
+    @classmethod
+    def equal(cls, standard_errors: NDArray[np.float64]) -> ColumnErrors:
+        """One error upwards and downwards."""
+        return cls(standard_errors, np.zeros(len(standard_errors)), standard_errors, standard_errors)
+
+
+def check_asymmetric(asymmetric: str) -> None:
+    """Refuse an `asymmetric` that is not one of `ASYMMETRIC`."""
+    if asymmetric not in ASYMMETRIC:
+        raise InputError(f"`asymmetric` is {asymmetric!r}, but it must be one of {', '.join(ASYMMETRIC)}")
 
 
 def read_pair(
@@ -26,10 +51,12 @@ def read_pair(
     lower: NDArray[np.float64],
     values: NDArray[np.float64],
     remarks: list[str],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shift of the values, and 1-sigma errors, for upper and lower errors (N,) each; lower ones may be negative.
+    asymmetric: str = "moments",
+) -> ColumnErrors:
+    """Errors of a column from its upper and lower ones (N,) each; lower ones may be negative.
 
-    An error is zero, negative or NaN, and there is no shift, where one of the two is invalid, or only one is zero.
+    The standard error is zero, negative or NaN, and there is no shift, where one of the two is invalid, or only one is
+    zero.  Nothing is said of unequal ones where they stay unequal: `asymmetric` is "mixture".
     """
     present = np.isfinite(values)
     _warn_of_intervals(name, names, upper[present], lower[present], values[present])
@@ -38,9 +65,10 @@ def read_pair(
     shift, sd = split_normal_moments(upper, lower)
     shift = np.where(present & (smallest > 0), shift, 0.0)
     usable = (smallest > 0) | ((upper == 0) & (lower == 0))
-    _remark_on_shift(name, shift, remarks)
-    _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
-    return shift, np.where(usable, sd, np.where(smallest < 0, smallest, np.nan))
+    if asymmetric == "moments":
+        _remark_on_shift(name, shift, remarks)
+        _warn_of_unequal(name, names, upper, lower, present & (smallest > 0), remarks)
+    return ColumnErrors(np.where(usable, sd, np.where(smallest < 0, smallest, np.nan)), shift, upper, lower)
 
 
 def _warn_of_intervals(
@@ -104,7 +132,8 @@ def _warn_of_unequal(
     remarks.append(sentence)
     warnings.warn(
         f"{sentence} (most in row {worst}: +{upper[worst]:.3g} -{lower[worst]:.3g}, in {' and '.join(names)}); the fit "
-        "takes the mean and the standard deviation of a split normal whose mode is the value, but not its skewness",
+        "takes the mean and the standard deviation of a split normal whose mode is the value, but not its skewness; "
+        "set `asymmetric` to 'mixture' to keep it",
         XdgmmWarning,
         stacklevel=2,
     )

@@ -21,7 +21,8 @@ import numpy as np
 from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import DeprecatedAlias, InputError, XdgmmWarning
-from xdgmm.fitting import Problem, responsibilities
+from xdgmm.fitting import Problem, log_likelihoods, responsibilities
+from xdgmm.kernels import NoiseMixture
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import Expansion
 
@@ -408,6 +409,10 @@ def _check(mixture: GaussianMixture, kind: str, information: str, problem: Probl
             "`information='expected'` needs one component, a Gaussian, no background and no prior; use 'observed' for "
             "anything else"
         )
+    if isinstance(problem.observations.noise_model, NoiseMixture):
+        raise InputError(
+            "`information='expected'` needs Gaussian errors, and these are mixtures; leave `information` at 'observed'"
+        )
     if problem.observations.limits is not None:
         raise InputError(
             "`information='expected'` needs measured values, and some of these are limits; use 'observed' with limits"
@@ -461,9 +466,20 @@ def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, 
         part = problem.scaling.observations(bare.select(data.rows[chunk]))
         r = members[chunk]
         weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
-        of_each = [_of_component(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
+        of_each = [_of_rows(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
         means, covariances, of_dof = zip(*of_each, strict=True)
         yield data.object_weights[chunk], np.hstack([weights, *means, *covariances, *of_dof]) @ jacobian
+
+
+def _of_rows(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats, Floats]:
+    """As `_of_component`; of objects whose noise is a mixture, sums over their rows, each with its share in r (n,)."""
+    noise = part.noise_model
+    if not isinstance(noise, NoiseMixture):
+        return _of_component(part, mixture, k, r)
+    rows = replace(part.rows, memberships=None)
+    shares = noise.shares(log_likelihoods(mixture.only(k), rows.pack()))[1]
+    of_mean, of_packed, of_dof = _of_component(rows, mixture, k, shares * r[noise.owners])
+    return noise.sums(of_mean), noise.sums(of_packed), noise.sums(of_dof)
 
 
 def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats, Floats]:

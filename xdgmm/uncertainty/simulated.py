@@ -14,6 +14,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError
+from xdgmm.kernels import NoiseMixture
 
 from .calibration import CLEAR, End, SignedRoots, calibrated_end, warn_of_error
 from .function_profile import FunctionProfile
@@ -117,6 +118,8 @@ def stands_alone(problem: Problem) -> bool:
     if problem.n_components > 1 or model.background is not None or not free:
         return False
     if observations.projections is not None or observations.limits is not None:
+        return False
+    if isinstance(observations.noise_model, NoiseMixture):
         return False
     if observations.n_dimensions == 1:
         return True

@@ -12,6 +12,7 @@ from xdgmm.errors import InputError
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
+from xdgmm.prediction import doubts_about_samples
 from xdgmm.tables.printing import with_error
 from xdgmm.tables.report import metadata
 from xdgmm.uncertainty import (
@@ -149,7 +150,8 @@ def widths(
         *([] if background is None else [_background_sentence(background, limit_level)]),
         *_remarks(model),
         *_of_tails(mixture, observations, given_model, errors),
-        *(finding.sentence for finding in quick_checks(mixture, observations)),
+        *_of_residuals(mixture, observations),
+        *doubts_about_samples(mixture, observations),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
         *_of_few(rows, make_rows.simulated, method),
@@ -253,6 +255,13 @@ def _of_simulations(simulated: Collection[int], rows: Sequence[Row], method: str
             f"{what} of component{'s' if len(calibrated) > 1 else ''} {', '.join(map(str, calibrated))} are calibrated "
             "by simulation of samples like this one"
         )
+
+
+def _of_residuals(mixture: GaussianMixture, observations: Observations) -> list[str]:
+    """What quick checks find; that there are none where errors follow the true values."""
+    if not observations.noise_model.can_be_drawn:
+        return ["residuals not checked, since errors follow the true values"]
+    return [finding.sentence for finding in quick_checks(mixture, observations)]
 
 
 def _sampled(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from xdgmm.errors import InputError, XdgmmWarning, reraise_lack_of_memory
 from xdgmm.files import atomic_write, check_output, write_lock
 from xdgmm.fitting import FitResult
+from xdgmm.kernels import NoiseMixture
 from xdgmm.observations import Observations
 
 from .priors import ResolvedPrior
@@ -62,7 +63,9 @@ def hash_of_posterior(result: FitResult, observations: Observations, prior: Reso
     if mixture.background is not None and mixture.background.of == "true values":  # which version 0.1 did not have
         found.update(mixture.background.of.encode())
     limits = () if observations.limits is None else (observations.limits,)
-    beside = (*limits, *known)
+    noise, present = observations.noise_model, observations.present
+    rows = noise.arrays_where_present(present) if isinstance(noise, NoiseMixture) else ()
+    beside = (*limits, *known, *rows)
     for array in (*arrays, *beside, mixture.all_weights, mixture.means, mixture.covariances, *prior_arrays, *edges):
         _add(found, array)
     return found.hexdigest()
