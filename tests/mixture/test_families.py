@@ -212,5 +212,13 @@ def test_bad_degrees_of_freedom_are_refused(dof, message):
         GaussianMixture([0.4, 0.6], [[0.0], [2.0]], [[[1.0]], [[3.0]]], dof=dof)
 
 
+def test_a_mixture_that_version_0_1_pickled_has_gaussian_components():
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]])
+    old = object.__new__(GaussianMixture)
+    vars(old).update({name: value for name, value in vars(mixture).items() if name != "dof"})
+    assert old.dof is None
+    assert old.log_density([0.0]) == mixture.log_density([0.0])
+
+
 def test_it_says_what_it_is():
     assert "2 Student-t components and a background" in repr(MIXTURE)

@@ -83,26 +83,29 @@ class DofCoordinates:
     ----------
     dof : ndarray (K,) or None
     owners : ndarray of int (K,)
-        The coordinate of each component; -1 where there is none.
+        The coordinate of each component; -1 where there is none.  Only with Student-t components.
     size : int
         Number of coordinates.
-    information : ndarray (size,)
-        On tau, if the values were exact and mean and scale known.
+    tau, information : ndarrays (size,)
+        1 / dof, and the information on it if the values were exact and mean and scale known.
     """
 
     def __init__(self, dof: Floats | None, indices: NDArray[np.intp] | None, counts: Floats, n_dimensions: int) -> None:
-        self.dof = dof
+        self.dof, self.size = dof, 0
+        if dof is None:
+            self.tau = self.information = np.zeros(0)
+            return
         self.owners = np.full(len(counts), -1)
-        if dof is not None and indices is not None:
+        if indices is not None:
             free = (indices >= 0) & (dof <= HIGHEST_DOF)
             self.owners[free] = np.unique(indices[free], return_inverse=True)[1]
         self.size = int(self.owners.max(initial=-1)) + 1
         mine = self.owners >= 0
-        values = np.ones(0) if dof is None else dof[mine]
+        values = dof[mine]
         of_each = counts[mine] * information_on_dof(values, n_dimensions) * values**2
         self.information = np.bincount(self.owners[mine], of_each, self.size).astype(float)
         first = np.array([np.argmax(self.owners == place) for place in range(self.size)], dtype=int)
-        self.tau = np.ones(self.size) if dof is None else np.clip(1.0 / dof[first], LOWEST_TAU, HIGHEST_TAU)
+        self.tau = np.clip(1.0 / dof[first], LOWEST_TAU, HIGHEST_TAU)
         self._angles = np.arcsin(np.sqrt((self.tau - LOWEST_TAU) / SPAN))
         self._angles[self.tau == HIGHEST_TAU] = 0.5 * np.pi
         root = np.sqrt(self.information)

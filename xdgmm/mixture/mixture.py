@@ -93,7 +93,7 @@ class GaussianMixture:
     names: tuple[str, ...]
     units: tuple[UnitBase | None, ...]
     background: Background | None
-    dof: NDArray[np.float64] | None
+    dof: NDArray[np.float64] | None = None  # results that version 0.1 pickled have none
     record: FitRecord | None = field(init=False)
 
     def __init__(
