@@ -62,12 +62,13 @@ PAGES = [
     ("migrating.md", 7),
     ("models.md", 7),
     ("heavy_tails.md", 2),
+    ("non_gaussian_errors.md", 3),
     ("objects.md", 5),
     ("posterior.md", 3),
     ("quickstart.md", 4),
     ("scikit_learn.md", 3),
     ("selection.md", 2),
-    ("tables.md", 9),
+    ("tables.md", 10),
     ("theory.md", 7),
     ("trust.md", 2),
 ]
@@ -153,6 +154,17 @@ def test_the_picture_of_heavy_tails_is_drawn(tmp_path):
     assert abs(heavy / 3.0 - 1.0) < 0.15  # the true half-width of the core is 3
     assert gaussian > 6.0
     assert (tmp_path / "heavy_tails.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_other_errors_shows_that_the_bias_is_gone(tmp_path):
+    symmetric, right_ages, measured, right_fluxes = runpy.run_path(str(ROOT / "examples" / "non_gaussian_errors.py"))[
+        "main"
+    ](tmp_path)
+    text = (ROOT / "docs" / "non_gaussian_errors.md").read_text(encoding="utf-8")
+    assert f"{measured:.1f} in the right panel" in text
+    assert max(abs(right_ages - 10.0), abs(right_fluxes - 10.0)) < 0.2  # standard errors are 0.05 and 0.1
+    assert max(symmetric, measured) < 9.3
+    assert (tmp_path / "non_gaussian_errors.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):

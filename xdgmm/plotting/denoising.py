@@ -11,7 +11,7 @@ from xdgmm.objects import denoise
 
 from .colours import BARS, label_object_colours, object_colours
 from .figures import prepared_axes
-from .inputs import drawn
+from .inputs import drawn, error_bars
 from .labels import label_both, label_x
 from .two_dimensions import draw_ellipses
 
@@ -90,9 +90,9 @@ def _draw_one(ax: Axes, mixture: GaussianMixture, observations: Observations, pl
     observations = observations.select(np.argsort(observations.values[:, place], kind="stable"))
     found, height = denoise(mixture, observations, progress="never"), np.arange(len(observations), dtype=float)
     measured, inferred = observations.values[:, place], found.means[:, place]
-    errors, posterior = np.sqrt(observations.variances_of(place)), found.standard_deviations[:, place]
+    (below, above), posterior = error_bars(observations, place), found.standard_deviations[:, place]
     colours = object_colours(mixture, observations)
-    ax.hlines(height, measured - errors, measured + errors, color=BARS, lw=0.8, zorder=0)
+    ax.hlines(height, measured - below, measured + above, color=BARS, lw=0.8, zorder=0)
     ax.hlines(height, inferred - posterior, inferred + posterior, color=colours, lw=2.2, alpha=0.35, zorder=1)
     ax.plot(measured, height, ".", ms=4, color=BARS, zorder=1)
     ax.plot([], [], color=BARS, lw=0.8, label="error of measurement")

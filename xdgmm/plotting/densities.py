@@ -96,6 +96,21 @@ def convolved_density(mixture: GaussianMixture, place: int, x: Floats, variances
     return np.asarray(total / weights.sum())
 
 
+def density_of_rows(
+    mixture: GaussianMixture, place: int, x: Floats, shifts: Floats, variances: Floats, weights: Floats
+) -> Floats:
+    """The same where noise is a mixture, of Gaussians with means and variances (R,), neighbours taken together."""
+    order = np.argsort(shifts, kind="stable")
+    groups = [group for group in np.array_split(order, GROUPS) if weights[group].sum() > 0]
+    total = np.zeros(x.size)
+    for group in groups:
+        weight = weights[group].sum()
+        shift = weights[group] @ shifts[group] / weight
+        variance = weights[group] @ (variances[group] + (shifts[group] - shift) ** 2) / weight
+        total += weight * component_densities(mixture, place, x - shift, float(variance)).sum(axis=0)
+    return np.asarray(total / weights.sum())
+
+
 def _noise_groups(variances: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Mean variance and sum of weights of groups of objects: of each variance where they are few."""
     distinct, which = np.unique(variances, return_inverse=True)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import ndtr
 
 from xdgmm.diagnostics.inputs import mixture_and_model
 from xdgmm.errors import InputError
+from xdgmm.kernels import NoiseMixture
 from xdgmm.observations.inputs import as_observations
 from xdgmm.text import printable
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from xdgmm.observations.inputs import Measurements
 
     Floats = NDArray[np.float64]
+
+TAIL = 0.15865525393145707  # probability below one standard deviation under the mean of a Gaussian
+FAR, HALVINGS = 10.0, 50  # standard deviations from the mean that an error bar may reach, and steps to its end
 
 
 def drawn(
@@ -98,6 +103,42 @@ def measured_values(observations: Observations, place: int) -> tuple[Floats, Flo
         observations.variances_of(place)[seen],
         observations.object_weights[seen],
     )
+
+
+def rows_of_noise(observations: Observations, place: int) -> tuple[Floats, Floats, Floats] | None:
+    """Means, variances and weights of the Gaussians of the noise of one column; None where each object has one.
+
+    Likelihoods that are no noise have none either: their variances are shown.
+    """
+    noise = observations.noise_model
+    if not isinstance(noise, NoiseMixture) or not noise.can_be_drawn:
+        return None
+    seen = observations.present[:, place]
+    noise, weights = noise.select(seen), observations.object_weights[seen]
+    return noise.shifts[:, place], noise.parts.variances_of(place), noise.weights * weights[noise.owners]
+
+
+def error_bars(observations: Observations, place: int) -> Floats:
+    """Lengths of the error bars below and above each value (2, N).
+
+    They end where the measurement alone leaves 16% for the true value, on each side; of Gaussian noise they are its
+    standard errors.
+    """
+    noise = observations.noise_model
+    if not isinstance(noise, NoiseMixture):
+        errors = np.sqrt(observations.variances_of(place))
+        return np.stack([errors, errors])
+    means, sigmas = -noise.shifts[:, place], np.sqrt(noise.parts.variances_of(place))
+    reach = FAR * np.sqrt(np.where(observations.present[:, place], noise.variances_of(place), 0.0))
+    low, high = np.stack([-reach, -reach]), np.stack([reach, reach])
+    tails, owners = np.array([[TAIL], [1.0 - TAIL]]), noise.owners
+    for _ in range(HALVINGS):
+        middle = 0.5 * (low + high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            below = ndtr(np.nan_to_num((middle[:, owners] - means) / sigmas))
+        reached = np.stack([noise.averages(each) for each in below]) >= tails
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return np.asarray(np.maximum(high * [[-1.0], [1.0]], 0.0))
 
 
 def chosen_columns(

@@ -21,7 +21,7 @@ from .colours import (
     object_colours,
 )
 from .figures import prepared_axes
-from .inputs import drawn, measured_values
+from .inputs import drawn, error_bars, measured_values, rows_of_noise
 from .labels import label_x
 from .limits import draw_limits_below, weight_of_limits
 
@@ -144,7 +144,11 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
         ax.stairs(counts, edges, fill=True, color=HISTOGRAM, label=label)
         heights.append(counts.max())
     if variances.any():
-        expected = densities.convolved_density(mixture, place, x, variances, weights)
+        rows = rows_of_noise(observations, place)
+        if rows is None:
+            expected = densities.convolved_density(mixture, place, x, variances, weights)
+        else:
+            expected = densities.density_of_rows(mixture, place, x, *rows)
         ax.plot(x, expected, color=CONVOLVED, ls="--", lw=1.4, label="model convolved with the errors")
         heights.append(expected.max())
     highest = _draw_intrinsic(ax, mixture, place, x, ends)
@@ -199,17 +203,17 @@ def _mark(ax: Axes, mixture: GaussianMixture, k: int, place: int) -> None:
 def draw_error_bars(ax: Axes, mixture: GaussianMixture, observations: Observations, place: int) -> None:
     """One column of every object, in the order of the values."""
     seen = np.flatnonzero(observations.present[:, place])
-    values, errors = observations.values[seen, place], np.sqrt(observations.variances_of(place)[seen])
+    values, (below, above) = observations.values[seen, place], error_bars(observations, place)[:, seen]
     order = np.argsort(values, kind="stable")
     ax.set_yticks([])
     if order.size > MOST_BARS:
-        _draw_ranks(ax, values[order], errors[order])
+        _draw_ranks(ax, values[order], below[order], above[order])
         return
     height, many = np.arange(order.size), order.size > RASTERIZED
     ax.hlines(
         height,
-        (values - errors)[order],
-        (values + errors)[order],
+        (values - below)[order],
+        (values + above)[order],
         color=BARS,
         lw=min(0.9, 150.0 / order.size + 0.2),
         rasterized=many,
@@ -220,13 +224,13 @@ def draw_error_bars(ax: Axes, mixture: GaussianMixture, observations: Observatio
     ax.scatter(values[order], height, s=max(2.0, min(9.0, 900.0 / order.size)), c=colours, zorder=3, rasterized=many)
 
 
-def _draw_ranks(ax: Axes, values: Floats, errors: Floats) -> None:
+def _draw_ranks(ax: Axes, values: Floats, below: Floats, above: Floats) -> None:
     """Many objects, in the order of their values: means of groups of neighbours, with a band of their median errors."""
     groups = np.array_split(np.arange(values.size), RANKS)
     height, middle = (
         np.array([np.mean(group) for group in groups]),
         np.array([values[group].mean() for group in groups]),
     )
-    error = np.array([np.median(errors[group]) for group in groups])
-    ax.fill_betweenx(height, middle - error, middle + error, color=BARS, lw=0, label="median error")
+    below, above = (np.array([np.median(each[group]) for group in groups]) for each in (below, above))
+    ax.fill_betweenx(height, middle - below, middle + above, color=BARS, lw=0, label="median error")
     ax.plot(middle, height, color=INTRINSIC, lw=1.2, label="mean of neighbours")

@@ -20,7 +20,7 @@ from .colours import (
     object_colours,
 )
 from .figures import prepared_axes
-from .inputs import drawn, measured_values, typical_noise
+from .inputs import drawn, error_bars, measured_values, typical_noise
 from .labels import is_right_ascension, label_both
 from .limits import draw_limits
 
@@ -127,12 +127,11 @@ def draw_objects(ax: Axes, mixture: GaussianMixture, observations: Observations,
         _draw_counts(ax, values)
         return
     if rows.size <= MOST_BARS:
-        errors = np.sqrt(some.variances[:, [x, y]])
         ax.errorbar(
             values[:, 0],
             values[:, 1],
-            xerr=errors[:, 0],
-            yerr=errors[:, 1],
+            xerr=error_bars(some, x),
+            yerr=error_bars(some, y),
             fmt="none",
             ecolor=BARS,
             elinewidth=0.6,
