@@ -11,6 +11,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import InputError
+from xdgmm.mixture import refuse_selection
 from xdgmm.uncertainty.information import warn_unless_maximum
 
 from .influence import Deletions, influence_table_of
@@ -108,6 +109,7 @@ def check(
     check_progress(progress)
     check_observations(observations)
     mixture, model = mixture_and_model(fitted, model)
+    refuse_selection(mixture, "a check")
     columns = further_columns(against, observations)
     object_names = in_rows(object_names, len(observations))
     samples = Samples(mixture, observations, model, columns)

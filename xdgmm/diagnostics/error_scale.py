@@ -13,6 +13,7 @@ from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import Problem
 from xdgmm.kernels import NoiseMixture
+from xdgmm.mixture import refuse_selection
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors
 from xdgmm.tables.columns import find_column
 from xdgmm.tables.table_types import named_columns
@@ -131,6 +132,7 @@ def error_scale(
     if by is None and reference is not None:
         raise InputError("`reference` names a group, but there are none; name them with `by`")
     mixture, of_fit = mixture_and_model(model)
+    refuse_selection(mixture, "a factor on the errors")
     problem = Problem.of(mixture, _observations(mixture, X, Xerr, sample_weight), of_fit)
     counts = problem.observations.counts
     groups = one_group(counts) if by is None else groups_by(_labels(X, by), counts, reference)

@@ -13,6 +13,7 @@ from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem, responsibilities, solvers
 from xdgmm.kernels.reference import component
+from xdgmm.mixture import refuse_selection
 from xdgmm.tables.report import Column, build_table
 from xdgmm.uncertainty import laplace, parameter_errors
 from xdgmm.uncertainty.information import object_scores
@@ -116,6 +117,7 @@ def influence(
     check_count(n_largest, "n_largest")
     check_observations(observations)
     mixture, model = mixture_and_model(fitted, model)
+    refuse_selection(mixture, "influence")
     return influence_table_of(
         Deletions.of(mixture, observations, model), n_largest, in_rows(names, len(observations), "names")
     )

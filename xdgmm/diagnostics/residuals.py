@@ -10,6 +10,7 @@ from scipy.special import chdtrc, log_ndtr, ndtri
 
 from xdgmm.errors import InputError
 from xdgmm.kernels import Exact, NoiseMixture
+from xdgmm.mixture import refuse_selection
 from xdgmm.mixture.measured_in_boxes import measured_distributions, tails_of_objects
 from xdgmm.prediction import checked_observations, completed, in_blocks
 
@@ -70,6 +71,7 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     """
     check_observations(observations)
     mixture, _ = mixture_and_model(mixture)
+    refuse_selection(mixture, "residuals")
     observations = without_limits(mixture, checked_observations(mixture, observations))
     if not observations.noise_model.can_be_drawn:
         raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem
+from xdgmm.mixture import selection_of
 from xdgmm.observations import Observations
 from xdgmm.prediction import draw_observations
 from xdgmm.tables.replacing import with_values
@@ -91,7 +92,10 @@ def simulate(
     else:
         converted = Problem.of(mixture, observations, model).observations
         mixtures = _mixtures(mixture, observations, n, rng, parameters, model)
-    return [_like(observations, draw_observations(each, converted, 1, rng)) for each in mixtures]
+    selection = selection_of(mixture) if model is None else model.selection_function
+    selection = None if selection is None else selection.resolved(converted)
+    drawn = (draw_observations(each, converted, 1, rng, selection=selection) for each in mixtures)
+    return [_like(observations, each) for each in drawn]
 
 
 def _mixtures(

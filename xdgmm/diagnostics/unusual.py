@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from xdgmm.basics.parameters import as_generator, check_count
+from xdgmm.mixture import refuse_selection
 from xdgmm.prediction import (
     checked_observations,
     has_exact_outlyingness,
@@ -104,6 +105,7 @@ def unusual_objects(
     """
     check_observations(observations)
     mixture, _ = mixture_and_model(mixture)
+    refuse_selection(mixture, "unusual objects")
     check_count(n_largest, "n_largest")
     names = in_rows(names, len(observations), "names")
     rng = as_generator(SEED if rng is None else rng)

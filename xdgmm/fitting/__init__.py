@@ -5,7 +5,8 @@
 
 - `fit`, `search` (which starts are solved, on how many objects), `initialisation` (random starts), `starts` (those that
   the user gives), `split_merge` (better starts), `progress` (bars, callbacks, interrupts);
-- `problem` (model and observations in the coordinates of the solvers), `standardisation`;
+- `problem` (model and observations in the coordinates of the solvers), `standardisation`, `selector` (of a sample that
+  a selection function has left);
 - `solvers` (run by name until the maximum): `em`, `implicit`, `quasi_newton` and `newton`, one file each, which turn a
   mixture and its `Statistics` into a better mixture; `optimality` (is it the maximum?), `coordinates` (of a mixture);
 - `objective` (log-likelihood or log-posterior of `xdgmm.kernels.Data`; `expect` is one pass over the data);
@@ -28,6 +29,7 @@ from .problem import Problem
 from .progress import Passes, Progress
 from .record import model_of, with_recipe
 from .result import FitResult, Outcome
+from .selector import log_selection_probabilities
 from .settings import Settings, StoppingRule
 from .starts import label_start, start_from
 
@@ -54,6 +56,7 @@ __all__ = [
     "fit_from",
     "label_start",
     "log_likelihoods",
+    "log_selection_probabilities",
     "model_of",
     "responsibilities",
     "shrinkage_prior",

@@ -11,12 +11,13 @@ from xdgmm.basics.blas import one_blas_thread
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError
+from xdgmm.kernels import SelectedData
 from xdgmm.mixture.families import HIGHEST_DOF
 from xdgmm.observations import unmeasured_pairs
 
 from .background_edges import fit_edges
 from .model import STARTING_DOF
-from .objective import effective_sizes, typical_errors
+from .objective import effective_sizes, parameters, typical_errors
 from .optimality import Iterate
 from .problem import Problem
 from .progress import Monitor, Passes
@@ -314,8 +315,17 @@ def _result(
         gain_history=np.array([*objective.gains, (objective.passes, solution.predicted_gain)]),
         n_starts=n_starts,
         rows_beyond_background=_rows_beyond(problem),
+        completeness=None if problem.selector is None else _completeness(problem, iterate.mixture),
         passes=Passes() if objective.counter is None else objective.counter.passes(problem.data.n_objects),
     )
+
+
+def _completeness(problem: Problem, mixture: GaussianMixture) -> float:
+    """Objects that were seen over all objects, whose number is estimated from the probability that each is seen."""
+    data = problem.data
+    assert isinstance(data, SelectedData)
+    log_probabilities = data.log_probabilities(*parameters(mixture))
+    return float(data.total_weight / (data.object_weights @ np.exp(-log_probabilities)))
 
 
 def _rows_beyond(problem: Problem) -> tuple[int, ...]:

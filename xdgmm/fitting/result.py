@@ -109,6 +109,9 @@ class FitResult:
         Rows more than 8 standard errors outside the box of the background, which hardly gives them a density.
     passes : Passes
         Passes of the solvers in each phase, of all starts, in full-data equivalents.
+    completeness : float or None
+        Fraction of all objects, seen and unseen, that the sample has: ``sum omega / sum (omega / Z_i)``.  None without
+        a selection function.  `xdgmm.uncertainty.selection_errors` gives its error.
     """
 
     mixture: GaussianMixture
@@ -130,6 +133,7 @@ class FitResult:
     rows_beyond_background: tuple[int, ...] = ()
     passes: Passes = NOT_COUNTED
     gain_history: Floats | tuple[()] = field(default=(), repr=False)
+    completeness: float | None = None
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")

@@ -8,10 +8,14 @@ import numpy as np
 
 from xdgmm.errors import InputError
 from xdgmm.kernels import Correlated, PackedData, SampledNormaliser, SelectedData
+from xdgmm.mixture import selection_of
 from xdgmm.mixture.cut_data import CutData
 from xdgmm.mixture.importance_samples import Groups, Proposal, default_number, draw
 from xdgmm.mixture.measured_in_boxes import measured_distributions
 from xdgmm.mixture.selected_boxes import BoxNormaliser
+
+from .objective import parameters
+from .standardisation import Standardisation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,11 +24,10 @@ if TYPE_CHECKING:
     from xdgmm.mixture import Background, GaussianMixture, SelectionFunction
     from xdgmm.observations import Observations
 
-    from .standardisation import Standardisation
-
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
+REPLICATE = 1 << 32  # the seeds of other samples are this far apart
 MOST_CUT = 2  # columns whose joint probability is integrated with as many digits as the likelihood needs
 
 
@@ -78,6 +81,19 @@ class Selector:
             return SelectedData(self._cut(data, used), self._of_true_values(), np.zeros(data.n_objects, np.intp))
         groups = Groups.of(used)
         return SelectedData(data, self._normaliser(used.select(groups.first), groups.keys), groups.of_rows)
+
+    def with_other_samples(self, number: int) -> Selector:
+        """The same with other importance samples: independent ones for each number above zero."""
+        selection = self.selection.with_seed(self.selection.seed + REPLICATE * number)
+        other = Selector(selection, self.background, self.scaling, self.whole)
+        other._n_samples = self._n_samples
+        return other
+
+    def normaliser(self, data: SelectedData) -> Normaliser:
+        """The normaliser of all objects of a problem, group for group as in its data."""
+        groups = Groups.of(self.whole)
+        assert len(groups.keys) == len(data.group_weights)
+        return self._normaliser(self.whole.select(groups.first), groups.keys)
 
     def original(self, observations: Observations) -> Observations:
         """Standardised observations in the user's units again."""
@@ -185,8 +201,7 @@ class Selector:
         values, log_densities = draw(proposal, observations, keys, n, selection.seed)
         G, _, M = values.shape
         flat = values.reshape(-1, M)
-        probabilities = _inside(selection, flat) if selection.is_box else selection.probabilities(flat)
-        probabilities = probabilities.reshape(G, n)
+        probabilities = selection.probabilities(flat).reshape(G, n)
         empty = np.flatnonzero(~probabilities.any(axis=1))
         if empty.size:
             w = ", ".join(f"{v:g}" for v in observations.values[empty[0]])
@@ -221,6 +236,33 @@ class Selector:
         )
 
 
+def log_selection_probabilities(mixture: GaussianMixture, observations: Observations) -> Floats:
+    """``ln Z_i`` (N,) of a mixture that was fitted with a selection function of measured values.
+
+    Z_i is the probability that an object with the noise of row i is in the sample; rows without any value have zero.
+
+    Parameters
+    ----------
+    mixture : GaussianMixture
+    observations : Observations
+        In the units of the mixture, inside the selection.
+
+    Raises
+    ------
+    InputError
+        If an object cannot be in the sample, or a file held only the name of the selection function.
+    """
+    selection = selection_of(mixture)
+    assert selection is not None
+    D, M = mixture.n_dimensions, observations.n_measured
+    unchanged = Standardisation(np.zeros(D), np.ones(D), np.ones(M))
+    selector = Selector(selection.resolved(observations), mixture.background, unchanged, observations)
+    data = selector.pack(Standardisation.pack(unchanged, observations, mixture.background), observations)
+    result = np.zeros(len(observations))
+    result[data.rows] = data.log_probabilities(*parameters(mixture))
+    return result
+
+
 def _is_exact(selection: SelectionFunction, background: Background | None, observations: Observations) -> bool:
     """Does a box need no samples?"""
     if not selection.is_box:
@@ -228,11 +270,3 @@ def _is_exact(selection: SelectionFunction, background: Background | None, obser
     n_cut = selection.columns.size
     linked = background is not None and isinstance(observations.noise_model, Correlated)
     return selection.of == "true values" or n_cut == 1 or (n_cut <= MOST_CUT and not linked)
-
-
-def _inside(selection: SelectionFunction, values: Floats) -> Floats:
-    """One for values (n, M) in a box, zero for others."""
-    low, high = selection.edges
-    columns = selection.columns
-    inside = (values[:, columns] >= low[columns]) & (values[:, columns] <= high[columns])
-    return inside.all(axis=1).astype(float)

@@ -18,7 +18,7 @@ from .io import register
 from .mixture import ConditionalMixtures, GaussianMixture
 from .packing import check_memberships, log_densities_beside, pack_beside
 from .record import FitRecord
-from .selection_functions import SelectionFunction, selection_of
+from .selection_functions import SelectionFunction, refuse_selection, selection_of
 from .truncated import TruncatedNormals
 
 register(GaussianMixture)
@@ -37,5 +37,6 @@ __all__ = [
     "condition_gaussian",
     "log_densities_beside",
     "pack_beside",
+    "refuse_selection",
     "selection_of",
 ]

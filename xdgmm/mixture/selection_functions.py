@@ -282,13 +282,17 @@ class SelectionFunction:
             )
 
     def probabilities(self, values: Floats) -> Floats:
-        """What the function gives for values (n, M): probabilities (n,).
+        """The probability that objects with values (n, M) are in the sample (n,); a box has to be resolved.
 
         Raises
         ------
         InputError
             If it raises an error, or its values are no probabilities.
         """
+        if self.is_box:
+            low, high = (edge[self.columns] for edge in self.edges)
+            inside = (values[:, self.columns] >= low) & (values[:, self.columns] <= high)
+            return np.asarray(inside.all(axis=1), dtype=float)
         if self.function is None:
             raise InputError(
                 f"this mixture was fitted with the selection function '{self.name}', which a file cannot hold; fit "
@@ -319,6 +323,16 @@ def selection_of(mixture: GaussianMixture) -> SelectionFunction | None:
     """The selection function that a mixture was fitted with, if there was one."""
     found: SelectionFunction | None = None if mixture.record is None else mixture.record.model.get(SELECTION)
     return found
+
+
+def refuse_selection(mixture: GaussianMixture, what: str) -> None:
+    """InputError where a mixture was fitted with a selection function, which `what` does not know."""
+    selection = selection_of(mixture)
+    if selection is not None:
+        raise InputError(
+            f"{what} of a sample that a selection function has left ({selection.description}) cannot be computed yet; "
+            "compare the sample with catalogues of `simulate`, which have its selection"
+        )
 
 
 def described(selection: SelectionFunction) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from xdgmm.basics.arrays import in_any_column
 from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import progress_bar
 from xdgmm.basics.units import difference_unit
-from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture import GaussianMixture, selection_of
 from xdgmm.observations import Observations
 from xdgmm.prediction import (
     checked_observations,
@@ -22,6 +22,7 @@ from xdgmm.prediction import (
     has_exact_outlyingness,
     in_blocks,
     known,
+    log_likelihoods,
     outlier_weights,
     outlyingness,
 )
@@ -121,7 +122,9 @@ class ObjectColumns:
     def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray[Any]]:
         found = known(self.mixture, block)
         component = found.responsibilities.argmax(axis=1)
-        values = [*found.responsibilities.T, component, found.log_likelihoods, found.distances]
+        selected = selection_of(self.mixture) is not None
+        likelihoods = log_likelihoods(self.mixture, block) if selected else found.log_likelihoods
+        values = [*found.responsibilities.T, component, likelihoods, found.distances]
         if has_exact_outlyingness(self.mixture, self.observations):
             values.append(exact_outlyingness(found.distances, block))
         elif self.n_samples is not None:

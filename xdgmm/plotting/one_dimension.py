@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.mixture import selection_of
+from xdgmm.prediction import draw_observations
+
 from . import densities
 from .colours import (
     BACKGROUND,
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 HEADROOM, CROPPED = 1.15, 2.5  # above the highest curve; of measured values, beyond which intrinsic curves are cut off
 MARKS_AT = 0.03  # of the height: where the components are marked
 RASTERIZED = 2000  # error bars from which on a vector file holds an image of them
+DRAWN = 50_000  # objects from which the density of a selected sample is expected
 MOST_BARS, RANKS = 10_000, 500  # objects that are drawn one by one; groups of more, in the order of the values
 
 
@@ -66,7 +70,8 @@ def plot_density(
     -------
     matplotlib.axes.Axes
         In grey the histogram, whose area is the fraction of the objects that the axis holds, and dashed the density
-        that is expected of it: the mixture convolved with the errors of all objects.  Solid the intrinsic density; each
+        that is expected of it: the mixture convolved with the errors of all objects, and with the selection function if
+        there was one.  Solid the intrinsic density; each
         component has its own colour, and at the foot a mark at its mean with a bar of one intrinsic sigma to either
         side, so that a component of few objects is seen too.  Limits are arrows at the foot: the histogram does not
         hold them, and its area is less by their fraction.
@@ -143,7 +148,12 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
         label = f"measured values ({beyond} beyond the axis)" if beyond else "measured values"
         ax.stairs(counts, edges, fill=True, color=HISTOGRAM, label=label)
         heights.append(counts.max())
-    if variances.any():
+    if selection_of(mixture) is not None and values.size:
+        expected = _of_sample(mixture, observations, place, edges)
+        label = "expected in the sample, with its selection"
+        ax.stairs(expected, edges, color=CONVOLVED, ls="--", lw=1.4, label=label)
+        heights.append(expected.max())
+    elif variances.any():
         rows = rows_of_noise(observations, place)
         if rows is None:
             expected = densities.convolved_density(mixture, place, x, variances, weights)
@@ -157,6 +167,16 @@ def draw_density(ax: Axes, mixture: GaussianMixture, observations: Observations,
     ax.set_ylim(0.0, HEADROOM * max(measured, top) or 1.0)
     ax.set_xlim(ends)
     draw_limits_below(ax, observations, place)
+
+
+def _of_sample(mixture: GaussianMixture, observations: Observations, place: int, edges: Floats) -> Floats:
+    """Expected density of measured values in bins, of catalogues with the errors and the selection of this one."""
+    counted = observations.select(observations.counts & observations.present[:, place])
+    n_draws = -(-DRAWN // len(counted))
+    drawn = draw_observations(mixture, counted, n_draws, np.random.default_rng(0), selection=selection_of(mixture))
+    weights = drawn.object_weights
+    counts = np.histogram(drawn.values[:, place], edges, weights=weights)[0]
+    return np.asarray(counts / weights.sum() / np.diff(edges))
 
 
 def _draw_intrinsic(ax: Axes, mixture: GaussianMixture, place: int, x: Floats, ends: tuple[float, float]) -> float:

@@ -16,7 +16,14 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import Data, NoiseMixture, run_in_threads
-from xdgmm.mixture import Background, GaussianMixture, check_memberships, pack_beside
+from xdgmm.mixture import (
+    Background,
+    GaussianMixture,
+    check_memberships,
+    pack_beside,
+    refuse_selection,
+    selection_of,
+)
 from xdgmm.observations import Observations
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
@@ -45,12 +52,18 @@ def memberships(mixture: GaussianMixture, observations: Observations) -> NDArray
 def log_likelihoods(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
     """``ln p(w_i)`` of each object under the noise-convolved mixture (N,), in nats; 0 for a row without any value.
 
+    Of a mixture that was fitted with a selection function ``ln p(w_i) - ln Z_i``, as in the fit.
+
     Raises
     ------
     InputError
-        If mixture and observations do not fit, in number or units of their coordinates.
+        If mixture and observations do not fit, in number or units of their coordinates, or an object cannot be in a
+        sample of the selection function.
     """
-    return _row_for_row(fitting.log_likelihoods, np.zeros(()), mixture, observations)
+    result = _row_for_row(fitting.log_likelihoods, np.zeros(()), mixture, observations)
+    if selection_of(mixture) is None:
+        return result
+    return result - fitting.log_selection_probabilities(mixture, checked_observations(mixture, observations))
 
 
 def outlier_weights(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:
@@ -155,6 +168,9 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
         )
     if mixture.background is not None:
         mixture.background.check_no_projections(observations)
+    selection = selection_of(mixture)
+    if selection is not None and selection.of == "true values":
+        refuse_selection(mixture, "what is known of single objects")
     family = "gaussian" if mixture.dof is None else "t"
     check_memberships(observations, mixture.all_weights.size, mixture.background, family)
     return replace(observations.in_units(mixture.units), weights=None)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from xdgmm.basics.parameters import as_generator
 from xdgmm.errors import InputError
 from xdgmm.kernels import NoiseMixture
-from xdgmm.mixture import GaussianMixture
+from xdgmm.mixture import GaussianMixture, refuse_selection, selection_of
 from xdgmm.observations import Observations
 
 from .draws import draw_observations
@@ -134,6 +134,7 @@ def outlyingness(
     >>> outlyingness(mixture, observations, n_samples=999, rng=2).round(2)
     array([0.34, 0.24])
     """
+    refuse_selection(mixture, "outlyingness")
     if n_samples is None and not has_exact_outlyingness(mixture, observations):
         raise InputError(
             "with several components, a background, Student-t components or errors that are not Gaussian outlyingness "
@@ -147,10 +148,11 @@ def outlyingness(
 
 
 def has_exact_outlyingness(mixture: GaussianMixture, observations: Observations) -> bool:
-    """Is the mixture one Gaussian without a background, and the noise Gaussian?"""
+    """Is the mixture one Gaussian without a background or a selection, and the noise Gaussian?"""
     gaussian = mixture.dof is None or bool(np.isinf(mixture.dof).all())
     gaussian = gaussian and not isinstance(observations.noise_model, NoiseMixture)
-    return mixture.n_components == 1 and mixture.background is None and gaussian
+    alone = mixture.background is None and selection_of(mixture) is None
+    return mixture.n_components == 1 and alone and gaussian
 
 
 def _exact(mixture: GaussianMixture, observations: Observations) -> NDArray[np.float64]:

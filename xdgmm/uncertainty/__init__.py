@@ -12,7 +12,8 @@ From a fitted mixture and its observations:
   `background_limit` of quantities that may be zero.  Each is a `Profile` of `likelihood_ratio`, which maximises the
   likelihood with one quantity fixed.  Where few objects carry the information, simulations take the place of the
   quantiles of chi-squared (`calibration`, `simulated`).  `gaussian_deficit` says whether a Student-t component can be
-  told from a Gaussian.
+  told from a Gaussian;
+- `selection_errors`: how complete a sample is, and what the importance samples of a selection function add to errors.
 
 What `laplace`, `bootstrap` and `sample_posterior` return has a method ``propagate(function)``, which gives an
 `Estimate` of any function of the mixture.  To add a way to find errors, write a function of a mixture and its
@@ -22,6 +23,7 @@ observations whose result has this method.  All start from a `xdgmm.fitting.Prob
 from xdgmm.errors import deprecated_names
 
 from .bootstrap import BootstrapSamples, bootstrap
+from .completeness import SelectionErrors, selection_errors
 from .estimates import Estimate, SampledMixtures
 from .function_profile import function_interval
 from .information import Laplace, ParameterErrors, laplace, parameter_errors, with_errors
@@ -56,6 +58,7 @@ __all__ = [
     "PosteriorSamples",
     "SampledMixtures",
     "SamplingOutcome",
+    "SelectionErrors",
     "SimulatedLimit",
     "Uniform",
     "WidthLimit",
@@ -71,6 +74,7 @@ __all__ = [
     "profile_interval",
     "refine",
     "sample_posterior",
+    "selection_errors",
     "weight_interval",
     "width_limit",
     "with_errors",

@@ -22,9 +22,11 @@ from xdgmm import kernels
 from xdgmm.basics.parameters import check_level
 from xdgmm.errors import DeprecatedAlias, InputError, XdgmmWarning
 from xdgmm.fitting import Problem, log_likelihoods, responsibilities
+from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import NoiseMixture
 from xdgmm.kernels.reference import component
 from xdgmm.mixture import Expansion
+from xdgmm.mixture.cut_data import CutData
 
 from .estimates import Estimate, numbers
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting.optimality import Iterate
     from xdgmm.fitting.problem import Evaluation
     from xdgmm.fitting.standardisation import Standardisation
+    from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
@@ -413,6 +416,8 @@ def _check(mixture: GaussianMixture, kind: str, information: str, problem: Probl
         raise InputError(
             "`information='expected'` needs Gaussian errors, and these are mixtures; leave `information` at 'observed'"
         )
+    if problem.model.selection_function is not None:
+        raise InputError("`information='expected'` knows no selection function; use 'observed' with one")
     if problem.observations.limits is not None:
         raise InputError(
             "`information='expected'` needs measured values, and some of these are limits; use 'observed' with limits"
@@ -458,6 +463,7 @@ def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, 
     these to derivatives with respect to the coordinates.
     """
     mixture, data = iterate.mixture, problem.data
+    lost = _of_selection(mixture, data)
     jacobian = iterate.coordinates.jacobian()[:, iterate.free]
     members = responsibilities(mixture, data)
     bare = replace(problem.observations, weights=None)
@@ -468,7 +474,23 @@ def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, 
         weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
         of_each = [_of_rows(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
         means, covariances, of_dof = zip(*of_each, strict=True)
-        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances, *of_dof]) @ jacobian
+        slopes = np.hstack([weights, *means, *covariances, *of_dof]) - lost[chunk]
+        yield data.object_weights[chunk], slopes @ jacobian
+
+
+def _of_selection(mixture: GaussianMixture, data: Data) -> Floats:
+    """Derivatives of ``ln Z_i`` by all parameters (n_objects, P); zeros (n_objects, 1) without a selection function.
+
+    Raises
+    ------
+    InputError
+        If true values were selected, whose objects have other derivatives too.
+    """
+    if not isinstance(data, kernels.SelectedData):
+        return np.zeros((data.n_objects, 1))
+    if isinstance(data.objects, CutData):
+        raise InputError("the sandwich of objects whose true values were selected cannot be computed yet")
+    return np.asarray(data.normaliser.slopes(*parameters(mixture))[data.groups])
 
 
 def _of_rows(part: Observations, mixture: GaussianMixture, k: int, r: Floats) -> tuple[Floats, Floats, Floats]:

@@ -81,7 +81,8 @@ class OfSample(ABC):
     def __call__(self, mixture: GaussianMixture, observations: Observations, value: float, seed: int) -> float:
         """Signed root of a sample of a mixture in the coordinates of the solvers; NaN where a fit fails."""
         problem = self.profile.problem
-        drawn = draw_observations(problem.original(mixture), observations, 1, np.random.default_rng(seed))
+        rng, selection = np.random.default_rng(seed), problem.model.selection_function
+        drawn = draw_observations(problem.original(mixture), observations, 1, rng, selection=selection)
         try:
             return self.root(problem.pack(drawn), mixture, value)
         except (solvers.CollapseError, LostError):

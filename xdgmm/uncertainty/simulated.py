@@ -115,7 +115,8 @@ def stands_alone(problem: Problem) -> bool:
     """
     observations, model = problem.observations, problem.model
     free = model.prior is None and not model.fixed.anything and model.family == "gaussian"
-    if problem.n_components > 1 or model.background is not None or not free:
+    beside = model.background is not None or model.selection_function is not None
+    if problem.n_components > 1 or beside or not free:
         return False
     if observations.projections is not None or observations.limits is not None:
         return False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xdgmm.diagnostics import quick_checks
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
@@ -24,6 +25,7 @@ from xdgmm.uncertainty import (
     laplace,
     parameter_errors,
     sample_posterior,
+    selection_errors,
 )
 from xdgmm.uncertainty.information import warn_unless_maximum
 from xdgmm.uncertainty.simulated import FEW, Simulation
@@ -36,6 +38,8 @@ from .table import WidthReport, width_report
 
 if TYPE_CHECKING:
     from astropy.units import Quantity
+
+LARGE_MONTE_CARLO = 1.0 / 3.0  # standard errors of a width, from importance samples alone
 
 
 def widths(
@@ -149,6 +153,7 @@ def widths(
     remarks = [
         *([] if background is None else [_background_sentence(background, limit_level)]),
         *_remarks(model),
+        *_of_selection(mixture, observations, model, given_model, errors),
         *_of_tails(mixture, observations, given_model, errors),
         *_of_residuals(mixture, observations),
         *doubts_about_samples(mixture, observations),
@@ -221,6 +226,36 @@ def _of_tails(
                     f"component {k} is indistinguishable from a Gaussian, which is less likely by only "
                     f"{deficit:.2f} nats"
                 )
+
+
+def _of_selection(
+    mixture: GaussianMixture,
+    observations: Observations,
+    model: Model,
+    given_model: Model | None,
+    errors: ParameterErrors,
+) -> Iterator[str]:
+    """What a selection function did, with the Monte Carlo error of every width; a warning where one is large."""
+    if model.selection_function is None:
+        return
+    found = selection_errors(mixture, observations, model=given_model)
+    complete, description = found.completeness, model.selection_function.description
+    shown = with_error(100 * complete.value, 100 * complete.error)
+    yield f"the mixture is that of all objects, of which the sample has {shown}% (selection function: {description})"
+    if not found.moves.deviations.size:
+        return
+    of_widths = np.asarray(found.monte_carlo(lambda each: each.sigmas))
+    names = [f"{mixture.names[i]} of component {k} {of_widths[k, i]:.2g}" for k, i in np.ndindex(of_widths.shape)]
+    yield f"Monte Carlo errors of the widths, from importance samples: {', '.join(names)}"
+    known = np.isfinite(errors.sigmas) & (errors.sigmas > 0)
+    largest = float((of_widths[known] / errors.sigmas[known]).max(initial=0.0))
+    if largest > LARGE_MONTE_CARLO:
+        warnings.warn(
+            f"importance samples of the selection function add up to {largest:.2g} times its standard error to a "
+            "width; raise `n_samples` of the selection function",
+            XdgmmWarning,
+            stacklevel=4,
+        )
 
 
 def _of_weights(observations: Observations) -> Iterator[str]:

@@ -28,6 +28,7 @@ from xdgmm.errors import InputError, XdgmmWarning, reraise_lack_of_memory
 from xdgmm.files import atomic_write, check_output, write_lock
 from xdgmm.fitting import FitResult
 from xdgmm.kernels import NoiseMixture
+from xdgmm.mixture.selection_functions import described
 from xdgmm.observations import Observations
 
 from .priors import ResolvedPrior
@@ -62,6 +63,8 @@ def hash_of_posterior(result: FitResult, observations: Observations, prior: Reso
     known = () if observations.memberships is None else (observations.memberships,)
     if mixture.background is not None and mixture.background.of == "true values":  # which version 0.1 did not have
         found.update(mixture.background.of.encode())
+    if model.selection_function is not None:
+        found.update(str(described(model.selection_function)).encode())
     limits = () if observations.limits is None else (observations.limits,)
     noise, present = observations.noise_model, observations.present
     rows = noise.arrays_where_present(present) if isinstance(noise, NoiseMixture) else ()
