@@ -7,7 +7,7 @@ need not be found; an upper limit, where the truth is below the fit or that diff
 import warnings
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chi2, norm
 
 from xdgmm import GaussianMixture, Observations
 from xdgmm.diagnostics import check
@@ -38,6 +38,7 @@ SCALE_CELLS = [
     for what, truth in (("factor", 1.5), ("factor of half", 1.5), ("floor of half", 1.0), ("floor of half", 0.0))
 ]
 HEAVY_CELLS = [(3.0, 0.5, 200), (3.0, 0.5, 1000), (6.0, 0.5, 1000)]  # dof, median error over scale, objects
+CENSORED_CELLS = [(0.3, 50), (0.3, 200), (0.6, 200), (0.6, 1000)]  # fraction of upper limits, objects
 SEED = 68_95
 
 
@@ -88,6 +89,13 @@ def measure(*, quick):
         "one component of scale 1, errors log-uniform over a factor of three with the median e; half-width of 68% and "
         "dof; information (in 1 / dof); Gaussian: the intervals of the sigma of a Gaussian, against the half-width",
         [_row_of_heavy_tails(*cell, tries) for cell in (HEAVY_CELLS[:1] if quick else HEAVY_CELLS)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals beside upper limits, {tries} samples each",
+        "one Gaussian of sigma 1, errors log-uniform from .3 to .9; noisy values below a threshold are known only as "
+        "limits; information and profile; detections: the intervals of sigma from the measured values alone",
+        [_row_of_limits(*cell, tries) for cell in (CENSORED_CELLS[:1] if quick else CENSORED_CELLS)],
         markdown=True,
     )
     yield Table(
@@ -309,6 +317,38 @@ def _row_of_heavy_tails(dof, error, n_objects, tries):
 
 def _of_heavy_tails(mixture):
     return np.array([mixture.sigmas[0, 0], mixture.half_widths[0, 0], 1.0 / mixture.dof[0]])
+
+
+def _row_of_limits(fraction, n_objects, tries):
+    """Intervals of mean and sigma where a fraction of the values are upper limits."""
+    rng = np.random.default_rng([SEED, n_objects, round(10 * fraction), 3])
+    threshold = norm.ppf(fraction) * np.sqrt(1.0 + 0.33)  # of the noisy values, whose mean variance this is
+    each = []
+    for _ in range(tries):
+        e = np.exp(rng.uniform(np.log(0.3), np.log(0.9), n_objects))
+        values = rng.normal(size=n_objects) + e * rng.normal(size=n_objects)
+        upper = values < threshold
+        observations = Observations.with_limits(np.maximum(values, threshold), e, upper=upper)
+        each.append(_covered_beside_limits(observations, observations.select(~upper)))
+    counts = {name: sum(one[name] for one in each) for name in each[0]}
+    return {"limits": fraction, "N": n_objects, **{name: percent(count, tries) for name, count in counts.items()}}
+
+
+def _covered_beside_limits(observations, detections):
+    result, alone = fit(observations), fit(detections)
+    normal, of_detections = laplace(result.mixture, observations), laplace(alone.mixture, detections)
+    profile = WidthProfile(Problem.of(result.mixture, observations, Model()), result.mixture, 0, 0)
+    deviance, found = 2 * (profile.maximum - profile.at(1.0 / profile.unit)), {}
+    for name, quantity, truth in (("mean", _mean, 0.0), ("sigma", _sigma, 1.0)):
+        for label, level in LEVELS.items():
+            estimate = normal.propagate(quantity, level)
+            found[f"{name} {label}"] = bool(estimate.low <= truth <= estimate.high)
+    for label, level in LEVELS.items():
+        found[f"profile {label}"] = deviance < chi2.ppf(level, 1)
+    for label, level in LEVELS.items():
+        estimate = of_detections.propagate(_sigma, level)
+        found[f"detections {label}"] = bool(estimate.low <= 1.0 <= estimate.high)
+    return found
 
 
 def _mean(mixture):

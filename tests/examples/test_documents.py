@@ -63,6 +63,7 @@ PAGES = [
     ("models.md", 7),
     ("heavy_tails.md", 2),
     ("non_gaussian_errors.md", 3),
+    ("limits.md", 2),
     ("objects.md", 5),
     ("posterior.md", 3),
     ("quickstart.md", 4),
@@ -165,6 +166,13 @@ def test_the_picture_of_other_errors_shows_that_the_bias_is_gone(tmp_path):
     assert max(abs(right_ages - 10.0), abs(right_fluxes - 10.0)) < 0.2  # standard errors are 0.05 and 0.1
     assert max(symmetric, measured) < 9.3
     assert (tmp_path / "non_gaussian_errors.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_limits_is_drawn(tmp_path):
+    slopes = runpy.run_path(str(ROOT / "examples" / "limits.py"))["main"](tmp_path)
+    assert abs(slopes["limits"] - 1.2) < 0.12
+    assert slopes["limits as values"] < slopes["detections alone"] < 1.05
+    assert (tmp_path / "limits.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):

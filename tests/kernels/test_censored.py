@@ -91,9 +91,9 @@ def by_integration(given, mixture):
     m, C = np.empty((kept.size, K, D)), np.empty((kept.size, K, D, D))
     for (row, i), k in product(enumerate(kept), range(K)):
         p, m[row, k], C[row, k] = integrals(given["values"][i], S[i], given["limits"][i], means[k], V[k])
-        factor = given["memberships"][i, k] if "memberships" in given else 1.0
+        weight = given["memberships"][i, k] if "memberships" in given else weights[k]  # in the place of the weights
         with np.errstate(divide="ignore"):
-            joint[row, k] = np.log(weights[k] * p * factor)
+            joint[row, k] = np.log(weight * p)
     if "background" in given:
         joint[:, -1] = np.log(weights[-1]) + given["background"][kept]
     return joint, kept, m, C

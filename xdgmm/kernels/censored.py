@@ -30,7 +30,7 @@ import numpy as np
 
 from .blocks import LOG_2PI
 from .compiled import BESIDE, SMALLEST_PIVOT
-from .compiling import kernel
+from .compiling import inlined, kernel
 from .conditioning import condition_gaussian
 from .noise import Correlated, as_noise
 from .passes import weights_among_members
@@ -52,14 +52,15 @@ if TYPE_CHECKING:
 ROOT_HALF = math.sqrt(0.5)
 ROOT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
 HALF_LOG_2PI = 0.5 * LOG_2PI
-FAR = 4.0  # standard deviations beyond a limit from which on a continued fraction converges fast
-TERMS = 60  # of it: at FAR sixty leave less than a rounding error
+FAR = 6.0  # standard deviations beyond a limit from which on a continued fraction converges fast
+TERMS, FEWER = 6, 132.0  # of it: so many, and so many over the distance, leave less than a rounding error
+LARGEST = 1e30  # beyond, all terms but the first vanish
 VANISHED = 1e-13  # of a variance: what is left of it after conditioning is rounding
 CHUNKS, SMALLEST_CHUNK = 128, 256  # at most so many chunks, of at least so many objects
 NANOSECONDS = 60.0  # or so, for each object and component, and half as much for each element of its covariance
 
 
-@kernel
+@inlined
 def truncation(x: float) -> tuple[float, float, float, float]:
     """``ln Phi(x)``, ``lambda = phi / Phi``, ``kappa = lambda (lambda + x)`` and ``1 - kappa``, for any x.
 
@@ -76,9 +77,12 @@ def truncation(x: float) -> tuple[float, float, float, float]:
         hazard = 0.5 * ROOT_TWO_OVER_PI * math.exp(-0.5 * x * x) / probability
         kappa = hazard * (hazard + x) if hazard > 0.0 else 0.0
         return log_probability, hazard, kappa, 1.0 - kappa
-    t, tail = -x, 0.0
-    for n in range(TERMS, 1, -1):
-        tail = n / (t + tail)
+    t = -x
+    bounded = min(t, LARGEST)
+    above, below = bounded, 1.0  # t + 3 / (t + 4 / ...) as a quotient, without a division in each step
+    for n in range(TERMS + int(FEWER / t), 2, -1):
+        above, below = bounded * above + n * below, above
+    tail = 2.0 * below / above
     excess = 1.0 / (t + tail)
     hazard = t + excess
     return -0.5 * t * t - HALF_LOG_2PI - math.log(hazard), hazard, hazard * excess, excess * (tail - excess)
@@ -91,58 +95,59 @@ def truncations(x: Floats, found: Floats) -> None:
         found[i, 0], found[i, 1], found[i, 2], found[i, 3] = truncation(x[i])
 
 
-@kernel
+@inlined
 def _factorise(
     i: int,
+    k: int,
     values: Floats,
     variances: Floats,
     covariances: Floats,
     order: Indices,
     n_present: Indices,
     signs: Signs,
-    mean: Floats,
+    means: Floats,
     V: Floats,
     L: Floats,
     z: Floats,
 ) -> tuple[float, float, bool]:
-    """Log-density of object i under one Gaussian, kappa, and whether T is regular.
+    """Log-density of object i under Gaussian k, kappa, and whether T is regular.
 
-    Fills the Cholesky factor L of T, whose last row is that of the limit, and the mean z of the white residuals.
+    Fills the Cholesky factor L[k] of T, whose last row is that of the limit, and the mean z[k] of the white residuals.
     """
     p = n_present[i]
     last = p - 1
     log_density = 0.0
     for a in range(p):
         place = order[i, a]
-        rest_of_residual = values[i, place] - mean[place]
+        rest_of_residual = values[i, place] - means[k, place]
         for b in range(a + 1):
             other = order[i, b]
-            rest = V[place, other]
+            rest = V[k, place, other]
             if covariances.shape[0] > 0:
                 rest += covariances[i, place, other]
             elif a == b:
                 rest += variances[i, place]
             total = rest
             for c in range(b):
-                rest -= L[a, c] * L[b, c]
+                rest -= L[k, a, c] * L[k, b, c]
             if a > b:
-                L[a, b] = rest / L[b, b]
-                rest_of_residual -= L[a, b] * z[b]
+                L[k, a, b] = rest / L[k, b, b]
+                rest_of_residual -= L[k, a, b] * z[k, b]
             elif a < last:
                 if not rest > SMALLEST_PIVOT:
                     return -math.inf, 0.0, False
-                L[a, a] = math.sqrt(rest)
-                z[a] = rest_of_residual / L[a, a]
-                log_density -= 0.5 * z[a] * z[a] + math.log(L[a, a]) + HALF_LOG_2PI
+                L[k, a, a] = math.sqrt(rest)
+                z[k, a] = rest_of_residual / L[k, a, a]
+                log_density -= 0.5 * z[k, a] * z[k, a] + math.log(L[k, a, a]) + HALF_LOG_2PI
             elif rest > VANISHED * total and rest > SMALLEST_PIVOT:
-                L[a, a] = math.sqrt(rest)
-                log_probability, hazard, kappa, _ = truncation(signs[i] * (rest_of_residual / L[a, a]))
-                z[a] = -signs[i] * hazard
+                L[k, a, a] = math.sqrt(rest)
+                log_probability, hazard, kappa, _ = truncation(signs[i] * (rest_of_residual / L[k, a, a]))
+                z[k, a] = -signs[i] * hazard
                 return log_density + log_probability, kappa, True
             elif not total >= 0.0:
                 return -math.inf, 0.0, False
             else:  # the noisy value is certain: it lies on the right side of the limit, or not
-                L[a, a], z[a] = 1.0, 0.0
+                L[k, a, a], z[k, a] = 1.0, 0.0
                 beyond = signs[i] * rest_of_residual < -BESIDE * math.sqrt(total)
                 return -math.inf if beyond else log_density, 0.0, True
     return log_density, 0.0, True
@@ -167,13 +172,13 @@ def _log_joint(
 ) -> None:
     """Fill the log of weight times density of each component at objects first to last: joint (n_objects, S)."""
     K, D = means.shape
-    L, z = np.empty((D, D)), np.empty(D)
+    L, z = np.empty((K, D, D)), np.empty((K, D))
     for i in range(first, last):
         for k in range(K):
             joint[i, k] = -math.inf
             if log_weights[k] > -math.inf:
                 density, _, _ = _factorise(
-                    i, values, variances, covariances, order, n_present, signs, means[k], V[k], L, z
+                    i, k, values, variances, covariances, order, n_present, signs, means, V, L, z
                 )
                 joint[i, k] = log_weights[k] + density
                 if factors.shape[1] > 0:
@@ -218,7 +223,7 @@ def _accumulate(
                 joint[k] = -math.inf
                 if log_weights[k] > -math.inf and k < K:
                     density, kappa[k], is_regular = _factorise(
-                        i, values, variances, covariances, order, n_present, signs, means[k], V[k], L[k], z[k]
+                        i, k, values, variances, covariances, order, n_present, signs, means, V, L, z
                     )
                     joint[k] = log_weights[k] + density
                     if factors.shape[1] > 0:
