@@ -20,7 +20,7 @@ from xdgmm.uncertainty.information import object_scores
 
 from .inputs import check_observations, in_rows, mixture_and_model
 from .refitting import refitted
-from .residuals import residuals
+from .residuals import residuals, residuals_of_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -142,7 +142,7 @@ def leave_one_out_residuals(fitted: Any, observations: Observations, *, model: M
     mixture, model = mixture_and_model(fitted, model)
     result = residuals(mixture, observations)
     for row, without in Deletions.of(mixture, observations, model).refits.items():
-        result[row] = residuals(without, observations.select([row]))[0]
+        result[row] = residuals_of_row(without, observations, row)
     return result
 
 

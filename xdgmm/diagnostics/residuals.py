@@ -85,6 +85,13 @@ def residuals(mixture: Any, observations: Observations) -> Floats:
     return result
 
 
+def residuals_of_row(mixture: GaussianMixture, observations: Observations, row: int) -> Floats:
+    """Those of one row (M,): of a limit with the draw that it has among all rows."""
+    if observations.limits is None:
+        return np.asarray(residuals(mixture, observations.select([row]))[0])
+    return np.asarray(residuals(mixture, observations)[row])
+
+
 def chi_squared(mixture: Any, observations: Observations) -> tuple[Floats, Floats]:
     """Chi-squared of each object and its p-value, both (N,): the sum of the squares of its residuals.
 

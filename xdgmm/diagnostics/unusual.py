@@ -19,7 +19,7 @@ from xdgmm.tables.report import Column, build_table
 
 from .inputs import check_observations, in_rows, mixture_and_model
 from .measures import column_names
-from .residuals import chi_squared_of, residuals
+from .residuals import chi_squared_of, residuals, residuals_of_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,7 +160,7 @@ class _Described(NamedTuple):
     def of(cls, mixture: GaussianMixture, observations: Observations, row: int, p_value: float) -> _Described:
         """The object in a row."""
         one = observations.select([row])
-        scores, members = residuals(mixture, one), memberships(mixture, one)[0]
+        scores, members = residuals_of_row(mixture, observations, row)[None], memberships(mixture, one)[0]
         component = int(members.argmax())
         total = float(chi_squared_of(scores)[0][0])
         return cls(
