@@ -10,6 +10,7 @@ from xdgmm.fitting import Model, Problem, Settings, em, fit, implicit, model_of
 from xdgmm.fitting.coordinates import FactorCoordinates
 from xdgmm.fitting.objective import Objective, expect
 from xdgmm.fitting.priors import InverseWishart, Normal
+from xdgmm.fitting.split_merge import examine
 from xdgmm.kernels.reference import ReferenceData
 from xdgmm.uncertainty import bootstrap, parameter_errors
 from xdgmm.uncertainty.information import object_scores
@@ -238,3 +239,19 @@ def test_fixed_parameters_stay_beside_free_dof():
     np.testing.assert_allclose(model.means_[0], TWO.means[0], atol=1e-12)
     np.testing.assert_allclose(model.covariances_[1], TWO.covariances[1], rtol=1e-12)
     assert (model.dof_ != TWO.dof).all()
+
+
+def test_beside_a_background_with_fitted_edges_a_fit_does_not_end_below_gaussians():
+    rng = np.random.default_rng(3)
+    values = np.concatenate([rng.normal(size=(60, 2)), rng.uniform(-9.0, 9.0, (20, 2))])
+    observations = Observations.with_standard_errors(values, rng.uniform(0.1, 1.0, values.shape))
+    of_t, of_gaussians = (
+        XDGMM(background=Background(), family=family).fit(observations).result_ for family in ("t", "gaussian")
+    )
+    assert of_t.log_likelihood >= of_gaussians.log_likelihood - 0.5  # a dof of 1000 is not quite a Gaussian
+
+
+def test_a_component_without_members_and_width_does_not_stop_the_search():
+    observations = Observations.exact(np.random.default_rng(1).normal(size=(30, 2)))
+    mixture = GaussianMixture([1.0, 0.0], np.zeros((2, 2)), [np.eye(2), np.zeros((2, 2))], dof=4.0)
+    assert np.isfinite(examine(mixture, observations).scores).all()

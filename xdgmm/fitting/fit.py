@@ -95,7 +95,10 @@ def fit(
         problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
     keep_order = start is not None or problem.constraints.keeps_order
     n_starts = 1 if start is not None or n_components == 1 else settings.n_init
-    return _finished(problem, solution, objective, n_starts, keep_order=keep_order)
+    result = _finished(problem, solution, objective, n_starts, keep_order=keep_order)
+    if start is None and problem.constraints.free_dof.any() and _fits_edges(problem, solution):
+        return _above_gaussians_and_edges(result, observations, settings, rng)
+    return result
 
 
 @one_blas_thread()
@@ -256,6 +259,22 @@ def _above_gaussians(
     except DegenerateError:
         pass
     return found
+
+
+def _above_gaussians_and_edges(
+    result: FitResult, observations: Observations, settings: Settings, rng: np.random.Generator
+) -> FitResult:
+    """The higher one of a result with fitted dof, and of a fit from Gaussians beside their own fitted edges."""
+    n_components = result.mixture.n_components
+    of_gaussians = replace(settings, model=settings.model.of_gaussians, progress="never")
+    try:
+        gaussians = fit(observations, n_components, of_gaussians, rng)
+    except DegenerateError:
+        return result
+    if gaussians.outcome in ENDED or gaussians.log_posterior <= result.log_posterior:
+        return result
+    above = fit_above(observations, n_components, gaussians.mixture, replace(settings, progress="never"))
+    return above if above is not None and above.log_posterior > result.log_posterior else result
 
 
 def _with_gaussians(solution: Solution, problem: Problem) -> Solution:

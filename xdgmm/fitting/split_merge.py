@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
 MERGES = 2  # pairs that are tried where one component is to go
+SMALLEST = 1e-26  # variance of standardised values that is added to one without any width
 ROUNDS = 10
 SMALLEST_RISE = 0.1  # nats: a smaller rise is the same maximum
 
@@ -170,7 +171,7 @@ def _deviation(
 ) -> tuple[float, Floats]:
     """Score and direction of one component, for weights times responsibilities of the objects (N,)."""
     V = mixture.covariances[k]
-    V = V + 1e-13 * np.trace(V) * np.eye(mixture.n_dimensions)
+    V = V + max(1e-13 * np.trace(V), SMALLEST) * np.eye(mixture.n_dimensions)  # also of one without any width
     measured = np.where(sample.present, sample.values, np.nan)  # limits say little about the tails
     _, u, P = component(measured, noise, mixture.means[k], V, sample.projections)
     axes = np.linalg.eigh(mixture.covariances[k])[1].T
