@@ -81,7 +81,7 @@ class Denoised:
     def posteriors(self, rows: ArrayLike | slice | None = None) -> ConditionalMixtures:
         """The whole posteriors of some objects (a slice, indices or a mask; all by default): `ConditionalMixtures`.
 
-        One takes about ``8 K D (D + 1)`` bytes per object.
+        One takes about ``8 K D (D + 1)`` bytes per object.  Student-t components are there as their 24 Gaussians each.
 
         Raises
         ------

@@ -121,10 +121,12 @@ def widths(
 
     Notes
     -----
-    Full width at half maximum: ``sqrt(8 ln 2) sigma``.  The observed and the naive sigma weight every object with its
-    membership: for one component and no weights, they are the textbook numbers.  With a prior no width has a limit: an
-    inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.  Remarks tell what
-    `xdgmm.diagnostics.quick_checks` finds in the residuals at p < 0.001.
+    Full width at half maximum: ``sqrt(8 ln 2) sigma``.  Of Student-t components sigma is the scale, the full width is
+    their own, and there are columns half_width (half of the central 68.27%, with which observed and naive sigma are
+    then compared) and dof, whose interval is symmetric in 1 / dof.  The observed and the naive sigma weight every
+    object with its membership: for one component and no weights, they are the textbook numbers.  With a prior no width
+    has a limit: an inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.  Remarks
+    tell what `xdgmm.diagnostics.quick_checks` finds in the residuals at p < 0.001.
     """
     mixture, given_model = mixture_and_model(fitted)
     check_widths(

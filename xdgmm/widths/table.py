@@ -50,7 +50,8 @@ class WidthReport(QTable):  # type: ignore[misc]
             A ``tabular`` of plain LaTeX, or a ``deluxetable`` of AASTeX.
         columns : sequence of str, optional
             Among component, axis, n_members, weight, mean, sigma, fwhm, observed_sigma, instrumental_sigma and
-            naive_sigma; by default the first six, of a single component without component and weight.
+            naive_sigma, and half_width and dof of Student-t components; by default the first six and these two, of a
+            single component without component and weight.
 
         Returns
         -------
