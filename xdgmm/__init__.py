@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from xdgmm.estimator import XDGMM, select
     from xdgmm.fitting import Dirichlet, Fixed, InverseWishart, Normal, Prior
     from xdgmm.kernels import get_num_threads, set_num_threads
-    from xdgmm.mixture import Background, GaussianMixture, SelectionFunction
+    from xdgmm.mixture import Background, Flat, GaussianMixture, SelectionFunction
     from xdgmm.observations import Observations
 
     __version__: str
@@ -22,6 +22,7 @@ _HOME = {
     "DegenerateError": "xdgmm.errors",
     "Dirichlet": "xdgmm.fitting",
     "Fixed": "xdgmm.fitting",
+    "Flat": "xdgmm.mixture",
     "GaussianMixture": "xdgmm.mixture",
     "InputError": "xdgmm.errors",
     "InverseWishart": "xdgmm.fitting",
@@ -43,6 +44,7 @@ __all__ = [
     "DegenerateError",
     "Dirichlet",
     "Fixed",
+    "Flat",
     "GaussianMixture",
     "InputError",
     "InverseWishart",

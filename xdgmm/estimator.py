@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from xdgmm.diagnostics import Check
     from xdgmm.fitting import FitResult, Prior, Progress
-    from xdgmm.mixture import Background, SelectionFunction
+    from xdgmm.mixture import Background, Flat, SelectionFunction
     from xdgmm.objects import Denoised
     from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
@@ -112,6 +112,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         component, "shared" one number for all.
     selection_function : SelectionFunction, optional
         Which objects the sample has: the fitted mixture is then that of all objects, seen and unseen.
+    flat : Flat, optional
+        Says that the last components are uniform in some columns, within a box: a field of stars, on the sky.
     warm_start : bool
         Whether `fit` starts from the result of the last `fit`.
     progress : {"auto", "always", "never"}
@@ -198,6 +200,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         family: Literal["gaussian", "t"] = "gaussian",
         dof: ArrayLike | Literal["fit", "shared"] | None = None,
         selection_function: SelectionFunction | None = None,
+        flat: Flat | None = None,
         warm_start: bool = False,
         progress: Literal["auto", "always", "never"] = "auto",
         callback: Callable[[Progress], object] | None = None,
@@ -219,6 +222,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.family = family
         self.dof = dof
         self.selection_function = selection_function
+        self.flat = flat
         self.warm_start = warm_start
         self.progress = progress
         self.callback = callback
@@ -297,6 +301,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             self.background,
             self.family,
             self.dof,  # type: ignore[arg-type]
+            flat=self.flat,
             selection_function=self.selection_function,
         )
         return Settings(

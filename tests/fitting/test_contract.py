@@ -8,9 +8,9 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from scipy.stats import invwishart, multivariate_normal
+from scipy.stats import invwishart, multivariate_normal, norm
 
-from xdgmm import Background, Dirichlet, Fixed, GaussianMixture, InverseWishart, Normal, Observations, Prior
+from xdgmm import Background, Dirichlet, Fixed, Flat, GaussianMixture, InverseWishart, Normal, Observations, Prior
 from xdgmm.fitting import COVARIANCE_TYPES, Model, Outcome, Settings, StoppingRule, fit
 from xdgmm.fitting.coordinates import FactorCoordinates
 from xdgmm.fitting.model import with_background
@@ -47,11 +47,18 @@ EXTRAS = {
     "t and a Gaussian, prior": {"family": "t", "dof": (3.0, np.inf), "prior": PRIOR},
     "memberships": {},
     "memberships beside a background": {"background": Background([-12.0, -9.0], [11.0, 10.0], 0.2)},
+    "flat": {"flat": Flat("x1", -5.0, 5.5)},
+    "flat and fixed": {"flat": Flat("x2", -4.0, 4.0), "fixed": Fixed(weights=(1,), means=(1,), covariances=(0,))},
+    "flat beside a background": {
+        "flat": Flat("x1", -5.0, 5.5),
+        "background": Background([-12.0, -9.0], [11.0, 10.0], 0.2),
+    },
 }
 EVERYTHING = [
     (kind, noise, extra)
     for kind, noise, extra in product(COVARIANCE_TYPES, NOISES, EXTRAS)
-    if not (("background" in extra or "memberships" in extra) and "projection" in noise)
+    if not (any(each in extra for each in ("background", "memberships", "flat")) and "projection" in noise)
+    and not ("flat" in extra and (kind in ("tied", "spherical") or noise in ("limits", "split normals")))
 ]
 
 
@@ -115,7 +122,8 @@ def model_of(kind, extra):
     if kind == "tied" and "fixed" in settings:
         settings["fixed"] = Fixed(settings["fixed"].weights, settings["fixed"].means)
     model = Model(kind, **settings)
-    return model.with_memberships(observed("none", extra), K)
+    observations = observed("none", extra)
+    return model.with_memberships(observations, K).with_flat(observations, K)
 
 
 def start_of(model):
@@ -123,7 +131,8 @@ def start_of(model):
     V = np.array([[[1.2, 0.3], [0.3, 0.7]], [[0.9, -0.2], [-0.2, 1.1]]])
     V = model.type.combined(V, np.array([0.35, 0.65]))
     dof = model.constraints(K, D).dof
-    return with_background(GaussianMixture([0.35, 0.65], [[-1.0, 0.2], [1.5, 0.8]], V, dof=dof), model.background)
+    start = GaussianMixture([0.35, 0.65], [[-1.0, 0.2], [1.5, 0.8]], V, dof=dof, flat=model.flat)
+    return with_background(start, model.background)
 
 
 def objective(mixture, observations, model):
@@ -139,6 +148,8 @@ def objective(mixture, observations, model):
     gaussians = mixture.expanded()
     if isinstance(part.noise_model, NoiseMixture):
         return log_likelihood_of_rows(part, gaussians, densities) + log_prior(mixture, model)
+    if mixture.flat is not None:
+        return beside_flat(mixture, part, densities)
     total = reference.accumulate(
         part.values,
         part.noise_covariances,
@@ -158,14 +169,16 @@ def log_likelihood_of_rows(part, gaussians, densities):
     """Each object the sum of the twin's densities at the rows of its noise."""
     noise, rows = part.noise_model, part.rows
     given = rows.values, rows.noise_covariances
+    known = part.memberships
     with np.errstate(divide="ignore"):  # of what has vanished
-        log_weights = np.log(gaussians.all_weights)
+        log_weights = np.log(gaussians.all_weights)[:, None] if known is None else np.log(known[noise.owners].T)
     parameters = zip(log_weights, gaussians.means, gaussians.covariances, strict=False)
     of_rows = np.logaddexp.reduce([w + reference.component(*given, m, V)[0] for w, m, V in parameters])
     of_rows = of_rows + np.log(noise.weights)
     totals = [np.logaddexp.reduce(of_rows[slice(*ends)]) for ends in pairwise(noise.starts)]
     if densities is not None:
-        totals = np.logaddexp(totals, log_weights[-1] + densities)
+        log_weight = log_weights[-1] if known is None else 0.0  # the membership is in the density
+        totals = np.logaddexp(totals, log_weight + densities)
     return part.object_weights @ totals
 
 
@@ -183,8 +196,27 @@ def log_prior(mixture, model):
     return total
 
 
+def beside_flat(mixture, observations, of_background):
+    """Log-likelihood of a Gaussian and a component that is flat in one of the two columns."""
+    flat, weights = mixture.flat.in_columns, mixture.all_weights
+    seen = np.where(mixture.is_flat[1], np.nan, observations.values)
+    noise, V = observations.noise_covariances, mixture.covariances
+    first = reference.component(observations.values, noise, mixture.means[0], V[0])[0]
+    second = reference.component(seen, noise, mixture.means[1], V[1])[0]
+    low, high = mixture.flat.box
+    f, e = observations.values[:, flat[0]], np.sqrt(observations.variances[:, flat[0]])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inside = np.where(e > 0, norm.cdf((high - f) / e) - norm.cdf((low - f) / e), (low <= f) & (f <= high))
+        second = second + np.where(np.isfinite(f), np.log(inside / (high - low)), 0.0)
+        log_weights = np.log(weights)
+    parts = [log_weights[0] + first, log_weights[1] + second]
+    if of_background is not None:
+        parts.append(log_weights[2] + of_background)
+    return float(observations.object_weights @ np.logaddexp.reduce(parts, axis=0))
+
+
 def likelihood_of(observations, model, max_passes=10_000):
-    blocks = pack_beside(observations, model.background)
+    blocks = pack_beside(observations, model.background, model.flat)
     return Objective(blocks, max_passes, constraints=model.constraints(K, D))
 
 

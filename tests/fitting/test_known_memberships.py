@@ -73,6 +73,7 @@ def test_truth_is_recovered_where_cuts_and_weights_are_more_than_three_errors_of
     observations, p = stars(3000, seed=4)
     known = observations.with_memberships(p)
     report = widths(fit(known, 2), known)
+    assert "weights are means of the memberships" in " ".join(report.meta["remarks"])
     assert abs(report["sigma"][0] - 8.0) < 2.0 * report["sigma_error"][0]
     for rows, weights in ((p > 0.9, None), (np.full(3000, fill_value=True), p)):
         naive = replace(observations, weights=weights).select(rows)

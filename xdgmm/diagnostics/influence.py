@@ -272,9 +272,10 @@ def _precisions(
 ) -> Iterator[tuple[Floats | float, float, Floats]]:
     """Of each Gaussian of a component: its share of the objects (n,), its covariance over V, R' T^-1 R (n, D, D)."""
     alone, of_noise = mixture.only(k), observations.noise_covariances
+    values = mixture.seen_by(k, observations.values)
     gaussians = alone.expanded()
     found = [
-        component(observations.values, of_noise, alone.means[0], V, observations.projections, observations.limits)
+        component(values, of_noise, alone.means[0], V, observations.projections, observations.limits)
         for V in gaussians.covariances
     ]
     if alone.expansion is None:

@@ -140,14 +140,15 @@ def _of_errors(
     shares = _noise_shares(mixture, observations)
     members = memberships(mixture, observations)[:, : mixture.n_components].T
     single = mixture.all_weights.size == 1
-    of_components = scores[None] if single else component_residuals(mixture, observations)
+    of_components = scores[None] if single else np.nan_to_num(component_residuals(mixture, observations))
     M = scores.shape[1]
     for j, name in enumerate(column_names(observations.names, M)):
         used = np.isfinite(scores[:, j]) & np.isfinite(variances[:, j]) & (weights[:, j] > 0)
         e, w = variances[used, j], weights[used, j]
         if e.size == 0 or np.ptp(e) == 0 or effective_size(w) < FEWEST:
             continue
-        effect, p = _of_size(of_components[:, used, j], shares[:, used, j], members[:, used] * w)
+        own = members[:, used] * ~mixture.is_flat[:, j, None]
+        effect, p = _of_size(of_components[:, used, j], shares[:, used, j], own * w)
         yield Measure("error size", name, effect, min(p * M, 1.0))
         rho, p = rank_correlation(observations.values[used, j], e, w)
         yield Measure("values and errors", name, rho, min(p * M, 1.0))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdgmm.errors import InputError
 from xdgmm.fitting import responsibilities
 from xdgmm.kernels import triangle
 from xdgmm.prediction import in_blocks
@@ -48,6 +49,14 @@ class NoiseParameters:
     problem: Problem
     groups: Groups
     kind: str
+
+    def __post_init__(self) -> None:
+        """Refuse flat components, whose slopes with the noise are not known here."""
+        if self.problem.model.flat is not None:
+            raise InputError(
+                "whether the errors are right cannot be fitted beside flat components; leave the flat columns out, and "
+                "fit a mixture of Gaussians to the others"
+            )
 
     @property
     def n_parts(self) -> int:

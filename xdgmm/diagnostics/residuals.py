@@ -19,7 +19,7 @@ from .inputs import check_observations, mixture_and_model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xdgmm.mixture import Background, GaussianMixture
+    from xdgmm.mixture import Background, Flat, GaussianMixture
     from xdgmm.observations import Observations
 
     Floats = NDArray[np.float64]
@@ -151,7 +151,8 @@ def component_residuals(mixture: GaussianMixture, observations: Observations) ->
     observations = without_limits(mixture, checked_observations(mixture, observations))
     result = np.empty((mixture.n_components, *observations.values.shape))
     for rows, block in in_blocks(observations):
-        result[:, rows] = np.where(block.present, _of_components(mixture, block)[0], np.nan)
+        present = block.present & ~mixture.is_flat[:, None]
+        result[:, rows] = np.where(present, _of_components(mixture, block)[0], np.nan)
     return result
 
 
@@ -163,6 +164,10 @@ def without_limits(mixture: GaussianMixture, observations: Observations) -> Obse
 def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
     scores, steps = _of_components(mixture, observations.rows)
     log_below, log_above = log_ndtr(scores), log_ndtr(-scores)
+    if mixture.flat is not None:
+        for whole, part in zip((log_below, log_above, steps), _of_flat(mixture.flat, observations), strict=True):
+            for k in range(mixture.n_components - mixture.flat.n_components, mixture.n_components):
+                whole[k][:, mixture.flat.in_columns] = part
     if isinstance(observations.noise_model, NoiseMixture):
         of_each = zip(log_below, log_above, steps, strict=True)
         tails = [tails_of_objects(observations.noise_model, *each) for each in of_each]
@@ -182,11 +187,11 @@ def _of_block(mixture: GaussianMixture, observations: Observations) -> Floats:
 
 def _of_components(mixture: GaussianMixture, observations: Observations) -> tuple[Floats, Floats]:
     """Whitened residuals (K, n, M) of each component, and the log-density that each column adds."""
-    present = observations.present
     R, M = observations.projections, observations.n_measured
-    both = present[:, :, None] & present[:, None]
     scores, steps = [], []
-    for mean, covariance in zip(mixture.means, mixture.covariances, strict=True):
+    for k, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):
+        present = observations.present & ~mixture.is_flat[k] if R is None else observations.present
+        both = present[:, :, None] & present[:, None]
         seen = mean if R is None else R @ mean
         spread = covariance if R is None else R @ covariance @ np.swapaxes(R, -1, -2)
         T = np.where(both, spread + observations.noise_covariances, np.eye(M))
@@ -198,6 +203,12 @@ def _of_components(mixture: GaussianMixture, observations: Observations) -> tupl
         log_width = np.log(np.diagonal(L, axis1=1, axis2=2))
         steps.append(np.where(present, -0.5 * u**2 - log_width - LOG_ROOT_2PI, 0.0))
     return np.array(scores), np.array(steps)
+
+
+def _of_flat(flat: Flat, observations: Observations) -> tuple[Floats, Floats, Floats]:
+    """Logarithms of both tails and of the density of each value (n, F) in flat columns, given the flat ones before."""
+    places = flat.in_columns
+    return measured_distributions(observations.values[:, places], observations.noise_model.columns(places), *flat.box)
 
 
 def _of_background(background: Background, observations: Observations) -> tuple[Floats, Floats, Floats]:

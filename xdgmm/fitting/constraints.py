@@ -55,6 +55,8 @@ class Constraints:
         Degrees of freedom of Student-t components: those that are fixed, and those from which a fit starts.
     dof_indices : ndarray of int (K,) or None
         Which free parameter the degrees of freedom of each component are; -1 where they are fixed.
+    absent : ndarray of bool (K, D) or None
+        Coordinates in which components are flat: they have no mean, variance or covariance there.
     """
 
     type: CovarianceType
@@ -67,6 +69,7 @@ class Constraints:
     singular: tuple[int, int] | None = None
     dof: Floats | None = None
     dof_indices: Indices | None = None
+    absent: Mask | None = None
 
     @classmethod
     def none(cls, mixture: GaussianMixture) -> Constraints:
@@ -74,7 +77,8 @@ class Constraints:
         K = mixture.n_components
         masks = np.zeros(mixture.all_weights.size, bool), np.zeros(K, bool), np.zeros(K, bool)
         indices = None if mixture.dof is None else np.arange(K)
-        return cls(COVARIANCE_TYPES["full"], *masks, dof=mixture.dof, dof_indices=indices)
+        absent = None if mixture.flat is None else mixture.is_flat
+        return cls(COVARIANCE_TYPES["full"], *masks, dof=mixture.dof, dof_indices=indices, absent=absent)
 
     @property
     def keeps_order(self) -> bool:
@@ -104,14 +108,25 @@ class Constraints:
     def free_components(self) -> Mask:
         """Components without fixed parameters (K,)."""
         K = len(self.fixed_means)
-        return ~(self.fixed_weights[:K] | self.fixed_means | self.fixed_covariances)
+        return ~(self.fixed_weights[:K] | self.fixed_means | self.fixed_covariances | self.has_absent)
+
+    @property
+    def has_absent(self) -> Mask:
+        """Components that are flat in some coordinates (K,)."""
+        return np.zeros(len(self.fixed_means), bool) if self.absent is None else np.asarray(self.absent.any(axis=1))
+
+    def free_means(self, n_dimensions: int) -> Mask:
+        """Which means are free (K, D)."""
+        free = np.repeat(~self.fixed_means[:, None], n_dimensions, axis=1)
+        return free if self.absent is None else free & ~self.absent
 
     def n_parameters(self, n_dimensions: int) -> int:
         """Number of free parameters: weights (one less, since they sum to one), means and covariances."""
         indices = self.parameter_indices(*kernels.triangle(n_dimensions))
-        n_weights, n_means = (int(np.count_nonzero(~fixed)) for fixed in (self.fixed_weights, self.fixed_means))
+        n_weights = int(np.count_nonzero(~self.fixed_weights))
+        n_means = int(np.count_nonzero(self.free_means(n_dimensions)))
         n_dof = 0 if self.dof_indices is None else np.unique(self.dof_indices[self.dof_indices >= 0]).size
-        return max(n_weights - 1, 0) + n_means * n_dimensions + np.unique(indices[indices >= 0]).size + n_dof
+        return max(n_weights - 1, 0) + n_means + np.unique(indices[indices >= 0]).size + n_dof
 
     def with_fixed_variance(self, component: int, axis: int, variance: float) -> Constraints:
         """The same constraints with one variance that keeps its value."""
@@ -150,6 +165,7 @@ class Constraints:
             prior=prior,
             dof=None if self.dof is None else self.dof[order],
             dof_indices=None if self.dof_indices is None else self.dof_indices[order],
+            absent=None if self.absent is None else self.absent[order],
         )
 
     def weights(self, current: Floats, counts: Floats) -> Floats:
@@ -168,6 +184,8 @@ class Constraints:
         Fixed ones keep their current value.
         """
         combined = self.type.combined(matrices, np.maximum(counts, 1e-300))
+        if self.absent is not None:
+            combined = np.where(self.absent[:, :, None] | self.absent[:, None, :], current, combined)
         return np.where(self.fixed_covariances[:, None, None], current, combined)
 
     def metric(self, information: Floats, counts: Floats) -> Floats:
@@ -178,6 +196,8 @@ class Constraints:
         """Which free parameter each packed element of each factor is (K, n); -1 where it is none."""
         indices = self.type.parameter_indices(len(self.fixed_means), rows, columns)
         indices[self.fixed_covariances] = -1
+        if self.absent is not None:
+            indices[self._absent_elements(self.absent, rows)] = -1
         if self.singular is not None:  # factors are rotated, so that their last columns are those of the narrowest axes
             component, n_axes = self.singular
             indices[np.isin(indices, indices[component][columns > columns.max() - n_axes])] = -1
@@ -185,6 +205,13 @@ class Constraints:
             of_variance = self._indices_of_fixed_variance(self.fixed_variance, indices, rows, columns)
             indices[np.isin(indices, of_variance)] = -1
         return indices
+
+    def _absent_elements(self, absent: Mask, rows: Indices) -> Mask:
+        """Elements of the factors (K, n) that belong to flat coordinates: rotated factors have these axes last."""
+        if not self.type.rotated:
+            return absent[:, rows]
+        present = (~absent).sum(axis=1)
+        return np.asarray(rows >= present[:, None])
 
     def _indices_of_fixed_variance(
         self, fixed: FixedVariance, indices: Indices, rows: Indices, columns: Indices

@@ -14,7 +14,7 @@ are one parameter; for a type without correlations L is diagonal and nothing is 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class FactorCoordinates:
         self.B = np.zeros((K, D, D))
         self._factorise(self.constraints.excess(mixture.covariances))
         self._number_parameters(np.maximum(statistics.covariance_counts, fewest))
-        self.free_means = np.repeat(~self.constraints.fixed_means, D)
+        self.free_means = self.constraints.free_means(D).ravel()
         self.sizes = np.cumsum([self.weights.size, np.count_nonzero(self.free_means)])
         self.dof = DofCoordinates(mixture.dof, self.constraints.dof_indices, self.q, D)
         self.n_of_gaussians = int(self.sizes[1]) + self.root_counts.size
@@ -88,16 +88,42 @@ class FactorCoordinates:
             values, rotated = values[:, ::-1], self.L @ vectors[:, :, ::-1]
         else:
             values, rotated = white[:, axes, axes], self.L
+        if self.constraints.type.rotated:
+            self._rotate_beside_flat(values, rotated, white)
         self.B[:, axes, axes] = np.sqrt(np.where(values > smallest, values, 0.0))
         for k in range(len(excess)) if self.constraints.fixed_variance is not None else ():
             axis = self.constraints.first_axis(k)
             if axis is not None:
-                order = np.r_[axis, np.delete(axes, axis)]
-                root = np.linalg.cholesky(symmetric(self.L[k] @ self.L[k].T)[np.ix_(order, order)])
+                order = self._with_flat_last(k, np.r_[axis, np.delete(axes, axis)])
+                root: Any = np.linalg.cholesky(symmetric(self.L[k] @ self.L[k].T)[np.ix_(order, order)])
                 rotated[k][order] = root
                 B = triangular_factor(small_matrices.whitened(excess[k][None, order][:, :, order], root[None])[0])
                 self.B[k] = np.where((B**2).sum(axis=0) > smallest, B, 0.0)
         self.L = rotated
+
+    def _rotate_beside_flat(self, values: Floats, rotated: Floats, white: Floats) -> None:
+        """Rewrite variances (K, D) and rotated L (K, D, D) of components with flat coordinates, which come last."""
+        for k in range(len(values)):
+            if self.constraints.has_absent[k]:
+                values[k], rotated[k] = self._factorised_beside_flat(k, white[k])
+
+    def _factorised_beside_flat(self, k: int, white: Floats) -> tuple[Floats, Floats]:
+        """Variances (D,) and rotated L (D, D) of a component with flat coordinates, which come last."""
+        assert self.constraints.absent is not None
+        flat = np.flatnonzero(self.constraints.absent[k])
+        own = np.flatnonzero(~self.constraints.absent[k])
+        block, rotated = np.ix_(own, own), np.zeros_like(self.L[k])
+        values, vectors = small_matrices.eigen(white[block][None])
+        rotated[own, : own.size] = self.L[k][block] @ vectors[0][:, ::-1]
+        rotated[flat, own.size + np.arange(flat.size)] = self.L[k][flat, flat]
+        return np.concatenate([values[0, ::-1], white[flat, flat]]), rotated
+
+    def _with_flat_last(self, k: int, order: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Axes in this order, those in which component k is flat behind all others."""
+        if self.constraints.absent is None:
+            return order
+        flat = self.constraints.absent[k][order]
+        return np.concatenate([order[~flat], order[flat]])
 
     def _number_parameters(self, counts: Floats) -> None:
         """Number the free parameters of the factors, and find how many objects determine each."""
@@ -293,6 +319,8 @@ def information_per_object(mixture: GaussianMixture, statistics: Statistics, q: 
     have no scale.  The ridge gives a scale to directions that neither objects nor prior determine.
     """
     result = information_of(statistics) / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
+    for k, i in np.argwhere(mixture.is_flat):  # where there is no parameter: any number, of the order of the others
+        result[k, i, i] = 1.0 / mixture.covariances[k, i, i]
     prior = prior_of(statistics)
     if prior is not None and prior.bounds_covariances:
         counts = prior.component_counts / q

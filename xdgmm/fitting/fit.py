@@ -175,7 +175,7 @@ def fit_above(
     monitor = Monitor(settings.callback, None, problem.log_jacobian / observations.total_weight)
     start = _standardised(problem, mixture)
     while start.n_components < n_components:
-        start = duplicate(start, int(np.argmax(start.weights)))
+        start = duplicate(start, int(np.argmax(np.where(start.flat_components, -1.0, start.weights))))
     try:
         found = solve_all_objects(problem, problem.constraints.impose_type(start), settings, monitor)
     except DegenerateError:
@@ -357,7 +357,8 @@ def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterat
     """The solution with the heaviest component first, unless the order of the components is given."""
     mixture, statistics, constraints = solution.mixture, solution.statistics, problem.constraints
     if not keep_order:
-        order = np.argsort(-mixture.weights, kind="stable")
+        flat = mixture.flat_components  # these stay the last
+        order = np.lexsort((-mixture.weights, flat))
         mixture, statistics, constraints = mixture.ordered(order), statistics.ordered(order), constraints.ordered(order)
     return Iterate.at(mixture, statistics, constraints)
 

@@ -21,6 +21,7 @@ from .objective import Objective
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xdgmm.mixture import Flat
     from xdgmm.observations import Observations
 
     Floats = NDArray[np.float64]
@@ -71,6 +72,50 @@ class StartingPoints:
     def random_start(self, kind: str, n_components: int, rng: np.random.Generator) -> GaussianMixture:
         """A random start of a kind of `STARTS`."""
         return self._as_mixture(STARTS[kind](self.points, n_components, rng))
+
+    @property
+    def n_points(self) -> int:
+        """Number of points."""
+        return len(self.points.values)
+
+    def start_beside_flat(
+        self,
+        several: GaussianMixture,
+        chosen: NDArray[np.integer],
+        flat: Flat,
+        kind: str,
+        rng: np.random.Generator,
+    ) -> GaussianMixture:
+        """A start of some components of another one, beside flat ones that start from all points in the other columns.
+
+        Parameters
+        ----------
+        several : GaussianMixture
+        chosen : ndarray of int (n,)
+            Which of its components are taken.
+        flat : Flat
+            In the coordinates of the points.
+        kind : str
+            Of `STARTS`, for several flat components.
+        rng : numpy Generator
+        """
+        D, n = several.n_dimensions, len(chosen)
+        others, K = flat.others(D), n + flat.n_components
+        columns = Points(
+            np.ascontiguousarray(self.points.values[:, others]),
+            np.ascontiguousarray(self.points.noise[:, others][:, :, others]),
+            self.points.weights,
+        )
+        measured = np.isfinite(columns.values).any(axis=1)
+        columns = Points(*(np.ascontiguousarray(each[measured]) for each in columns))
+        weights, own_means, own_covariances = STARTS[kind](columns, flat.n_components, rng)
+        means, covariances = np.zeros((K, D)), np.tile(np.eye(D), (K, 1, 1))
+        means[:n], covariances[:n] = several.means[chosen], several.covariances[chosen]
+        means[np.ix_(range(n, K), others)] = own_means
+        covariances[np.ix_(range(n, K), others, others)] = own_covariances
+        compact = np.minimum(several.weights[chosen], 0.5 / n)
+        shares = np.concatenate([compact, (1.0 - compact.sum()) * weights])
+        return GaussianMixture(shares, means, covariances, self.names, flat=flat)
 
     def start_from_labels(self, labels: NDArray[np.integer], centres: Floats) -> GaussianMixture:
         """The start from a partition of the objects (N,)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import DeprecatedAlias, InputError
-from xdgmm.mixture import Background, GaussianMixture, SelectionFunction, check_memberships
+from xdgmm.mixture import Background, Flat, GaussianMixture, SelectionFunction, check_memberships
 from xdgmm.mixture.families import check_dof
 
 from .constraints import Constraints
@@ -107,6 +107,8 @@ class Model:
     dof : float, sequence of float, str or None
         Degrees of freedom of the family "t": one number, or one for each component, which are fixed; "fit" fits those
         of each component, "shared" one number for all.
+    flat : Flat or None
+        Which columns the last components are flat in; in a `Problem` in the units of the observations.
     known_memberships : bool
         Do the observations say to which component each object belongs, and with which probability?  The weights are
         then not fitted.  A `Problem` sets it.
@@ -120,6 +122,7 @@ class Model:
     background: Background | None = None
     family: str = "gaussian"
     dof: float | tuple[float, ...] | str | None = None
+    flat: Flat | None = None
     known_memberships: bool = False
     selection_function: SelectionFunction | None = None
 
@@ -131,8 +134,8 @@ class Model:
             raise InputError(
                 f"`covariance_type` is {self.covariance_type!r}, but it must be one of {', '.join(COVARIANCE_TYPES)}"
             )
-        kinds = {"fixed": Fixed, "prior": Prior, "background": Background, "selection_function": SelectionFunction}
-        for name, kind in kinds.items():
+        kinds = {"fixed": Fixed, "prior": Prior, "background": Background, "flat": Flat}
+        for name, kind in {**kinds, "selection_function": SelectionFunction}.items():
             part = getattr(self, name)
             if not isinstance(part, kind) and not (part is None and name != "fixed"):
                 raise InputError(f"`{name}` is {part!r}, but it must be a {kind.__name__}, or None")
@@ -181,7 +184,7 @@ class Model:
         if kind == "full" and K > 1 and (V[0] == V).all():
             kind = "tied"
         family, dof = ("gaussian", None) if mixture.dof is None else ("t", "fit")
-        return cls(kind, background=mixture.background, family=family, dof=dof)
+        return cls(kind, background=mixture.background, family=family, dof=dof, flat=mixture.flat)
 
     @property
     def of_gaussians(self) -> Model:
@@ -217,7 +220,8 @@ class Model:
             )
         prior = None if self.prior is None else self._terms(self.prior, n_components, n_dimensions, units)
         dof, indices = self._dof(n_components)
-        return Constraints(self.type, *masks, prior=prior, dof=dof, dof_indices=indices)
+        absent = None if self.flat is None else self.flat.mask(n_components, n_dimensions)
+        return Constraints(self.type, *masks, prior=prior, dof=dof, dof_indices=indices, absent=absent)
 
     def _dof(self, n_components: int) -> tuple[NDArray[np.float64] | None, NDArray[np.intp] | None]:
         """Degrees of freedom (K,) at the start, and which free parameter each is (K,), -1 where it is fixed."""
@@ -264,6 +268,41 @@ class Model:
             )
         fixed = replace(self.fixed, weights=tuple(range(n_weights)))
         return replace(self, fixed=fixed, known_memberships=True)
+
+    def with_flat(self, observations: Observations, n_components: int) -> Model:
+        """The model with its flat components in the coordinates of observations.
+
+        Raises
+        ------
+        InputError
+            If these do not fit the observations, the number of components or the rest of the model.
+        """
+        if self.flat is None:
+            return self
+        if n_components <= self.flat.n_components:
+            raise InputError(
+                f"`n_components` is {n_components}, but it counts the {self.flat.n_components} flat components too; "
+                "give at least one more"
+            )
+        self._check_flat()
+        self.flat.check_measured(observations)
+        return replace(self, flat=self.flat.in_coordinates(observations.names, observations.units))
+
+    def _check_flat(self) -> None:
+        if self.covariance_type not in ("full", "diag"):
+            raise InputError(
+                f"`covariance_type` is {self.covariance_type!r}, but flat components have another shape than "
+                "others; use 'full' or 'diag'"
+            )
+        if self.family != "gaussian":
+            raise InputError("`flat` cannot be combined with `family='t'`; leave one of the two out")
+        if self.selection_function is not None:
+            raise InputError("`flat` cannot be combined with `selection_function`; leave one of the two out")
+        if self.prior is not None and (self.prior.means is not None or self.prior.covariances is not None):
+            raise InputError(
+                "`prior` has a part on means or covariances, which flat components do not have in all columns; give "
+                "one on the weights alone, or leave `flat` out"
+            )
 
     def log_priors(self, mixture: GaussianMixture) -> dict[str, float]:
         """Log-density of each part of the prior at a mixture, in its units; empty without a prior."""
@@ -321,7 +360,8 @@ def with_background(mixture: GaussianMixture, background: Background | None) -> 
         return mixture
     weights = (1.0 - background.fraction) * mixture.weights
     coordinates = mixture.names, mixture.units
-    return GaussianMixture(weights, mixture.means, mixture.covariances, *coordinates, background, mixture.dof)
+    arrays, dof, flat = (weights, mixture.means, mixture.covariances), mixture.dof, mixture.flat
+    return GaussianMixture(*arrays, *coordinates, background, dof, flat)
 
 
 def shrinkage_prior(observations: Observations, n_components: int, model: Model) -> Prior | None:

@@ -105,7 +105,7 @@ class Problem:
     def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
         if model.background is not None:
             model = replace(model, background=model.background.resolved(observations))
-        model = model.with_memberships(observations, n_components)
+        model = model.with_memberships(observations, n_components).with_flat(observations, n_components)
         self.observations, self.n_components, self.model = observations, n_components, model
         constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
         _check_identified(observations, model, constraints)
@@ -151,7 +151,8 @@ class Problem:
                 f"the mixture has {mixture.n_dimensions} coordinates, but the observations have "
                 f"{observations.n_dimensions}; pass those it was fitted to"
             )
-        model = replace(model_of(mixture) if model is None else model, background=mixture.background)
+        model = model_of(mixture) if model is None else model
+        model = replace(model, background=mixture.background, flat=mixture.flat)
         problem = cls(observations.in_units(mixture.units), mixture.n_components, model)
         observations.memo[KEPT] = key, problem
         return problem
@@ -163,12 +164,13 @@ class Problem:
 
     def pack(self, observations: Observations) -> Data:
         """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""
-        data = self.scaling.pack(observations, self.model.background)
+        data = self.scaling.pack(observations, self.model.background, self.model.flat)
         return data if self.selector is None else self.selector.pack(data, observations)
 
     def pack_standardised(self, observations: Observations) -> Data:
         """`Data` of observations that are standardised already: samples, on which starts are compared."""
-        data = pack_beside(observations, self.scaling.background(self.model.background))
+        beside = self.scaling.background(self.model.background), self.scaling.flat(self.model.flat)
+        data = pack_beside(observations, *beside)
         return data if self.selector is None else self.selector.pack(data, self.selector.original(observations))
 
     def with_samples_around(self, mixture: GaussianMixture) -> Problem:
@@ -191,8 +193,10 @@ class Problem:
         return self.scaling.mixture(mixture)
 
     def original(self, mixture: GaussianMixture) -> GaussianMixture:
-        """A mixture of the solvers' coordinates in the user's, the box of its background exact to the last bit."""
+        """A mixture of the solvers' coordinates in the user's, boxes exact to the last bit."""
         result = self.scaling.original(mixture, self.observations.names, self.observations.units)
+        if self.model.flat is not None:
+            result = replace(result, flat=self.model.flat)
         if result.background is None or self.model.background is None:
             return result
         return replace(result, background=self.model.background.with_fraction(result.background.fraction))

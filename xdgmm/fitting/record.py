@@ -72,8 +72,15 @@ def model_of(mixture: GaussianMixture) -> Model:
     family, dof = described.get("family", "gaussian"), described.get("dof")
     dof = tuple(dof) if isinstance(dof, list) else dof
     known, prior = described.get("memberships") == "known", _prior(described["prior"])
-    beside = mixture.background, family, dof, known, described.get("selection_function")
-    return Model(described["covariance_type"], fixed, prior, *beside)
+    beside: dict[str, Any] = {
+        "background": mixture.background,
+        "family": family,
+        "dof": dof,
+        "flat": mixture.flat,
+        "known_memberships": known,
+        "selection_function": described.get("selection_function"),
+    }
+    return Model(described["covariance_type"], fixed, prior, **beside)
 
 
 def _described(model: Model, mixture: GaussianMixture) -> dict[str, Any]:

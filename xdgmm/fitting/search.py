@@ -41,6 +41,7 @@ SMALLEST_SAMPLE, FIRST_SAMPLED = 20_000, 50_000  # objects of the first sample, 
 DIRECT = 200_000  # objects up to which a user's start is also solved on all objects directly
 SAMPLE_TOLERANCE = 1e-4  # nats
 OUTLYING = 2.0  # times the starting fraction of a background: objects from which no component starts
+CLUSTERS = 5  # for each component beside flat ones, of which random starts take one
 BEST_STARTS = 3  # how many of the starts are solved on all objects; more only if all of them collapse
 
 
@@ -161,8 +162,7 @@ class _Runs:
         sample = _starting_sample(problem, rng)
         points = _starting_points(sample, problem)
         starts = (
-            _constrained(points.random_start(settings.init, problem.n_components, rng), problem)
-            for _ in range(settings.n_init)
+            _constrained(_random_start(points, settings.init, problem, rng), problem) for _ in range(settings.n_init)
         )
         if problem.n_components == 1:
             return _of_one_component(next(starts), problem, self.monitor.counter)
@@ -301,10 +301,23 @@ def _starting_points(sample: Observations, problem: Problem) -> StartingPoints:
     return points if background is None else points.without_outliers(min(OUTLYING * background.fraction, 0.5))
 
 
+def _random_start(points: StartingPoints, kind: str, problem: Problem, rng: np.random.Generator) -> GaussianMixture:
+    """A random start; beside flat components, which start from all objects, the others are some of many clusters."""
+    flat, K = problem.scaling.flat(problem.model.flat), problem.n_components
+    if flat is None:
+        return points.random_start(kind, K, rng)
+    n = K - flat.n_components
+    several = points.random_start(kind, min(n * CLUSTERS, points.n_points), rng)
+    volumes = 0.5 * np.linalg.slogdet(several.covariances)[1]
+    densest = np.argsort(volumes - np.log(several.weights))
+    chosen = densest[:n] if rng.random() < 0.5 else rng.choice(several.n_components, n, replace=False)
+    return points.start_beside_flat(several, np.resize(chosen, n), flat, kind, rng)
+
+
 def _constrained(start: GaussianMixture, problem: Problem) -> GaussianMixture:
     """A random start with the covariance type and background of the model, in the order that its prior prefers."""
     prior = problem.constraints.prior
-    if prior is not None and not prior.symmetric:
+    if prior is not None and not prior.symmetric and start.flat is None:
         start = start.ordered(prior.most_probable_order(start))
     background = problem.scaling.background(problem.model.background)
     return problem.constraints.impose_type(with_background(start, background))

@@ -111,7 +111,8 @@ def starts_from(mixture: GaussianMixture, n_components: int, sample: Observation
     if n_components == K:
         yield mixture
         return
-    change, most = (split_one, min(SPLITS, K)) if n_components > K else (merge_two, min(MERGES, K - 1))
+    own = K - int(mixture.flat_components.sum())
+    change, most = (split_one, min(SPLITS, own)) if n_components > K else (merge_two, min(MERGES, own - 1))
     examination = examine(mixture, sample)
     for rank in range(most):
         start = change(mixture, examination, rank)
@@ -156,14 +157,17 @@ class Examination(NamedTuple):
 def examine(mixture: GaussianMixture, sample: Observations) -> Examination:
     """Overlap of each pair of components, and deviation of each from a Gaussian."""
     K, D = mixture.n_components, mixture.n_dimensions
-    r = responsibilities(mixture, pack_beside(sample, mixture.background))[:, :K]
+    r = responsibilities(mixture, pack_beside(sample, mixture.background, mixture.flat))[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
     scores, directions = np.zeros(K), np.zeros((K, D))
     noise = sample.noise_covariances  # with a small ridge: far outliers make T singular
     noise = noise + 1e-13 * np.nansum(sample.variances, axis=1)[:, None, None] * np.eye(noise.shape[1])
     for k in range(K):
         scores[k], directions[k] = _deviation(mixture, k, sample, noise, sample.object_weights * r[:, k])
-    return Examination((r.T @ r) / lengths / lengths[:, None], scores, directions)
+    overlaps = (r.T @ r) / lengths / lengths[:, None]
+    flat = np.flatnonzero(mixture.flat_components)  # neither merged nor split
+    overlaps[flat], overlaps[:, flat], scores[flat] = -1.0, -1.0, 0.0
+    return Examination(overlaps, scores, directions)
 
 
 def _deviation(
@@ -218,14 +222,15 @@ def _copied(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
 
 
 def _with_two(mixture: GaussianMixture, k: int, first: Component, second: Component) -> GaussianMixture:
-    """The mixture (K + 1) with the first component at the place of k, and the second as the last."""
+    """The mixture (K + 1) with the first component at the place of k, and the second as the last before flat ones."""
     weights, means, covariances = _copied(mixture)
     weights[k], means[k], covariances[k] = first
+    last = mixture.n_components - int(mixture.flat_components.sum())
     return mixture.with_parameters(
-        np.append(weights, second[0]),
-        np.concatenate([means, second[1][None]]),
-        np.concatenate([covariances, second[2][None]]),
-        None if mixture.dof is None else np.append(mixture.dof, mixture.dof[k]),
+        np.insert(weights, last, second[0]),
+        np.insert(means, last, second[1], axis=0),
+        np.insert(covariances, last, second[2], axis=0),
+        None if mixture.dof is None else np.insert(mixture.dof, last, mixture.dof[k]),
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data
-    from xdgmm.mixture import Background, GaussianMixture
+    from xdgmm.mixture import Background, Flat, GaussianMixture
     from xdgmm.observations import Observations
 
     Floats = NDArray[np.float64]
@@ -48,13 +48,13 @@ class Standardisation:
         """Standardised observations."""
         return observations.rescaled(self.location, self.scale, self.measured_scale)
 
-    def pack(self, observations: Observations, background: Background | None = None) -> Data:
+    def pack(self, observations: Observations, background: Background | None = None, flat: Flat | None = None) -> Data:
         """`Data` of the standardised observations, which are standardised while they are packed.
 
-        `background` is the `Background` to be packed with them, in the units of the observations.
+        `background` and `flat` are the `Background` and the `Flat` to be packed with them, in their units.
         """
         scales = {"location": self.location, "scale": self.scale, "measured_scale": self.measured_scale}
-        return pack_beside(observations, background, **scales)
+        return pack_beside(observations, background, flat, **scales)
 
     def log_densities(self, background: Background, observations: Observations) -> Floats:
         """Log-density of a background of the user's coordinates at each object (N,), standardised."""
@@ -73,6 +73,10 @@ class Standardisation:
     def background(self, background: Background | None) -> Background | None:
         """A background of the user's coordinates in standardised ones."""
         return background and background.rescaled(-self.location / self.scale, 1.0 / self.scale)
+
+    def flat(self, flat: Flat | None) -> Flat | None:
+        """Flat components of the user's coordinates in standardised ones."""
+        return flat and flat.rescaled(-self.location / self.scale, 1.0 / self.scale, None)
 
     def log_jacobian(self, observations: Observations) -> float:
         """What is added to the standardised log-likelihood to get that of the observations."""

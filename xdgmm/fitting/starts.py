@@ -48,6 +48,8 @@ def given_start(problem: Problem, start: GaussianMixture) -> GaussianMixture:
             f"is {K}; make them agree"
         )
     start = _beside(start.in_units(observations.units), problem.model.background)
+    if problem.model.flat is not None:
+        start = replace(start, flat=problem.model.flat)
     if observations.memberships is not None:
         start = start.with_parameters(mean_memberships(observations), start.means, start.covariances)
     problem.model.check_start(start)
@@ -64,6 +66,7 @@ def start_of_memberships(problem: Problem) -> GaussianMixture | None:
     points = StartingPoints(problem.scaling.observations(counted))
     start = points.start_from_memberships(counted.memberships[:, :K])
     start = with_background(start, problem.scaling.background(problem.model.background))
+    start = replace(start, flat=problem.scaling.flat(problem.model.flat))
     weights = mean_memberships(observations)
     return problem.constraints.impose_type(start.with_parameters(weights, start.means, start.covariances))
 
@@ -218,4 +221,5 @@ def _beside(start: GaussianMixture, background: Background | None) -> GaussianMi
         )
     background = background.with_fraction(start.background.fraction)
     coordinates = start.names, start.units
-    return GaussianMixture(start.weights, start.means, start.covariances, *coordinates, background, start.dof)
+    arrays, dof, flat = (start.weights, start.means, start.covariances), start.dof, start.flat
+    return GaussianMixture(*arrays, *coordinates, background, dof, flat)

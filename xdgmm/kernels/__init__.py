@@ -5,8 +5,8 @@ for a whole mixture, and returns `Statistics` (the log-likelihood and its deriva
 each object, or a number for each of many mixtures.  `Data` is the protocol of these passes; solvers know nothing else
 of the measurements.  `reference` computes the same in plain NumPy, `reference.component` density and derivatives of one
 Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
-the mixture, the last component can be a background, of which each object's density is given, and the noise of an object
-can be a mixture (`GroupedData`).  `line_profiles`
+the mixture, the last component can be a background, of which each object's density is given, the noise of an object
+can be a mixture (`GroupedData`), and components can be flat in some columns (`FlatData`).  `line_profiles`
 averages spectral lines over pixels, `interpolated_profiles` prepares them for a resolution matrix.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
@@ -17,6 +17,7 @@ from .blocks import Blocks, triangle, unpack
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
+from .flat import FlatData
 from .grouped import GroupedData
 from .joined import JoinedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise
@@ -46,6 +47,7 @@ __all__ = [
     "Correlated",
     "Data",
     "Exact",
+    "FlatData",
     "Gradients",
     "GroupedData",
     "Independent",

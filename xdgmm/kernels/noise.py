@@ -74,6 +74,10 @@ class Noise(ABC):
         """The noise of ``A w``, with A a matrix (M2, M), for values of which some are present (N, M)."""
 
     @abstractmethod
+    def columns(self, places: list[int]) -> Noise:
+        """The noise of some of the values, by their places."""
+
+    @abstractmethod
     def adjusted(self, factors: Floats, floors: Floats) -> Noise:
         """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
 
@@ -148,6 +152,10 @@ class Exact(Noise):
     def transformed(self, matrix: Floats, present: Bools) -> Exact:  # noqa: ARG002
         """The noise of ``A w``."""
         return Exact((self.shape[0], len(matrix)))
+
+    def columns(self, places: list[int]) -> Exact:
+        """The noise of some of the values."""
+        return Exact((self.shape[0], len(places)))
 
     def adjusted(self, factors: Floats, floors: Floats) -> Noise:  # noqa: ARG002
         """The floors (N, M) alone."""
@@ -227,6 +235,10 @@ class Independent(Noise):
         errors = np.where(present, self.standard_errors, 0.0)
         AF = (matrix * part[:, None] for part in _chunks(errors))
         return Correlated(np.concatenate([symmetric(each @ np.swapaxes(each, -1, -2)) for each in AF]))
+
+    def columns(self, places: list[int]) -> Independent:
+        """The noise of some of the values."""
+        return Independent(self.standard_errors[:, places])
 
     def adjusted(self, factors: Floats, floors: Floats) -> Independent:
         """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
@@ -318,6 +330,10 @@ class Correlated(Noise):
         chunks = zip(_chunks(self.covariance_matrices), _chunks(self._both(present)), strict=True)
         parts = (symmetric(matrix @ np.where(both, part, 0.0) @ matrix.T) for part, both in chunks)
         return Correlated(np.concatenate(list(parts)))
+
+    def columns(self, places: list[int]) -> Correlated:
+        """The noise of some of the values."""
+        return Correlated(self.covariance_matrices[:, places][:, :, places])
 
     def adjusted(self, factors: Floats, floors: Floats) -> Correlated:
         """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""

@@ -118,6 +118,10 @@ class NoiseMixture(Noise):
         shifts = np.where(present, self.shifts, 0.0) @ matrix.T
         return replace(self, shifts=shifts, parts=self.parts.transformed(matrix, present))
 
+    def columns(self, places: list[int]) -> NoiseMixture:
+        """The noise of some of the values."""
+        return replace(self, shifts=self.shifts[:, places], parts=self.parts.columns(places))
+
     def adjusted(self, factors: Floats, floors: Floats) -> NoiseMixture:
         """The noise with all errors of an object multiplied by a factor (N,), and floors (N, M) added in quadrature."""
         owners = self.owners

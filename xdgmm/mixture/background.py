@@ -93,15 +93,15 @@ class Background:
         if of not in OF:
             raise InputError(f"`of` of the background is {of!r}, but it must be one of {', '.join(OF)}")
         fraction = _checked_fraction(fraction)
-        first, second = _corner(low, "low"), _corner(high, "high")
-        if _is_plain(first) and _is_plain(second):
+        first, second = corner(low, "low"), corner(high, "high")
+        if is_plain(first) and is_plain(second):
             _check_box(first, second)
         self._freeze(first, second, fraction, of, fitted_edges=low is None and of == "true values")
 
     def _freeze(self, low: Any, high: Any, fraction: float, of: Of, *, fitted_edges: bool) -> None:
         """Set the fields, whose values are checked."""
-        object.__setattr__(self, "low", read_only(low) if _is_plain(low) else low)
-        object.__setattr__(self, "high", read_only(high) if _is_plain(high) else high)
+        object.__setattr__(self, "low", read_only(low) if is_plain(low) else low)
+        object.__setattr__(self, "high", read_only(high) if is_plain(high) else high)
         object.__setattr__(self, "fraction", fraction)
         object.__setattr__(self, "of", of)
         object.__setattr__(self, "fitted_edges", fitted_edges)
@@ -130,7 +130,7 @@ class Background:
             If the corners are not known yet, or not as numbers in known coordinates (see `resolved`).
         """
         low, high = self.low, self.high
-        if not (_is_plain(low) and _is_plain(high) and low.ndim == high.ndim == 1):
+        if not (is_plain(low) and is_plain(high) and low.ndim == high.ndim == 1):
             raise InputError("the background has no box in plain coordinates yet; `resolved` gives it one")
         return low, high
 
@@ -273,7 +273,7 @@ class Background:
         """
         if self.low is None:
             raise InputError("the background of a mixture needs a box; give it `low` and `high`")
-        low, high = _plain(self.low, "low", names, units), _plain(self.high, "high", names, units)
+        low, high = plain_corner(self.low, "low", names, units), plain_corner(self.high, "high", names, units)
         _check_box(low, high)
         return self._with(low, high)
 
@@ -314,42 +314,44 @@ def _checked_fraction(fraction: ArrayLike) -> float:
     return float(value)
 
 
-def _corner(edge: Any, which: str) -> Any:
-    """A corner as it is where it has units or is None, or else as plain numbers."""
+def corner(edge: Any, which: str, of: str = "the background") -> Any:
+    """A corner (of a box of what `of` says) as it is where it has units or is None, or else as plain numbers."""
     if edge is None or getattr(edge, "unit", None) is not None:
         return edge
     if isinstance(edge, (list, tuple)) and any(getattr(entry, "unit", None) is not None for entry in edge):
         return tuple(edge)
     edge = np.array(as_floats(edge, which)[0])
     if edge.ndim > 1:
-        raise InputError(f"`{which}` of the background has shape {edge.shape}, but one number per coordinate is needed")
+        raise InputError(f"`{which}` of {of} has shape {edge.shape}, but one number per coordinate is needed")
     return read_only(edge)
 
 
-def _is_plain(edge: object) -> TypeGuard[NDArray[np.float64]]:
+def is_plain(edge: object) -> TypeGuard[NDArray[np.float64]]:
     """Whether a corner is an array of numbers (mapped from a file, maybe), and none with units."""
     return isinstance(edge, np.ndarray) and getattr(edge, "unit", None) is None
 
 
-def _plain(edge: Any, which: str, names: Sequence[str], units: Sequence[UnitBase | None]) -> NDArray[np.float64]:
+def plain_corner(
+    edge: Any, which: str, names: Sequence[str], units: Sequence[UnitBase | None], of: str = "the background"
+) -> NDArray[np.float64]:
     """A corner as plain numbers (D,) in these units."""
     entries = [edge] * len(names) if getattr(edge, "shape", None) == () else list(edge)
     if len(entries) != len(names):
         raise InputError(
-            f"`{which}` of the background has {len(entries)} entries, but there are {len(names)} coordinates; give one "
+            f"`{which}` of {of} has {len(entries)} entries, but there are {len(names)} coordinates; give one "
             "for each, or one for all"
         )
-    numbers = [_number(e, which, name, unit) for e, name, unit in zip(entries, names, units, strict=True)]
+    numbers = [_number(e, which, name, unit, of) for e, name, unit in zip(entries, names, units, strict=True)]
     return np.array(numbers)
 
 
-def _number(entry: Any, which: str, name: str, unit: UnitBase | None) -> float:
+def _number(entry: Any, which: str, name: str, unit: UnitBase | None, of: str) -> float:
     own = getattr(entry, "unit", None)
     if own is not None and unit is None:
-        raise InputError(f"`{which}` of the background has the unit {own}, but '{name}' has none; give a plain number")
+        raise InputError(f"`{which}` of {of} has the unit {own}, but '{name}' has none; give a plain number")
     number = as_floats(entry, which, unit)[0]
     if number.shape != ():
-        raise InputError(f"`{which}` of the background holds an array for '{name}'; give one number per coordinate")
+        raise InputError(f"`{which}` of {of} holds an array for '{name}'; give one number per coordinate")
     return float(number)
 
 

@@ -10,10 +10,13 @@ from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
 from xdgmm.kernels import Independent, condition_gaussian
 
+from .background import Background
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .conditioning_inputs import KnownCoordinates
+    from .flat import Flat
     from .mixture import GaussianMixture
 
 
@@ -34,12 +37,20 @@ def condition_components(
     errors = errors[:1] if (errors == errors[:1]).all() else errors
     noise = np.eye(len(places)) * errors[:, :, None] ** 2
     R = np.eye(mixture.n_dimensions)[places]
+    seen = [np.where(mixture.is_flat[k, places], np.nan, values) for k in range(mixture.n_components)]
     parts = [
-        condition_gaussian(m, V, values, noise, R) for m, V in zip(mixture.means, mixture.covariances, strict=True)
+        condition_gaussian(m, V, own, noise, R)
+        for m, V, own in zip(mixture.means, mixture.covariances, seen, strict=True)
     ]
     means = [part.means[:, others] for part in parts]
     covariances = [part.covariances[:, others][:, :, others] for part in parts]
     log_densities, n_degenerate = [part.log_densities for part in parts], [part.n_degenerate for part in parts]
+    if mixture.flat is not None:
+        of_flat = _of_flat(mixture.flat, places, values, errors)
+        log_densities = [
+            each + of_flat if is_flat else each
+            for each, is_flat in zip(log_densities, mixture.flat_components, strict=True)
+        ]
     if mixture.background is not None:
         rest = mixture.background.marginal(others)
         means.append(np.broadcast_to(rest.mean, means[0].shape))
@@ -52,6 +63,16 @@ def condition_components(
     weights = _weights(log_weights, np.stack(np.broadcast_arrays(*n_degenerate), axis=1))
     stacked = np.stack(np.broadcast_arrays(*covariances), axis=1)
     return weights, np.stack(means, axis=1), np.broadcast_to(stacked, (len(values), *stacked.shape[1:]))
+
+
+def _of_flat(
+    flat: Flat, places: list[int], values: NDArray[np.float64], errors: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Log-density (N,) of flat components in their columns, all of which are known."""
+    order = [places.index(i) for i in flat.in_columns]
+    known = Independent(np.broadcast_to(errors, values.shape)[:, order])
+    low, high = flat.box
+    return Background(low, high).log_densities(values[:, order], known)
 
 
 def _weights(log_weights: NDArray[np.float64], n_degenerate: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from .background import Background, Of
 from .conditioning import condition_components
 from .conditioning_inputs import coordinate_places, known_coordinates
 from .families import Expansion, check_dof, half_width_factors, student_log_density
+from .flat import Flat
 from .io import MixtureRead, MixtureWrite
 from .parameters import (
     ROUNDING,
@@ -68,6 +69,9 @@ class GaussianMixture:
     dof : array (K,) or float, optional
         Degrees of freedom, 1 or more, of components that are Student-t distributions: `covariances` then holds their
         scale matrices, and the covariance of one is that times ``dof / (dof - 2)``.  Infinity is a Gaussian.
+    flat : Flat, optional
+        Says that the last components are uniform in some of the coordinates; their means and covariances there become
+        those of the box.
 
     Attributes
     ----------
@@ -93,7 +97,8 @@ class GaussianMixture:
     names: tuple[str, ...]
     units: tuple[UnitBase | None, ...]
     background: Background | None
-    dof: NDArray[np.float64] | None = None  # results that version 0.1 pickled have none
+    dof: NDArray[np.float64] | None = None  # results that version 0.1 pickled have neither
+    flat: Flat | None = None
     record: FitRecord | None = field(init=False)
 
     def __init__(
@@ -105,6 +110,7 @@ class GaussianMixture:
         units: str | UnitBase | Iterable[str | UnitBase | None] | None = None,
         background: Background | None = None,
         dof: ArrayLike | None = None,
+        flat: Flat | None = None,
     ) -> None:
         weights = finite_floats(weights, "weights", 1)
         means = finite_floats(means, "means", 2)
@@ -116,7 +122,11 @@ class GaussianMixture:
         names, units = check_names(names, means.shape[1]), check_units(units, means.shape[1])
         if background is not None:
             background = background.in_coordinates(names, units)
-        self._freeze(weights, means, covariances, names, units, background, check_dof(dof, len(weights)))
+        dof = check_dof(dof, len(weights))
+        if flat is not None:
+            flat = _checked_flat(flat, len(weights), dof).in_coordinates(names, units)
+            means, covariances = flat.imposed(means, covariances)
+        self._freeze(weights, means, covariances, names, units, background, dof, flat)
 
     def _freeze(
         self,
@@ -127,6 +137,7 @@ class GaussianMixture:
         units: tuple[UnitBase | None, ...],
         background: Background | None,
         dof: NDArray[np.float64] | None,
+        flat: Flat | None,
         record: FitRecord | None = None,
     ) -> None:
         """Set the fields, whose values are checked."""
@@ -138,6 +149,7 @@ class GaussianMixture:
             "units": units,
             "background": background,
             "dof": None if dof is None else read_only(dof),
+            "flat": flat,
             "record": record,
         }
         for name, value in values.items():
@@ -149,7 +161,13 @@ class GaussianMixture:
         plural = "s" if self.n_components > 1 else ""
         background = "" if self.background is None else " and a background"
         family = "" if self.dof is None else "Student-t "
-        return f"<GaussianMixture: {self.n_components} {family}component{plural}{background} in {columns}>"
+        flat = "" if self.flat is None else self._flat_in_words()
+        return f"<GaussianMixture: {self.n_components} {family}component{plural}{background}{flat} in {columns}>"
+
+    def _flat_in_words(self) -> str:
+        assert self.flat is not None
+        n = self.flat.n_components
+        return f", the last{f' {n}' if n > 1 else ''} flat in {', '.join(self.flat.columns)},"
 
     @property
     def n_components(self) -> int:
@@ -185,12 +203,32 @@ class GaussianMixture:
         if total == 0:
             raise InputError("all the weight is in the background, so there is no mixture without it")
         coordinates = self.names, self.units
-        return GaussianMixture(self.weights / total, self.means, self.covariances, *coordinates, None, self.dof)
+        arrays = self.weights / total, self.means, self.covariances
+        return GaussianMixture(*arrays, *coordinates, None, self.dof, self.flat)
 
     def only(self, k: int) -> GaussianMixture:
         """Component k alone, with all the weight."""
         dof = None if self.dof is None else self.dof[[k]]
-        return GaussianMixture([1.0], self.means[[k]], self.covariances[[k]], self.names, self.units, None, dof)
+        flat = self.flat if self.is_flat[k].any() else None
+        flat = None if flat is None else flat.with_components(1)
+        return GaussianMixture([1.0], self.means[[k]], self.covariances[[k]], self.names, self.units, None, dof, flat)
+
+    @property
+    def flat_components(self) -> NDArray[np.bool_]:
+        """Which components are flat in some coordinates: boolean (K,), the last ones."""
+        return np.asarray(self.is_flat.any(axis=1))
+
+    def seen_by(self, k: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values (n, M) for component k as a Gaussian: NaN in columns in which it is flat."""
+        flat = self.is_flat[k]
+        return np.where(flat, np.nan, values) if flat.any() else values
+
+    @property
+    def is_flat(self) -> NDArray[np.bool_]:
+        """Where a component (K,) is flat in a coordinate (D,): boolean (K, D)."""
+        if self.flat is None:
+            return np.zeros(self.means.shape, bool)
+        return self.flat.mask(*self.means.shape)
 
     @cached_property
     def expansion(self) -> Expansion | None:
@@ -285,6 +323,8 @@ class GaussianMixture:
         return result[0] if single else result
 
     def _component_log_density(self, k: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.is_flat[k].any():
+            return self._flat_log_density(k, x)
         scale = np.where(self.sigmas[k] > 0, self.sigmas[k], 1.0)  # what is singular must not depend on units
         scaled = self.covariances[k] / scale[:, None] / scale
         values, vectors = np.linalg.eigh(scaled)
@@ -300,6 +340,14 @@ class GaussianMixture:
             return np.asarray(-0.5 * (squares + log_determinant + self.n_dimensions * np.log(2 * np.pi)))
         result = student_log_density(squares, float(self.dof[k]), self.n_dimensions) - 0.5 * log_determinant
         return np.asarray(result)
+
+    def _flat_log_density(self, k: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert self.flat is not None
+        others = self.flat.others(self.n_dimensions)
+        arrays = self.means[[k]][:, others], self.covariances[[k]][:, others][:, :, others]
+        of_others = GaussianMixture([1.0], *arrays).log_density(x[:, others])
+        low, high = self.flat.box
+        return np.where(self.flat.contains(x), of_others - np.log(high - low).sum(), -np.inf)
 
     def sample(
         self, n_samples: int, rng: np.random.Generator | int | None = None
@@ -340,12 +388,12 @@ class GaussianMixture:
         background = self.background
         if background is not None and len(weights) > len(means):
             background, weights = background.with_fraction(weights[-1]), weights[:-1]
-        new = object.__new__(GaussianMixture)
-        new._freeze(weights, means, covariances, self.names, self.units, background, self.dof if dof is None else dof)
+        new, dof = object.__new__(GaussianMixture), self.dof if dof is None else dof
+        new._freeze(weights, means, covariances, self.names, self.units, background, dof, self.flat)
         return new
 
     def ordered(self, order: NDArray[np.intp] | Sequence[int]) -> GaussianMixture:
-        """The same components in another order (K,); a background stays the last."""
+        """The same components in another order (K,), in which flat ones must come last; a background stays the last."""
         dof = None if self.dof is None else self.dof[order]
         return self.with_parameters(self.weights[order], self.means[order], self.covariances[order], dof)
 
@@ -360,7 +408,11 @@ class GaussianMixture:
         background = self.background and self.background.rescaled(location, scale)
         covariances = self.covariances * scale[:, None] * scale
         means = self.means * scale + location
-        return GaussianMixture(self.weights, means, covariances, names, units, background, self.dof)
+        names = None if names is None else tuple(names)
+        flat = self.flat and self.flat.rescaled(np.asarray(location), np.asarray(scale), names or self.names)
+        if flat is not None and names is None:
+            names = self.names
+        return GaussianMixture(self.weights, means, covariances, names, units, background, self.dof, flat)
 
     def affine(
         self,
@@ -398,7 +450,9 @@ class GaussianMixture:
         background = self.background and self.background.affine(affine)
         covariances = np.array([_transformed(V, affine) for V in self.covariances])
         means = affine.points(self.means)
-        return GaussianMixture(self.weights, means, covariances, affine.names, affine.units, background, self.dof)
+        flat = self.flat and self.flat.affine(affine)
+        arrays = self.weights, means, covariances
+        return GaussianMixture(*arrays, affine.names, affine.units, background, self.dof, flat)
 
     def marginal(self, names: str | Iterable[str]) -> GaussianMixture:
         """The mixture of some of the coordinates, in the order of these names (one, or several).
@@ -419,7 +473,8 @@ class GaussianMixture:
         background = self.background and self.background.marginal(places)
         covariances = self.covariances[:, places][:, :, places]
         of_places = [self.names[i] for i in places], [self.units[i] for i in places]
-        return GaussianMixture(self.weights, self.means[:, places], covariances, *of_places, background, self.dof)
+        flat = self.flat and self.flat.marginal(places, of_places[0])
+        return GaussianMixture(self.weights, self.means[:, places], covariances, *of_places, background, self.dof, flat)
 
     @overload
     def condition(self, given: Mapping[str, float | tuple[float, float]]) -> GaussianMixture: ...
@@ -472,6 +527,11 @@ class GaussianMixture:
         array([[0.875]])
         """
         known = known_coordinates(self.names, self.units, given)
+        if self.flat is not None and not set(self.flat.in_columns) <= set(known.places):
+            raise InputError(
+                f"the mixture has components that are flat in {', '.join(self.flat.columns)}, which its conditional "
+                "distribution cannot keep; give these columns too, or take a marginal without them first"
+            )
         weights, means, covariances = condition_components(self.expanded(), known)
         others = [i for i in range(self.n_dimensions) if i not in known.places]
         names, units = tuple(self.names[i] for i in others), tuple(self.units[i] for i in others)
@@ -490,9 +550,8 @@ class GaussianMixture:
     def with_record(self, record: FitRecord | None) -> GaussianMixture:
         """The same mixture with the `FitRecord` of its fit."""
         new = object.__new__(GaussianMixture)
-        new._freeze(
-            self.weights, self.means, self.covariances, self.names, self.units, self.background, self.dof, record
-        )
+        arrays = self.weights, self.means, self.covariances, self.names, self.units
+        new._freeze(*arrays, self.background, self.dof, self.flat, record)
         return new
 
     if TYPE_CHECKING:
@@ -663,6 +722,19 @@ def _transformed(covariance: NDArray[np.float64], affine: AffineMap) -> NDArray[
         return result
     from_root: NDArray[np.float64] = affine.covariances_of_factors(square_roots(covariance))
     return from_root
+
+
+def _checked_flat(flat: object, n_components: int, dof: NDArray[np.float64] | None) -> Flat:
+    """A `Flat` that leaves a component which is not flat, beside Gaussians."""
+    if not isinstance(flat, Flat):
+        raise InputError(f"`flat` is {flat!r}, but a `Flat` belongs there")
+    if n_components < flat.n_components:
+        raise InputError(
+            f"`flat` has {flat.n_components} components, but the mixture has {n_components}; these count all of them"
+        )
+    if dof is not None:
+        raise InputError("flat components cannot be combined with Student-t components; leave one of the two out")
+    return flat
 
 
 def _check_background(background: object) -> None:

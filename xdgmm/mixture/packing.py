@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.errors import InputError
+from xdgmm.kernels import FlatData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from xdgmm.observations import Observations
 
     from .background import Background
+    from .flat import Flat
 
     Floats = NDArray[np.float64]
 
@@ -22,18 +24,47 @@ if TYPE_CHECKING:
 def pack_beside(
     observations: Observations,
     background: Background | None = None,
+    flat: Flat | None = None,
     *,
     location: Floats | float = 0.0,
     scale: Floats | float = 1.0,
     measured_scale: Floats | float = 1.0,
 ) -> Data:
-    """`Data` of observations, with a background in their units if there is one, and with known memberships.
+    """`Data` of observations, with a background and flat components in their units, and with known memberships.
 
     Location, scale and measured scale are those of `Observations.pack`.
     """
     own = memberships_of_gaussians(observations, background)
     densities = None if background is None else log_densities_beside(background, observations, scale)
+    if flat is not None:
+        flat.check_measured(observations)
+        return _pack_beside_flat(observations, flat, location, scale, background=densities, memberships=own)
     return observations.pack(location, scale, measured_scale=measured_scale, background=densities, memberships=own)
+
+
+def _pack_beside_flat(
+    observations: Observations,
+    flat: Flat,
+    location: Floats | float,
+    scale: Floats | float,
+    background: Floats | None,
+    memberships: Floats | None,
+) -> Data:
+    D, own = observations.n_dimensions, flat.in_columns
+    densities = flat.log_densities(observations.values, observations.noise_model)
+    densities = densities + observations.present[:, own] @ np.log(np.broadcast_to(scale, D)[own])
+    return FlatData.pack(
+        observations.values,
+        observations.noise_model,
+        observations.weights,
+        location,
+        scale,
+        places=np.array(flat.others(D)),
+        n_flat=flat.n_components,
+        log_densities=densities,
+        background=background,
+        memberships=memberships,
+    )
 
 
 def log_densities_beside(background: Background, observations: Observations, scale: Floats | float = 1.0) -> Floats:

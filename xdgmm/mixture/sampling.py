@@ -43,6 +43,10 @@ def sample_mixture(
         for j in range(1, mixture.n_dimensions):
             offsets += roots[:, i, j][component] * white[:, j]
         np.add(mixture.means[:, i][component], offsets, out=points[:, i])
+    if mixture.flat is not None:
+        flat = component >= mixture.n_components - mixture.flat.n_components
+        drawn = rng.uniform(*mixture.flat.box, (flat.sum(), len(mixture.flat.columns)))
+        points[np.ix_(np.flatnonzero(flat), np.array(mixture.flat.in_columns))] = drawn
     if mixture.background is not None:
         uniform = labels == mixture.n_components
         points[uniform] = rng.uniform(*mixture.background.box, (uniform.sum(), mixture.n_dimensions))

@@ -11,9 +11,10 @@ part of it, since version 0.1 knows none.  The covariance of the parameters, whe
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
 has format 5, with their table (``SELECTED``).  One of Student-t components, with their degrees of freedom (``DOF``),
-one fitted with memberships known beforehand, whose weights an older version would take for those of all objects, and
-one fitted with a selection function, with its edges or, of a function, its name, have format 6.  All others have format
-3.  Formats 1 and 2 (2 with a background), written before version 0.1, have neither record nor digest.
+one with flat components (``FLAT``), one fitted with memberships known beforehand, whose weights an older version would
+take for those of all objects, and one fitted with a selection function, with its edges or, of a function, its name,
+have format 6.  All others have format 3.  Formats 1 and 2 (2 with a background), written before version 0.1, have
+neither record nor digest.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from xdgmm.errors import InputError, reraise_lack_of_memory
 from xdgmm.kernels import unpack
 
 from .background import Background
+from .flat import Flat
 from .record import FitRecord
 from .selection_functions import SELECTION, described, of_description
 
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 FORMAT, CHOSEN, OF_TRUE_VALUES, OF_MEASURED_VALUES = 6, 5, 4, 3
 WITHOUT_BACKGROUND, WITHOUT_RECORD = 1, 2
 COMPLETE = (FORMAT, CHOSEN, OF_TRUE_VALUES, OF_MEASURED_VALUES)
+FLAT = "FLAT"  # the card of the flat components
 DOF = "DOF"  # the card of the degrees of freedom
 SELECTED = "SELECTED"  # the card of the candidates
 RECIPE = "RECIPE"  # no part of the digest, so that version 0.1 reads the file
@@ -97,6 +100,7 @@ def contents_of(mixture: GaussianMixture) -> Contents:
         "UNITS": json.dumps([_text(unit) for unit in mixture.units]),
         **of_background,
         **of_dof,
+        **_flat_cards(mixture.flat),
         **of_record,
     }
     labels, units, columns = zip(*_columns(mixture), strict=True)
@@ -108,7 +112,8 @@ def contents_of(mixture: GaussianMixture) -> Contents:
 def _format(mixture: GaussianMixture, of_background: dict[str, str], of_record: dict[str, str]) -> int:
     """The oldest format that holds all there is."""
     fitted = {} if mixture.record is None else mixture.record.model
-    if mixture.dof is not None or "memberships" in fitted or SELECTION in fitted:
+    of_new_parts = mixture.dof is not None or mixture.flat is not None
+    if of_new_parts or "memberships" in fitted or SELECTION in fitted:
         return FORMAT
     if SELECTED in of_record:
         return CHOSEN
@@ -147,10 +152,11 @@ def _mixture(contents: Contents, version: object, cls: type[GaussianMixture]) ->
     names, units = json.loads(cards["NAMES"]), json.loads(cards["UNITS"])
     if not (isinstance(names, list) and isinstance(units, list)):
         raise TypeError("names and units are no lists")
+    flat = _flat(cards) if FLAT in cards else None
     background = _background(cards) if version == WITHOUT_RECORD or "BGLOW" in cards else None
     covariances = unpack(rows[:, rows.shape[1] - triangle :], D)
     dof = json.loads(cards[DOF]) if DOF in cards else None
-    mixture = cls(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background, dof)
+    mixture = cls(rows[:, 0], rows[:, 1 : 1 + D], covariances, names, units, background, dof, flat)
     return mixture.with_record(_record(cards, contents.covariance)) if "MODEL" in cards else mixture
 
 
@@ -224,6 +230,19 @@ def _background(cards: dict[str, Any]) -> Background:
     return background.with_fitted_edges() if fitted else background
 
 
+def _flat_cards(flat: Flat | None) -> dict[str, str]:
+    if flat is None:
+        return {}
+    low, high = flat.box
+    described = {"columns": flat.columns, "low": low.tolist(), "high": high.tolist(), "components": flat.n_components}
+    return {FLAT: json.dumps(described)}
+
+
+def _flat(cards: dict[str, Any]) -> Flat:
+    described = json.loads(cards[FLAT])
+    return Flat(described["columns"], described["low"], described["high"], described["components"])
+
+
 def _record_cards(record: FitRecord | None) -> dict[str, str]:
     if record is None:
         return {}
@@ -268,6 +287,7 @@ CARDS = {
     "BGFITTED",
     "DIGEST",
     DOF,
+    FLAT,
     SELECTED,
     RECIPE,
     *RECORD_CARDS.values(),

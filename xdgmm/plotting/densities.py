@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xdgmm.kernels import Independent
+from xdgmm.mixture import Background
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,11 +138,23 @@ def _log_densities(mixture: GaussianMixture, place: int, x: Floats, variance: fl
             - 0.5 * (x - mixture.means[:, place, None]) ** 2 / variances
         )
         logs = np.where(variances > 0, logs, -np.inf)
+        flat = mixture.is_flat[:, place]
+        if flat.any():
+            logs[flat] = np.log(mixture.weights[flat])[:, None] + _of_box(mixture, place, x, variance)
         if mixture.background is None:
             return np.asarray(logs)
         one = mixture.background.marginal([place])
         errors = Independent(np.full((x.size, 1), np.sqrt(variance)))
         return np.vstack([logs, np.log(one.fraction) + one.log_densities(x[:, None], errors)])
+
+
+def _of_box(mixture: GaussianMixture, place: int, x: Floats, variance: float) -> Floats:
+    """Log-density (n,) of a uniform distribution over the sides of the box of flat components, convolved with noise."""
+    assert mixture.flat is not None
+    i = mixture.flat.in_columns.index(place)
+    low, high = (edge[[i]] for edge in mixture.flat.box)
+    errors = Independent(np.full((x.size, 1), np.sqrt(variance)))
+    return np.asarray(Background(low, high).log_densities(x[:, None], errors))
 
 
 def bin_edges(values: Floats, ends: tuple[float, float]) -> Floats:

@@ -204,6 +204,8 @@ def _draw_intrinsic(ax: Axes, mixture: GaussianMixture, place: int, x: Floats, e
 
 def _mark(ax: Axes, mixture: GaussianMixture, k: int, place: int) -> None:
     """Mean and intrinsic sigma of a component, at the foot of the panel."""
+    if mixture.is_flat[k, place]:
+        return
     mean, sigma = mixture.means[k, place], mixture.sigmas[k, place]
     ax.errorbar(
         mean,

@@ -79,7 +79,8 @@ def plot_relation(
         raise InputError(f"`relation` is {relation!r}, but it must be one of {', '.join(map(repr, KINDS))}")
     mixture, observations, places = drawn(model, X, Xerr, sample_weight, columns, (2,))
     blocks = zip(mixture.means[:, places], mixture.covariances[:, places][:, :, places], strict=True)
-    lines = [_line(mean, V, relation) for mean, V in blocks]
+    flat = mixture.flat_components
+    lines = [None if is_flat else _line(mean, V, relation) for is_flat, (mean, V) in zip(flat, blocks, strict=True)]
     if all(line is None for line in lines):
         raise InputError(f"no component has a width from which the relation {relation!r} follows")
     ax = prepared_axes(ax)

@@ -188,9 +188,11 @@ def draw_typical_noise(ax: Axes, observations: Observations, x: int, y: int) -> 
 
 
 def draw_ellipses(ax: Axes, mixture: GaussianMixture, x: int, y: int) -> None:
-    """Ellipses of the components, and crosses at their means."""
+    """Ellipses of the components that are not flat in the two columns, and crosses at their means."""
     labelled = 1 < mixture.n_components <= MOST_LABELLED
     for k, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):
+        if mixture.is_flat[k, [x, y]].any():
+            continue
         colour, block = component_colour(k), covariance[np.ix_([x, y], [x, y])]
         for radius in RADII:
             label = component_label(k) if labelled and radius == RADII[0] else "_nolegend_"

@@ -17,7 +17,6 @@ from xdgmm.errors import InputError
 from xdgmm.fitting.objective import parameters
 from xdgmm.kernels import Data, NoiseMixture, run_in_threads
 from xdgmm.mixture import (
-    Background,
     GaussianMixture,
     check_memberships,
     pack_beside,
@@ -133,22 +132,22 @@ def _row_for_row(
     result = np.empty((len(observations), *unknown.shape))
 
     def task(rows: slice, block: Observations) -> None:
-        for own, data in packed_rows(block, mixture.background):
+        for own, data in packed_rows(block, mixture):
             result[rows][own] = unknown if data is None else function(mixture, data)
 
     run_in_blocks(task, observations, NANOSECONDS * mixture.all_weights.size)
     return result
 
 
-def packed_rows(observations: Observations, background: Background | None) -> Iterator[tuple[Any, Data | None]]:
+def packed_rows(observations: Observations, mixture: GaussianMixture) -> Iterator[tuple[Any, Data | None]]:
     """Rows of some observations (a slice, or indices) and their `Data`; None for rows without any value."""
-    measured = in_any_column(observations.constrained)
+    measured, beside = in_any_column(observations.constrained), (mixture.background, mixture.flat)
     if measured.all():
-        yield slice(None), pack_beside(observations, background)
+        yield slice(None), pack_beside(observations, *beside)
         return
     yield np.flatnonzero(~measured), None
     if measured.any():
-        data = pack_beside(observations, background)
+        data = pack_beside(observations, *beside)
         yield data.rows, data
 
 
@@ -158,8 +157,8 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
     Raises
     ------
     InputError
-        If the numbers of coordinates differ, a unit does not convert, there are projections beside a background, or
-        known memberships are not as many as the components.
+        If the numbers of coordinates differ, a unit does not convert, there are projections beside a background,
+        known memberships are not as many as the components, or flat components cannot be combined with these data.
     """
     if observations.n_dimensions != mixture.n_dimensions:
         raise InputError(
@@ -168,6 +167,8 @@ def checked_observations(mixture: GaussianMixture, observations: Observations) -
         )
     if mixture.background is not None:
         mixture.background.check_no_projections(observations)
+    if mixture.flat is not None:
+        mixture.flat.check_measured(observations)
     selection = selection_of(mixture)
     if selection is not None and selection.of == "true values":
         refuse_selection(mixture, "what is known of single objects")

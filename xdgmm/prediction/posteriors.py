@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from xdgmm.kernels import Data, Exact, Noise, NoiseMixture, Posteriors
 from xdgmm.mixture import Background, ConditionalMixtures, GaussianMixture, TruncatedNormals
 from xdgmm.observations import Observations
 
+from .flat import with_flat_coordinates
 from .limits import has_limits
 from .memberships import NANOSECONDS, packed_rows, run_in_blocks
 
@@ -23,7 +26,8 @@ def posteriors(mixture: GaussianMixture, observations: Observations) -> Conditio
     Observations are those of `checked_observations`.  Each Student-t component is there as its Gaussians
     (`GaussianMixture.expanded`), and where noise is a mixture, each component is there once for each of its Gaussians.
     The background's component, the last, is the measurement itself with its noise, cut at the edges of the box (not for
-    a background of measured values), and uniform over the box along coordinates that are missing.
+    a background of measured values), and uniform over the box along coordinates that are missing.  So are the flat
+    coordinates of flat components, which are represented by Gaussians with that mean and covariance.
 
     Raises
     ------
@@ -118,16 +122,21 @@ def known(mixture: GaussianMixture, observations: Observations) -> Posteriors:
 
 def known_of_gaussians(mixture: GaussianMixture, observations: Observations, *, of_each: bool = False) -> Posteriors:
     """The same, with moments of the true value of an object that belongs to a Gaussian; `of_each`: to each of them."""
-    rows_and_data = list(packed_rows(observations, mixture.background))
+    rows_and_data = list(packed_rows(observations, mixture))
+    each = of_each or mixture.flat is not None
     parts = [
-        _unknown(mixture, observations.select(rows), of_each=of_each)
+        _unknown(mixture, observations.select(rows), of_each=each)
         if data is None
-        else _found(mixture, data, of_each=of_each)
+        else _found(mixture, data, of_each=each)
         for rows, data in rows_and_data
     ]
-    if len(parts) == 1:
-        return parts[0]
-    whole = [None if array is None else np.empty((len(observations), *array.shape[1:])) for array in parts[0]]
+    found = parts[0] if len(parts) == 1 else _row_for_row(len(observations), rows_and_data, parts)
+    return found if mixture.flat is None else with_flat_coordinates(mixture, observations, found, of_each=of_each)
+
+
+def _row_for_row(n: int, rows_and_data: list[tuple[Any, Data | None]], parts: list[Posteriors]) -> Posteriors:
+    """What is known of n objects, from parts of some rows."""
+    whole = [None if array is None else np.empty((n, *array.shape[1:])) for array in parts[0]]
     for (rows, _), part in zip(rows_and_data, parts, strict=True):
         for array, found in zip(whole, part, strict=True):
             if array is not None:

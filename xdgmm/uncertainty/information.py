@@ -512,7 +512,8 @@ def _of_component(part: Observations, mixture: GaussianMixture, k: int, r: Float
     rows, columns = kernels.triangle(mixture.n_dimensions)
     mean, V, double = mixture.means[k], mixture.covariances[k], np.where(rows == columns, 0.5, 1.0)
     if mixture.dof is None:
-        _, u, P = component(part.values, part.noise_covariances, mean, V, part.projections, part.limits)
+        values = mixture.seen_by(k, part.values)
+        _, u, P = component(values, part.noise_covariances, mean, V, part.projections, part.limits)
         H = u[:, rows] * u[:, columns] - P[:, rows, columns]
         return r[:, None] * u, r[:, None] * double * H, np.zeros((len(r), 0))
     expansion = Expansion.of(mixture.dof[[k]], mixture.n_dimensions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -28,8 +28,17 @@ def informative_objects(problem: Problem, mixture: GaussianMixture) -> list[Info
     memberships = responsibilities(problem.standardised(mixture), problem.data)[:, : mixture.n_components]
     if problem.model.covariance_type == "tied":
         memberships = np.broadcast_to(memberships.sum(axis=1, keepdims=True), memberships.shape)
-    parameters = zip(memberships.T, mixture.means, mixture.covariances, strict=True)
-    return [Informative.of(problem.observations, *each) for each in parameters]
+    return [
+        Informative.of(_seen_by(mixture, k, problem.observations), memberships[:, k], mixture.means[k], covariance)
+        for k, covariance in enumerate(mixture.covariances)
+    ]
+
+
+def _seen_by(mixture: GaussianMixture, k: int, observations: Observations) -> Observations:
+    """The observations as component k sees them: without the columns in which it is flat."""
+    if not mixture.is_flat[k].any():
+        return observations
+    return replace(observations, values=mixture.seen_by(k, observations.values))
 
 
 @dataclass(frozen=True, eq=False)

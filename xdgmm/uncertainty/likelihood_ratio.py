@@ -267,6 +267,16 @@ def check_component(mixture: GaussianMixture, component: int, name: str = "compo
         raise InputError(f"`{name}` is {component!r}, but the mixture has those from 0 to {size - 1}")
 
 
+def check_not_flat(mixture: GaussianMixture, component: int, axis: int | None = None) -> None:
+    """Refuse the width of a flat component: in a column in which it is flat, or, without one, across its columns."""
+    flat = mixture.is_flat[component]
+    if flat.any() and (axis is None or flat[axis]):
+        where = "principal axes" if axis is None else f"a width in '{mixture.names[axis]}'"
+        raise InputError(
+            f"component {component} is flat in some columns, so that it has no {where}; name another column"
+        )
+
+
 def check_has_likelihood_limit(model: Model) -> None:
     """Refuse a fit with a prior, which has no limits from the likelihood."""
     if model.prior is not None:

@@ -29,6 +29,7 @@ from .likelihood_ratio import (
     WidthLimit,
     check_component,
     check_has_likelihood_limit,
+    check_not_flat,
     crossings,
     one_sided_quantile,
 )
@@ -169,6 +170,7 @@ def principal_limit(
     check_component(mixture, component)
     axis = mixture.n_dimensions - 1 if axis is None else axis
     check_component(mixture, axis, "axis", mixture.n_dimensions)
+    check_not_flat(mixture, component)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
     simulation, profile = Simulation.of(limit, rng, n_jobs), PrincipalProfile(problem, mixture, component, axis)
@@ -218,6 +220,7 @@ def conditional_limit(
     check_level(level, least=0.5)
     check_component(mixture, component)
     check_component(mixture, axis, "axis", mixture.n_dimensions)
+    check_not_flat(mixture, component)
     problem = Problem.of(mixture, observations, model)
     check_has_likelihood_limit(problem.model)
     return _limit(ConditionalProfile(problem, mixture, component, axis), level)

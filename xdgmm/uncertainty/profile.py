@@ -20,7 +20,14 @@ from xdgmm.fitting.objective import information_of
 
 from .estimates import ONE_SIGMA, Estimate
 from .function_profile import FunctionProfile, Range, function_interval
-from .likelihood_ratio import ComponentProfile, LostError, check_component, check_has_likelihood_limit, crossings
+from .likelihood_ratio import (
+    ComponentProfile,
+    LostError,
+    check_component,
+    check_has_likelihood_limit,
+    check_not_flat,
+    crossings,
+)
 from .simulated import Simulation, simulated_mean_interval, simulated_width_interval
 
 if TYPE_CHECKING:
@@ -173,6 +180,7 @@ def mean_interval(
     """
     check_component(mixture, component)
     check_component(mixture, axis, "axis", mixture.n_dimensions)
+    check_not_flat(mixture, component, axis)
     simulation = Simulation.of(calibration, rng, n_jobs, "calibration")
     problem = Problem.of(mixture, observations, model)
     if component in problem.model.fixed.means:
@@ -269,6 +277,7 @@ class WidthProfile(ComponentProfile):
     def __init__(self, problem: Problem, mixture: GaussianMixture, component: int, axis: int) -> None:
         check_component(mixture, component)
         check_component(mixture, axis, "axis", mixture.n_dimensions)
+        check_not_flat(mixture, component, axis)
         check_has_likelihood_limit(problem.model)
         if component in problem.model.fixed.covariances:
             raise InputError(f"the covariance of component {component} was fixed, so its width has no limit")

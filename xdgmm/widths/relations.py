@@ -156,14 +156,14 @@ def relations(
 
 def _every_relation(mixture: GaussianMixture, pivot: float) -> Iterator[Relation]:
     """Everything that exists for this mixture."""
-    K, D = mixture.means.shape
-    names = mixture.names
-    for k in range(K):
+    D = mixture.n_dimensions
+    names, own = mixture.names, np.flatnonzero(~mixture.flat_components).tolist()
+    for k in own:
         for i, j in combinations(range(D), 2):
             yield Relation(k, "correlation", f"{names[j]}, {names[i]}", "", _correlation(k, i, j))
         if D == 2:
             yield from _lines(mixture, k, pivot)
-    for i, j in combinations(range(K), 2):
+    for i, j in combinations(own, 2):
         yield Relation(i, "separation", f"components {i} and {j}", "", _separation(i, j))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -356,7 +357,14 @@ def _remarks(model: Model) -> Iterator[str]:
             else "the profile is one of the posterior"
         )
         yield f"maximum of the posterior: no width has an upper limit, since {reason}"
-    held = {name: getattr(model.fixed, name) for name in ("weights", "means", "covariances")}
-    if model.fixed.anything:
+    if model.flat is not None:
+        several = "component is" if model.flat.n_components == 1 else f"{model.flat.n_components} components are"
+        yield f"the last {several} flat in {', '.join(model.flat.columns)}, with no mean and no width there"
+    fixed = model.fixed
+    if model.known_memberships:
+        yield "weights are means of the memberships, which were known beforehand, so without errors"
+        fixed = replace(fixed, weights=())
+    held = {name: getattr(fixed, name) for name in ("weights", "means", "covariances")}
+    if fixed.anything:
         listed = "; ".join(f"{name} of {', '.join(map(str, which))}" for name, which in held.items() if which)
         yield f"held fixed, so without errors: {listed}"

@@ -94,14 +94,14 @@ class Rows:
         self.simulated = {k for k in limited if self.simulation.applies(problem, mixture, k)}
 
     def named(self) -> list[Row]:
-        """Named columns of all components."""
-        K, D = self.mixture.means.shape
-        return [self._named(k, axis) for k in range(K) for axis in range(D)]
+        """Named columns of all components, but for those in which they are flat."""
+        return [self._named(k, axis) for k, axis in np.argwhere(~self.mixture.is_flat).tolist()]
 
     def principal(self) -> list[Row]:
-        """Principal axes of all components, widest first; none in one dimension, where they are the column."""
-        K, D = self.mixture.means.shape
-        return [self._principal(k, i, self.axes[k, i]) for k in range(K) for i in range(D)] if D > 1 else []
+        """Principal axes, widest first; none of flat components, and in one dimension, where they are the column."""
+        D, flat = self.mixture.n_dimensions, self.mixture.flat_components
+        own = np.flatnonzero(~flat).tolist() if D > 1 else []
+        return [self._principal(k, i, self.axes[k, i]) for k in own for i in range(D)]
 
     def _named(self, k: int, axis: int) -> Row:
         direction = np.eye(self.mixture.n_dimensions)[axis]

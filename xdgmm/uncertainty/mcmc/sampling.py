@@ -158,6 +158,11 @@ def _checked_observations(result: FitResult, observations: Observations) -> Obse
             "the posterior of a mixture of Student-t components cannot be sampled; use `bootstrap` or the profile "
             "likelihood, or fit with family='gaussian'"
         )
+    if mixture.flat is not None:
+        raise InputError(
+            "the posterior of a mixture with flat components cannot be sampled; use `bootstrap` or the profile "
+            "likelihood"
+        )
     if observations.names != mixture.names:
         raise InputError(
             f"the fit is of {', '.join(mixture.names)}, but the observations are of {', '.join(observations.names)}; "
