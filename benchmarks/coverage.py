@@ -39,6 +39,7 @@ SCALE_CELLS = [
 ]
 HEAVY_CELLS = [(3.0, 0.5, 200), (3.0, 0.5, 1000), (6.0, 0.5, 1000)]  # dof, median error over scale, objects
 CENSORED_CELLS = [(0.3, 50), (0.3, 200), (0.6, 200), (0.6, 1000)]  # fraction of upper limits, objects
+OTHER_SIZES = (50, 500)
 SEED = 68_95
 
 
@@ -96,6 +97,13 @@ def measure(*, quick):
         "one Gaussian of sigma 1, errors log-uniform from .3 to .9; noisy values below a threshold are known only as "
         "limits; information and profile; detections: the intervals of sigma from the measured values alone",
         [_row_of_limits(*cell, tries) for cell in (CENSORED_CELLS[:1] if quick else CENSORED_CELLS)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent where errors are not Gaussian, {tries} samples each",
+        "mean 10 and sigma of one Gaussian; upper and lower: errors of +1.5 and -0.5, sigma 1; a quarter: errors of "
+        "25% of the true value, sigma 2; naive: of a Gaussian of error 1, or of 25% of the measured value",
+        [_row_of_other_errors(kind, N, tries) for kind in OTHER_ERRORS for N in OTHER_SIZES[: 1 if quick else None]],
         markdown=True,
     )
     yield Table(
@@ -313,6 +321,40 @@ def _row_of_heavy_tails(dof, error, n_objects, tries):
             of_gaussian = normal.propagate(_sigma, level)
             counts[f"Gaussian {label}"] += bool(of_gaussian.low <= expected["half-width"] <= of_gaussian.high)
     return {"dof": dof, "e": error, "N": n_objects, **{name: percent(n, tries) for name, n in counts.items()}}
+
+
+def _upper_and_lower(n_objects, rng):
+    """The truth, observations with errors of +1.5 and -0.5, and the same values with errors of 1."""
+    below, size = rng.random(n_objects) < 0.75, np.abs(rng.normal(size=n_objects))
+    values = rng.normal(10.0, 1.0, n_objects) + np.where(below, -1.5 * size, 0.5 * size)
+    right = Observations.with_asymmetric_errors(values, 0.5, 1.5)
+    return 1.0, right, Observations.with_standard_errors(values, 1.0)
+
+
+def _a_quarter(n_objects, rng):
+    """The truth, observations with errors of a quarter of the true value, and of the measured one."""
+    values = rng.normal(10.0, 2.0, n_objects) * (1.0 + 0.25 * rng.normal(size=n_objects))
+    right = Observations.with_error_function(values, 0.25, between=(0.5, 60.0))
+    return 2.0, right, Observations.with_standard_errors(values, 0.25 * np.abs(values))
+
+
+OTHER_ERRORS = {"upper and lower": _upper_and_lower, "a quarter": _a_quarter}
+
+
+def _row_of_other_errors(kind, n_objects, tries):
+    """Intervals of mean and sigma from the curvature, and of the mean with naive errors."""
+    rng = np.random.default_rng([SEED, n_objects, list(OTHER_ERRORS).index(kind)])
+    counts = {f"{name} {label}": 0 for name in ("mean", "sigma", "naive mean") for label in LEVELS}
+    for _ in range(tries):
+        sigma, right, naive = OTHER_ERRORS[kind](n_objects, rng)
+        for prefix, observations in (("", right), ("naive ", naive)):
+            uncertainty = laplace(fit(observations).mixture, observations)
+            for label, level in LEVELS.items():
+                for name, function, truth in (("mean", _mean, 10.0), ("sigma", _sigma, sigma)):
+                    if f"{prefix}{name} {label}" in counts:
+                        found = uncertainty.propagate(function, level)
+                        counts[f"{prefix}{name} {label}"] += bool(found.low <= truth <= found.high)
+    return {"errors": kind, "N": n_objects, **{name: percent(n, tries) for name, n in counts.items()}}
 
 
 def _of_heavy_tails(mixture):

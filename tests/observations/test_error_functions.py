@@ -54,8 +54,23 @@ def test_a_constant_function_is_gaussian_noise():
     mixture = GaussianMixture([0.4, 0.6], [[3.0], [6.0]], [[[0.0]], [[1.0]]])
     expected = log_likelihoods(mixture, Observations.with_standard_errors(values, 1.5))
     np.testing.assert_allclose(log_likelihoods(mixture, following), expected, rtol=0, atol=2e-6)
-    np.testing.assert_allclose(following.variances, 1.5**2, rtol=1e-5)
-    np.testing.assert_allclose(following.values[:, 0], values, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(following.values[:, 0], values)
+    np.testing.assert_array_equal(following.variances, 1.5**2)
+
+
+def test_values_stay_as_measured_with_the_errors_that_a_catalogue_reports():
+    values = np.array([[8.0, 1.0], [10.0, 2.0], [14.0, np.nan]])
+    following = Observations.with_error_function(values, [0.25, [0.1, 0.2, 0.3]], between=[(1.0, 60.0), None])
+    np.testing.assert_array_equal(following.values, values)
+    np.testing.assert_array_equal(following.variances[:, 0], (0.25 * values[:, 0]) ** 2)
+    part = following.select([2, 0]).rescaled(np.array([1.0, 0.0]), np.array([2.0, 4.0]))
+    np.testing.assert_allclose(part.variances[:, 0], (0.25 * np.array([14.0, 8.0]) / 2.0) ** 2, rtol=1e-14)
+    turned = following.transform([[1.0, 1.0], [0.0, 1.0]])
+    np.testing.assert_allclose(turned.variances[0, 0], 2.0**2 + 0.1**2, rtol=1e-14)
+    mixture = GaussianMixture([1.0], [[10.0, 2.0]], [[[4.0, 0.5], [0.5, 1.0]]])
+    moved = mixture.affine(np.array([[1.0, 1.0], [0.0, 1.0]]))
+    found = log_likelihoods(moved, turned.select([0, 1]))
+    np.testing.assert_allclose(found, log_likelihoods(mixture, following.select([0, 1])), rtol=1e-10)
 
 
 def test_a_quarter_of_the_true_value_no_longer_pulls_the_mean_down():

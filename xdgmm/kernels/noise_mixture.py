@@ -7,7 +7,7 @@ value ``w - shift`` with Gaussian noise, so that everything known of Gaussian no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -231,11 +231,21 @@ class SampledNoise(NoiseMixture):
 class LikelihoodMixture(NoiseMixture):
     """Likelihoods of the true values of N objects as mixtures, where the noise is another one at other values.
 
+    The mean of such a likelihood is no better estimate than the value itself.
+
+    Attributes
+    ----------
+    errors : Noise
+        Gaussian noise of the N objects, which stands for the likelihoods where only variances are asked for.
+
     Raises
     ------
     InputError
         When noise is to be drawn: what might have been measured is not known from the likelihood of what was.
     """
+
+    errors: Noise = field(kw_only=True)
+    centred: bool = True
 
     can_be_drawn = False
 
@@ -246,3 +256,32 @@ class LikelihoodMixture(NoiseMixture):
             "simulated limits, `check`, `simulate` and outlyingness by draws are not available; use limits of the "
             "likelihood, and the bootstrap of objects"
         )
+
+    def select(self, rows: Rows) -> LikelihoodMixture:
+        """The noise of some of the objects."""
+        return replace(super().select(rows), errors=self.errors.select(rows))  # type: ignore[call-arg, return-value]
+
+    def scaled(self, factors: Floats | float) -> LikelihoodMixture:
+        """The noise of values that are multiplied by these factors (M,)."""
+        return replace(super().scaled(factors), errors=self.errors.scaled(factors))  # type: ignore[call-arg, return-value]
+
+    def divided(self, scale: Floats | float) -> LikelihoodMixture:
+        """The noise of values that are divided by a scale (M,)."""
+        return replace(super().divided(scale), errors=self.errors.divided(scale))  # type: ignore[call-arg, return-value]
+
+    def transformed(self, matrix: Floats, present: Bools) -> LikelihoodMixture:
+        """The noise of ``A w``."""
+        errors = self.errors.transformed(matrix, present)
+        return replace(super().transformed(matrix, present), errors=errors)  # type: ignore[call-arg, return-value]
+
+    def variances_of(self, i: int) -> Floats:
+        """Variances of measured column i (N,)."""
+        return self.errors.variances_of(i)
+
+    def covariances(self) -> Floats:
+        """Covariances (N, M, M)."""
+        return self.errors.covariances()
+
+    def variance_along(self, direction: Floats) -> Floats:
+        """Variance (N,) of a linear combination of the values."""
+        return self.errors.variance_along(direction)

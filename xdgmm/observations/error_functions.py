@@ -60,19 +60,22 @@ def from_error_functions(
             "others their 1-sigma errors as arrays, or use `with_standard_errors`"
         )
     ranges = _ranges(between, M)
-    columns, remarks = [], []
+    columns, remarks, own = [], [], np.zeros(values.shape)
     for i, each in enumerate(given):
         column = values[:, i]
         if not following[i]:
             unit = (units[i],)
-            columns.append(RowsOfColumn.gaussian(_plain_errors(each, column, unit)))
+            own[:, i] = _plain_errors(each, column, unit)
+            columns.append(RowsOfColumn.gaussian(own[:, i]))
             continue
         function = each if callable(each) else _proportional(float(each))
         likelihoods = Likelihoods.on_grid(column[np.isfinite(column)], function, names[i], ranges[i])
         columns.append(likelihoods.rows(column))
+        own[:, i] = likelihoods.errors(column)
         remarks.append(likelihoods.remark)
     starts, weights, shifts, standard_errors = product(columns)
-    return values, LikelihoodMixture(starts, weights, shifts, Independent(standard_errors)), remarks
+    noise = LikelihoodMixture(starts, weights, shifts, Independent(standard_errors), errors=Independent(own))
+    return values, noise, remarks
 
 
 def _plain_errors(given: ArrayLike, column: Floats, units: tuple[UnitBase | None]) -> Floats:
@@ -232,6 +235,12 @@ class Likelihoods:
             shifts = np.where(present[owners], np.nan_to_num(part)[owners] - self.grid[places], 0.0)
             arrays.append((of_rows, shifts, np.where(present[owners], self.sigmas[places], 0.0)))
         return RowsOfColumn(sizes, *map(np.concatenate, zip(*arrays, strict=True)))
+
+    def errors(self, column: Floats) -> Floats:
+        """Errors of the values of a column (N,) themselves, or of the nearest possible true ones; 0 where missing."""
+        present, result = np.isfinite(column), np.zeros(column.size)
+        result[present] = self.function(np.clip(column[present], self.low, self.high))
+        return result
 
     @property
     def remark(self) -> str:

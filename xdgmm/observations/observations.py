@@ -44,7 +44,8 @@ class Observations:
     ----------
     values : ndarray (N, M)
         Measured values; NaN where missing.  Without projections they are the D coordinates themselves, M = D.  The
-        mean of the noise is taken out of values whose noise is a mixture, so that it is zero for all noise models.
+        mean of the noise is taken out of values whose noise is a mixture, so that it is zero for all noise models
+        (not where errors follow the true value, of which only the likelihood is known).
     noise_model : Exact, Independent, Correlated or NoiseMixture
         Noise of the values; `noise` is the array that it holds.
     weights : None or ndarray (N,)
