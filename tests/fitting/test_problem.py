@@ -16,9 +16,10 @@ from xdgmm.uncertainty import laplace, parameter_errors, principal_limit, width_
 class ReferenceObservations(Observations):
     """Observations whose data are in plain NumPy."""
 
-    def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None):
-        projected = {"projections": self.projections, "measured_scale": measured_scale, "background": background}
-        return ReferenceData.pack(self.values, self.noise, self.weights, location, scale, **projected)
+    def pack(self, location=0.0, scale=1.0, *, measured_scale=1.0, background=None, memberships=None):
+        projected = {"projections": self.projections, "measured_scale": measured_scale}
+        given = self.values, self.noise, self.weights, location, scale
+        return ReferenceData.pack(*given, **projected, background=background, memberships=memberships)
 
 
 @pytest.fixture(scope="module")
