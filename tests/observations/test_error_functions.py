@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -110,6 +111,14 @@ def test_two_columns_with_functions_are_exact_too():
         for i, function in enumerate((0.1, FUNCTIONS["photons"]))
     ]
     np.testing.assert_allclose(log_likelihoods(mixture, both), sum(of_each), rtol=1e-12)
+
+
+def test_functions_may_return_a_unit():
+    values = np.array([9.0, 11.0])
+    plain = Observations.with_error_function(values, FUNCTIONS["photons"], units="mJy")
+    quantity = Observations.with_error_function(values, lambda v: 1e3 * FUNCTIONS["photons"](v) * u.uJy, units="mJy")
+    np.testing.assert_allclose(quantity.noise_model.shifts, plain.noise_model.shifts, rtol=1e-12)
+    np.testing.assert_allclose(quantity.variances, plain.variances, rtol=1e-12)
 
 
 def test_missing_values_are_left_out():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
 from scipy.stats import norm
 
 from xdgmm import XDGMM, GaussianMixture, Observations
@@ -90,6 +91,18 @@ def test_enough_samples_are_counted_too():
     assert Observations.from_samples([rng.normal(0, 1, 500)] * 2).remarks == (
         "500 posterior samples of each object, of which 500 to 500 count",
     )
+
+
+def test_samples_may_have_a_unit():
+    rng = np.random.default_rng(7)
+    samples = [rng.normal(v, 0.1, 100) for v in (1.0, 2.0)]
+    plain = Observations.from_samples(samples, units="km")
+    mixed = Observations.from_samples([samples[0] * u.km, 1e3 * samples[1] * u.m])
+    converted = Observations.from_samples([1e3 * each * u.m for each in samples], units="km")
+    for one in (mixed, converted):
+        assert one.units == plain.units
+        np.testing.assert_allclose(one.values, plain.values, rtol=1e-14)
+        np.testing.assert_allclose(one.variances, plain.variances, rtol=1e-12)
 
 
 SAMPLES = [np.arange(60.0), np.arange(70.0)]

@@ -58,7 +58,7 @@ def as_values(
     """Values (N, M), names and units of the coordinates (D), and projections, from what the user passed."""
     if projections is not None:
         projections = as_dimensionless(projections, "projections")
-    values, own_unit = as_floats(values, "values", _single_unit(values, units))
+    values, own_unit = as_floats(values, "values", single_unit(values, units))
     values = _as_columns(values)
     if projections is None:
         n_dimensions, what = values.shape[1], "columns"
@@ -368,7 +368,7 @@ def too_large_as_infinite(standard_errors: Floats) -> Floats:
     return np.where(beyond, np.inf, standard_errors) if beyond.any() else standard_errors
 
 
-def _single_unit(values: Any, units: Any) -> Any:
+def single_unit(values: Any, units: Any) -> Any:
     """The one unit to which values that have a unit are converted; None to keep their own."""
     if getattr(values, "unit", None) is None or units is None:
         return None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows
+from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError
 from xdgmm.kernels import Independent, LikelihoodMixture
 
@@ -68,7 +69,7 @@ def from_error_functions(
             own[:, i] = _plain_errors(each, column, unit)
             columns.append(RowsOfColumn.gaussian(own[:, i]))
             continue
-        function = each if callable(each) else _proportional(float(each))
+        function = _in_unit(each, names[i], units[i]) if callable(each) else _proportional(float(each))
         likelihoods = Likelihoods.on_grid(column[np.isfinite(column)], function, names[i], ranges[i])
         columns.append(likelihoods.rows(column))
         own[:, i] = likelihoods.errors(column)
@@ -100,6 +101,12 @@ def _ranges(between: Any, M: int) -> list[Any]:
     return pairs
 
 
+def _in_unit(function: ErrorFunction, name: str, unit: UnitBase | None) -> ErrorFunction:
+    """The function with plain numbers, also where it returns a Quantity."""
+    own = difference_unit(unit)
+    return lambda v: as_floats(function(v), f"the error of {name} at true values", own)[0]
+
+
 def _proportional(fraction: float) -> ErrorFunction:
     if not 0.0 < fraction < 1.0:
         raise InputError(f"`errors` is {fraction:g}, but a fraction of the true value lies between 0 and 1")
@@ -114,7 +121,7 @@ class _Checked:
     name: str
 
     def __call__(self, v: Floats) -> Floats:
-        errors, _ = as_floats(self.function(v), f"the error of {self.name} at true values")
+        errors = np.asarray(self.function(v), dtype=float)
         if errors.shape != v.shape:
             raise InputError(
                 f"the error function of {self.name} returned shape {errors.shape} for true values of shape {v.shape}; "

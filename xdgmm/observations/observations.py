@@ -383,7 +383,7 @@ class Observations:
             Equally probable samples of the true values of each object, some hundreds or more.
         prior_log_density : callable, optional
             Natural logarithm of the density of the prior with which the samples were drawn, up to a constant, at all of
-            them (n, D), in the same units: (n,).  Flat by default.
+            them (n, D), plain numbers in the units of the result: (n,).  Flat by default.
         smoothing : float or "auto"
             Each sample becomes a Gaussian, whose covariance is this number, squared, times that of the samples of the
             object; they are moved towards their mean, so that mean and covariance stay the same (West 1993, J. R.
@@ -423,8 +423,9 @@ class Observations:
         >>> Observations.from_samples([rng.normal(v, 0.5, 400) for v in (1.0, 3.0, 2.0)])
         <Observations: 3 objects, x1, 400 posterior samples of each>
         """
-        values, noise, remarks = posterior_samples.from_posterior_samples(samples, prior_log_density, smoothing)
-        values, names, units, _ = checks.as_values(values, names, units)
+        given = samples, prior_log_density, smoothing, units
+        values, noise, remarks, unit = posterior_samples.from_posterior_samples(*given)
+        values, names, units, _ = checks.as_values(values, names, unit if units is None else units)
         return cls(**checks.complete(values, noise, weights, names, units)).with_remarks(*remarks)
 
     @classmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,12 @@ from xdgmm.basics.arrays import as_floats, list_rows
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.kernels import Correlated, Exact, Noise, SampledNoise
 
+from . import checks
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from astropy.units import UnitBase
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -28,10 +31,13 @@ FEW = 50.0  # effective samples of an object
 
 
 def from_posterior_samples(
-    samples: Iterable[ArrayLike], prior_log_density: Callable[[Floats], ArrayLike] | None, smoothing: float | str
-) -> tuple[Floats, SampledNoise, list[str]]:
-    """Values (N, D), which are the means of the samples, their noise, and remarks."""
-    stacked, starts = _stacked(samples)
+    samples: Iterable[ArrayLike],
+    prior_log_density: Callable[[Floats], ArrayLike] | None,
+    smoothing: float | str,
+    units: Any,
+) -> tuple[Floats, SampledNoise, list[str], UnitBase | None]:
+    """Values (N, D), which are the means of the samples, their noise, remarks, and the unit that samples have."""
+    stacked, starts, unit = _stacked(samples, units)
     weights = _weights(stacked, starts, prior_log_density)
     values = np.add.reduceat(weights[:, None] * stacked, starts[:-1], axis=0)
     sizes = np.diff(starts)
@@ -45,14 +51,18 @@ def from_posterior_samples(
         parts = Correlated(np.repeat(fractions[:, None, None] ** 2 * spread, sizes, axis=0))
         offsets = offsets * np.repeat(np.sqrt(1.0 - fractions**2), sizes)[:, None]
         remarks.append(f"each sample smoothed by {_range(fractions)} of the scatter of the samples of its object")
-    return values, SampledNoise(starts, weights, -offsets, parts), remarks
+    return values, SampledNoise(starts, weights, -offsets, parts), remarks, unit
 
 
-def _stacked(samples: Iterable[ArrayLike]) -> tuple[Floats, Indices]:
-    """All samples (R, D), and where those of each object start (N + 1,)."""
+def _stacked(samples: Iterable[ArrayLike], units: Any) -> tuple[Floats, Indices, UnitBase | None]:
+    """All samples (R, D), where those of each object start (N + 1,), and their unit."""
     if not isinstance(samples, Iterable) or isinstance(samples, (str, bytes, dict)):
         raise InputError("`samples` must be a list with an array of samples (n, D) for each object")
-    arrays = [_columns(as_floats(each, f"the samples of object {i}")[0], i) for i, each in enumerate(samples)]
+    arrays, unit = [], None
+    for i, each in enumerate(samples):
+        numbers, own = as_floats(each, f"the samples of object {i}", unit or checks.single_unit(each, units))
+        unit = own if i == 0 else unit
+        arrays.append(_columns(numbers, i))
     if not arrays:
         raise InputError("`samples` is empty; give an array of samples (n, D) for each object")
     D = arrays[0].shape[1]
@@ -71,7 +81,7 @@ def _stacked(samples: Iterable[ArrayLike]) -> tuple[Floats, Indices]:
     bad = [i for i, each in enumerate(arrays) if not np.isfinite(each).all()]
     if bad:
         raise InputError(f"`samples` is NaN or infinite in {list_rows(bad)}; leave such samples out")
-    return np.concatenate(arrays), np.concatenate([[0], np.cumsum([len(each) for each in arrays])])
+    return np.concatenate(arrays), np.concatenate([[0], np.cumsum([len(each) for each in arrays])]), unit
 
 
 def _columns(array: Floats, i: int) -> Floats:
