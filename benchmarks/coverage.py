@@ -5,11 +5,12 @@ need not be found; an upper limit, where the truth is below the fit or that diff
 """
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import chi2, norm
 
-from xdgmm import GaussianMixture, Observations
+from xdgmm import Flat, GaussianMixture, Observations
 from xdgmm.diagnostics import check
 from xdgmm.diagnostics.error_profile import ErrorProfile, HigherPointError
 from xdgmm.diagnostics.groups import groups_by, one_group
@@ -37,6 +38,7 @@ SCALE_CELLS = [
     for N in (50, 200)
     for what, truth in (("factor", 1.5), ("factor of half", 1.5), ("floor of half", 1.0), ("floor of half", 0.0))
 ]
+MEMBERSHIP_SIZES, FLAT_SIZES = (200, 1000), (300, 1000)
 HEAVY_CELLS = [(3.0, 0.5, 200), (3.0, 0.5, 1000), (6.0, 0.5, 1000)]  # dof, median error over scale, objects
 CENSORED_CELLS = [(0.3, 50), (0.3, 200), (0.6, 200), (0.6, 1000)]  # fraction of upper limits, objects
 OTHER_SIZES = (50, 500)
@@ -83,6 +85,19 @@ def measure(*, quick):
         "one Gaussian of sigma 1, errors log-uniform from .3 to 3; factor 1.5 on all, or on those of half the objects, "
         "or a floor of 1 or of 0 beneath these; at 0: the best factor or floor is zero; limit: one-sided, 95%",
         [_row_of_error_scale(*cell, tries) for cell in (SCALE_CELLS[:4] if quick else SCALE_CELLS)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals of sigma with known memberships, {tries} samples each",
+        "a component of sigma 1 beside one of sigma 5, p from a beta distribution (.6, .6), errors of .1 to .4; "
+        "information; cut, weights: one Gaussian fitted to the objects of p above .9, or with p as weights",
+        [_row_of_memberships(N, tries) for N in (MEMBERSHIP_SIZES[:1] if quick else MEMBERSHIP_SIZES)],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals beside a flat component, {tries} samples each",
+        "two columns, flat in one over a box of length 3; a cluster of weight .3; information",
+        [_row_of_flat(N, tries) for N in (FLAT_SIZES[:1] if quick else FLAT_SIZES)],
         markdown=True,
     )
     yield Table(
@@ -300,6 +315,57 @@ def _covered_by_error_scale(observations, groups, what, truth):
     found = {"at 0": value == 0}
     found |= {label: deviance < chi2.ppf(level, 1) for label, level in LEVELS.items()}
     return found | {"limit": truth <= value or deviance < LIMIT}
+
+
+def _row_of_memberships(n_objects, tries):
+    """Intervals of the sigma of the first of two components, with memberships known, cut and as weights."""
+    rng = np.random.default_rng([SEED, n_objects, 5])
+    counts = {f"{name} {label}": 0 for name in ("known", "cut at .9", "weights") for label in LEVELS}
+    for _ in range(tries):
+        p, e = rng.beta(0.6, 0.6, n_objects), rng.uniform(0.1, 0.4, n_objects)
+        v = np.where(rng.random(n_objects) < p, rng.normal(0.0, 1.0, n_objects), rng.normal(-3.0, 5.0, n_objects))
+        observations = Observations.with_standard_errors(v + e * rng.standard_normal(n_objects), e)
+        samples = {
+            "known": (observations.with_memberships(p), 2),
+            "cut at .9": (observations.select(p > 0.9), 1),
+            "weights": (replace(observations, weights=p), 1),
+        }
+        for name, (sample, K) in samples.items():
+            uncertainty = laplace(fit(sample, K).mixture, sample)
+            for label, level in LEVELS.items():
+                found = uncertainty.propagate(_sigma, level)
+                counts[f"{name} {label}"] += bool(found.low <= 1.0 <= found.high)
+    return {"N": n_objects, **{name: percent(n, tries) for name, n in counts.items()}}
+
+
+def _row_of_flat(n_objects, tries):
+    """Intervals of the weight and of sigmas of a cluster before a flat field, and of the field's."""
+    rng = np.random.default_rng([SEED, n_objects, 7])
+    truth = GaussianMixture(
+        [0.3, 0.7],
+        [[0.5, 1.0], [0.0, -1.0]],
+        [np.diag([0.2, 0.3]) ** 2, np.diag([1.0, 1.5]) ** 2],
+        ["sky", "v"],
+        flat=Flat("sky", -1.0, 2.0),
+    )
+    expected = np.array([0.3, 0.2, 0.3, 1.5])
+    names = "weight", "sky", "v", "v of the field"
+    counts = np.zeros((len(LEVELS), 4), int)
+    for _ in range(tries):
+        e = rng.uniform(0.05, 0.2, (n_objects, 2))
+        values = truth.sample(n_objects, rng)[0] + e * rng.standard_normal((n_objects, 2))
+        observations = Observations.with_standard_errors(values, e, names=["sky", "v"])
+        result = fit(observations, 2, Settings(model=Model(flat=truth.flat), start=truth))
+        uncertainty = laplace(result.mixture, observations)
+        for i, level in enumerate(LEVELS.values()):
+            found = uncertainty.propagate(_beside_flat, level)
+            counts[i] += (found.low <= expected) & (expected <= found.high)
+    cells = {f"{name} {label}": counts[i, j] for j, name in enumerate(names) for i, label in enumerate(LEVELS)}
+    return {"N": n_objects, **{name: percent(int(n), tries) for name, n in cells.items()}}
+
+
+def _beside_flat(mixture):
+    return np.array([mixture.weights[0], *mixture.sigmas[0], mixture.sigmas[1, 1]])
 
 
 def _row_of_heavy_tails(dof, error, n_objects, tries):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 import xdgmm
-from xdgmm import Background, GaussianMixture, Observations, kernels, objects
+from xdgmm import Background, Flat, GaussianMixture, Observations, kernels, objects
 from xdgmm.fitting import Settings, StoppingRule, fit, objective
 from xdgmm.mixture import pack_beside
 
@@ -53,6 +53,7 @@ def measure(*, quick):
     yield by_dimension(MANY_DIMENSIONS[:1] if quick else MANY_DIMENSIONS)
     yield by_components(MANY_COMPONENTS[:1] if quick else MANY_COMPONENTS)
     yield by_projection(PROJECTED[:1] if quick else PROJECTED)
+    yield by_parts(DIMENSIONS[1:2] if quick else DIMENSIONS[1:5])
     yield by_family(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_limits(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_rows(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
@@ -225,6 +226,34 @@ def _projected(problem, M):
         name: lambda name=name: kernels.accumulate(packed[name], all_weights[name], means, covariances)
         for name in packed
     }
+
+
+def by_parts(dimensions):
+    """Known memberships, and a component that is flat in one column, beside the same Gaussians without."""
+    table = Table(
+        "One pass with known memberships and with a flat component, one thread",
+        "ns per object and component, K = 5, full noise; known: memberships of each object; flat: the last component, "
+        "in the first column; ratios to the Gaussians",
+    )
+    xdgmm.set_num_threads(1)
+    for D in dimensions:
+        N = int(WORK / 20 / (3 + 0.1 * D**3)) // 8 * 8
+        problem = make(N, D, 5, "mild")
+        observations = Observations.with_covariances(problem.values, problem.noise)
+        known = observations.with_memberships(np.random.default_rng(5).dirichlet(np.ones(5), N))
+        flat = Flat("x1", float(problem.values[:, 0].min()), float(problem.values[:, 0].max()))
+        beside = GaussianMixture(*problem.start, flat=flat)
+        cases = {
+            "Gaussian": (pack_beside(observations), problem.start),
+            "known": (pack_beside(known), problem.start),
+            "flat": (pack_beside(observations, None, beside.flat), (beside.weights, beside.means, beside.covariances)),
+        }
+        runs = {name: lambda data=data, of=of: data.accumulate(*of) for name, (data, of) in cases.items()}
+        each = {name: time / N / 5 * 1e9 for name, time in race(runs, 5).items()}
+        ratios = {f"{name} ratio": each[name] / each["Gaussian"] for name in ("known", "flat")}
+        table.rows.append({"D": D, **each, **ratios})
+    xdgmm.set_num_threads(None)
+    return table
 
 
 def by_family(dimensions):

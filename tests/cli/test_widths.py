@@ -125,3 +125,33 @@ def test_the_table_of_a_paper_is_written(stars, here):
     assert r"v & $31$ & $80.53 \pm 0.57$ & $2.73 \pm 0.43$ \\" in (stars / "fit.tex").read_text()
     assert r"v & $31$ & $80.53 \pm 0.57$ & $2.73^{+0.48}_{-0.39}$ \\" in (stars / "widths.tex").read_text()
     assert "end in .ecsv or .fits or .fit or .tex" in here("widths", "m.fits", "stars.fits", "--report", "w.doc")[2]
+
+
+def test_memberships_are_columns_of_the_table(here, tmp_path):
+    rng = np.random.default_rng(8)
+    p = rng.beta(0.6, 0.6, 300)
+    v = np.where(rng.random(300) < p, rng.normal(50.0, 5.0, 300), rng.normal(0.0, 60.0, 300)) + rng.normal(
+        0.0, 1.0, 300
+    )
+    table = Table({"v": v, "e_v": np.ones(300), "p_mem": p, "p_field": 1.0 - p, "wrong": 100.0 * p})
+    table.write(tmp_path / "t.ecsv")
+    command = ("t.ecsv", "--membership", "p_mem")
+    code, out, _ = here("fit", *command, "--columns", "v", "--components", "2", "--output", "m.fits")
+    assert code == 0
+    assert "known memberships taken from p_mem" in " ".join(out.split())
+    assert GaussianMixture.read(tmp_path / "m.fits").record.model["memberships"] == "known"
+    assert here("widths", "m.fits", *command)[0] == 0
+    assert here("widths", "m.fits", "t.ecsv", "--membership", "p_mem,p_field")[0] == 0
+    code, _, err = here("widths", "m.fits", "t.ecsv")
+    assert code == 2
+    assert "fitted with `memberships` (--membership) known beforehand" in " ".join(err.split())
+    code, _, err = here("fit", "t.ecsv", "--columns", "v", "--components", "2", "--membership", "wrong")
+    assert code == 2
+    assert "lies outside 0 to 1" in err
+    for name, options in (
+        ("apply", ("--output", "o.fits")),
+        ("check", ("--simulations", "19")),
+        ("plot", ("--output", "p.png")),
+    ):
+        done = here(name, "m.fits", "t.ecsv", "--membership", "p_mem", *options)
+        assert done[0] in (0, 1), done  # 1: a check that found something

@@ -62,6 +62,8 @@ PAGES = [
     ("migrating.md", 7),
     ("models.md", 7),
     ("heavy_tails.md", 2),
+    ("known_memberships.md", 1),
+    ("flat_components.md", 1),
     ("non_gaussian_errors.md", 3),
     ("limits.md", 2),
     ("objects.md", 5),
@@ -173,6 +175,20 @@ def test_the_picture_of_limits_is_drawn(tmp_path):
     assert abs(slopes["limits"] - 1.2) < 0.12
     assert slopes["limits as values"] < slopes["detections alone"] < 1.05
     assert (tmp_path / "limits.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_known_memberships_shows_the_bias_of_cuts(tmp_path):
+    found = runpy.run_path(str(ROOT / "examples" / "known_memberships.py"))["main"](tmp_path)
+    sigma, error = found["joint"]
+    assert abs(sigma - 10.0) < 2.0 * error
+    assert min(found[cut] for cut in (0.5, 0.9, 0.95)) > 10.0 + 5.0 * error
+    assert (tmp_path / "known_memberships.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_flat_components_is_drawn(tmp_path):
+    gaussian, flat = runpy.run_path(str(ROOT / "examples" / "flat_components.py"))["main"](tmp_path)
+    assert flat < gaussian - 1000.0
+    assert (tmp_path / "flat_components.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):
