@@ -59,6 +59,10 @@ def test_rows_keep_their_limits(rows):
     np.testing.assert_array_equal(observations[rows].limits, observations.limits[rows])
 
 
+def test_rows_without_a_limit_are_ordinary_observations():
+    assert some().select([1, 1]).limits is None
+
+
 def test_units_scales_and_pickles_keep_limits():
     observations = some(units="km/s")
     in_metres = observations.in_units("m/s")

@@ -120,6 +120,8 @@ class Observations:
         if isinstance(self.noise_model, NoiseMixture) and not self.noise_model.centred:
             object.__setattr__(self, "values", self.values - self.noise_model.means)
             object.__setattr__(self, "noise_model", self.noise_model.about_means())
+        if self.limits is not None and not self.limits.any():  # of rows that have none
+            object.__setattr__(self, "limits", None)
         for name in ("values", "weights", "projections", "limits", "memberships"):
             array = getattr(self, name)
             if array is not None and array.flags.writeable:
