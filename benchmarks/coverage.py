@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import chi2, norm
 
-from xdgmm import Flat, GaussianMixture, Observations
+from xdgmm import Flat, GaussianMixture, Observations, SelectionFunction
 from xdgmm.diagnostics import check
 from xdgmm.diagnostics.error_profile import ErrorProfile, HigherPointError
 from xdgmm.diagnostics.groups import groups_by, one_group
@@ -42,6 +42,12 @@ MEMBERSHIP_SIZES, FLAT_SIZES = (200, 1000), (300, 1000)
 HEAVY_CELLS = [(3.0, 0.5, 200), (3.0, 0.5, 1000), (6.0, 0.5, 1000)]  # dof, median error over scale, objects
 CENSORED_CELLS = [(0.3, 50), (0.3, 200), (0.6, 200), (0.6, 1000)]  # fraction of upper limits, objects
 OTHER_SIZES = (50, 500)
+SELECTION_CELLS = [  # where the limit lies, in sigma above the mean; objects before the cut; the kind of selection
+    (0.5, 400, "cut"),
+    (0.5, 2000, "cut"),
+    (-0.5, 2000, "cut"),
+    (0.5, 400, "function"),
+]
 SEED = 68_95
 
 
@@ -119,6 +125,14 @@ def measure(*, quick):
         "mean 10 and sigma of one Gaussian; upper and lower: errors of +1.5 and -0.5, sigma 1; a quarter: errors of "
         "25% of the true value, sigma 2; naive: of a Gaussian of error 1, or of 25% of the measured value",
         [_row_of_other_errors(kind, N, tries) for kind in OTHER_ERRORS for N in OTHER_SIZES[: 1 if quick else None]],
+        markdown=True,
+    )
+    yield Table(
+        f"Coverage in percent of intervals of flux-limited samples, {tries} samples each",
+        "one Gaussian of sigma 1, N objects with errors log-uniform over a factor of three with the median .5, of "
+        "which those measured below a limit (in sigma above the mean) are seen, or as many as a soft edge lets in; "
+        "mean and sigma, information; naive: intervals of the mean without the selection",
+        [_row_of_selection(*cell, tries) for cell in (SELECTION_CELLS[:1] if quick else SELECTION_CELLS)],
         markdown=True,
     )
     yield Table(
@@ -457,6 +471,32 @@ def _covered_beside_limits(observations, detections):
         estimate = of_detections.propagate(_sigma, level)
         found[f"detections {label}"] = bool(estimate.low <= 1.0 <= estimate.high)
     return found
+
+
+def _row_of_selection(limit, n_objects, kind, tries):
+    """Intervals of mean and sigma of a population of which the faint part is not seen."""
+    rng = np.random.default_rng([SEED, n_objects, round(10 * (limit + 5)), len(kind)])
+
+    def soft(values):
+        return norm.cdf((limit - values[:, 0]) / 0.3)
+
+    selection = SelectionFunction.box(high=[limit]) if kind == "cut" else SelectionFunction(soft, 64)
+    counts = {f"{name} {label}": 0 for name in ("mean", "sigma", "naive") for label in LEVELS}
+    for _ in range(tries):
+        e = 0.5 * np.exp(rng.uniform(-0.5, 0.5, n_objects) * np.log(WIDE))
+        values = rng.normal(size=n_objects) + e * rng.normal(size=n_objects)
+        seen = values < limit if kind == "cut" else rng.random(n_objects) < soft(values[:, None])
+        observations = Observations.with_standard_errors(values[seen], e[seen])
+        result = fit(observations, 1, Settings(model=Model(selection_function=selection)))
+        uncertainty, naive = laplace(result.mixture, observations), laplace(fit(observations).mixture, observations)
+        for label, level in LEVELS.items():
+            for name, function, truth in (("mean", _mean, 0.0), ("sigma", _sigma, 1.0)):
+                found = uncertainty.propagate(function, level)
+                counts[f"{name} {label}"] += bool(found.low <= truth <= found.high)
+            found = naive.propagate(_mean, level)
+            counts[f"naive {label}"] += bool(found.low <= 0.0 <= found.high)
+    found = {name: percent(n, tries) for name, n in counts.items()}
+    return {"selection": kind, "limit": limit, "N": n_objects, **found}
 
 
 def _mean(mixture):

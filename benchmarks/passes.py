@@ -1,12 +1,13 @@
 """One pass over the data: how long per object and component, on how many threads, with how much memory."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 import xdgmm
-from xdgmm import Background, Flat, GaussianMixture, Observations, kernels, objects
-from xdgmm.fitting import Settings, StoppingRule, fit, objective
+from xdgmm import Background, Flat, GaussianMixture, Observations, SelectionFunction, kernels, objects
+from xdgmm.fitting import Model, Problem, Settings, StoppingRule, fit, objective
 from xdgmm.mixture import pack_beside
 
 from .measuring import calibration, in_a_new_process, peak_memory, race
@@ -28,6 +29,7 @@ MANY_DIMENSIONS = [(8, "mild"), (10, "mild"), (12, "mild"), (16, "mild"), (20, "
 MANY_COMPONENTS = [(2, 30), (2, 64), (2, 128), (2, 256), (2, 512), (3, 128)]  # D, K
 PROJECTED = [(3, 1), (4, 2), (6, 3), (6, 6), (12, 2)]  # D coordinates, M values
 WORK = 2e7  # nanoseconds or so of each pass of the tables by form of noise
+SAMPLED = 128  # importance samples for each object
 MIXTURES = 100  # evaluated at once
 DRAWN, DRAWS = 20, 20  # one of so many objects is compared with so many draws
 MEMORY = [(1_000_000, 1, 3), (1_000_000, 2, 5), (1_000_000, 6, 10)]
@@ -57,6 +59,7 @@ def measure(*, quick):
     yield by_family(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_limits(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_rows(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
+    yield by_selection(DIMENSIONS[:2] if quick else DIMENSIONS[:5])
     yield by_question(20_000 if quick else 1_000_000)
     yield memory([(20_000, 2, 3)] if quick else MEMORY)
     yield start(1 if quick else 3)
@@ -310,6 +313,38 @@ def by_limits(dimensions):
         table.rows.append({"D": D, **each, "ratio": each["limits"] / each["measured"]})
     xdgmm.set_num_threads(None)
     return table
+
+
+def by_selection(dimensions):
+    """Samples that a selection function has left, beside complete ones."""
+    table = Table(
+        "One pass with a selection function, one thread",
+        "ns per object and component, K = 5, independent noise, of each object its own; cut: in the first column; "
+        f"function: {SAMPLED} importance samples for each object, of which about half have a probability above zero",
+    )
+    xdgmm.set_num_threads(1)
+    for D in dimensions:
+        N = int(WORK / 500 / (3 + 0.1 * D**3)) // 8 * 8
+        rng = np.random.default_rng(D)
+        errors, values = rng.uniform(0.3, 1.0, (N, D)), rng.standard_normal((N, D))
+        values[:, 0] = -np.abs(values[:, 0])
+        observations = Observations.with_standard_errors(values, errors)
+        mixture = GaussianMixture(np.full(5, 0.2), rng.standard_normal((5, D)), np.stack([np.eye(D)] * 5))
+        selections = {
+            "complete": None,
+            "cut": SelectionFunction.box(high=[0.0, *[None] * (D - 1)]),
+            "function": SelectionFunction(_is_below, SAMPLED),
+        }
+        problems = {n: Problem(observations, 5, Model(selection_function=each)) for n, each in selections.items()}
+        start = problems["complete"].standardised(mixture)
+        seconds = race({n: partial(objective.differentiate, start, each.data) for n, each in problems.items()}, 5)
+        table.rows.append({"D": D, **{name: time / N / 5 * 1e9 for name, time in seconds.items()}})
+    xdgmm.set_num_threads(None)
+    return table
+
+
+def _is_below(values):
+    return (values[:, 0] < 0.0).astype(float)
 
 
 def by_rows(dimensions):

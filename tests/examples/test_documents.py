@@ -71,6 +71,7 @@ PAGES = [
     ("quickstart.md", 4),
     ("scikit_learn.md", 3),
     ("selection.md", 2),
+    ("selection_functions.md", 2),
     ("tables.md", 10),
     ("theory.md", 7),
     ("trust.md", 2),
@@ -189,6 +190,13 @@ def test_the_picture_of_flat_components_is_drawn(tmp_path):
     gaussian, flat = runpy.run_path(str(ROOT / "examples" / "flat_components.py"))["main"](tmp_path)
     assert flat < gaussian - 1000.0
     assert (tmp_path / "flat_components.png").stat().st_size > 10_000
+
+
+def test_the_picture_of_a_selected_sample_shows_that_the_population_comes_back(tmp_path):
+    naive, fitted = runpy.run_path(str(ROOT / "examples" / "selection_functions.py"))["main"](tmp_path)
+    assert abs(fitted - 20.0) < 0.05  # its standard error
+    assert naive < 19.7
+    assert (tmp_path / "selection_functions.png").stat().st_size > 10_000
 
 
 def test_pictures_of_line_widths_are_drawn(tmp_path):

@@ -74,9 +74,10 @@ def parameters(mixture):
     return mixture.all_weights, mixture.means, mixture.covariances
 
 
-@pytest.mark.parametrize("case", CASES, ids=" and ".join)
-def test_the_gradient_is_that_of_the_log_likelihood(case):
-    problem, mixture = problem_of(*case)
+@pytest.mark.pairwise
+@pytest.mark.parametrize(("cut", "noise", "shape"), CASES)
+def test_the_gradient_is_that_of_the_log_likelihood(cut, noise, shape):
+    problem, mixture = problem_of(cut, noise, shape)
     (w, m, V), data, step = parameters(mixture), problem.data, 1e-5
     found = data.accumulate(w, m, V)
     assert found.log_likelihood == pytest.approx(data.object_weights @ data.log_likelihoods(w, m, V), rel=1e-12)

@@ -34,6 +34,7 @@ from .options import (
     Weights,
     flag,
     parse_components,
+    parse_cuts,
     parse_dof,
     parse_errors,
     parse_names,
@@ -69,6 +70,14 @@ def fit(
             metavar="fit|shared|N[,N...]",
         ),
     ] = None,
+    cut: Annotated[
+        list[str],
+        typer.Option(
+            help="Only objects inside this limit are in the table: the fit is that of all objects. Several times for "
+            "several limits.",
+            metavar="'NAME < NUMBER'",
+        ),
+    ] = [],  # noqa: B006 - typer copies it
     criterion: Annotated[
         Criterion,
         typer.Option(
@@ -130,13 +139,14 @@ def fit(
             f"--criterion {criterion.value} chooses among candidates, but there is one; give a range, as --components "
             "1:4"
         )
-    from xdgmm.fitting import Model, Settings
-    from xdgmm.mixture import Background
+    from xdgmm.fitting import Fixed, Model, Settings
+    from xdgmm.mixture import Background, SelectionFunction
     from xdgmm.observations import Observations
     from xdgmm.selection import N_INIT
     from xdgmm.tables import read_table
 
     names = parse_names(columns)
+    selection = SelectionFunction.box(*parse_cuts(cut)) if cut else None
     observations = Observations.from_table(
         read_table(table, hdu, readme),
         names,
@@ -150,7 +160,8 @@ def fit(
     )
     files.check_dimensions(observations)
     box = Background() if background else None
-    model = Model(types[0], background=box, family=family.value, dof=parse_dof(dof))
+    of_family = family.value, parse_dof(dof)
+    model = Model(types[0], Fixed(), None, box, *of_family, selection_function=selection)
     n_init = starts or (N_INIT if several else Settings().n_init)
     settings = Settings(model=model, n_init=n_init, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}

@@ -176,6 +176,8 @@ def _history(record: FitRecord | None) -> Iterator[str]:
     held = "; ".join(
         f"{name} of {', '.join(map(str, which))}" for name, which in record.model["fixed"].items() if which
     )
+    if "selection_function" in record.model:
+        yield f"of all objects, seen and unseen; selection function: {record.model['selection_function'].description}"
     prior = ", ".join(record.model["prior"] or ())
     yield (
         f"covariance type {record.model['covariance_type']}"

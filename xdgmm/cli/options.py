@@ -12,10 +12,13 @@ import typer
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from astropy.units import Quantity
 
 MOST_CANDIDATES = 100
 NUMBER_AND_UNIT = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?\s*([^\W\d].*)")
+CUT = re.compile(r"(.*\S)\s*([<>])\s*(\S+)")
 SIMILAR = re.compile(r"Did you mean ([^?]+)\?")  # in the messages of astropy
 
 
@@ -201,6 +204,30 @@ def parse_dof(text: str | None) -> float | tuple[float, ...] | str | None:
             f"--dof is '{text}', but it must be fit, shared, a number, or one for each component"
         ) from None
     return numbers if len(numbers) > 1 else numbers[0]
+
+
+def parse_cuts(texts: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Lower and upper edges by the names of columns, from texts like 'g < 20.5'.
+
+    Raises
+    ------
+    InputError
+        If a text is something else, or repeats an edge.
+    """
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+    for text in texts:
+        found = CUT.fullmatch(text.strip())
+        try:
+            name, sign, edge = found.group(1, 2, 3) if found else ("", "", "")
+            number = float(edge)
+        except ValueError:
+            raise InputError(f"--cut is '{text}', but it must be a column and a number, as 'g < 20.5'") from None
+        edges = high if sign == "<" else low
+        if name in edges:
+            raise InputError(f"--cut gives column '{name}' two edges on one side; keep the one that was used")
+        edges[name] = number
+    return low, high
 
 
 def parse_components(text: str) -> list[int]:

@@ -124,7 +124,7 @@ class Selector:
         scale = self.scaling.measured_scale[columns]
         G, M = observations.values.shape
         if observations.projections is None:
-            R, location = np.broadcast_to(np.eye(M)[columns], (G, columns.size, M)), self.scaling.location[columns]
+            R, location = np.eye(M)[None, columns], self.scaling.location[columns]
         else:
             R = np.broadcast_to(observations.projections, (G, M, observations.n_dimensions))[:, columns]
             location = R @ self.scaling.location

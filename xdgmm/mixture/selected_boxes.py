@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 REACH = 40.0  # standard deviations: an edge that is farther away than this cuts nothing
 
+FARTHEST = 1e8  # standard deviations: beyond, squares lose all digits
+
 
 class InBox(NamedTuple):
     """Gaussians cut by a box.
@@ -66,11 +68,28 @@ def _in_interval(means: Floats, variances: Floats, low: Floats, high: Floats) ->
     wide = sigmas > 0
     s = np.where(wide, sigmas, 1.0)
     first, last = (low - means) / s, (high - means) / s
-    mean, variance = noisy_boxes.interval_moments(first, last)
+    if np.isneginf(low).all():
+        log_p, mean, excess = _below(last)
+    elif np.isposinf(high).all():
+        log_p, mean, excess = _below(-first)
+        mean = -mean
+    else:
+        mean, variance = noisy_boxes.interval_moments(first, last)
+        log_p, excess = noisy_boxes.log_interval(first, last), variance - 1.0
     inside = np.where((means >= low) & (means <= high), 0.0, -np.inf)
-    log_probabilities = np.where(wide, noisy_boxes.log_interval(first, last), inside)
-    a, b = np.where(wide, mean / s, 0.0), np.where(wide, (variance - 1.0) / s**2, 0.0)
+    log_probabilities = np.where(wide, log_p, inside)
+    a, b = np.where(wide, mean / s, 0.0), np.where(wide, excess / s**2, 0.0)
     return InBox(log_probabilities, a[:, None], b[:, None, None])
+
+
+def _below(t: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of a standard normal below t: logarithm of the probability, mean, and variance less one."""
+    from scipy.special import log_ndtr
+
+    t = np.clip(t, -FARTHEST, REACH)
+    log_p = log_ndtr(t)
+    ratio = np.exp(-0.5 * t * t - noisy_boxes.LOG_ROOT_2PI - log_p)
+    return log_p, -ratio, -ratio * (t + ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +102,7 @@ class BoxNormaliser:
         Edges of the columns that are cut, standardised.
     noise : ndarray (G, C, C)
         Covariances of the noise of each group there.
-    projections : ndarray (G, C, D)
+    projections : ndarray (G, C, D) or (1, C, D)
         From the coordinates to these columns.
     of_background : ndarray (G,)
         Probability that an object of the background is in the sample.
@@ -97,14 +116,23 @@ class BoxNormaliser:
 
     def accumulate(self, group_weights: Floats, weights: Floats, means: Floats, covariances: Floats) -> Selection:
         """Each ``ln Z_g``, and the sums over groups of these weights (G,)."""
-        totals, shares, of_means, of_covariances = self._terms(weights, means, covariances)
+        totals, shares, a, half = self._terms(weights, means, covariances)
         s = group_weights[:, None] * shares
-        K = len(means)
-        members = s.sum(axis=0)
-        grad_means = np.einsum("gk,gki->ki", s[:, :K], of_means)
-        grad_covariances = np.einsum("gk,gkij->kij", s[:, :K], of_covariances)
-        sums = Statistics(float(group_weights @ totals), members, grad_means, grad_covariances)
+        of_gaussians = s[:, : len(means)]
+        grad_means, grad_covariances = self._sums(of_gaussians[:, :, None] * a, of_gaussians[:, :, None, None] * half)
+        sums = Statistics(float(group_weights @ totals), s.sum(axis=0), grad_means, grad_covariances)
         return Selection(totals, sums)
+
+    def _sums(self, a: Floats, half: Floats) -> tuple[Floats, Floats]:
+        """Sums over groups of derivatives by means (K, D) and covariances (K, D, D), from those in the cut columns."""
+        R = self.projections
+        if len(R) == 1:
+            return a.sum(axis=0) @ R[0], R[0].T @ half.sum(axis=0) @ R[0]
+        G, K, C = a.shape
+        D = R.shape[2]
+        of_means = np.moveaxis(a, 1, 0).reshape(K, G * C) @ R.reshape(G * C, D)
+        squares = (R[:, :, None, :, None] * R[:, None, :, None, :]).reshape(G * C * C, D * D)
+        return of_means, (np.moveaxis(half, 1, 0).reshape(K, G * C * C) @ squares).reshape(K, D, D)
 
     def log_probabilities(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln Z_g`` (G,)."""
@@ -112,7 +140,9 @@ class BoxNormaliser:
 
     def slopes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Derivatives of each ``ln Z_g`` by all parameters (G, S + K D + K n)."""
-        _, shares, of_means, of_covariances = self._terms(weights, means, covariances)
+        _, shares, a, half = self._terms(weights, means, covariances)
+        R = self.projections[:, None]
+        of_means, of_covariances = (R.mT @ a[..., None])[..., 0], R.mT @ half @ R
         K, G = len(means), len(shares)
         rows, columns = triangle(means.shape[1])
         of_weights = np.divide(shares, weights, out=np.zeros_like(shares), where=weights > 0)
@@ -122,15 +152,16 @@ class BoxNormaliser:
 
     def take(self, groups: Indices) -> BoxNormaliser:
         """Some of the groups."""
-        arrays = {name: array[groups] for name, array in vars(self).items()}
+        shared = len(self.projections) == 1
+        arrays = {n: array[groups] for n, array in vars(self).items() if not (n == "projections" and shared)}
         return replace(self, **arrays)
 
     def _terms(self, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """``ln Z_g``, shares of components in it (G, S), and derivatives of each ``ln P`` by mean and covariance."""
+        """``ln Z_g``, shares of components in it (G, S), derivatives of each ``ln P`` in the columns that are cut."""
         K, (G, C) = len(means), self.noise.shape[:2]
-        R = self.projections[:, None]
-        centres = (R @ means[:, :, None])[..., 0]
-        T = R @ covariances @ R.mT + self.noise[:, None]
+        R = self.projections
+        centres = np.broadcast_to(np.moveaxis(R @ means.T, 2, 1), (G, K, C))
+        T = R[:, None] @ covariances @ R.mT[:, None] + self.noise[:, None]
         edges = (np.repeat(edge, K, axis=0) for edge in (self.low, self.high))
         found = in_box(centres.reshape(-1, C), T.reshape(-1, C, C), *edges)
         log_p, a, b = (array.reshape(G, K, *array.shape[1:]) for array in found)
@@ -141,5 +172,4 @@ class BoxNormaliser:
         totals = np.logaddexp.reduce(terms, axis=1)
         with np.errstate(invalid="ignore"):
             shares = np.where(totals[:, None] > -np.inf, np.exp(terms - totals[:, None]), 0.0)
-        half = 0.5 * (b + a[..., :, None] * a[..., None, :])
-        return totals, shares, (R.mT @ a[..., None])[..., 0], R.mT @ half @ R
+        return totals, shares, a, 0.5 * (b + a[..., :, None] * a[..., None, :])

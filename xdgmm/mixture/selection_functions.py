@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+BOX = "box"  # the name of one whose columns are not known yet
 SELECTION = "selection_function"  # its name in the model of a record
 ROUNDING = 1e-9  # by which a probability may exceed one
 FEWEST, MOST = 16, 1 << 20  # samples of each object
@@ -154,7 +155,7 @@ class SelectionFunction:
         if all(each is None for each in edges):
             raise InputError(f"a box of a selection function needs `low` or `high`: {EDGES}")
         new = object.__new__(cls)
-        new._freeze(None, None, "box", 0, edges[0], edges[1], of)
+        new._freeze(None, None, BOX, 0, edges[0], edges[1], of)
         return new
 
     def __repr__(self) -> str:
@@ -171,10 +172,9 @@ class SelectionFunction:
     @property
     def description(self) -> str:
         """What it selects, for reports: a name, or edges."""
-        if not self.is_box:
+        if not self.is_box or self.name != BOX:
             return self.name
-        edges = [*_described(self.low, "above"), *_described(self.high, "below")]
-        return f"{self.of.split()[0]} {', '.join(edges)}"
+        return _in_words(self.of, self.low, self.high, ())
 
     @property
     def edges(self) -> tuple[Floats, Floats]:
@@ -241,7 +241,8 @@ class SelectionFunction:
                 f"`low` of the selection function must lie below `high`, but in {names[i]} they are {low[i]:g} and "
                 f"{high[i]:g}"
             )
-        result = self._with(low=read_only(low), high=read_only(high))
+        name = _in_words(self.of, low, high, names) if self.name == BOX else self.name
+        result = self._with(low=read_only(low), high=read_only(high), name=name)
         result.check_box(observations, rows, names)
         return result
 
@@ -340,15 +341,18 @@ def described(selection: SelectionFunction) -> dict[str, Any]:
     if not selection.is_box:
         return {"name": selection.name}
     low, high = ([None if np.isinf(x) else float(x) for x in edge] for edge in selection.edges)
-    return {"low": low, "high": high, "of": selection.of}
+    return {"low": low, "high": high, "of": selection.of, "description": selection.name}
 
 
 def of_description(plain: dict[str, Any]) -> SelectionFunction:
     """The selection function of a record; one that cannot be called where a file held only its name."""
-    if "name" not in plain:
-        return SelectionFunction.box(plain["low"], plain["high"], of=plain["of"])
     new = object.__new__(SelectionFunction)
-    new._freeze(None, None, plain["name"], 0)
+    if "name" in plain:
+        new._freeze(None, None, plain["name"], 0)
+        return new
+    ends = [(plain["low"], -np.inf), (plain["high"], np.inf)]
+    low, high = (np.array([absent if edge is None else edge for edge in edges], float) for edges, absent in ends)
+    new._freeze(None, None, plain["description"], 0, low, high, plain["of"])
     return new
 
 
@@ -405,12 +409,19 @@ def _number(edge: Any, which: str, name: str, unit: UnitBase | None) -> float:
     return float(number)
 
 
-def _described(edges: Any, side: str) -> list[str]:
+def _in_words(of: str, low: Any, high: Any, names: Sequence[str]) -> str:
+    """A box in words, with the names of its columns if they are known."""
+    edges = [*_described(low, "above", names), *_described(high, "below", names)]
+    return f"{of.split(maxsplit=1)[0]} {', '.join(edges)}"
+
+
+def _described(edges: Any, side: str, names: Sequence[str]) -> list[str]:
     if edges is None:
         return []
-    named = edges.items() if isinstance(edges, Mapping) else ((f"value {i}", edge) for i, edge in enumerate(edges))
-    return [
-        f"{name} {side} {edge:g}" if isinstance(edge, (int, float)) else f"{name} {side} {edge}"
-        for name, edge in named
-        if edge is not None and not (isinstance(edge, float) and np.isinf(edge))
-    ]
+    if not isinstance(edges, Mapping):
+        edges = {names[i] if names else f"value {i}": edge for i, edge in enumerate(edges)}
+    return [f"{name} {side} {_text(edge)}" for name, edge in edges.items() if edge is not None and np.isfinite(edge)]
+
+
+def _text(edge: Any) -> str:
+    return str(edge) if getattr(edge, "unit", None) is not None else f"{edge:g}"
