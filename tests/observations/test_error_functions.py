@@ -92,6 +92,21 @@ def test_a_quarter_of_the_true_value_no_longer_pulls_the_mean_down():
     assert np.mean(today) < -8.0
 
 
+def test_errors_at_denoised_values_do_not_remove_the_bias():
+    """Why there is no such procedure where a likelihood would need too many Gaussians."""
+    means = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        values = rng.normal(10.0, 2.0, 1000) * (1.0 + 0.25 * rng.standard_normal(1000))
+        observations = Observations.with_standard_errors(values, 0.25 * np.abs(values))
+        for _ in range(2):
+            denoised = XDGMM().fit(observations).denoise(observations).means[:, 0]
+            observations = Observations.with_standard_errors(values, 0.25 * np.abs(denoised))
+        mixture = XDGMM().fit(observations).mixture_
+        means.append((mixture.means[0, 0] - 10.0) / parameter_errors(mixture, observations).means[0, 0])
+    assert np.mean(means) < -5.0
+
+
 def test_other_columns_keep_their_own_errors():
     rng = np.random.default_rng(1)
     values, errors = rng.normal(10.0, 1.0, (4, 2)), np.array([0.5, 1.0, 0.3, 0.2])
