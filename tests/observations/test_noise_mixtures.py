@@ -205,3 +205,24 @@ def test_a_remark_says_how_different_the_errors_are():
     remarks = Observations.with_asymmetric_errors([1.0, 2.0], 0.1, [0.2, 1.5], names="t").remarks
     assert "split normals of 2 values of t taken as three Gaussians each (errors differ by a factor of 15" in remarks[0]
     assert "more than a factor of 10 in 1 rows" in remarks[1]
+
+
+def test_mirrored_values_with_exchanged_errors_have_the_mirrored_fit():
+    rng = np.random.default_rng(8)
+    values, lower, upper = rng.normal(3.0, 2.0, 80), *rng.uniform(0.2, 1.5, (2, 80))
+    one = XDGMM().fit(Observations.with_asymmetric_errors(values, lower, upper)).mixture_
+    other = XDGMM().fit(Observations.with_asymmetric_errors(-values, upper, lower)).mixture_
+    assert other.means[0, 0] == pytest.approx(-one.means[0, 0], rel=1e-6)
+    assert other.sigmas[0, 0] == pytest.approx(one.sigmas[0, 0], rel=1e-6)
+    scaled = XDGMM().fit(Observations.with_asymmetric_errors(1e5 * values + 7.0, 1e5 * lower, 1e5 * upper)).mixture_
+    assert scaled.means[0, 0] == pytest.approx(1e5 * one.means[0, 0] + 7.0, rel=1e-6)
+    assert scaled.sigmas[0, 0] == pytest.approx(1e5 * one.sigmas[0, 0], rel=1e-6)
+
+
+def test_projections_and_limits_are_refused_beside_mixtures():
+    from dataclasses import replace
+
+    observations = Observations.with_asymmetric_errors([1.0, 2.0], 0.5, 1.0)
+    for changes in ({"projections": np.ones((1, 2))}, {"limits": np.array([[0], [-1]], np.int8)}):
+        with pytest.raises(InputError, match="cannot be combined with projections or limits"):
+            replace(observations, **changes)
