@@ -10,7 +10,7 @@ from scipy.stats import norm, truncnorm
 from xdgmm import XDGMM, Background, Fixed, InputError, Normal, Observations, Prior, SelectionFunction
 from xdgmm.fitting import Model, fit
 from xdgmm.mixture import GaussianMixture
-from xdgmm.uncertainty import parameter_errors
+from xdgmm.uncertainty import parameter_errors, selection_errors
 
 CUT = 20.3
 
@@ -115,6 +115,22 @@ def test_the_number_of_samples_and_their_seed_hardly_matter():
     assert np.ptp(likelihoods) < 0.1
     again = XDGMM(selection_function=SelectionFunction(logistic, 64)).fit(x, Xerr=e)
     np.testing.assert_array_equal(again.means_, fits[0].means_)
+
+
+def test_weights_and_likelihood_do_not_depend_on_the_number_of_samples_within_their_stated_error():
+    rng = np.random.default_rng(8)
+    e = rng.choice([0.1, 0.3], 1200)
+    w = np.where(rng.random(1200) < 0.6, 18.5, 20.0) + 0.4 * rng.standard_normal(1200) + e * rng.standard_normal(1200)
+    seen = rng.random(1200) < logistic(w[:, None])
+    stars = Observations.with_standard_errors(w[seen, None], e[seen, None])
+    few, many = (
+        XDGMM(2, selection_function=SelectionFunction(logistic, n), random_state=0).fit(stars) for n in (512, 32768)
+    )
+    stated = selection_errors(few.mixture_, stars)
+    assert abs(few.result_.log_likelihood - many.result_.log_likelihood) < 4 * stated.log_likelihood_monte_carlo
+    of_weights = stated.monte_carlo(lambda mixture: mixture.weights)
+    assert (of_weights > 0).all()
+    assert (np.abs(few.weights_ - many.weights_) < 4 * of_weights).all()
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])

@@ -151,7 +151,7 @@ def component_residuals(mixture: GaussianMixture, observations: Observations) ->
     observations = without_limits(mixture, checked_observations(mixture, observations))
     result = np.empty((mixture.n_components, *observations.values.shape))
     for rows, block in in_blocks(observations):
-        present = block.present & ~mixture.is_flat[:, None]
+        present = block.present if mixture.flat is None else block.present & ~mixture.is_flat[:, None]
         result[:, rows] = np.where(present, _of_components(mixture, block)[0], np.nan)
     return result
 

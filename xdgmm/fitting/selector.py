@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,10 @@ class Selector:
         self.selection = selection
         self._known: tuple[dict[bytes, int], Normaliser] | None = None
         self._n_samples = selection.n_samples
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The selector without its normaliser, which another process makes again."""
+        return {**vars(self), "_known": None}
 
     @property
     def sampled(self) -> bool:
