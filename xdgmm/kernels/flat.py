@@ -17,10 +17,12 @@ import numpy as np
 
 from . import passes
 from .censored import median_errors
+from .grouping import shares_of_two
 from .noise import as_noise
 from .packed import PackedData
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
+from .threads import run_in_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
     Indices = NDArray[np.intp]
+
+NANOSECONDS = 10.0  # or so, for the shares of each object
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,13 +166,14 @@ class FlatData:
         grad_mean[:n], grad_covariance[:n] = first.grad_mean, first.grad_covariance
         if first.information is not None:
             information[:n] = first.information
-        alone = self._with_flat_columns_only
-        members[n:K] = (omega * of_flat)[alone] @ self._shares_without_values(weights, K)[alone]
+        own = omega * of_flat
+        if not self._all_in_others:
+            alone = self._with_flat_columns_only
+            members[n:K] = own[alone] @ self._shares_without_values(weights, K)[alone]
         possible = possible and first.log_likelihood > -np.inf
         if self.others is not None:
-            second = make_pass(
-                self.others, *self._flat(weights, means, covariances), (omega * of_flat)[self._in_others]
-            )
+            own = own if self._all_in_others else own[self._in_others]
+            second = make_pass(self.others, *self._flat(weights, means, covariances), own)
             square = np.ix_(np.arange(n, K), self.places, self.places)
             members[n:K] += second.n_members
             grad_mean[np.ix_(np.arange(n, K), self.places)] = second.grad_mean
@@ -200,6 +205,10 @@ class FlatData:
         return np.zeros(0, np.intp) if self.others is None else self.others.rows
 
     @cached_property
+    def _all_in_others(self) -> bool:
+        return self._in_others.size == self.n_objects
+
+    @cached_property
     def _with_flat_columns_only(self) -> Bools:
         """Which objects have none (n_objects,)."""
         result = np.ones(self.n_objects, bool)
@@ -217,20 +226,28 @@ class FlatData:
         first = np.full(self.n_objects, -np.inf)
         if len(weights) > self.n_flat:
             first = passes.log_likelihoods(self.everything, *self._gaussians(weights, means, covariances))
+        second = np.zeros(0)
+        if self.others is not None:
+            second = passes.log_likelihoods(self.others, *self._flat(weights, means, covariances))
+        if self._all_in_others:
+            return first, second + self.log_densities
         own = weights[self._n_gaussians(means) : len(means)]
         whole = np.full(self.n_objects, own.sum()) if self.memberships is None else self.memberships.sum(axis=1)
         with np.errstate(divide="ignore"):
-            second = np.log(whole)
-        if self.others is not None:
-            second[self._in_others] = passes.log_likelihoods(self.others, *self._flat(weights, means, covariances))
-        return first, second + self.log_densities
+            everywhere = np.log(whole)
+        everywhere[self._in_others] = second
+        return first, everywhere + self.log_densities
 
     def _totals_and_shares(self, weights: Floats, means: Floats, covariances: Floats) -> tuple[Floats, Floats, Floats]:
         """``ln p_i`` of each object, and the shares of the other and of the flat components in it (n_objects,)."""
-        first, second = self._log_sums(weights, means, covariances)
-        totals = np.logaddexp(first, second)
-        finite = np.where(totals > -np.inf, totals, 0.0)
-        return totals, np.exp(first - finite), np.exp(second - finite)
+        given = self._log_sums(weights, means, covariances)
+        totals, shares = np.empty(self.n_objects), np.empty((2, self.n_objects))
+
+        def task(first: int, last: int) -> None:
+            shares_of_two(first, last, *given, totals, shares)
+
+        run_in_threads(task, self.n_objects, NANOSECONDS * self.n_objects)
+        return totals, shares[0], shares[1]
 
     def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
         """Log-likelihood and gradient under each of W mixtures."""

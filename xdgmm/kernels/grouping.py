@@ -54,3 +54,35 @@ def shares_in_groups(
         scale = weights[i] / whole if whole > 0.0 else 0.0
         for q in range(starts[i], starts[i + 1]):
             shares[q] *= scale
+
+
+@kernel
+def shares_of_two(
+    first: int,
+    last: int,
+    log_densities: Floats,
+    others: Floats,
+    totals: Floats,
+    shares: Floats,
+) -> None:
+    """``totals = ln (p + q)`` of two densities of each object, and the share of each in it.
+
+    Parameters
+    ----------
+    first, last : int
+        Objects first .. last - 1 are filled.
+    log_densities, others : ndarray (N,)
+        ``ln p`` and ``ln q``.
+    totals, shares : ndarray (N,), (2, N)
+        Are filled; where both densities are zero, with minus infinity and zeros.
+    """
+    for i in range(first, last):
+        highest = max(log_densities[i], others[i])
+        if highest == -math.inf:
+            totals[i], shares[0, i], shares[1, i] = -math.inf, 0.0, 0.0
+            continue
+        lower = math.exp(min(log_densities[i], others[i]) - highest)
+        totals[i] = highest + math.log1p(lower)
+        above, below = 1.0 / (1.0 + lower), lower / (1.0 + lower)
+        is_first = log_densities[i] >= others[i]
+        shares[0, i], shares[1, i] = (above, below) if is_first else (below, above)
