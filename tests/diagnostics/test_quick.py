@@ -65,6 +65,17 @@ def test_misleading_data_are_found_and_their_clean_twins_are_not(make):
 
 
 @pytest.mark.slow
+def test_errors_of_thresholds_are_not_taken_for_errors_that_follow_values():
+    rng = np.random.default_rng(5)
+    measured = rng.normal(size=N) + 0.2 * rng.normal(size=N)
+    below = measured < -0.3
+    values, errors = np.where(below, -0.3, measured), np.where(below, 0.0, 0.2)
+    observations = Observations.with_limits(values, errors, upper=below)
+    model = XDGMM().fit(observations)
+    assert [finding.name for finding in quick_checks(model.mixture_, observations)] == []
+    assert "p " not in " ".join(model.widths(observations).meta["remarks"])
+
+
 def test_right_models_are_rarely_accused():
     rng = np.random.default_rng(4)
     accused = 0

@@ -52,7 +52,7 @@ def test_the_fit_is_the_maximum_of_the_definition():
 def test_certain_memberships_are_separate_fits():
     observations, p = stars()
     member = p > 0.5
-    together = fit(observations.with_memberships(member.astype(float)), 2).mixture
+    together = fit(observations.with_memberships(member), 2).mixture
     for k, rows in enumerate((member, ~member)):
         alone = fit(observations.select(rows)).mixture
         np.testing.assert_allclose(together.means[k], alone.means[0], rtol=1e-7)

@@ -195,13 +195,22 @@ def raises(_):
         (lambda v: np.zeros(len(v)), "zero for every object of the sample"),
         (lambda v: (v[:, 0] < 20.1).astype(float), "zero for row 3, which are in the sample; leave these objects out"),
         (lambda v: np.ones((len(v), 2)), "returned shape \\(5, 2\\) for values of shape \\(5, 1\\)"),
-        (lambda _: "often", "probabilities of the selection function"),
+        (lambda _: "often", "array that the selection function returned"),
         (raises, "the selection function raised ZeroDivisionError: no map here"),
     ],
 )
 def test_a_function_that_gives_no_probabilities_is_refused(function, message):
     with pytest.raises(InputError, match=message):
         XDGMM(selection_function=SelectionFunction(function)).fit(X, Xerr=0.1)
+
+
+def test_booleans_of_a_function_are_zeros_and_ones():
+    values, errors = flux_limited(300)
+    found = [
+        XDGMM(selection_function=SelectionFunction(function, n_samples=256)).fit(values, Xerr=errors).mixture_
+        for function in (lambda v: v[:, 0] < CUT, lambda v: np.where(v[:, 0] < CUT, 1.0, 0.0))
+    ]
+    np.testing.assert_array_equal(found[0].covariances, found[1].covariances)
 
 
 def test_nan_stands_for_a_missing_value():

@@ -121,6 +121,12 @@ def _kind(raw: NDArray[Any], name: str) -> str:
     return f"{label(name)} holds {kinds.get(raw.dtype.kind, f'values of type {raw.dtype}')}"
 
 
+def as_fractions(array: ArrayLike, name: str) -> NDArray[np.float64]:
+    """`as_dimensionless` of fractions or probabilities; booleans are ones and zeros."""
+    booleans = n_axes(array) > 0 and np.asarray(array).dtype.kind == "b"
+    return as_dimensionless(np.asarray(array, dtype=float) if booleans else array, name)
+
+
 def as_dimensionless(array: ArrayLike, name: str) -> NDArray[np.float64]:
     """Float64 array of plain numbers; a Quantity with a dimensionless unit (percent, km / m) is converted."""
     unit = getattr(array, "unit", None)

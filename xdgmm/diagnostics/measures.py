@@ -74,13 +74,16 @@ def measure(mixture: GaussianMixture, observations: Observations) -> Measured:
     InputError
         If there are no residuals.
     """
+    limits = observations.limits
     observations = without_limits(mixture, observations.in_units(mixture.units))
     scores = residuals(mixture, observations)
     weights = np.broadcast_to(observations.object_weights[:, None], scores.shape)
     used = np.isfinite(scores) & (weights > 0)
     background = mixture.background is not None
     shape = of_shape(scores[used], weights[used], background=background)
-    found = [*shape, *_of_errors(scores, weights, mixture, observations)]
+    # the error of a limit is that of its threshold: it is no measure of how the errors of values depend on these
+    tested = np.ones(scores.shape[1], bool) if limits is None else ~limits.any(axis=0)
+    found = [*shape, *_of_errors(scores, weights * tested, mixture, observations)]
     return Measured(scores, scores[used], weights[used], found)
 
 

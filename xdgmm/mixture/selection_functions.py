@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from xdgmm.basics.arrays import as_floats, list_rows, read_only
+from xdgmm.basics.arrays import as_floats, as_fractions, list_rows, read_only
 from xdgmm.errors import InputError
 from xdgmm.kernels import NoiseMixture
 
@@ -303,7 +303,7 @@ class SelectionFunction:
             given = self.function(values.copy())
         except Exception as error:
             raise InputError(f"the selection function raised {type(error).__name__}: {error}") from error
-        result = as_floats(given, "probabilities of the selection function")[0]
+        result = as_fractions(given, "the array that the selection function returned")
         if result.shape != (len(values),):
             raise InputError(
                 f"the selection function returned shape {result.shape} for values of shape {values.shape}, but it must "

@@ -16,6 +16,7 @@ from xdgmm.basics.arrays import (
     SMALLEST,
     as_dimensionless,
     as_floats,
+    as_fractions,
     in_any_column,
     label,
     list_rows,
@@ -212,7 +213,7 @@ def as_memberships(memberships: ArrayLike, observations: Observations) -> Floats
     """Probabilities (N, S) that the objects belong to the components, from those or from one column (N,)."""
     if observations.projections is not None:
         raise InputError("`memberships` cannot be combined with projections; leave one of the two out")
-    given = as_dimensionless(memberships, "memberships")
+    given = as_fractions(memberships, "memberships")
     if given.ndim == 1:
         given = np.column_stack([given, 1.0 - given])
     if given.ndim != 2 or len(given) != len(observations) or given.shape[1] == 0:
