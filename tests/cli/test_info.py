@@ -9,7 +9,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior
+from xdgmm import XDGMM, Fixed, Flat, GaussianMixture, InverseWishart, Observations, Prior
 
 MODEL = GaussianMixture(
     [0.25, 0.75], [[1.0, 2.0], [3.0, 4.0]], [[[4.0, 1.0], [1.0, 1.0]], np.zeros((2, 2))], ["a", "b"]
@@ -178,3 +178,16 @@ def test_more_columns_than_fits_allows_are_refused_before_they_cost_memory(here,
     code, _, err = here(command[0], "t.fits", *command[1:])
     assert code == 2
     assert "TFIELDS" in err
+
+
+def test_flat_columns_show_no_width(here, tmp_path):
+    flat = GaussianMixture(
+        [0.25, 0.75], [[1.0, 2.0], [0.0, 4.0]], [np.eye(2), np.eye(2)], ["a", "b"], flat=Flat("a", -3.0, 3.0)
+    )
+    flat.write(tmp_path / "m.ecsv")
+    code, out, _ = here("info", "m.ecsv")
+    assert code == 0
+    assert out.count("flat") == 1
+    assert "1.732" not in out  # the standard deviation of the box
+    described = json.loads(here("info", "m.ecsv", "--json")[1])
+    assert '"flat": {"columns": ["a"], "low": [-3.0], "high": [3.0], "components": [1]}' in json.dumps(described)

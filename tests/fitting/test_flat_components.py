@@ -327,6 +327,40 @@ def test_search_keeps_flat_components_the_last():
         assert result.mixture.flat_components.sum() == 2
 
 
+def test_samples_of_many_objects_lead_to_the_maximum():
+    rng = np.random.default_rng(0)
+    truth = GaussianMixture(
+        [0.3, 0.7],
+        [[0.5, 1.0], [0.0, -1.0]],
+        [np.diag([0.2, 0.3]) ** 2, np.diag([1.0, 1.5]) ** 2],
+        ["f", "o"],
+        flat=Flat("f", -1.0, 2.0),
+    )
+    errors = rng.uniform(0.05, 0.2, (60_000, 2))
+    values = truth.sample(60_000, rng)[0] + errors * rng.standard_normal((60_000, 2))
+    result = fit(
+        Observations.with_standard_errors(values, errors, names=["f", "o"]), 2, Settings(model=Model(flat=truth.flat))
+    )
+    assert result.passes.samples > 0
+    np.testing.assert_allclose(result.mixture.weights, truth.weights, atol=0.01)  # standard errors are 0.002
+    np.testing.assert_allclose(result.mixture.sigmas[0], [0.2, 0.3], atol=0.02)
+
+
+@pytest.mark.parametrize("criterion", ["cv", "icl"])
+def test_candidates_are_compared_beside_flat_components(criterion):
+    observations, _ = stars(n=500, seed=3)
+    chosen = select(
+        observations,
+        n_components=(2, 3),
+        covariance_types=["full", "diag"],
+        flat=SKY,
+        criterion=criterion,
+        n_folds=2,
+        random_state=0,
+    )
+    assert chosen.estimator.mixture_.flat_components.sum() == 1
+
+
 def test_a_background_can_stand_beside():
     observations, _ = stars(n=1500, seed=6)
     low, high = observations.values.min(axis=0) - 1.0, observations.values.max(axis=0) + 1.0

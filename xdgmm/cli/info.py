@@ -97,12 +97,12 @@ def _components(mixture: GaussianMixture) -> Table:
     table = _rich_table(headings, left=["axis"], no_wrap=True)
     for k, weight in enumerate(mixture.weights):
         for i, name in enumerate(mixture.names):
-            unit = mixture.units[i]
+            unit, is_flat = mixture.units[i], mixture.is_flat[k, i]
             table.add_row(
                 *((str(k), with_error(weight, errors.weights[k])) if i == 0 else ("", "")),
                 escaped(name if unit is None else f"{name} [{unit}]"),
-                with_error(mixture.means[k, i], errors.means[k, i]),
-                with_error(mixture.sigmas[k, i], errors.sigmas[k, i]),
+                "" if is_flat else with_error(mixture.means[k, i], errors.means[k, i]),
+                "flat" if is_flat else with_error(mixture.sigmas[k, i], errors.sigmas[k, i]),
                 *([_dof(mixture, errors, k) if i == 0 else ""] if of_t else []),
                 *(f"{value:+.3f}" for value in _correlations(mixture, k, i)),
             )

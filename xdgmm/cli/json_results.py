@@ -30,6 +30,10 @@ def mixture_as_json(mixture: GaussianMixture) -> dict[str, Any]:
     }
     if mixture.dof is not None:
         document["dof"] = finite(mixture.dof.tolist())
+    if mixture.flat is not None:
+        low, high = mixture.flat.box
+        of_flat = {"columns": list(mixture.flat.columns), "low": low.tolist(), "high": high.tolist()}
+        document["flat"] = {**of_flat, "components": np.flatnonzero(mixture.flat_components).tolist()}
     if mixture.background is not None:
         low, high = mixture.background.box
         box = {"low": low.tolist(), "high": high.tolist()}
