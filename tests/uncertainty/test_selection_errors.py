@@ -86,6 +86,25 @@ def test_the_report_says_what_was_selected_and_warns_of_few_samples():
         widths(few.result_, same_noise)
 
 
+def test_a_sample_that_has_only_a_tail_is_extrapolated():
+    """Values that fall from the cut on, as an exponential distribution does, have no maximum beyond it."""
+    tail = 0.31 + np.random.default_rng(0).exponential(1.0, 300)
+    beyond = fitted(SelectionFunction.box(low=[0.3]), stars := Observations.with_standard_errors(tail, 0.05))
+    assert selection_errors(beyond.mixture_, stars).extrapolated
+    assert "is extrapolated from its tail" in " ".join(beyond.result_.remarks)
+    with pytest.warns(XdgmmWarning, match=r"hardly determines the population outside .*are extrapolated; fix a"):
+        report = widths(beyond.result_, stars)
+    assert "hardly determines the population outside the selection" in " ".join(report.meta["remarks"])
+
+
+@pytest.mark.parametrize("depth", [-1.5, 0.0], ids=["a few percent, badly known", "a half"])
+def test_a_completeness_with_a_large_error_is_extrapolated(depth):
+    x = np.random.default_rng(3).normal(0.0, 1.0, 4000)
+    stars = Observations.exact(x[x < depth])
+    found = selection_errors(fitted(SelectionFunction.box(high=[depth]), stars).mixture_, stars)
+    assert found.extrapolated == (found.completeness.error > 0.5 * found.completeness.value) == (depth < -1.0)
+
+
 @pytest.mark.parametrize("selection", [BOX, SelectionFunction(logistic, 128)], ids=["box", "function"])
 def test_all_errors_see_the_selection(selection):
     stars = sample(600, function=None if selection.is_box else logistic)

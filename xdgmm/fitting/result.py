@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NARROW, FEW = 0.05, 10.0  # relative width, and objects for each parameter of a mean, of a component of chance
 METHODS = ("information", "sandwich", "bootstrap", "mcmc")
 NOT_COUNTED = Passes()  # of results of version 0.1 in pickles
+FEW_SEEN = 0.01  # completeness below which a mixture is extrapolated
 ILL_POSED = 3.0  # errors of so many intrinsic widths
 
 
@@ -235,6 +236,7 @@ class FitResult:
             *self._narrow(),
             *self._large_errors(),
             *self._beyond_background(),
+            *self._few_seen(),
         )
 
     def _few_objects(self) -> list[str]:
@@ -269,6 +271,15 @@ class FitResult:
         sentence = (
             f"{list_rows(np.array(self.rows_beyond_background))} lie more than 8 standard errors outside the box of "
             "the background, so that the components have to explain them: widen the box, or look at these objects"
+        )
+        return [sentence]
+
+    def _few_seen(self) -> list[str]:
+        if self.completeness is None or self.completeness >= FEW_SEEN:
+            return []
+        sentence = (
+            f"by this fit only a fraction of {self.completeness:.2g} of all objects is in the sample, so that the "
+            "mixture is extrapolated from its tail: fix a parameter, or give a prior"
         )
         return [sentence]
 

@@ -15,6 +15,7 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.fitting import Problem
 from xdgmm.fitting.objective import parameters
+from xdgmm.fitting.result import FEW_SEEN
 from xdgmm.kernels import SelectedData
 
 from .estimates import Estimate
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+UNCERTAIN = 0.5  # relative error of the completeness above which the sample hardly determines it
 SETS = 8  # of other importance samples: a standard deviation from these has an error of a quarter
 
 
@@ -56,6 +58,15 @@ class SelectionErrors:
     completeness_monte_carlo: float
     log_likelihood_monte_carlo: float
     moves: Laplace
+
+    @property
+    def extrapolated(self) -> bool:
+        """Is the completeness below 1%, or its error, Monte Carlo error included, more than half of it, or unknown?
+
+        The mean and the width of the mixture then follow from the shape of a small part of its tail.
+        """
+        value, error = self.completeness.value, float(np.hypot(self.completeness.error, self.completeness_monte_carlo))
+        return value < FEW_SEEN or not error <= UNCERTAIN * value
 
     def monte_carlo(self, function: Function) -> Floats:
         """Monte Carlo error of a function of the mixture: a number, an array or a Quantity; zero without samples."""

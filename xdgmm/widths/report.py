@@ -118,7 +118,8 @@ def widths(
     Warns
     -----
     XdgmmWarning
-        If the mixture is not the maximum for these data.
+        If the mixture is not the maximum for these data, or a sample that a selection function has left determines
+        the mixture so badly that it is extrapolated: the completeness is below 1%, or its error more than half of it.
 
     Notes
     -----
@@ -238,13 +239,21 @@ def _of_selection(
     given_model: Model | None,
     errors: ParameterErrors,
 ) -> Iterator[str]:
-    """What a selection function did, with the Monte Carlo error of every width; a warning where one is large."""
+    """What a selection function did, with the Monte Carlo error of every width; warnings where these are doubtful."""
     if model.selection_function is None:
         return
     found = selection_errors(mixture, observations, model=given_model)
     complete, description = found.completeness, model.selection_function.description
     shown = with_error(100 * complete.value, 100 * complete.error)
     yield f"the mixture is that of all objects, of which the sample has {shown}% (selection function: {description})"
+    if found.extrapolated:
+        sentence = (
+            f"the sample hardly determines the population outside the selection (completeness {shown}%): means and "
+            "widths are extrapolated; fix a parameter, give a prior, or use a sample that reaches the other side of "
+            "the maximum of the density"
+        )
+        warnings.warn(sentence, XdgmmWarning, stacklevel=4)
+        yield sentence
     if not found.moves.deviations.size:
         return
     of_widths = np.asarray(found.monte_carlo(lambda each: each.sigmas))
