@@ -280,9 +280,10 @@ class Model:
         if self.flat is None:
             return self
         if n_components <= self.flat.n_components:
+            n_flat = self.flat.n_components
+            counted = "flat component" if n_flat == 1 else f"{n_flat} flat components"
             raise InputError(
-                f"`n_components` is {n_components}, but it counts the {self.flat.n_components} flat components too; "
-                "give at least one more"
+                f"`n_components` is {n_components}, but it counts the {counted} too; give at least {n_flat + 1}"
             )
         self._check_flat()
         self.flat.check_measured(observations)

@@ -268,12 +268,16 @@ def check_component(mixture: GaussianMixture, component: int, name: str = "compo
 
 
 def check_not_flat(mixture: GaussianMixture, component: int, axis: int | None = None) -> None:
-    """Refuse the width of a flat component: in a column in which it is flat, or, without one, across its columns."""
+    """Refuse mean and width of a component in a column in which it is flat, or, without one, its principal axes."""
     flat = mixture.is_flat[component]
-    if flat.any() and (axis is None or flat[axis]):
-        where = "principal axes" if axis is None else f"a width in '{mixture.names[axis]}'"
+    if axis is None and flat.any():
         raise InputError(
-            f"component {component} is flat in some columns, so that it has no {where}; name another column"
+            f"component {component} is flat in some columns, so that it has no principal axes; name another component"
+        )
+    if axis is not None and flat[axis]:
+        raise InputError(
+            f"component {component} is flat in '{mixture.names[axis]}', where it has neither mean nor width of its "
+            "own; name another column"
         )
 
 

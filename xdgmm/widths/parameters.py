@@ -198,7 +198,7 @@ class ParameterEstimates:
         def keep(name: str, place: int | tuple[int, int], found: Estimate) -> None:
             low[name][place], high[name][place] = found.low, found.high
 
-        for k, axis in np.ndindex(mixture.means.shape):
+        for k, axis in np.argwhere(~mixture.is_flat).tolist():  # where a component is flat, it has no such parameters
             if k not in model.fixed.covariances:
                 keep("sigmas", (k, axis), profile_interval(*question, k, axis, level, given_model, **calibrated))
             if k not in model.fixed.means:
@@ -211,8 +211,9 @@ class ParameterEstimates:
         if mixture.dof is not None:
             for k, axis in np.ndindex(mixture.means.shape):
                 keep("half_widths", (k, axis), _half_width_interval(*question, k, axis, level, given_model))
-            for k in np.flatnonzero(np.isfinite(mixture.dof)):
-                keep("inverse_dof", int(k), _inverse_dof_interval(*question, int(k), level, given_model))
+            for component in np.flatnonzero(np.isfinite(mixture.dof)):
+                k = int(component)
+                keep("inverse_dof", k, _inverse_dof_interval(*question, k, level, given_model))
         return replace(self, low=low, high=high)
 
     def posterior_limit(self, name: str, place: tuple[int, int], level: float) -> float | None:
