@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import t as student
 
-from xdgmm import XDGMM, Background, Fixed, GaussianMixture, InputError, Observations, Prior
+from xdgmm import XDGMM, Background, DegenerateError, Fixed, GaussianMixture, InputError, Observations, Prior
 from xdgmm.fitting import Model, Problem, Settings, em, fit, implicit, model_of
 from xdgmm.fitting.coordinates import FactorCoordinates
 from xdgmm.fitting.objective import Objective, expect
@@ -255,3 +255,48 @@ def test_a_component_without_members_and_width_does_not_stop_the_search():
     observations = Observations.exact(np.random.default_rng(1).normal(size=(30, 2)))
     mixture = GaussianMixture([1.0, 0.0], np.zeros((2, 2)), [np.eye(2), np.zeros((2, 2))], dof=4.0)
     assert np.isfinite(examine(mixture, observations).scores).all()
+
+
+def log_likelihoods_of_narrow(values, dof):
+    """That of t distributions whose scale goes to zero around the value 1."""
+    return [student.logpdf(values, dof, 1.0, scale).sum() for scale in (1e-4, 1e-6, 1e-8)]
+
+
+@pytest.mark.parametrize(("dof", "n_bounded", "n_unbounded"), [("fit", 11, 4), (1.0, 11, 4), (4.0, 3, 1)])
+def test_equal_exact_values_without_a_maximum_are_refused(dof, n_bounded, n_unbounded):
+    lowest = 1.0 if dof == "fit" else dof
+    for n_others in (n_bounded, n_unbounded):
+        values = np.append(np.ones(9), np.linspace(2.0, 5.0, n_others))
+        data = Observations.exact(values[:, None])
+        rises = np.all(np.diff(log_likelihoods_of_narrow(values, lowest)) > 1e-6)
+        assert rises == (n_others == n_unbounded)
+        if not rises:
+            assert fit(data, 1, Settings(model=Model(family="t", dof=dof))).log_likelihood > -60
+            continue
+        with pytest.raises(DegenerateError, match=rf"about 9 of the {values.size} members .* equal values without err"):
+            fit(data, 1, Settings(model=Model(family="t", dof=dof)))
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_equal_values_in_one_column_or_in_all_are_refused(kind):
+    rng = np.random.default_rng(11)
+    whole = np.concatenate([np.zeros((60, 2)), rng.standard_t(2, (30, 2))])
+    column = np.concatenate([[[0.0, 1.0]] * rng.normal(size=(80, 2)), rng.normal(size=(20, 2))])
+    settings = Settings(model=Model(kind, family="t"))
+    with pytest.raises(DegenerateError, match="about 60 of the 90 members"):
+        fit(Observations.exact(whole), 1, settings)
+    if kind == "spherical":  # the other column keeps the width of both
+        assert fit(Observations.exact(column), 1, settings).converged
+        return
+    with pytest.raises(DegenerateError, match=r"about \d+ of the 100 members"):
+        fit(Observations.exact(column), 1, settings)
+
+
+def test_rounded_values_and_equal_values_with_errors_are_fitted():
+    rng = np.random.default_rng(12)
+    rounded = np.round(rng.standard_t(2, (300, 1)), 1)
+    assert fit(Observations.exact(rounded), 1, Settings(model=Model(family="t"))).converged
+    values = np.append(np.ones(9), [2.0, 3.0, 4.0, 5.0])[:, None]
+    assert fit(Observations.with_standard_errors(values, 0.1), 1, Settings(model=Model(family="t"))).converged
+    prior = Prior(covariances=InverseWishart([[0.1]], 3.0))
+    assert fit(Observations.exact(values), 1, Settings(model=Model(family="t", prior=prior))).converged

@@ -13,6 +13,7 @@ from .initialisation import StartingPoints
 from .model import with_background
 from .objective import expect, information_of
 from .result import Outcome
+from .ties import unbounded_ties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .settings import Settings
     from .solvers import Solution
     from .split_merge import Trial
+    from .ties import Ties
 
     Found = tuple[Solution, Objective]
 
@@ -155,6 +157,7 @@ class _Runs:
     def __init__(self, problem: Problem, settings: Settings, monitor: progress.Monitor) -> None:
         self.problem, self.settings, self.monitor = problem, settings, monitor
         self.collapsed = 0  # the component that collapsed last
+        self.ties: Ties | None = None  # on which the last solution has no maximum
 
     def random_starts(self, rng: np.random.Generator) -> list[GaussianMixture]:
         """`n_init` random starts, each solved for some passes on a sample of the objects, the best first."""
@@ -234,11 +237,19 @@ class _Runs:
         for start in starts:
             objective = self.problem.objective(self.settings.stopping.max_passes, self.monitor, data=data)
             solution = self._run(start, objective, tolerance, near=near)
-            if solution is not None:
+            if solution is not None and not (data is self.problem.data and self._unbounded(solution)):
                 found.append((solution, objective))
         if not found:
-            raise _degenerate_error(self.collapsed, self.problem.observations)
+            raise (
+                _degenerate_error(self.collapsed, self.problem.observations) if self.ties is None else self.ties.error()
+            )
         return sorted(found, key=lambda pair: -_height(pair))
+
+    def _unbounded(self, solution: Solution) -> bool:
+        """Does the likelihood of a solution grow without bound on equal values?"""
+        ties = unbounded_ties(self.problem, solution.mixture)
+        self.ties = self.ties if ties is None else ties
+        return ties is not None
 
     def _run(
         self, start: GaussianMixture, objective: Objective, tolerance: float, *, near: bool = False
