@@ -225,6 +225,7 @@ def test_the_record_makes_the_model_again(tmp_path):
         ({"dof": 4.0}, r"`dof` is 4.0, but Gaussian components have none; give `family='t'`"),
         ({"family": "t", "dof": 0.5}, r"`dof` holds 0.5, but degrees of freedom must be 1 or more"),
         ({"family": "t", "dof": "free"}, r"`dof` is 'free', but it must be numbers, or one of fit, shared"),
+        ({"family": "t", "dof": True}, "`dof` is True, but it must be numbers"),
         ({"family": "t", "dof": [3.0, 4.0, 5.0]}, r"`dof` holds 3 numbers, but `n_components` is 2"),
     ],
 )

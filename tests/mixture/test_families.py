@@ -205,6 +205,8 @@ def test_a_version_that_knows_no_degrees_of_freedom_refuses_the_file(tmp_path):
         ([3.0, np.nan], r"`dof` holds nan"),
         ([3.0], r"`dof` has shape \(1,\), but \(2,\) is needed"),
         ("many", r"`dof` is 'many', but it must be numbers"),
+        (True, "`dof` is True, but it must be numbers"),
+        ([True, 4.0], r"`dof` is \[True, 4.0\], but it must be numbers"),
     ],
 )
 def test_bad_degrees_of_freedom_are_refused(dof, message):

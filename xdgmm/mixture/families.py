@@ -188,14 +188,16 @@ def check_dof(dof: ArrayLike | None, n_components: int) -> Floats | None:
     Raises
     ------
     InputError
-        If there is not one for each component, or one is less than 1 or NaN.
+        If there is not one for each component, or one is no number, less than 1 or NaN.
     """
     if dof is None:
         return None
     try:
-        values = np.array(dof, dtype=float)
+        values = None if _holds_bool(dof) else np.array(dof, dtype=float)
     except (TypeError, ValueError):
-        raise InputError(f"`dof` is {dof!r}, but it must be numbers, one for each component") from None
+        values = None
+    if values is None:
+        raise InputError(f"`dof` is {dof!r}, but it must be numbers, one for each component")
     if values.ndim == 0:
         values = np.full(n_components, float(values))
     if values.shape != (n_components,):
@@ -207,3 +209,8 @@ def check_dof(dof: ArrayLike | None, n_components: int) -> Floats | None:
             "(infinity is a Gaussian)"
         )
     return values
+
+
+def _holds_bool(dof: ArrayLike) -> bool:
+    """Is True or False among these degrees of freedom?  As numbers they would be 1 and 0."""
+    return any(isinstance(each, (bool, np.bool_)) for each in np.ravel(np.asarray(dof, dtype=object)))
