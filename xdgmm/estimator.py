@@ -33,6 +33,7 @@ from xdgmm.fitting import (
     start_from,
     with_recipe,
 )
+from xdgmm.kernels import SampledNoise
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
 from xdgmm.prediction import doubts_about_samples
@@ -821,6 +822,19 @@ def _warn_of_samples(result: FitResult, observations: Observations) -> None:
         warnings.warn(sentence, XdgmmWarning, stacklevel=3)
 
 
+def _of_one_object(observations: Observations) -> str:
+    """Why one object has no width to fit."""
+    if isinstance(observations.noise_model, SampledNoise):
+        return (
+            "X has only 1 object that counts, and its likelihood, given as posterior samples, is largest without width "
+            "at one of the samples; give more objects, or smooth the samples (`smoothing='auto'`)"
+        )
+    return (
+        "X has only 1 sample that counts, and one object without errors has no width to fit; give more, or its error "
+        "as Xerr="
+    )
+
+
 def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:
     """The fit of one Gaussian to exact values without scatter in some direction, shrunk to its diagonal.
 
@@ -833,10 +847,7 @@ def _fit_shrunk(observations: Observations, n_components: int, settings: Setting
     """
     prior = shrinkage_prior(observations, n_components, settings.model)
     if observations.n_objects == 1:
-        raise InputError(
-            "X has only 1 sample that counts, and one object without errors has no width to fit; give more, or its "
-            "error as Xerr="
-        ) from None
+        raise InputError(_of_one_object(observations)) from None
     if prior is None:
         raise error
     warnings.warn(

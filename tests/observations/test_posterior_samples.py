@@ -105,6 +105,22 @@ def test_samples_may_have_a_unit():
         np.testing.assert_allclose(one.variances, plain.variances, rtol=1e-12)
 
 
+def test_lists_of_quantities_are_brought_to_the_unit_of_the_first():
+    samples = [np.linspace(v, v + 1.0, 60) for v in (1.0, 2.0)]
+    lists = [[v * u.km for v in samples[0]], [1e3 * v * u.m for v in samples[1]]]
+    found = Observations.from_samples(lists)
+    assert found.units == (u.km,)
+    np.testing.assert_allclose(found.values[:, 0], [1.5, 2.5], rtol=1e-14)
+    np.testing.assert_allclose(Observations.from_samples(lists, units="m").values[:, 0], [1500, 2500], rtol=1e-14)
+
+
+def test_one_object_is_refused_for_what_it_is():
+    samples = [np.random.default_rng(8).normal(0.0, 1.0, 400)]
+    with pytest.raises(InputError, match=r"posterior samples, is largest without width .* give more objects"):
+        XDGMM().fit(Observations.from_samples(samples))
+    assert XDGMM().fit(Observations.from_samples(samples, smoothing="auto")).result_.converged
+
+
 SAMPLES = [np.arange(60.0), np.arange(70.0)]
 
 
@@ -123,6 +139,10 @@ SAMPLES = [np.arange(60.0), np.arange(70.0)]
             "NaN or infinite at samples of row 1",
         ),
         (SAMPLES, {"prior_log_density": np.sum}, r"returned shape \(\) for samples of shape \(130, 1\)"),
+        ([SAMPLES[0] * u.km, SAMPLES[1]], {}, "object 0 have a unit, but those of object 1 have none"),
+        ([SAMPLES[0], SAMPLES[1] * u.km], {"units": "km"}, "object 1 have a unit, but those of object 0 have none"),
+        ([SAMPLES[0] * u.km, SAMPLES[1] * u.s], {}, "samples of object 1 has the unit s, which does not convert to km"),
+        ([[1 * u.km, 2 * u.s]], {}, "samples of object 0 cannot be brought to one unit"),
         (SAMPLES, {"smoothing": 1.5}, "`smoothing` is 1.5"),
         (SAMPLES, {"smoothing": "some"}, "`smoothing` is 'some'"),
     ],

@@ -87,7 +87,7 @@ def as_floats_in(value: Any, name: str, units: Sequence[Any] | NDArray[np.object
         numbers = as_floats(value, name)[0]
         factors = np.vectorize(lambda unit: _unit_factor(own, unit, name), otypes=[float])(of_elements)
         return np.asarray(numbers * factors)
-    if isinstance(value, (list, tuple)) and _holds_units(value):
+    if isinstance(value, (list, tuple)) and holds_units(value):
         same = n_axes(value) > of_elements.ndim
         entries = (as_floats_in(v, name, of_elements if same else of_elements[i]) for i, v in enumerate(value))
         return np.stack([np.asarray(entry, dtype=float) for entry in entries])
@@ -119,9 +119,10 @@ def _unit_factor(own: UnitBase, unit: UnitBase | None, name: str) -> float:
         ) from None
 
 
-def _holds_units(value: Any) -> bool:
+def holds_units(value: Any) -> bool:
+    """Is there a Quantity in (nested) lists?"""
     if isinstance(value, (list, tuple)):
-        return any(_holds_units(entry) for entry in value)
+        return any(holds_units(entry) for entry in value)
     return getattr(value, "unit", None) is not None
 
 

@@ -382,7 +382,8 @@ class Observations:
         Parameters
         ----------
         samples : iterable of arrays (n_i,) or (n_i, D)
-            Equally probable samples of the true values of each object, some hundreds or more.
+            Equally probable samples of the true values of each object, some hundreds or more.  Those with a unit are
+            converted to `units`, or else to the unit of the first object; then all need one.
         prior_log_density : callable, optional
             Natural logarithm of the density of the prior with which the samples were drawn, up to a constant, at all of
             them (n, D), plain numbers in the units of the result: (n,).  Flat by default.
@@ -403,8 +404,8 @@ class Observations:
         Raises
         ------
         InputError
-            If samples are not finite, fewer than two of an object, or of different numbers of columns, or the prior is
-            not finite at a sample.
+            If samples are not finite, fewer than two of an object, of different numbers of columns, or with a unit for
+            some objects only, or the prior is not finite at a sample.
 
         Warns
         -----

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.arrays import as_floats, list_rows
+from xdgmm.basics.units import holds_units
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.kernels import Correlated, Exact, Noise, SampledNoise
 
@@ -58,11 +59,19 @@ def _stacked(samples: Iterable[ArrayLike], units: Any) -> tuple[Floats, Indices,
     """All samples (R, D), where those of each object start (N + 1,), and their unit."""
     if not isinstance(samples, Iterable) or isinstance(samples, (str, bytes, dict)):
         raise InputError("`samples` must be a list with an array of samples (n, D) for each object")
-    arrays, unit = [], None
+    arrays, unit, with_unit = [], None, []
     for i, each in enumerate(samples):
-        numbers, own = as_floats(each, f"the samples of object {i}", unit or checks.single_unit(each, units))
+        given = _as_quantity(each, i) if holds_units(each) else each
+        target = checks.single_unit(given, units) if unit is None else unit
+        numbers, own = as_floats(given, f"the array of samples of object {i}", target)
         unit = own if i == 0 else unit
+        with_unit.append(getattr(given, "unit", None) is not None)
         arrays.append(_columns(numbers, i))
+    if any(with_unit) and not all(with_unit):
+        raise InputError(
+            f"the samples of object {with_unit.index(True)} have a unit, but those of object {with_unit.index(False)} "
+            "have none; give all with a unit, or none (and `units=`)"
+        )
     if not arrays:
         raise InputError("`samples` is empty; give an array of samples (n, D) for each object")
     D = arrays[0].shape[1]
@@ -82,6 +91,18 @@ def _stacked(samples: Iterable[ArrayLike], units: Any) -> tuple[Floats, Indices,
     if bad:
         raise InputError(f"`samples` is NaN or infinite in {list_rows(bad)}; leave such samples out")
     return np.concatenate(arrays), np.concatenate([[0], np.cumsum([len(each) for each in arrays])]), unit
+
+
+def _as_quantity(samples: Any, i: int) -> Any:
+    """One Quantity of a list of them, in the unit of the first."""
+    if hasattr(samples, "unit"):
+        return samples
+    from astropy.units import Quantity
+
+    try:
+        return Quantity(samples)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the samples of object {i} cannot be brought to one unit: {error}") from None
 
 
 def _columns(array: Floats, i: int) -> Floats:
