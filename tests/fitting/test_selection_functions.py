@@ -242,7 +242,10 @@ def test_a_box_that_does_not_fit_is_refused(given, message):
     ("given", "message"),
     [
         ((0.5,), "`function` of the selection function is 0.5, but it must be callable"),
-        ((logistic, 3), "`n_samples` of the selection function is 3"),
+        (
+            (logistic, 63),
+            "is 63, but it must be a whole number from 64 to 1048576, since fewer samples bias the widths",
+        ),
     ],
 )
 def test_arguments_of_a_function_are_checked(given, message):

@@ -4,9 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import truncnorm
 
-from xdgmm import Observations
+from xdgmm import XDGMM, GaussianMixture, Observations
 from xdgmm.errors import InputError
+from xdgmm.objects import denoise
 from xdgmm.observations import fingerprint
 
 VALUES = np.array([[1.0, 2.0], [3.0, -1.0], [np.nan, 0.5], [2.0, 4.0]])
@@ -118,6 +120,15 @@ def test_covariances_may_relate_measured_values_beside_a_limit():
         Observations.with_limits(values, covariances=S, upper=upper[::-1])
 
 
+def test_an_object_of_limits_only_can_be_predicted_but_not_fitted():
+    mixture, limit = GaussianMixture([1.0], [[-8.0]], [[[4.0]]]), Observations.with_limits([-9.0], [0.0], upper=[True])
+    found, truth = denoise(mixture, limit), truncnorm(-np.inf, -0.5, -8.0, 2.0)
+    assert found.means[0, 0] == pytest.approx(truth.mean(), rel=1e-10)
+    assert found.covariances[0, 0, 0] == pytest.approx(truth.var(), rel=1e-9)
+    with pytest.raises(InputError, match="every value of x1 is a limit or missing, which says nothing of its width"):
+        XDGMM().fit(limit)
+
+
 BAD = {
     "no mask": ({"upper": None, "lower": None}, "`upper` and `lower` are both missing"),
     "numbers": ({"upper": UPPER.astype(int)}, "`upper` is of type int64, but a mask is boolean"),
@@ -125,7 +136,6 @@ BAD = {
     "both": ({"lower": UPPER}, "`upper` and `lower` are both True in rows 0, 2"),
     "no value": ({"lower": np.isnan(VALUES)}, "a limit has no value in row 2"),
     "two": ({"lower": np.array([[True, False]] + [[False] * 2] * 3)}, "two values or more are limits in row 0"),
-    "all": ({"values": [[np.nan, 1.0]] * 4, "upper": [[False, True]] * 4, "lower": None}, "all values are limits"),
     "error": ({"standard_errors": np.where(UPPER, np.nan, ERRORS)}, "negative or NaN for a limit in rows 0, 2; give 0"),
     "sign": ({"standard_errors": np.where(UPPER, -1.0, ERRORS)}, "negative or NaN for a limit in rows 0, 2; give 0"),
     "no errors": ({"standard_errors": None}, "either `standard_errors` or `covariances`"),

@@ -81,7 +81,7 @@ def test_the_report_says_what_was_selected_and_warns_of_few_samples():
     assert "Monte Carlo errors of the widths, from importance samples: g of component 0" in remarks
     exact = sample(3000, function=logistic)
     same_noise = Observations.with_standard_errors(exact.values, 0.3, names=["g"])
-    few = fitted(SelectionFunction(logistic, 16), same_noise)
+    few = fitted(SelectionFunction(logistic, 64), same_noise)
     with pytest.warns(XdgmmWarning, match="raise `n_samples` of the selection function"):
         widths(few.result_, same_noise)
 

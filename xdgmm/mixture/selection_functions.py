@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 BOX = "box"  # the name of one whose columns are not known yet
 SELECTION = "selection_function"  # its name in the model of a record
 ROUNDING = 1e-9  # by which a probability may exceed one
-FEWEST, MOST = 16, 1 << 20  # samples of each object
+FEWEST, MOST = 64, 1 << 20  # samples of each object: fewer bias widths by more than their Monte Carlo error
 EDGES = "give one number for each coordinate (None where there is no edge), or a dict of those that have one"
 
 
@@ -45,8 +45,9 @@ class SelectionFunction:
         Values are plain numbers in the units of the data, in the order of its columns; NaN where the object that is
         asked for has none.
     n_samples : int, optional
-        Importance samples for each object; objects with the same noise share theirs.  By default between 64 and 32768,
-        so that all objects together have up to half a million.
+        Importance samples for each object, at least 64: with fewer the logarithm of their mean is biased, by more than
+        the Monte Carlo error says.  Objects with the same noise share theirs.  By default between 64 and 32768, so that
+        all objects together have up to half a million.
     name : str, optional
         What reports and files call it; by default the name of the function.
     seed : int
@@ -104,7 +105,7 @@ class SelectionFunction:
         if n_samples is not None and not (_is_whole(n_samples) and FEWEST <= n_samples <= MOST):
             raise InputError(
                 f"`n_samples` of the selection function is {n_samples!r}, but it must be a whole number from {FEWEST} "
-                f"to {MOST}"
+                f"to {MOST}, since fewer samples bias the widths"
             )
         if not (_is_whole(seed) and seed >= 0):
             raise InputError(f"`seed` of the selection function is {seed!r}, but it must be a whole number, 0 or more")

@@ -142,8 +142,6 @@ def as_limits(upper: ArrayLike | None, lower: ArrayLike | None, values: Floats) 
         )
     if not any_limit.any():
         return None
-    if (any_limit | ~np.isfinite(values)).all():
-        raise InputError("all values are limits, which leaves nothing to learn a distribution from; give measured ones")
     return masks[1].astype(np.int8) - masks[0].astype(np.int8)
 
 
