@@ -378,6 +378,29 @@ def test_what_is_fixed_keeps_its_value():
     np.testing.assert_allclose(fitted.covariances[2], mixture.covariances[2], rtol=1e-13)
 
 
+@pytest.mark.parametrize("far_error", [0.1, 0.0], ids=["noisy", "exact"])
+def test_objects_outside_the_box_are_counted_in_a_remark(far_error):
+    rng = np.random.default_rng(3)
+    v, e = rng.normal(0.0, 1.0, (80, 2)), np.full((80, 2), 0.1)
+    v[7:9, 0], e[7:9, 0], v[20, 1] = [30.0, -33.0], far_error, 40.0
+    box = Flat("a", -5.0, 5.0)
+
+    def result():
+        stars = Observations.with_standard_errors(v, e, names=["a", "b"])
+        return XDGMM(2, flat=box, random_state=0).fit(stars).result_
+
+    found = result()
+    assert found.rows_beyond_flat == (7, 8)
+    assert any(
+        "2 of 80 objects (rows 7, 8) lie more than 8 standard errors outside the box of the flat components" in remark
+        for remark in found.remarks
+    )
+    v[7:9, 0] = np.nan
+    assert result().rows_beyond_flat == ()
+    v[7:9, 0], e[7:9, 0] = [30.0, -33.0], 10.0
+    assert result().rows_beyond_flat == ()
+
+
 # --- Errors and reports -----------------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data
-    from xdgmm.mixture import GaussianMixture
+    from xdgmm.mixture import Background, Flat, GaussianMixture
     from xdgmm.observations import Observations
 
     from .model import Model
@@ -333,7 +333,8 @@ def _result(
         history=np.array(objective.history) + (reached - solution.statistics.objective),
         gain_history=np.array([*objective.gains, (objective.passes, solution.predicted_gain)]),
         n_starts=n_starts,
-        rows_beyond_background=_rows_beyond(problem),
+        rows_beyond_background=_rows_beyond(problem.model.background, problem),
+        rows_beyond_flat=_rows_beyond(problem.model.flat, problem),
         completeness=None if problem.selector is None else _completeness(problem, iterate.mixture),
         passes=Passes() if objective.counter is None else objective.counter.passes(problem.data.n_objects),
     )
@@ -347,10 +348,9 @@ def _completeness(problem: Problem, mixture: GaussianMixture) -> float:
     return float(data.total_weight / (data.object_weights @ np.exp(-log_probabilities)))
 
 
-def _rows_beyond(problem: Problem) -> tuple[int, ...]:
-    """Rows so far outside the box of the background that it hardly gives them a density."""
-    background = problem.model.background
-    return () if background is None else tuple(background.rows_beyond(problem.observations).tolist())
+def _rows_beyond(box: Background | Flat | None, problem: Problem) -> tuple[int, ...]:
+    """Rows so far outside the box of the background, or of flat components, that it hardly gives them a density."""
+    return () if box is None else tuple(box.rows_beyond(problem.observations).tolist())
 
 
 def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterate:

@@ -108,6 +108,8 @@ class FitResult:
         Number of starts.
     rows_beyond_background : tuple of int
         Rows more than 8 standard errors outside the box of the background, which hardly gives them a density.
+    rows_beyond_flat : tuple of int
+        Rows more than 8 standard errors outside the box of the flat components, in the columns in which they are flat.
     passes : Passes
         Passes of the solvers in each phase, of all starts, in full-data equivalents.
     completeness : float or None
@@ -135,6 +137,7 @@ class FitResult:
     passes: Passes = NOT_COUNTED
     gain_history: Floats | tuple[()] = field(default=(), repr=False)
     completeness: float | None = None
+    rows_beyond_flat: tuple[int, ...] = ()
 
     effective_objects = DeprecatedAlias("effective_sizes")
     unmeasured = DeprecatedAlias("unmeasured_pairs")
@@ -235,7 +238,8 @@ class FitResult:
             *self._pairs_not_measured(),
             *self._narrow(),
             *self._large_errors(),
-            *self._beyond_background(),
+            *_beyond(self.rows_beyond_background, "the background", self.n_objects),
+            *_beyond(self.rows_beyond_flat, "the flat components", self.n_objects),
             *self._few_seen(),
         )
 
@@ -265,15 +269,6 @@ class FitResult:
             for k, narrow in self.near_singular.items()
         ]
 
-    def _beyond_background(self) -> list[str]:
-        if not self.rows_beyond_background:
-            return []
-        sentence = (
-            f"{list_rows(np.array(self.rows_beyond_background))} lie more than 8 standard errors outside the box of "
-            "the background, so that the components have to explain them: widen the box, or look at these objects"
-        )
-        return [sentence]
-
     def _few_seen(self) -> list[str]:
         if self.completeness is None or self.completeness >= FEW_SEEN:
             return []
@@ -293,3 +288,16 @@ class FitResult:
             "good as the errors, and the shape behind it is poorly known"
         )
         return [sentence]
+
+
+def _beyond(rows: tuple[int, ...], what: str, n_objects: int) -> list[str]:
+    """A remark on rows outside the box of something."""
+    if not rows:
+        return []
+    n, one, listed = len(rows), len(rows) == 1, list_rows(np.array(rows))
+    sentence = (
+        f"{n} of {n_objects} objects ({listed}) {'lies' if one else 'lie'} more than 8 standard errors "
+        f"outside the box of {what}, so that the other components have to explain {'it' if one else 'them'}: widen the "
+        f"box, or look at {'this object' if one else 'these objects'}"
+    )
+    return [sentence]

@@ -11,8 +11,8 @@ from xdgmm.basics.arrays import read_only
 from xdgmm.errors import InputError
 from xdgmm.kernels import NoiseMixture
 
-from .background import corner, is_plain, plain_corner
-from .noisy_boxes import log_probabilities
+from .background import BEYOND, corner, is_plain, plain_corner
+from .noisy_boxes import log_probabilities, standard_errors_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -184,6 +184,12 @@ class Flat:
         low, high = self.box
         own = x[:, self.in_columns]
         return np.asarray(((own >= low) & (own <= high)).all(axis=1))
+
+    def rows_beyond(self, observations: Observations) -> NDArray[np.intp]:
+        """Rows that count and lie more than 8 standard errors outside: flat components hardly give them a density."""
+        own = np.where(observations.present, observations.values, np.nan)[:, self.in_columns]
+        noise = observations.noise_model.columns(self.in_columns)
+        return np.flatnonzero((standard_errors_outside(own, noise, *self.box) > BEYOND) & observations.counts)
 
     def in_coordinates(self, names: Sequence[str], units: Sequence[UnitBase | None]) -> Flat:
         """The same with plain corners (F,) and places among these coordinates.
