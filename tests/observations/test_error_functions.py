@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from xdgmm import XDGMM, GaussianMixture, Observations
 from xdgmm.errors import InputError
+from xdgmm.observations.error_functions import Likelihoods
 from xdgmm.prediction import log_likelihoods
 from xdgmm.uncertainty import parameter_errors
 
@@ -152,12 +153,54 @@ def test_missing_values_are_left_out():
         (lambda v: 0.2 + 1.5 * (v > 9.5), {}, "changes too much within one error"),
         ([0.1, 0.1], {}, "for each of the 1 columns"),
         (0.1, {"between": (5.0, 2.0)}, r"`between` is \(5.0, 2.0\)"),
-        (0.05, {"between": (100.0, 200.0)}, "too far from every true value in `between` in rows 0, 1"),
+        (
+            0.05,
+            {"between": (100.0, 200.0)},
+            "more than 2.5 errors outside the range `between` .* in rows 0, 1, so that",
+        ),
+        (0.25, {"between": (30.0, 40.0)}, "more than 2.5 errors outside the range `between` .* in rows 0, 1, so that"),
+        (0.1, {"between": 3.0}, r"`between` must hold a pair"),
+        (0.1, {"between": ("a", "b")}, r"`between` is \('a', 'b'\)"),
+        ("proportional", {}, "`errors` is 'proportional'; give a callable, or a fraction such as 0.25$"),
+        (True, {}, "`errors` is True; give a callable, or a fraction such as 0.25$"),
+        (None, {}, "`errors` is None; give a callable, or a fraction such as 0.25$"),
+        ({}, {}, "`errors` is {}; give a callable, or a fraction such as 0.25$"),
+        (np.array([1.0, 2.0]), {}, r"an array of shape \(2,\); give a callable.*`with_standard_errors`"),
+        (lambda v: v / {}["a"], {}, "error function of x1 raised KeyError: 'a'"),
+        (lambda v: 0.03 + 2.0 * (v > 9.0), {}, "within one error: it is 0.03 at the true value .* and 2.03 at"),
     ],
 )
 def test_bad_error_functions_are_refused(errors, options, words):
     with pytest.raises(InputError, match=words):
         Observations.with_error_function([8.0, 10.0], errors, **options)
+
+
+@pytest.mark.parametrize(
+    ("third", "words"),
+    [(-1.0, "zero or below in row 2"), (0.0, "zero or below in row 2"), (0.001, "0.001, near zero, in row 2")],
+)
+def test_fractions_of_values_at_zero_name_the_row(third, words):
+    with pytest.raises(InputError, match=f"{words}, but an error that is a fraction .* `between=.* np.hypot"):
+        Observations.with_error_function([8.0, 10.0, third], 0.1)
+    Observations.with_error_function([8.0, 10.0, third], lambda v: np.hypot(0.5, 0.1 * v))
+
+
+def test_values_beside_the_range_are_kept_and_those_of_wrong_kinds_in_one_column_refused():
+    found = Observations.with_error_function([29.0, 32.0, 45.0], 0.1, between=(30.0, 40.0))
+    assert len(found) == 3
+    with pytest.raises(InputError, match=r"more than 6 errors outside the range `between` .* in row 1, so that"):
+        Observations.with_error_function([32.0, 10.0, 38.0, 31.0], 0.1, between=(30.0, 40.0))
+    with pytest.raises(InputError, match=r"`errors` is None; give a callable, .* \(an array of 1-sigma errors"):
+        Observations.with_error_function(np.ones((3, 2)), [0.1, None])
+
+
+def test_a_step_in_a_wide_range_is_refused_from_few_points(monkeypatch):
+    grids = []
+    exact = Likelihoods.error
+    monkeypatch.setattr(Likelihoods, "error", lambda self, values: grids.append(self.grid.size) or exact(self, values))
+    with pytest.raises(InputError, match="changes too much within one error"):
+        Observations.with_error_function(np.linspace(0.0, 100.0, 500), lambda v: np.where(v > 50, 0.6, 0.25))
+    assert len(grids) <= 3
 
 
 def test_what_cannot_be_simulated_is_refused():

@@ -32,13 +32,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     ErrorFunction: TypeAlias = Callable[[Floats], ArrayLike]
 
-FAR = 6.0  # errors from all values, beyond which no true value is looked for
-FARTHEST = 10.0  # errors from every possible true value, beyond which a value is refused
+FAR = 6.0  # errors between a value and a true value, beyond which these do not belong together
 BEYOND, FALL = 6.0, 2.5  # errors within which, and by which, likelihoods that do not end there fall to zero
+JUMP = 3.0  # factor between errors at neighbouring points of the widest grid, above which no grid serves
+HOPELESS = 100.0  # least accuracies: worse likelihoods that two finer grids do not halve are given up
+NEAR_ZERO = 0.1  # of the median value
 SPACINGS = (0.4, 0.33, 0.27, 0.22, 0.18, 0.14, 0.1, 0.07)  # of the grid, in errors: the first that is accurate serves
 ACCURATE, LEAST_ACCURATE = 1e-6, 1e-4  # error of a likelihood, relative to its largest value
 SMALLEST = 1e-9  # of the largest weight of an object: smaller ones are left out
 MOST_POINTS = 5000
+NEEDED = "give a callable, or a fraction such as 0.25"
 CHECKED = 200  # objects whose likelihoods are compared
 AT_ONCE = 20_000  # objects
 MOST_COLUMNS = 2
@@ -49,12 +52,13 @@ def from_error_functions(
 ) -> tuple[Floats, LikelihoodMixture, list[str]]:
     """Values, noise and remarks from the arguments of `Observations.with_error_function`."""
     M = values.shape[1]
+    _check_kind(errors, M)
     given = [errors] if M == 1 and not isinstance(errors, (list, tuple)) else errors
     if not isinstance(given, (list, tuple)) or len(given) != M:
         raise InputError(
             f"`errors` must be a list with a function, a fraction or an array of errors for each of the {M} columns"
         )
-    following = [callable(each) or (isinstance(each, Real) and not isinstance(each, bool)) for each in given]
+    following = [callable(each) or isinstance(each, Real) for each in given]
     if not 0 < sum(following) <= MOST_COLUMNS:
         raise InputError(
             f"`errors` holds functions or fractions for {sum(following)} columns, but one or two are needed; give the "
@@ -70,13 +74,60 @@ def from_error_functions(
             columns.append(RowsOfColumn.gaussian(own[:, i]))
             continue
         function = _in_unit(each, names[i], units[i]) if callable(each) else _proportional(float(each))
-        likelihoods = Likelihoods.on_grid(column[np.isfinite(column)], function, names[i], ranges[i])
+        if not callable(each) and ranges[i] is None:
+            _check_signs(column, names[i], float(each))
+        try:
+            likelihoods = Likelihoods.on_grid(column[np.isfinite(column)], function, names[i], ranges[i])
+        except InputError:
+            if not callable(each) and ranges[i] is None:
+                _check_near_zero(column, names[i], float(each))
+            raise
         columns.append(likelihoods.rows(column))
         own[:, i] = likelihoods.errors(column)
         remarks.append(likelihoods.remark)
     starts, weights, shifts, standard_errors = product(columns)
     noise = LikelihoodMixture(starts, weights, shifts, Independent(standard_errors), errors=Independent(own))
     return values, noise, remarks
+
+
+def _check_kind(errors: Any, M: int) -> None:
+    """Refuse what is neither a function, a fraction nor an array of errors."""
+    for each in errors if isinstance(errors, (list, tuple)) else [errors]:
+        if callable(each) or (isinstance(each, Real) and not isinstance(each, (bool, np.bool_))):
+            continue
+        if M == 1 or isinstance(each, (str, bool, np.bool_, dict, type(None))) or np.ndim(each) == 0:
+            arrays = "" if M == 1 else " (an array of 1-sigma errors for other columns)"
+            fixed = "; errors that are known for each object belong to `with_standard_errors`" if np.ndim(each) else ""
+            raise InputError(f"`errors` is {_shown(each)}; {NEEDED}{arrays}{fixed}")
+
+
+def _shown(given: Any) -> str:
+    return f"an array of shape {np.shape(given)}" if np.ndim(given) else repr(given)
+
+
+def _check_signs(column: Floats, name: str, fraction: float) -> None:
+    """Refuse values on the other side of zero than most: an error that is a fraction is zero there."""
+    sign = np.sign(np.nanmedian(column))
+    wrong = np.isfinite(column) & ((sign * column <= 0) if sign else True)
+    if wrong.any():
+        raise _at_zero(
+            f"{'zero or below' if sign >= 0 else 'zero or above'} in {list_rows(np.flatnonzero(wrong))}", name, fraction
+        )
+
+
+def _check_near_zero(column: Floats, name: str, fraction: float) -> None:
+    """Say that a value near zero is the cause, if there is one."""
+    row = int(np.nanargmin(np.abs(column)))
+    if abs(column[row]) < NEAR_ZERO * np.nanmedian(np.abs(column)):
+        raise _at_zero(f"{column[row]:.4g}, near zero, in row {row}", name, fraction) from None
+
+
+def _at_zero(where: str, name: str, fraction: float) -> InputError:
+    return InputError(
+        f"the value of {name} is {where}, but an error that is a fraction of the true value is zero at zero; give the "
+        "range of possible true values, `between=(low, high)`, or a function with a least error, such as "
+        f"`lambda v: np.hypot(floor, {fraction:g} * v)`"
+    )
 
 
 def _plain_errors(given: ArrayLike, column: Floats, units: tuple[UnitBase | None]) -> Floats:
@@ -92,19 +143,36 @@ def _ranges(between: Any, M: int) -> list[Any]:
     """The range of true values of each column; None where it follows from the values."""
     if between is None:
         return [None] * M
-    pairs = [between] if M == 1 and np.ndim(between) == 1 else list(between)
-    if len(pairs) != M:
+    listed = isinstance(between, (list, tuple, np.ndarray))
+    pairs = [between] if M == 1 and listed and len(between) == 2 and np.ndim(between[0]) == 0 else between
+    if not listed or len(pairs) != M:
         raise InputError(f"`between` must hold a pair (low, high), or None, for each of the {M} columns")
     for pair in pairs:
-        if pair is not None and not (np.shape(pair) == (2,) and np.isfinite(pair).all() and pair[0] < pair[1]):
+        if pair is not None and not _is_range(pair):
             raise InputError(f"`between` is {pair!r}, but a pair (low, high) of finite numbers is needed")
     return pairs
+
+
+def _is_range(pair: Any) -> bool:
+    try:
+        low, high = (float(end) for end in pair)
+    except (TypeError, ValueError):
+        return False
+    return -np.inf < low < high < np.inf
 
 
 def _in_unit(function: ErrorFunction, name: str, unit: UnitBase | None) -> ErrorFunction:
     """The function with plain numbers, also where it returns a Quantity."""
     own = difference_unit(unit)
-    return lambda v: as_floats(function(v), f"the error of {name} at true values", own)[0]
+
+    def errors(v: Floats) -> Floats:
+        try:
+            given = function(v.copy())
+        except Exception as error:
+            raise InputError(f"the error function of {name} raised {type(error).__name__}: {error}") from error
+        return as_floats(given, f"the error of {name} at true values", own)[0]
+
+    return errors
 
 
 def _proportional(fraction: float) -> ErrorFunction:
@@ -170,11 +238,18 @@ class Likelihoods:
         """
         checked = _Checked(function, name)
         some = np.quantile(values, np.linspace(0.0, 1.0, min(CHECKED, values.size)))
-        for spacing in SPACINGS:
+        history: list[float] = []
+        for spacing, finer in zip(SPACINGS, (*SPACINGS[1:], 0.0), strict=True):
             found = cls._with_spacing(values, checked, between, spacing)
+            if not history:
+                found.check_jumps()
             error = found.error(some)
             if error < ACCURATE:
                 return found
+            history.append(error)
+            stuck = len(history) > 2 and error > max(0.5 * history[-3], HOPELESS * LEAST_ACCURATE)
+            if stuck or found.grid.size * spacing > MOST_POINTS * finer:
+                break
         if error > LEAST_ACCURATE:
             raise InputError(
                 f"the error function of {name} changes too much within one error (its likelihoods are wrong by "
@@ -194,7 +269,22 @@ class Likelihoods:
             grid.append(points)
         below, above = grid[1][::-1], grid[2]
         points = np.concatenate([below, grid[0], above])
+        if points.size > MOST_POINTS:
+            raise _too_many(function.name)
         return cls(function, function.name, ends[0], ends[1], points, np.gradient(points))
+
+    def check_jumps(self) -> None:
+        """Refuse a function that jumps between neighbouring points of a grid in the range."""
+        inside = self.grid[(self.grid >= self.low) & (self.grid <= self.high)]
+        errors = self.function(inside)
+        steps = np.abs(np.diff(np.log(errors)))
+        if steps.size and steps.max() > np.log(JUMP):
+            i = int(np.argmax(steps))
+            raise InputError(
+                f"the error function of {self.name} changes too much within one error: it is {errors[i]:.3g} at the "
+                f"true value {inside[i]:.6g} and {errors[i + 1]:.3g} at {inside[i + 1]:.6g}; give a smoother function, "
+                "or a narrower range `between`"
+            )
 
     def at(self, v: Floats, values: Floats) -> Floats:
         """Likelihoods (n, G) of values (n,) at true values (G,), falling to zero outside the range."""
@@ -221,20 +311,13 @@ class Likelihoods:
 
     def rows(self, column: Floats) -> RowsOfColumn:
         """The Gaussians of each value of a column (N,); one of a missing value."""
+        self.check_range(column)
         sizes, arrays = np.ones(column.size, int), []
         for start in range(0, column.size, AT_ONCE):
             part = column[start : start + AT_ONCE]
             present = np.isfinite(part)
             weights = np.zeros((part.size, self.grid.size))
             weights[present] = self.weights(part[present])
-            inside = (self.grid >= self.low) & (self.grid <= self.high)
-            z = np.abs(part[:, None] - self.grid[inside]) / self.function(self.grid[inside])
-            impossible = present & ~(z < FARTHEST).any(axis=1)
-            if impossible.any():
-                raise InputError(
-                    f"the value of {self.name} is too far from every true value in `between` in "
-                    f"{list_rows(start + np.flatnonzero(impossible))}; widen the range, or leave it out"
-                )
             weights[~present, 0] = 1.0
             owners, places = np.nonzero(weights)
             sizes[start : start + AT_ONCE] = np.bincount(owners, minlength=part.size)
@@ -242,6 +325,26 @@ class Likelihoods:
             shifts = np.where(present[owners], np.nan_to_num(part)[owners] - self.grid[places], 0.0)
             arrays.append((of_rows, shifts, np.where(present[owners], self.sigmas[places], 0.0)))
         return RowsOfColumn(sizes, *map(np.concatenate, zip(*arrays, strict=True)))
+
+    def check_range(self, column: Floats) -> None:
+        """Refuse values too far from all true values, and a range outside which most likelihoods have their peaks.
+
+        Those of a few values near zero or below may have none in the range: their true values lie at its end or far in.
+        """
+        beyond = np.maximum(self.low - column, column - self.high) / np.maximum(self.errors(column), 1e-300)
+        possible = self.grid[(self.grid >= self.low) & (self.grid <= self.high)]
+        errors, outside = self.function(possible), np.flatnonzero(beyond > FALL)
+        if 2 * outside.size > np.isfinite(column).sum():
+            self._refuse_rows(outside, FALL)
+        nearest = np.array([(np.abs(column[i] - possible) / errors).min() for i in outside])
+        if (nearest > FAR).any():
+            self._refuse_rows(outside[nearest > FAR], FAR)
+
+    def _refuse_rows(self, rows: NDArray[np.intp], n_errors: float) -> None:
+        raise InputError(
+            f"the value of {self.name} is more than {n_errors:g} errors outside the range `between` of true values in "
+            f"{list_rows(rows)}, so that its likelihood has no peak in the range; widen it, or leave it out"
+        )
 
     def errors(self, column: Floats) -> Floats:
         """Errors of the values of a column (N,) themselves, or of the nearest possible true ones; 0 where missing."""
@@ -274,8 +377,12 @@ def _walk(
             if outside > 0 and (given or outside > FAR * min(error, at_farthest)):
                 n_inside = len(points)
         if len(points) > MOST_POINTS:
-            raise InputError(
-                f"the likelihoods of {function.name} need more than {MOST_POINTS} points on a grid, since the error "
-                "function is small beside the range of the values; give a range `between`, or take the errors as fixed"
-            )
+            raise _too_many(function.name)
     return np.array(points), n_inside
+
+
+def _too_many(name: str) -> InputError:
+    return InputError(
+        f"the likelihoods of {name} need more than {MOST_POINTS} points on a grid, since the error function is small "
+        "beside the range of the values; give a range `between`, or take the errors as fixed"
+    )
