@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from xdgmm import XDGMM, Background, InputError, Observations, diagnostics, objects, plotting, prediction, uncertainty
+from xdgmm import (
+    XDGMM,
+    Background,
+    InputError,
+    Observations,
+    SelectionFunction,
+    diagnostics,
+    objects,
+    plotting,
+    prediction,
+    uncertainty,
+)
 from xdgmm import widths as width_reports
 from xdgmm.fitting import Model, Problem, Settings, fit
 
@@ -34,6 +45,10 @@ def numbers(found):
 
 
 TWO = fit(STARS, 2).mixture
+SAMPLED = [rng.normal(m, [0.5, 0.8], (400, 2)) for rng, m in zip(RNG.spawn(60), VALUES, strict=True)]
+SAMPLES = Observations.from_samples(SAMPLED, names=["u", "v"], units="km/s")
+CUT = SelectionFunction.box(high=[VALUES[:, 0].max() + 0.5, None])
+SELECTED = fit(STARS, 1, Settings(model=Model(selection_function=CUT))).mixture
 HEAVY = fit(STARS, 1, Settings(model=Model(family="t", dof=3.0))).mixture
 
 
@@ -51,6 +66,7 @@ FUNCTIONS = {
     "uncertainty.weight_interval": lambda o: uncertainty.weight_interval(TWO, o, 0).high,
     "uncertainty.function_interval": lambda o: uncertainty.function_interval(_slope, MIXTURE, o).high,
     "uncertainty.gaussian_deficit": lambda o: uncertainty.gaussian_deficit(HEAVY, o, 0),
+    "uncertainty.selection_errors": lambda o: uncertainty.selection_errors(SELECTED, o).completeness,
     "uncertainty.laplace": lambda o: uncertainty.laplace(MIXTURE, o, kind="sandwich").covariance,
     "uncertainty.parameter_errors": lambda o: uncertainty.parameter_errors(MIXTURE, o).covariance,
     "uncertainty.with_errors": lambda o: uncertainty.with_errors(RESULT, o).record.covariance,
@@ -76,6 +92,9 @@ FUNCTIONS = {
     "prediction.nearest_tail": lambda o: prediction.nearest_tail(HEAVY, o),
     "prediction.outlier_weights": lambda o: prediction.outlier_weights(HEAVY, o),
     "prediction.outlyingness": lambda o: prediction.outlyingness(MIXTURE, o),
+    "objects.effective_samples": lambda o: objects.effective_samples(
+        MIXTURE, SAMPLES if o.units == STARS.units else SAMPLES.in_units(o.units)
+    ),
     "objects.denoise": lambda o: objects.denoise(MIXTURE, o).means,
     "XDGMM.score": lambda o: XDGMM().fit(STARS).score(o),
     "fitting.Problem.of": lambda o: Problem.of(MIXTURE, o).at(MIXTURE).statistics.log_likelihood,
@@ -83,6 +102,8 @@ FUNCTIONS = {
 # Of a mixture and observations too, but told the observations of others, or made of functions above.
 ELSEWHERE = {
     "prediction.checked_observations",  # the conversion itself
+    "prediction.doubts_about_samples",  # sentences about `effective_samples`
+    "prediction.completed",  # likewise of observations that it gave
     "prediction.draw_observations",  # of observations that `checked_observations` gave
     "prediction.posteriors",  # likewise
     "prediction.known",  # likewise
