@@ -152,6 +152,19 @@ def test_limits_can_be_used_as_what_they_are(name, flags, kinds):
     assert any(remark.endswith("used as such") for remark in observations.remarks)
 
 
+@pytest.mark.parametrize("on_limit", ["use", "missing", "keep"])
+def test_values_with_an_unclear_flag_are_counted(on_limit):
+    observations = observations_from_table(flagged(["?", "", "=", ":"]), "v", on_limit=on_limit)
+    assert observations.limits is None
+    assert observations.values[:, 0].tolist() == VALUES
+    said = "2 of 4 values of v are uncertain ('l_v' is ':' or '?', which names no limit) and fitted as measurements"
+    assert said in observations.remarks
+    one = observations_from_table(flagged(["", "?", "", ""]), "v", on_limit=on_limit)
+    assert any("1 of 4 values of v is uncertain" in remark for remark in one.remarks)
+    masked = flagged(MaskedColumn(["?", "", "", ""], mask=[True, False, False, False]))
+    assert not any("uncertain" in remark for remark in observations_from_table(masked, "v", on_limit=on_limit).remarks)
+
+
 def test_limits_without_an_error_are_sharp():
     table = Table({"v": VALUES, "l_v": ["<", "", "", ">"], "e_v": [np.nan, 0.3, 0.4, -1.0]})
     observations = observations_from_table(table, "v", on_limit="use")

@@ -58,7 +58,8 @@ KIND_OF_TEXT = {
     **dict.fromkeys(("<", "<=", "≤", "≲", "<~", "~<", "u", "ul", "upper", "upper limit"), -1),
     **dict.fromkeys((">", ">=", "≥", "≳", ">~", "~>", "ll", "lower", "lower limit"), 1),
 }
-MEASURED = ("=", "==", "~", "≈", ":", "?", "0", "f", "false", "n", "no")
+UNCLEAR = (":", "?")  # an uncertain value, of which these do not say whether it is a limit
+MEASURED = ("=", "==", "~", "≈", *UNCLEAR, "0", "f", "false", "n", "no")
 SHOWN = 3  # kinds of flags that a sentence names
 
 
@@ -88,6 +89,7 @@ def handle_limits(
     """
     limits, kinds = np.zeros(values.shape, dtype=bool), np.zeros(values.shape, dtype=np.int8)
     for i, name in enumerate(names):
+        remarks.extend(_unclear(table, name, np.isfinite(values[:, i])))
         found = list(_flags(table, name))
         for each in found:
             limits[:, i] |= each.flagged & np.isfinite(values[:, i])
@@ -181,14 +183,38 @@ class Flags(NamedTuple):
 
 def _flags(table: NamedColumns, name: str) -> Iterator[Flags]:
     """Columns of flags of a value that mark a limit somewhere."""
-    for pattern in (*FLAGS, *REMARKS):
+    for pattern, column in _columns_of_flags(table, name, (*FLAGS, *REMARKS)):
+        flagged = _flagged(table.column(column), only_signs=pattern in REMARKS)
+        if flagged is not None and flagged.any():
+            cells = _cells(table.column(column))
+            yield Flags(column, flagged, _kinds(cells, flagged, pattern), _shown(cells[flagged]))
+
+
+def _columns_of_flags(table: NamedColumns, name: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Patterns of names of flags of a value, each with the column of that name."""
+    for pattern in patterns:
         wanted = pattern.format(name)
         columns = [wanted] if wanted in table else table.ignoring_case.get(wanted.lower(), [])
-        for column in columns if len(columns) == 1 and columns[0] != name else []:
-            flagged = _flagged(table.column(column), only_signs=pattern in REMARKS)
-            if flagged is not None and flagged.any():
-                cells = _cells(table.column(column))
-                yield Flags(column, flagged, _kinds(cells, flagged, pattern), _shown(cells[flagged]))
+        if len(columns) == 1 and columns[0] != name:
+            yield pattern, columns[0]
+
+
+def _unclear(table: NamedColumns, name: str, present: NDArray[np.bool_]) -> Iterator[str]:
+    """A sentence for each column of flags of limits that calls values uncertain, which are taken as measured."""
+    for _, column in _columns_of_flags(table, name, FLAGS):
+        flags = table.column(column)
+        cells = _cells(flags)
+        if getattr(flags, "ndim", 0) != 1 or cells.dtype.kind not in "OSU":
+            continue
+        mask = np.asarray(getattr(flags, "mask", np.zeros(len(flags), dtype=bool)), dtype=bool)
+        unclear = present & ~mask & np.isin(_as_text(cells), UNCLEAR)
+        if unclear.any():
+            count = int(unclear.sum())
+            yield (
+                f"{count} of {int(present.sum())} values of {name} {'is' if count == 1 else 'are'} uncertain "
+                f"('{column}' is {_shown(cells[unclear])}, which names no limit) and fitted as "
+                f"{'a measurement' if count == 1 else 'measurements'}"
+            )
 
 
 def _flagged(column: Any, *, only_signs: bool) -> NDArray[np.bool_] | None:
