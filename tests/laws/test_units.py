@@ -102,6 +102,7 @@ FUNCTIONS = {
 # Of a mixture and observations too, but told the observations of others, or made of functions above.
 ELSEWHERE = {
     "prediction.checked_observations",  # the conversion itself
+    "prediction.draw_true_values",  # of observations that `checked_observations` gave
     "prediction.doubts_about_samples",  # sentences about `effective_samples`
     "prediction.completed",  # likewise of observations that it gave
     "prediction.draw_observations",  # of observations that `checked_observations` gave
