@@ -143,6 +143,8 @@ SAMPLES = [np.arange(60.0), np.arange(70.0)]
         ([SAMPLES[0], SAMPLES[1] * u.km], {"units": "km"}, "object 1 have a unit, but those of object 0 have none"),
         ([SAMPLES[0] * u.km, SAMPLES[1] * u.s], {}, "samples of object 1 has the unit s, which does not convert to km"),
         ([[1 * u.km, 2 * u.s]], {}, "samples of object 0 cannot be brought to one unit"),
+        (SAMPLES, {"prior_log_density": lambda v: v[:, 1]}, "`prior_log_density` raised IndexError: index 1"),
+        (SAMPLES, {"prior_log_density": 3.0}, "`prior_log_density` raised TypeError"),
         (SAMPLES, {"smoothing": 1.5}, "`smoothing` is 1.5"),
         (SAMPLES, {"smoothing": "some"}, "`smoothing` is 'some'"),
     ],

@@ -117,7 +117,11 @@ def _weights(stacked: Floats, starts: Indices, prior_log_density: Callable[[Floa
     sizes = np.diff(starts)
     if prior_log_density is None:
         return np.repeat(1.0 / sizes, sizes)
-    log_prior, _ = as_floats(prior_log_density(stacked), "the result of `prior_log_density`")
+    try:
+        given = prior_log_density(stacked.copy())
+    except Exception as error:
+        raise InputError(f"`prior_log_density` raised {type(error).__name__}: {error}") from error
+    log_prior, _ = as_floats(given, "the result of `prior_log_density`")
     if log_prior.shape == (len(stacked), 1):
         log_prior = log_prior[:, 0]
     if log_prior.shape != (len(stacked),):
