@@ -193,7 +193,10 @@ def raises(_):
         (lambda v: np.full(len(v), np.nan), "returned nan at \\(19\\), but a probability lies between 0 and 1"),
         (lambda v: np.full(len(v), 1.5), "returned 1.5 at \\(19\\), but a probability lies between 0 and 1"),
         (lambda v: np.zeros(len(v)), "zero for every object of the sample"),
-        (lambda v: (v[:, 0] < 20.1).astype(float), "zero for row 3, which are in the sample; leave these objects out"),
+        (
+            lambda v: (v[:, 0] < 20.1).astype(float),
+            "zero for row 3, so no such object is in a sample; leave this object out",
+        ),
         (lambda v: np.ones((len(v), 2)), "returned shape \\(5, 2\\) for values of shape \\(5, 1\\)"),
         (lambda _: "often", "array that the selection function returned"),
         (raises, "the selection function raised ZeroDivisionError: no map here"),
@@ -213,6 +216,14 @@ def test_booleans_of_a_function_are_zeros_and_ones():
     np.testing.assert_array_equal(found[0].covariances, found[1].covariances)
 
 
+def test_new_objects_outside_the_cut_are_refused_in_a_sentence_that_holds_for_them():
+    x, e = flux_limited(300)
+    model = XDGMM(selection_function=SelectionFunction.box(high=[CUT])).fit(x, Xerr=e)
+    message = "rows 0, 2 lie outside the selection function's cut in x1, which lets no such .*; leave these objects out"
+    with pytest.raises(InputError, match=message):
+        model.score_samples([[CUT + 1.0], [CUT - 1.0], [CUT + 2.0]], Xerr=0.1)
+
+
 def test_nan_stands_for_a_missing_value():
     values = np.column_stack([X, X])
     values[1, 1] = np.nan
@@ -227,7 +238,10 @@ def test_nan_stands_for_a_missing_value():
         ({"high": [20.5, 3.0]}, "`high` of the selection function has 2 entries, but there are 1 columns"),
         ({"high": {"g": 20.5}}, "`high` of the selection function names 'g', but the columns are x1"),
         ({"low": [21.0], "high": [20.5]}, "`low` of the selection function must lie below `high`"),
-        ({"high": [20.1]}, "row 3 lie outside the selection function's cut in x1"),
+        (
+            {"high": [20.1]},
+            "row 3 lies outside the selection function's cut in x1, which lets no such object in; leave this",
+        ),
         ({"high": 20.5}, "give one number for each coordinate"),
         ({"high": [20.5], "of": "stars"}, "`of` of the selection function is 'stars'"),
         ({"high": [20.5 * u.mag]}, "has the unit mag, but 'x1' has none"),
@@ -263,7 +277,7 @@ def test_what_cannot_be_combined_is_refused():
         XDGMM(selection_function=logistic).fit(X)
     missing = np.column_stack([X, X])
     missing[2, 1] = np.nan
-    with pytest.raises(InputError, match="row 2 have no value there"):
+    with pytest.raises(InputError, match="row 2 has no value there"):
         fit(Observations.exact(missing), 1, settings_of(cut))
     projected = Observations.with_standard_errors(X, 0.1 * np.ones_like(X), projections=np.ones((5, 1, 1)))
     with pytest.raises(InputError, match="can only cut the measured values"):

@@ -255,8 +255,9 @@ class SelectionFunction:
             missing = rows[~np.isfinite(values)]
             if missing.size and self.of == "measured values":
                 raise InputError(
-                    f"the selection function cuts {names[i]}, but {list_rows(missing)} have no value there, so that "
-                    "the cut says nothing of them; leave these objects out"
+                    f"the selection function cuts {names[i]}, but {list_rows(missing)} {_form(missing, 'has', 'have')} "
+                    f"no value there, so that the cut says nothing of {_form(missing, 'it', 'them')}; leave "
+                    f"{_form(missing, 'this object', 'these objects')} out"
                 )
             exact = np.zeros(rows.size, bool)
             if self.of == "true values":
@@ -264,8 +265,9 @@ class SelectionFunction:
             outside = rows[np.isfinite(values) & ~exact & ((values < low[i]) | (values > high[i]))]
             if outside.size:
                 raise InputError(
-                    f"{list_rows(outside)} lie outside the selection function's cut in {names[i]}, but are in the "
-                    "sample; leave these objects out, or give the cut that was made"
+                    f"{list_rows(outside)} {_form(outside, 'lies', 'lie')} outside the selection function's cut in "
+                    f"{names[i]}, which lets no such object in; leave "
+                    f"{_form(outside, 'this object', 'these objects')} out, or fit with the cut that was made"
                 )
 
     def _check_objects(self, observations: Observations, rows: NDArray[np.intp]) -> None:
@@ -279,8 +281,8 @@ class SelectionFunction:
             )
         if outside.size:
             raise InputError(
-                f"the selection function is zero for {list_rows(outside)}, which are in the sample; leave these "
-                "objects out, or correct the function"
+                f"the selection function is zero for {list_rows(outside)}, so no such object is in a sample; leave "
+                f"{_form(outside, 'this object', 'these objects')} out, or correct the function"
             )
 
     def probabilities(self, values: Floats) -> Floats:
@@ -319,6 +321,11 @@ class SelectionFunction:
                 f"probability lies between 0 and 1{missing}"
             )
         return np.clip(result, 0.0, 1.0)
+
+
+def _form(rows: NDArray[np.intp], one: str, several: str) -> str:
+    """The form of a word that goes with `list_rows`."""
+    return one if rows.size == 1 else several
 
 
 def selection_of(mixture: GaussianMixture) -> SelectionFunction | None:
