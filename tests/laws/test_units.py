@@ -103,6 +103,7 @@ FUNCTIONS = {
 ELSEWHERE = {
     "prediction.checked_observations",  # the conversion itself
     "prediction.draw_true_values",  # of observations that `checked_observations` gave
+    "prediction.has_exact_outlyingness",  # yes or no, of the kinds of mixture and observations
     "prediction.doubts_about_samples",  # sentences about `effective_samples`
     "prediction.completed",  # likewise of observations that it gave
     "prediction.draw_observations",  # of observations that `checked_observations` gave
