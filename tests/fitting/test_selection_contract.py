@@ -27,7 +27,7 @@ def soft_edge(values):
 
 SELECTIONS = {
     "box": (SelectionFunction.box(high=[None, EDGE]), 0.0),
-    "function": (SelectionFunction(soft_edge, 64), SOFT),
+    "function": (SelectionFunction(soft_edge, 512), SOFT),
 }
 NOISES = ("none", "standard errors", "covariances", "missing")
 EXTRAS = {
