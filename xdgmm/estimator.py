@@ -280,7 +280,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         except DegenerateError as error:
             result = _fit_shrunk(observations, self.n_components, settings, error)
         _warn_unless_converged(result)
-        _warn_of_samples(result, observations)
+        _warn_of_doubts(result, observations)
         self._keep(with_recipe(result, recipe), X, observations)
         return self
 
@@ -773,7 +773,7 @@ def select(
         n_jobs=n_jobs,
     )
     _warn_unless_converged(chosen.result)
-    _warn_of_samples(chosen.result, observations)
+    _warn_of_doubts(chosen.result, observations)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
     result = with_recipe(chosen.result, recipe)
     results = tuple(result if each is chosen.result else each for each in chosen.results)
@@ -817,8 +817,8 @@ def _warn_unless_converged(result: FitResult) -> None:
         )
 
 
-def _warn_of_samples(result: FitResult, observations: Observations) -> None:
-    for sentence in doubts_about_samples(result.mixture, observations):
+def _warn_of_doubts(result: FitResult, observations: Observations) -> None:
+    for sentence in (*doubts_about_samples(result.mixture, observations), *result.doubts_about_completeness):
         warnings.warn(sentence, XdgmmWarning, stacklevel=3)
 
 

@@ -89,7 +89,9 @@ def test_the_report_says_what_was_selected_and_warns_of_few_samples():
 def test_a_sample_that_has_only_a_tail_is_extrapolated():
     """Values that fall from the cut on, as an exponential distribution does, have no maximum beyond it."""
     tail = 0.31 + np.random.default_rng(0).exponential(1.0, 300)
-    beyond = fitted(SelectionFunction.box(low=[0.3]), stars := Observations.with_standard_errors(tail, 0.05))
+    stars = Observations.with_standard_errors(tail, 0.05)
+    with pytest.warns(XdgmmWarning, match="is extrapolated from its tail"):
+        beyond = fitted(SelectionFunction.box(low=[0.3]), stars)
     assert selection_errors(beyond.mixture_, stars).extrapolated
     assert "is extrapolated from its tail" in " ".join(beyond.result_.remarks)
     with pytest.warns(XdgmmWarning, match=r"hardly determines the population outside .*are extrapolated; fix a"):

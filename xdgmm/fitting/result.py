@@ -240,7 +240,7 @@ class FitResult:
             *self._large_errors(),
             *_beyond(self.rows_beyond_background, "the background", self.n_objects),
             *_beyond(self.rows_beyond_flat, "the flat components", self.n_objects),
-            *self._few_seen(),
+            *self.doubts_about_completeness,
         )
 
     def _few_objects(self) -> list[str]:
@@ -269,7 +269,9 @@ class FitResult:
             for k, narrow in self.near_singular.items()
         ]
 
-    def _few_seen(self) -> list[str]:
+    @property
+    def doubts_about_completeness(self) -> list[str]:
+        """A sentence where next to nothing of the population is in the sample, by this fit; empty otherwise."""
         if self.completeness is None or self.completeness >= FEW_SEEN:
             return []
         sentence = (
