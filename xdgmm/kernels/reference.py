@@ -370,4 +370,4 @@ class ReferenceData:
         if self.background is not None:
             parts.append(self.background)
         with np.errstate(divide="ignore"):
-            return np.log(weights)[:, None] + np.array(parts)
+            return np.asarray(np.log(weights)[:, None] + np.array(parts))
