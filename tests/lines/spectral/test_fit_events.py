@@ -539,7 +539,7 @@ def test_what_needs_pixels_is_refused(fit):
 def test_coverage_of_intervals_and_pulls_of_fluxes(ends):
     """Whether background goes on or ends at the window; lines near an edge of it included."""
     inside, pulls, probabilities = 0, [], []
-    n = 60
+    n = 30
     two = [lines.Group("Fe", [FE], z=Z), lines.Group("edge", [(WINDOW[0] + 3.0) * (1 + Z)], z=Z, sigma=(0, 300))]
     for seed in range(n):
         rng = np.random.default_rng(seed)
