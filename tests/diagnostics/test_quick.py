@@ -64,7 +64,6 @@ def test_misleading_data_are_found_and_their_clean_twins_are_not(make):
             assert "p < 1e-9" in remarks or "p = " in remarks
 
 
-@pytest.mark.slow
 def test_errors_of_thresholds_are_not_taken_for_errors_that_follow_values():
     rng = np.random.default_rng(5)
     measured = rng.normal(size=N) + 0.2 * rng.normal(size=N)
@@ -76,6 +75,7 @@ def test_errors_of_thresholds_are_not_taken_for_errors_that_follow_values():
     assert "p " not in " ".join(model.widths(observations).meta["remarks"])
 
 
+@pytest.mark.slow
 def test_right_models_are_rarely_accused():
     rng = np.random.default_rng(4)
     accused = 0
