@@ -33,7 +33,7 @@ def test_the_tables_of_a_pass_are_complete(tmp_path):
         for name in row
     ]
     assert all(figure > 0 for figure in figures if not isinstance(figure, str))
-    assert len(others) == 6
+    assert len(others) == 8
     assert len(start["rows"]) == 3
 
 
@@ -84,7 +84,7 @@ def test_the_tables_of_coverage_hold_every_method(tmp_path):
     assert "simulated covers all" in precise["rows"][0]
     assert all("not passed" in row for row in checks["rows"])
     assert scales["rows"]
-    assert len(others) == 3  # heavy tails, limits, errors that are not Gaussian
+    assert len(others) == 6  # memberships, flat, heavy tails, limits, errors that are not Gaussian, selections
     for row in (row for table in (cheap, few, precise, checks, scales, *others, resampled) for row in table["rows"]):
         percents = [int(figure.split("±")[0]) for figure in row.values() if isinstance(figure, str) and "±" in figure]
         assert all(0 <= percent <= 100 for percent in percents)
