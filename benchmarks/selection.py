@@ -20,8 +20,8 @@ COST_SIZE = 20_000, 2, 5
 
 def measure(*, quick):
     """Tables of the true numbers found, of the maxima and of the cost."""
-    yield _found(10 if quick else SIMULATIONS)
-    yield _heights(2 if quick else 25)
+    yield _found(3 if quick else SIMULATIONS)
+    yield _heights(1 if quick else 25)
     yield _cost((500, 2, 2) if quick else COST_SIZE, 3 if quick else 10)
 
 
