@@ -16,7 +16,7 @@ import numpy as np
 
 from . import passes
 from .grouping import shares_in_groups
-from .packed import ENOUGH, MemberValues, PackedData, _weighted_median
+from .packed import ENOUGH, MemberValues, PackedData, weighted_median
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
 from .threads import run_in_threads
@@ -266,7 +266,7 @@ class GroupedData:
         result = np.empty(means.shape)
         for i, column in enumerate(errors.T):
             order, measured = np.argsort(column), np.isfinite(column)
-            result[:, i] = [_weighted_median(column, order, of_component * measured) for of_component in members.T]
+            result[:, i] = [weighted_median(column, order, of_component * measured) for of_component in members.T]
         return result
 
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> MemberValues | None:

@@ -81,7 +81,7 @@ class PackedData(Blocks):
         for i in range(self.n_dimensions):
             errors, measured = np.sqrt(sample.coordinate_variances(i)), sample.measures(i)
             order = np.argsort(errors)
-            result[:, i] = [_weighted_median(errors, order, column * measured) for column in members]
+            result[:, i] = [weighted_median(errors, order, column * measured) for column in members]
         return result
 
     @property
@@ -123,7 +123,7 @@ class MemberValues:
         return implicit_profile(self.values, self.variances, self.weights, variance)
 
 
-def _weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:
+def weighted_median(values: Floats, order: NDArray[np.intp], weights: Floats) -> float:
     """The value up to which half of the weight lies; 0 where there is no weight."""
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, 0.5 * reached[-1])]) if reached[-1] > 0 else 0.0
