@@ -9,6 +9,7 @@ import sys
 from functools import cached_property
 from itertools import combinations, groupby
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,9 +25,12 @@ settings.register_profile(
 settings.load_profile("xdgmm")
 
 
+EVERY_TIME = "not slow and not exhaustive"  # as in pyproject.toml
+
+
 def pytest_configure(config):
     """A test that is asked for by its name runs, slow or not."""
-    if config.option.markexpr == "not slow" and all("::" in argument for argument in config.args):
+    if config.option.markexpr == EVERY_TIME and all("::" in argument for argument in config.args):
         config.option.markexpr = ""
 
 
@@ -44,14 +48,29 @@ def pytest_xdist_setupnodes():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Of the combinations of a test marked `pairwise`, those that add no pair of values are slow tests."""
+    """Of the combinations of a test marked `pairwise`, some are slow tests, and most of them exhaustive ones.
+
+    Combinations that are marked already stay as they are.
+    """
     marked = [item for item in items if item.get_closest_marker("pairwise")]
-    for _, group in groupby(marked, key=lambda item: item.function):
-        of_test = list(group)
-        kept = set(covering([tuple(item.callspec.params.values()) for item in of_test]))
-        for i, item in enumerate(of_test):
-            if i not in kept:
-                item.add_marker(pytest.mark.slow)
+    for test, group in groupby(marked, key=lambda item: item.function):
+        of_test = [item for item in group if not item.get_closest_marker("slow")]
+        slow, exhaustive = left_out([tuple(item.callspec.params.values()) for item in of_test], test.__name__)
+        for i in slow:
+            of_test[i].add_marker(pytest.mark.slow)
+        for i in exhaustive:
+            of_test[i].add_marker(pytest.mark.exhaustive)
+
+
+SLOW_ONES = 6  # of the combinations without a new pair of values, one in so many is a slow test
+
+
+def left_out(rows, seed):
+    """Indices of the rows that `covering` does not choose: a random sixth of them, and the others."""
+    chosen = set(covering(rows))
+    others = [i for i in range(len(rows)) if i not in chosen]
+    slow = Random(seed).sample(others, -(-len(others) // SLOW_ONES))
+    return sorted(slow), sorted(set(others) - set(slow))
 
 
 def covering(rows):
@@ -72,6 +91,12 @@ def covering(rows):
 def covering_rows():
     """`covering`, to be tested itself."""
     return covering
+
+
+@pytest.fixture(scope="session", name="left_out")
+def left_out_rows():
+    """`left_out`, to be tested itself."""
+    return left_out
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,10 @@
-"""The combinations that run every time hold every pair of values."""
+"""The combinations that run every time hold every pair of values; of the others some are slow tests."""
 
+import re
+import subprocess
+import sys
 from itertools import combinations, product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,3 +27,34 @@ def test_few_rows_are_kept_and_none_twice(covering, sizes):
     first, second = sorted(sizes)[-2:]
     assert len(set(kept)) == len(kept)
     assert first * second <= len(kept) <= 1.5 * first * second + 4
+
+
+@pytest.mark.parametrize("sizes", [(4, 9, 13), (4, 4, 4, 2, 4), (4, 9, 13, 4)])
+def test_each_row_runs_in_one_of_three_stages(covering, left_out, sizes):
+    rows = list(product(*map(range, sizes)))
+    slow, exhaustive = left_out(rows, "a name")
+    assert sorted([*covering(rows), *slow, *exhaustive]) == list(range(len(rows)))
+    assert len(slow) == pytest.approx((len(slow) + len(exhaustive)) / 6, abs=1)
+    for place, size in enumerate(sizes):
+        assert {rows[i][place] for i in slow} == set(range(size))
+    assert left_out(rows, "a name") == (slow, exhaustive)
+    assert left_out(rows, "another")[0] != slow
+
+
+@pytest.mark.slow
+def test_the_stages_of_pytest_together_hold_each_test_once():
+    """Slow and exhaustive combinations are left out by default, and neither expression runs one of the other."""
+    root = Path(__file__).parents[1]
+
+    def collected(*expression):
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *expression]
+        shown = subprocess.run(
+            [*command, "tests/kernels/test_selected.py"], cwd=root, capture_output=True, text=True, check=True
+        ).stdout
+        return set(re.findall(r"^tests/.*::.*$", shown, re.MULTILINE))
+
+    stages = collected(), collected("-m", "slow"), collected("-m", "exhaustive")
+    every = collected("-m", "")
+    assert all(stages)
+    assert set.union(*stages) == every
+    assert sum(map(len, stages)) == len(every)
