@@ -86,3 +86,16 @@ def test_gradients_stop_after_exactly_the_passes_that_are_allowed():
     with pytest.raises(OutOfPasses):
         objective.gradients(coordinates, np.zeros((5, coordinates.size)))
     assert objective.passes == 4
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1e-20, 1e-60])
+def test_a_component_that_vanishes_is_moved_by_a_small_part_of_its_width(weight):
+    rng = np.random.default_rng(5)
+    observations = Observations.with_standard_errors(rng.standard_normal((60, 2)), 0.3)
+    mixture = GaussianMixture([1.0 - weight, weight], [[0.0, 0.0], [0.5, 0.2]], [np.eye(2), 0.5 * np.eye(2)])
+    objective = Problem(observations, 2, Model()).objective()
+    coordinates = FactorCoordinates(mixture, objective.expect(mixture))
+    z = np.zeros(coordinates.size)
+    z[1:] = 1e-5  # a step of differences
+    assert np.abs(coordinates.at(z).means - mixture.means).max() < 0.01
+    assert np.abs(coordinates.at(z).covariances - mixture.covariances).max() < 0.01

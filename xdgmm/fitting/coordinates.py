@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 FEWEST = 1e-6  # a component counts as having at least this fraction of the objects
+FEWEST_MEMBERS = 1e-250  # fewer have no information, which would be below the smallest numbers
 ROUNDING = 1e-13  # fraction of the whole variance that is rounding
 
 
@@ -316,9 +317,12 @@ def information_per_object(mixture: GaussianMixture, statistics: Statistics, q: 
     """Information per object on each component (K, D, D), including that of the prior on its covariance.
 
     An inverse-Wishart prior counts like objects without errors; without it, a direction that no object measures would
-    have no scale.  The ridge gives a scale to directions that neither objects nor prior determine.
+    have no scale.  The ridge gives a scale to directions that neither objects nor prior determine.  Of a component that
+    is vanishing, which has fewer members than q, it is the information per member: else its scale would grow without
+    limit, and differences would move it by many of its widths.
     """
-    result = information_of(statistics) / q[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
+    members = np.clip(statistics.n_members[: len(q)], FEWEST_MEMBERS, q)
+    result = information_of(statistics) / members[:, None, None] + 1e-12 * np.eye(mixture.n_dimensions)
     for k, i in np.argwhere(mixture.is_flat):  # where there is no parameter: any number, of the order of the others
         result[k, i, i] = 1.0 / mixture.covariances[k, i, i]
     prior = prior_of(statistics)
