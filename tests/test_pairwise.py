@@ -44,17 +44,13 @@ def test_each_row_runs_in_one_of_three_stages(covering, left_out, sizes):
 @pytest.mark.slow
 def test_the_stages_of_pytest_together_hold_each_test_once():
     """Slow and exhaustive combinations are left out by default, and neither expression runs one of the other."""
-    root = Path(__file__).parents[1]
-
-    def collected(*expression):
-        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *expression]
-        shown = subprocess.run(
-            [*command, "tests/kernels/test_selected.py"], cwd=root, capture_output=True, text=True, check=True
-        ).stdout
-        return set(re.findall(r"^tests/.*::.*$", shown, re.MULTILINE))
-
-    stages = collected(), collected("-m", "slow"), collected("-m", "exhaustive")
-    every = collected("-m", "")
+    choices = [[], ["-m", "slow"], ["-m", "exhaustive"], ["-m", ""]]
+    command = ["--collect-only", "-q", "-n", "0", "tests/kernels/test_selected.py"]
+    code = f"import pytest\nfor choice in {choices}:\n    pytest.main([*{command}, *choice])\n    print('end')"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True
+    ).stdout
+    *stages, every = (set(re.findall(r"^tests/.*::.*$", part, re.MULTILINE)) for part in shown.split("end\n")[:4])
     assert all(stages)
     assert set.union(*stages) == every
     assert sum(map(len, stages)) == len(every)

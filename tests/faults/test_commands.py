@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from itertools import product
 from shutil import rmtree
 
 import numpy as np
@@ -108,12 +109,26 @@ def contents(path):
     return np.concatenate([mixture.all_weights, *mixture.means, *mixture.covariances.ravel()[None]]).tobytes()
 
 
-@pytest.mark.parametrize("overwrite", [pytest.param(False, marks=pytest.mark.slow), True])
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name != "apply" else ()) for name in COMMANDS]
-)
+FAULTS, SIGNALS = ("a full disk", "an input/output error"), ("Ctrl-C", "SIGTERM")
+
+
+def cases():
+    """Kinds of faults, commands, and whether they overwrite.
+
+    One command meets every kind each time; among the slow tests each command meets a fault and a signal.
+    """
+    for i, name in enumerate(COMMANDS):
+        chosen = FAULTS[i % 2], SIGNALS[i // 2 % 2]
+        for kind, overwrite in product((*FAULTS, *SIGNALS), (False, True)):
+            mark = pytest.mark.slow if kind == chosen[overwrite ^ (i % 3 == 0)] else pytest.mark.exhaustive
+            yield pytest.param(kind, name, overwrite, marks=() if name == "apply" and overwrite else mark)
+
+
+@pytest.mark.parametrize(("kind", "name", "overwrite"), list(cases()))
 def test_old_or_new(with_every_fault, tmp_path, inputs, monkeypatch, capsys, name, overwrite):
-    calls = old_or_new(with_every_fault, tmp_path, inputs, monkeypatch, capsys, name, overwrite=overwrite)
+    every = 3 if name == "fit of three files" else 1  # it is the slowest
+    failing = partial(with_every_fault, every=every)
+    calls = old_or_new(failing, tmp_path, inputs, monkeypatch, capsys, name, overwrite=overwrite)
     assert "os.fsync" in calls
 
 
