@@ -35,7 +35,14 @@ from xdgmm.fitting import (
 )
 from xdgmm.kernels import SampledNoise
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations.inputs import as_observations, column_names, holds_errors, refuse_errors_as_labels
+from xdgmm.observations import Observations
+from xdgmm.observations.inputs import (
+    as_any_observations,
+    as_observations,
+    column_names,
+    holds_errors,
+    refuse_errors_as_labels,
+)
 from xdgmm.prediction import doubts_about_samples
 from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import relations, widths
@@ -49,9 +56,9 @@ if TYPE_CHECKING:
 
     from xdgmm.diagnostics import Check
     from xdgmm.fitting import FitResult, Prior, Progress
+    from xdgmm.fitting.problem import AnyObservations
     from xdgmm.mixture import Background, Flat, SelectionFunction
     from xdgmm.objects import Denoised
-    from xdgmm.observations import Observations
     from xdgmm.observations.inputs import Measurements
     from xdgmm.uncertainty import PosteriorSamples, SampledMixtures
 
@@ -270,7 +277,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             If the likelihood has no maximum.
         """
         refuse_errors_as_labels(X, y)
-        observations = as_observations(X, Xerr, sample_weight)
+        observations = as_any_observations(X, Xerr, sample_weight)
         if membership is not None:
             observations = _with_memberships(observations, membership)
         settings, seed = self._settings(observations), self._seed()
@@ -280,19 +287,19 @@ class XDGMM(DensityMixin, BaseEstimator):
         except DegenerateError as error:
             result = _fit_shrunk(observations, self.n_components, settings, error)
         _warn_unless_converged(result)
-        _warn_of_doubts(result, observations)
+        _warn_of_doubts(result, observations.sample)
         self._keep(with_recipe(result, recipe), X, observations)
         return self
 
-    def _keep(self, result: FitResult, X: Measurements, observations: Observations) -> None:
+    def _keep(self, result: FitResult, X: Measurements, observations: AnyObservations) -> None:
         """Become fitted: by this result, to these data."""
         self.result_ = result
         self.mixture_ = result.mixture
         self.n_features_in_ = observations.n_dimensions
         self._remember_names(column_names(X, observations))
-        self.fitted_with_errors_ = bool(observations.variances[observations.counts].any())
+        self.fitted_with_errors_ = bool(observations.sample.variances[observations.sample.counts].any())
 
-    def _settings(self, observations: Observations) -> Settings:
+    def _settings(self, observations: AnyObservations) -> Settings:
         """The parameters of this estimator as those of a fit."""
         fixed = Fixed() if self.fixed is None else self.fixed
         model = Model(
@@ -316,7 +323,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             callback=self.callback,
         )
 
-    def _start(self, observations: Observations, model: Model) -> GaussianMixture | None:
+    def _start(self, observations: AnyObservations, model: Model) -> GaussianMixture | None:
         """The starting mixture that was asked for; None for random starts."""
         parameters = self.weights_init, self.means_init, self.covariances_init
         if self.warm_start and hasattr(self, "mixture_"):
@@ -326,7 +333,9 @@ class XDGMM(DensityMixin, BaseEstimator):
         if isinstance(self.init, GaussianMixture):
             return self.init
         if not isinstance(self.init, str):
-            from_labels: GaussianMixture = label_start(observations, self.init)
+            if observations.sample is not observations:
+                raise InputError("`init` is labels of rows, but X is read in parts; give a GaussianMixture")
+            from_labels: GaussianMixture = label_start(observations.sample, self.init)
             return from_labels
         if self.init not in STARTS:
             raise InputError(
@@ -334,7 +343,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             )
         if all(each is None for each in parameters):
             return None
-        from_parameters: GaussianMixture = start_from(observations, self.n_components, *parameters, model)
+        from_parameters: GaussianMixture = start_from(observations.sample, self.n_components, *parameters, model)
         return from_parameters
 
     def _seed(self) -> Any:
@@ -781,7 +790,9 @@ def select(
     return EstimatorSelection(**{**vars(chosen), "result": result, "results": results}, estimator=model)
 
 
-def _with_memberships(observations: Observations, membership: ArrayLike) -> Observations:
+def _with_memberships(observations: AnyObservations, membership: ArrayLike) -> Observations:
+    if not isinstance(observations, Observations):
+        raise InputError("`membership` was given beside a catalogue that is read in parts; name its columns there")
     if observations.memberships is not None:
         raise InputError("`membership` was given beside Observations that hold their own; leave one of the two out")
     return observations.with_memberships(membership)
@@ -835,7 +846,9 @@ def _of_one_object(observations: Observations) -> str:
     )
 
 
-def _fit_shrunk(observations: Observations, n_components: int, settings: Settings, error: DegenerateError) -> FitResult:
+def _fit_shrunk(
+    observations: AnyObservations, n_components: int, settings: Settings, error: DegenerateError
+) -> FitResult:
     """The fit of one Gaussian to exact values without scatter in some direction, shrunk to its diagonal.
 
     Raises
@@ -845,9 +858,9 @@ def _fit_shrunk(observations: Observations, n_components: int, settings: Setting
     DegenerateError
         The error of the fit without shrinkage, where there is no such prior (`shrinkage_prior`).
     """
-    prior = shrinkage_prior(observations, n_components, settings.model)
+    prior = shrinkage_prior(observations.sample, n_components, settings.model)
     if observations.n_objects == 1:
-        raise InputError(_of_one_object(observations)) from None
+        raise InputError(_of_one_object(observations.sample)) from None
     if prior is None:
         raise error
     warnings.warn(

@@ -42,12 +42,31 @@ def all_selected(values, noise, weights, location=0.0, scale=1.0, **given):
     return kernels.SelectedData(objects, every, np.zeros(objects.n_objects, int))
 
 
+def streamed(values, noise, weights, **given):
+    """Parts of nine rows, which are packed anew for each pass."""
+    each = {name: given.pop(name) for name in ("background", "memberships") if name in given}
+    if np.ndim(given.get("projections")) == 3:
+        each["projections"] = given.pop("projections")
+    noise = kernels.as_noise(noise, values.shape)
+
+    def read():
+        for first in range(0, len(values), 9):
+            rows = slice(first, first + 9)
+            own = {name: array[rows] for name, array in each.items()}
+            omega = None if weights is None else weights[rows]
+            yield kernels.PackedPart(first, kernels.pack(values[rows], noise.select(rows), omega, **given, **own))
+
+    whole = kernels.pack(values, noise, weights, **given, **each)
+    return kernels.StreamedData(read, whole, whole.n_objects, whole.total_weight)
+
+
 IMPLEMENTATIONS = {
     "packed": kernels.pack,
     "reference": ReferenceData.pack,
     "grouped": pack_in_rows,
     "joined": joined,
     "selected": all_selected,
+    "streamed": streamed,
 }
 NOISES = ("none", "standard errors", "covariances")
 SHAPES = ("complete", "missing", "one projection", "projections", "background", "memberships")

@@ -13,7 +13,6 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError
 from xdgmm.kernels import SelectedData
 from xdgmm.mixture.families import HIGHEST_DOF
-from xdgmm.observations import unmeasured_pairs
 
 from .background_edges import fit_edges
 from .model import STARTING_DOF
@@ -35,10 +34,10 @@ if TYPE_CHECKING:
 
     from xdgmm.kernels import Data
     from xdgmm.mixture import Background, Flat, GaussianMixture
-    from xdgmm.observations import Observations
 
     from .model import Model
     from .objective import Objective
+    from .problem import AnyObservations
     from .solvers import Solution
 
 ENDED = (Outcome.INTERRUPTED, Outcome.STOPPED)  # by the user
@@ -51,7 +50,7 @@ EMPTY = 1e-5  # objects: the fraction of a background with fewer is set to zero
 
 @one_blas_thread()
 def fit(
-    observations: Observations,
+    observations: AnyObservations,
     n_components: int = 1,
     settings: Settings | None = None,
     rng: np.random.Generator | int | None = None,
@@ -60,7 +59,7 @@ def fit(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations or StreamedObservations
     n_components : int
         K.
     settings : Settings, optional
@@ -103,7 +102,7 @@ def fit(
 
 @one_blas_thread()
 def fit_from(
-    observations: Observations,
+    observations: AnyObservations,
     n_components: int,
     sources: Sequence[GaussianMixture],
     settings: Settings,
@@ -118,7 +117,7 @@ def fit_from(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations or StreamedObservations
     n_components : int
         K.
     sources : sequence of GaussianMixture
@@ -150,7 +149,7 @@ def fit_from(
 
 @one_blas_thread()
 def fit_above(
-    observations: Observations, n_components: int, mixture: GaussianMixture, settings: Settings
+    observations: AnyObservations, n_components: int, mixture: GaussianMixture, settings: Settings
 ) -> FitResult | None:
     """Fit from a mixture of the same density: one with fewer components has its heaviest one divided into equal parts.
 
@@ -158,7 +157,7 @@ def fit_above(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations or StreamedObservations
     n_components : int
         K.
     mixture : GaussianMixture
@@ -224,7 +223,8 @@ def _finished(
 ) -> FitResult:
     """The result of a solution, with its record."""
     solution = _with_gaussians(_without_empty_background(solution, problem), problem)
-    return with_record(_result(problem, solution, objective, n_starts, keep_order=keep_order), problem.observations)
+    result = _result(problem, solution, objective, n_starts, keep_order=keep_order)
+    return with_record(result, problem.all_observations)
 
 
 def _fits_edges(problem: Problem, solution: Solution) -> bool:
@@ -244,7 +244,7 @@ def _above_gaussians(
 
     Gaussians cost a small part of the passes, and are a special case, below which the fit must not end.
     """
-    of_gaussians = Problem(problem.observations, problem.n_components, problem.model.of_gaussians)
+    of_gaussians = Problem(problem.all_observations, problem.n_components, problem.model.of_gaussians)
     try:
         gaussians = search(of_gaussians, None, settings, rng, monitor)[0]
         if gaussians.outcome in ENDED:
@@ -262,7 +262,7 @@ def _above_gaussians(
 
 
 def _above_gaussians_and_edges(
-    result: FitResult, observations: Observations, settings: Settings, rng: np.random.Generator
+    result: FitResult, observations: AnyObservations, settings: Settings, rng: np.random.Generator
 ) -> FitResult:
     """The higher one of a result with fitted dof, and of a fit from Gaussians beside their own fitted edges."""
     n_components = result.mixture.n_components
@@ -298,7 +298,7 @@ def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
     mixture = solution.mixture
     if mixture.background is None or problem.constraints.fixed_weights[-1]:
         return solution
-    if not 0 < mixture.background.fraction * problem.observations.total_weight < EMPTY:
+    if not 0 < mixture.background.fraction * problem.all_observations.total_weight < EMPTY:
         return solution
     weights = np.append(mixture.weights / mixture.weights.sum(), 0.0)
     mixture = mixture.with_parameters(weights, mixture.means, mixture.covariances)
@@ -309,7 +309,7 @@ def _result(
     problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
 ) -> FitResult:
     """The mixture in the user's coordinates, and how it was reached."""
-    observations = problem.observations
+    observations = problem.all_observations
     iterate = _sorted(solution, problem, keep_order=keep_order)
     mixture = problem.original(iterate.mixture)
     log_likelihood = solution.statistics.log_likelihood + problem.log_jacobian
@@ -329,7 +329,7 @@ def _result(
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
         effective_sizes=effective_sizes(iterate.mixture, problem.data),
         noise_ratio=_noise_ratio(iterate.mixture, problem.data),
-        unmeasured_pairs=unmeasured_pairs(observations) if problem.model.type.rotated else (),
+        unmeasured_pairs=observations.unmeasured_pairs() if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
         gain_history=np.array([*objective.gains, (objective.passes, solution.predicted_gain)]),
         n_starts=n_starts,
@@ -350,7 +350,14 @@ def _completeness(problem: Problem, mixture: GaussianMixture) -> float:
 
 def _rows_beyond(box: Background | Flat | None, problem: Problem) -> tuple[int, ...]:
     """Rows so far outside the box of the background, or of flat components, that it hardly gives them a density."""
-    return () if box is None else tuple(box.rows_beyond(problem.observations).tolist())
+    if box is None:
+        return ()
+    rows: list[int] = []
+    first = 0
+    for part in problem.all_observations.parts():
+        rows += (first + box.rows_beyond(part)).tolist()
+        first += len(part)
+    return tuple(rows)
 
 
 def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterate:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data, Statistics
-    from xdgmm.mixture import SelectionFunction
-    from xdgmm.observations import Observations
+    from xdgmm.mixture import Background, Flat, SelectionFunction
+    from xdgmm.observations import Observations, StreamedObservations
+
+    AnyObservations: TypeAlias = Observations | StreamedObservations
 
     from .constraints import Constraints
     from .model import Model
@@ -74,19 +76,44 @@ class Evaluation:
         return quadratic_model(iterate.mixture, iterate.statistics, objective, iterate.singular, central=True).hessian
 
 
+@dataclass(frozen=True)
+class Packing:
+    """Packs observations in the user's units as `Data` for the solvers; small, so that it can be sent elsewhere.
+
+    Attributes
+    ----------
+    scaling : Standardisation
+    background : Background or None
+    flat : Flat or None
+    """
+
+    scaling: Standardisation
+    background: Background | None
+    flat: Flat | None
+
+    def __call__(self, observations: Observations) -> Data:
+        """`Data` of observations, standardised."""
+        return self.scaling.pack(observations, self.background, self.flat)
+
+
 class Problem:
     """A model and observations, in the coordinates of the solvers.
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations or StreamedObservations
     n_components : int
         K.
     model : Model
 
     Attributes
     ----------
+    all_observations : Observations or StreamedObservations
+        All that were measured, in the user's units.
     observations : Observations
+        Those that are in memory: all, or the sample of a stream.
+    packing : Packing
+        How observations become `Data`.
     model : Model
         With the box of its background, if it has one, and with all weights fixed where memberships are known.
     scaling : Standardisation
@@ -102,15 +129,20 @@ class Problem:
         If the model does not fit the observations, or some coordinate is not measured.
     """
 
-    def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
+    def __init__(self, all_observations: AnyObservations, n_components: int, model: Model) -> None:
+        observations = all_observations.sample
+        if observations is not all_observations:
+            _check_streams(model)
         if model.background is not None:
             model = replace(model, background=model.background.resolved(observations))
         model = model.with_memberships(observations, n_components).with_flat(observations, n_components)
-        self.observations, self.n_components, self.model = observations, n_components, model
+        self.all_observations, self.observations = all_observations, observations
+        self.n_components, self.model = n_components, model
         constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
         _check_identified(observations, model, constraints)
         self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
         self.constraints = constraints.standardised(self.scaling)
+        self.packing = Packing(self.scaling, model.background, model.flat)
         self.selector = None if model.selection_function is None else self._selector(model.selection_function)
         self._evaluated: Evaluation | None = None
 
@@ -123,7 +155,7 @@ class Problem:
         return selector
 
     @classmethod
-    def of(cls, mixture: GaussianMixture, observations: Observations, model: Model | None = None) -> Problem:
+    def of(cls, mixture: GaussianMixture, observations: AnyObservations, model: Model | None = None) -> Problem:
         """The problem that a mixture solves; observations are converted to its units.
 
         Observations keep the last problem made of them, so that several questions about one fit share its data and its
@@ -132,7 +164,7 @@ class Problem:
         Parameters
         ----------
         mixture : GaussianMixture
-        observations : Observations
+        observations : Observations or StreamedObservations
         model : Model, optional
             What was fitted; by default that of the mixture's record, or else inferred from the mixture.
 
@@ -160,11 +192,11 @@ class Problem:
     @cached_property
     def data(self) -> Data:
         """All objects, standardised."""
-        return self.pack(self.observations)
+        return self.all_observations.packed(self.pack if self.selector is not None else self.packing)
 
     def pack(self, observations: Observations) -> Data:
         """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""
-        data = self.scaling.pack(observations, self.model.background, self.model.flat)
+        data = self.packing(observations)
         return data if self.selector is None else self.selector.pack(data, observations)
 
     def pack_standardised(self, observations: Observations) -> Data:
@@ -177,12 +209,12 @@ class Problem:
         """The same problem with importance samples of its selection function around a mixture, standardised."""
         assert self.selector is not None
         selection = self.selector.around(self.original(mixture))
-        return Problem(self.observations, self.n_components, replace(self.model, selection_function=selection))
+        return Problem(self.all_observations, self.n_components, replace(self.model, selection_function=selection))
 
     @cached_property
     def log_jacobian(self) -> float:
         """Added to the standardised log-likelihood to get that of the user's observations, in nats."""
-        return self.scaling.log_jacobian(self.observations)
+        return self.scaling.log_jacobian(self.all_observations)
 
     def __getstate__(self) -> dict[str, Any]:
         """The problem without its packed data, which another process packs again."""
@@ -222,7 +254,7 @@ class Problem:
         """
         data = self.data if data is None else data
         constraints = self.constraints if constraints is None else constraints
-        fraction = data.total_weight / self.observations.total_weight
+        fraction = data.total_weight / self.all_observations.total_weight
         if fraction != 1.0:
             constraints = constraints.tempered(fraction)
         return Objective(data, max_passes, monitor, constraints)
@@ -267,6 +299,20 @@ class Problem:
             iterate = Iterate.at(standard, statistics, self.constraints)
             self._evaluated = Evaluation(self, mixture, iterate)
         return self._evaluated
+
+
+def _check_streams(model: Model) -> None:
+    """Refuse what needs all objects in memory."""
+    if model.selection_function is not None:
+        raise InputError(
+            "a selection function cannot be fitted to a catalogue that is read in parts; fit a random sample of it, "
+            "`source.observations().sample`"
+        )
+    if model.background is not None and model.background.fitted_edges:
+        raise InputError(
+            "the edges of a background cannot be fitted to a catalogue that is read in parts; give its box, "
+            "`Background(low, high)`"
+        )
 
 
 def _check_some_measured(observations: Observations) -> None:

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.mixture import FitRecord
-from xdgmm.observations import fingerprint
 
 from .model import Fixed, Model
 from .priors import PARTS, Dirichlet, InverseWishart, Normal, Prior
 
 if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations import Observations, StreamedObservations
 
     from .result import FitResult
 
 
-def with_record(result: FitResult, observations: Observations) -> FitResult:
+def with_record(result: FitResult, observations: Observations | StreamedObservations) -> FitResult:
     """The result of a fit, with a mixture that has its record."""
     record = FitRecord(
         model=_described(result.model, result.mixture),
@@ -35,7 +34,7 @@ def with_record(result: FitResult, observations: Observations) -> FitResult:
         outcome=result.outcome.value,
         converged=result.converged,
         remarks=observations.remarks,
-        data_hash=fingerprint(observations),
+        data_hash=observations.data_hash,
         version=_version(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -338,10 +338,13 @@ def _sample_sizes(settings: Settings, data: Data) -> list[int]:
     """Sizes of the samples that "auto" solves first."""
     sizes = []
     if settings.solver == "auto" and settings.stopping.tolerance > 0:
-        size = SMALLEST_SAMPLE
+        size, reached = SMALLEST_SAMPLE, 0
         while size * FIRST_SAMPLED <= SMALLEST_SAMPLE * data.n_objects:
+            held = data.subsample(size).n_objects  # of a stream at most those in memory
+            if held < 2 * reached:
+                break
             sizes.append(size)
-            size *= 4
+            size, reached = size * 4, held
     return sizes
 
 

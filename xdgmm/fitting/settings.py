@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations import Observations, StreamedObservations
 
     from .progress import Progress
 
@@ -90,7 +90,7 @@ class Settings:
                 raise InputError(f"`{name}` is {value!r}, but it must be a whole number of at least 1")
 
 
-def check_n_components(n_components: int, observations: Observations) -> None:
+def check_n_components(n_components: int, observations: Observations | StreamedObservations) -> None:
     """K must be a whole number from 1 to the number of objects."""
     if isinstance(n_components, bool) or not isinstance(n_components, (int, np.integer)):
         raise InputError(f"`n_components` is {n_components!r}, but it must be a whole number")

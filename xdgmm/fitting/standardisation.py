@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from xdgmm.kernels import Data
     from xdgmm.mixture import Background, Flat, GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations import Observations, StreamedObservations
 
     Floats = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class Standardisation:
         """Flat components of the user's coordinates in standardised ones."""
         return flat and flat.rescaled(-self.location / self.scale, 1.0 / self.scale, None)
 
-    def log_jacobian(self, observations: Observations) -> float:
+    def log_jacobian(self, observations: Observations | StreamedObservations) -> float:
         """What is added to the standardised log-likelihood to get that of the observations."""
         return -float(observations.column_weights() @ np.log(self.measured_scale))
 

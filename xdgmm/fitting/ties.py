@@ -51,9 +51,10 @@ def unbounded_ties(problem: Problem, mixture: GaussianMixture) -> Ties | None:
     likelihood has no maximum where ``n c > m (dof + D - c)`` (Kent & Tyler 1991, Ann. Stat. 19, 2102).  Degrees of
     freedom that are fitted may reach their lower bound.  Members with noise count as others.
     """
-    constraints, observations, data = problem.constraints, problem.observations, problem.data
+    constraints, observations = problem.constraints, problem.observations
     if mixture.dof is None or constraints.regularised or observations.projections is not None:
         return None
+    data = problem.data if observations is problem.all_observations else problem.pack(observations)
     exact = (observations.present & (observations.variances == 0)).all(axis=1)[data.rows]
     values = (observations.values[data.rows][exact] - problem.scaling.location) / problem.scaling.scale
     free = np.isfinite(mixture.dof) & ~constraints.fixed_covariances & ~mixture.flat_components

@@ -6,7 +6,8 @@ each object, or a number for each of many mixtures.  `Data` is the protocol of t
 of the measurements.  `reference` computes the same in plain NumPy, `reference.component` density and derivatives of one
 Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
 the mixture, the last component can be a background, of which each object's density is given, the noise of an object
-can be a mixture (`GroupedData`), and components can be flat in some columns (`FlatData`).  `line_profiles`
+can be a mixture (`GroupedData`), and components can be flat in some columns (`FlatData`).  `StreamedData` reads parts
+anew for each pass.  `line_profiles`
 averages spectral lines over pixels, `interpolated_profiles` prepares them for a resolution matrix.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
@@ -20,7 +21,7 @@ from .data import Data, SigmaProfile
 from .flat import FlatData
 from .grouped import GroupedData
 from .joined import JoinedData
-from .noise import Correlated, Exact, Independent, Noise, as_noise
+from .noise import Correlated, Exact, Independent, Noise, as_noise, join_noises
 from .noise_mixture import LikelihoodMixture, NoiseMixture, SampledNoise
 from .packed import MemberValues, PackedData
 from .passes import (
@@ -36,6 +37,7 @@ from .profiles import LineProfiles, interpolated_profiles, line_profiles
 from .selected import Normaliser, SampledNormaliser, SelectedData, Selection
 from .sources import pack
 from .statistics import Gradients, Statistics
+from .streamed import PackedPart, StreamedData
 from .threads import get_num_threads, run_in_threads, set_num_threads
 from .unconstrained import from_unconstrained, matching_costs
 from .width_likelihoods import width_likelihoods
@@ -59,6 +61,7 @@ __all__ = [
     "NoiseMixture",
     "Normaliser",
     "PackedData",
+    "PackedPart",
     "Posteriors",
     "SampledNoise",
     "SampledNormaliser",
@@ -66,6 +69,7 @@ __all__ = [
     "Selection",
     "SigmaProfile",
     "Statistics",
+    "StreamedData",
     "accumulate",
     "accumulate_with_information",
     "as_noise",
@@ -73,6 +77,7 @@ __all__ = [
     "from_unconstrained",
     "get_num_threads",
     "interpolated_profiles",
+    "join_noises",
     "line_profiles",
     "log_likelihoods",
     "matching_costs",

@@ -2,7 +2,8 @@
 
 The solvers, and what `fitting` and `uncertainty` do with their passes, use measurements only through `Data`, in
 standardised coordinates.  `PackedData` (in the memory of this machine, compiled passes), `CensoredData` (objects with
-limits), `JoinedData` (several of them) and `ReferenceData` (plain NumPy) implement it; `Observations.pack` makes one.
+limits), `JoinedData` (several of them), `StreamedData` (parts that are read anew for each pass) and `ReferenceData`
+(plain NumPy) implement it; `Observations.pack` makes one.
 To add a backend or a source of data, write a class with these methods and add it to the list of
 `tests/kernels/test_data.py`: its tests are the contract.
 

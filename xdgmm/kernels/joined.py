@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,7 +13,7 @@ from .censored import CensoredData, median_errors
 from .data import Data
 from .packed import MemberValues, PackedData
 from .posteriors import Posteriors
-from .statistics import Gradients
+from .statistics import Gradients, Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .noise import Noise
-    from .statistics import Statistics
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -103,20 +102,15 @@ class JoinedData:
 
     def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood and gradient."""
-        return _possible(reduce(add, [part.accumulate(weights, means, covariances) for part in self.parts]))
+        return Statistics.total(part.accumulate(weights, means, covariances) for part in self.parts)
 
     def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood, gradient and information."""
-        found = [part.accumulate_with_information(weights, means, covariances) for part in self.parts]
-        return _possible(reduce(add, found))
+        return Statistics.total(part.accumulate_with_information(weights, means, covariances) for part in self.parts)
 
     def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
         """Log-likelihood and gradient under each of W mixtures."""
-        found = [part.gradients(weights, means, covariances) for part in self.parts]
-        log_likelihoods, *others = (reduce(add, each) for each in zip(*found, strict=True))
-        for array in others:
-            array[log_likelihoods == -np.inf] = 0.0
-        return Gradients(log_likelihoods, *others)
+        return Gradients.total(part.gradients(weights, means, covariances) for part in self.parts)
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,)."""
@@ -218,11 +212,3 @@ def pack_with_limits(
         return censored
     measured = PackedData.pack(values, noise, np.where(is_limit, 0.0, omega), location, scale, **beside)
     return JoinedData.of([measured, censored])
-
-
-def _possible(statistics: Statistics) -> Statistics:
-    """The statistics, with sums of zero where the likelihood is zero."""
-    if statistics.log_likelihood > -np.inf:
-        return statistics
-    arrays = {name: array for name, array in vars(statistics).items() if isinstance(array, np.ndarray)}
-    return replace(statistics, log_likelihood=-np.inf, **{name: np.zeros_like(each) for name, each in arrays.items()})

@@ -20,7 +20,7 @@ from xdgmm.basics.linalg import square_roots, symmetric
 from .compiled import DIAGONAL, FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,6 +105,11 @@ class Noise(ABC):
     def common(self, parts: Iterable[Rows], scale: Floats) -> Floats | None:
         """Covariance (M, M) of all objects in these parts, of values divided by a scale (M,); None if they differ."""
 
+    @classmethod
+    @abstractmethod
+    def joined(cls, noises: Sequence[Any]) -> Noise:
+        """The noise of several sets of objects, all of this class, in their order."""
+
     @property
     def variances(self) -> Floats:
         """Variance of each value (N, M)."""
@@ -136,6 +141,11 @@ class Exact(Noise):
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    @classmethod
+    def joined(cls, noises: Sequence[Exact]) -> Exact:
+        """The noise of several sets of objects."""
+        return cls((sum(map(len, noises)), noises[0].shape[1]))
 
     def select(self, rows: Rows) -> Exact:
         """The noise of some of the objects."""
@@ -217,6 +227,11 @@ class Independent(Noise):
 
     def __len__(self) -> int:
         return len(self.standard_errors)
+
+    @classmethod
+    def joined(cls, noises: Sequence[Independent]) -> Independent:
+        """The noise of several sets of objects."""
+        return cls(np.concatenate([each.array for each in noises]))
 
     def select(self, rows: Rows) -> Independent:
         """The noise of some of the objects."""
@@ -311,6 +326,11 @@ class Correlated(Noise):
     def __len__(self) -> int:
         return len(self.covariance_matrices)
 
+    @classmethod
+    def joined(cls, noises: Sequence[Correlated]) -> Correlated:
+        """The noise of several sets of objects."""
+        return cls(np.concatenate([each.array for each in noises]))
+
     def select(self, rows: Rows) -> Correlated:
         """The noise of some of the objects."""
         return Correlated(self.covariance_matrices[rows])
@@ -400,3 +420,21 @@ def _same(array: Floats, parts: Iterable[Rows]) -> Floats | None:
         if not (rows[-1] == first).all() or not (rows == first).all():  # most often the last one tells
             return None
     return first
+
+
+def join_noises(noises: Sequence[Noise]) -> Noise:
+    """The noise of several sets of objects as one, in their order.
+
+    Raises
+    ------
+    ValueError
+        If a mixture is to be joined with noise of another kind.
+    """
+    kinds = {type(each) for each in noises}
+    if len(noises) == 1:
+        return noises[0]
+    if len(kinds) == 1:
+        return next(iter(kinds)).joined(noises)
+    if not kinds <= {Exact, Independent, Correlated}:
+        raise ValueError("a noise mixture cannot be joined with noise of another kind")
+    return Correlated(np.concatenate([each.covariances() for each in noises]))

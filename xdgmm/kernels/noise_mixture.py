@@ -15,10 +15,10 @@ import numpy as np
 from xdgmm.basics.arrays import read_only
 from xdgmm.errors import InputError
 
-from .noise import Noise
+from .noise import Noise, join_noises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -103,6 +103,19 @@ class NoiseMixture(Noise):
         own, starts = self.rows_of(rows)
         weights, shifts, parts = self.weights[own], self.shifts[own], self.parts.select(own)
         return replace(self, starts=starts, weights=weights, shifts=shifts, parts=parts)
+
+    @classmethod
+    def joined(cls, noises: Sequence[NoiseMixture]) -> NoiseMixture:
+        """The noise of several sets of objects."""
+        ends = np.cumsum([each.starts[-1] for each in noises])
+        later = [each.starts[1:] + end - each.starts[-1] for each, end in zip(noises, ends, strict=True)]
+        return cls(
+            np.concatenate([[0], *later]),
+            np.concatenate([each.weights for each in noises]),
+            np.concatenate([each.shifts for each in noises]),
+            join_noises([each.parts for each in noises]),
+            all(each.centred for each in noises),
+        )
 
     def scaled(self, factors: Floats | float) -> NoiseMixture:
         """The noise of values that are multiplied by these factors (M,)."""
@@ -260,6 +273,13 @@ class LikelihoodMixture(NoiseMixture):
     def select(self, rows: Rows) -> LikelihoodMixture:
         """The noise of some of the objects."""
         return replace(super().select(rows), errors=self.errors.select(rows))  # type: ignore[call-arg, return-value]
+
+    @classmethod
+    def joined(cls, noises: Sequence[LikelihoodMixture]) -> LikelihoodMixture:  # type: ignore[override]
+        """The noise of several sets of objects."""
+        together = NoiseMixture.joined(noises)
+        own = {name: getattr(together, name) for name in ("starts", "weights", "shifts", "parts", "centred")}
+        return cls(**own, errors=join_noises([each.errors for each in noises]))
 
     def scaled(self, factors: Floats | float) -> LikelihoodMixture:
         """The noise of values that are multiplied by these factors (M,)."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -70,6 +72,15 @@ class Statistics:
             _sum(self.grad_dof, other.grad_dof),
         )
 
+    @classmethod
+    def total(cls, parts: Iterable[Statistics]) -> Statistics:
+        """Statistics of several sets of objects together, added in their order: zeros if one is impossible."""
+        total = reduce(add, parts)
+        if total.log_likelihood > -np.inf:
+            return total
+        arrays = {name: array for name, array in vars(total).items() if isinstance(array, np.ndarray)}
+        return replace(total, log_likelihood=-np.inf, **{name: np.zeros_like(each) for name, each in arrays.items()})
+
     def ordered(self, order: NDArray[np.intp]) -> Self:
         """The same statistics with the components in another order (K,)."""
         return replace(
@@ -132,6 +143,18 @@ class Gradients(NamedTuple):
             *((s.log_likelihood, s.n_members, s.grad_mean, s.grad_covariance) for s in statistics), strict=True
         )
         return cls(*(np.array(column) for column in columns))
+
+    @classmethod
+    def total(cls, parts: Iterable[Gradients]) -> Gradients:
+        """Those of several sets of objects together, added in their order: zeros where one set is impossible."""
+        log_likelihoods, *others = reduce(_added, parts)
+        for array in others:
+            array[log_likelihoods == -np.inf] = 0.0
+        return cls(log_likelihoods, *others)
+
+
+def _added(one: Gradients, other: Gradients) -> Gradients:
+    return Gradients(*(a + b for a, b in zip(one, other, strict=True)))
 
 
 def _sum(array: Floats | None, other: Floats | None) -> Floats | None:

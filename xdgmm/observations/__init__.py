@@ -8,7 +8,7 @@ is not Gaussian is a `NoiseMixture`: `noise_mixtures` makes it of mixtures and o
 `rows_of_columns` combines independent columns.  `location`
 computes a robust location and spread, `identification` finds what the measurements do not constrain, `affine`
 transforms coordinates, their names and their units to linear combinations, and `fingerprint` identifies a set of
-observations by a hash.
+observations by a hash.  `StreamedObservations` are read in parts for each pass; `join` makes one set of several.
 """
 
 from xdgmm.errors import deprecated_names
@@ -17,14 +17,20 @@ from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 from .fingerprint import fingerprint
 from .identification import unmeasured_coordinates, unmeasured_pairs
 from .observations import Observations
+from .streamed import Discovery, ObservationSource, StreamedObservations, Totals, discover
 
 __all__ = [
     "Correlated",
+    "Discovery",
     "Exact",
     "Independent",
     "Noise",
     "NoiseMixture",
+    "ObservationSource",
     "Observations",
+    "StreamedObservations",
+    "Totals",
+    "discover",
     "fingerprint",
     "unmeasured_coordinates",
     "unmeasured_pairs",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .joining import join
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,6 +17,42 @@ if TYPE_CHECKING:
     from .observations import Observations
 
 CHUNK = 65_536  # rows hashed at a time; another number would change the hash
+
+
+class Fingerprint:
+    """The hash of `fingerprint`, of observations that come in parts."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._waiting: list[Observations] = []
+        self._n_waiting = 0
+
+    def update(self, observations: Observations) -> None:
+        """Add the rows of the next part."""
+        every, rows = bool(observations.counts.all()), np.flatnonzero(observations.counts)
+        start = 0
+        while start < rows.size:
+            end = min(start + CHUNK - self._n_waiting, rows.size)
+            self._waiting.append(observations.select(slice(start, end) if every else rows[start:end]))
+            self._n_waiting += end - start
+            if self._n_waiting == CHUNK:
+                self._hash(self._waiting)
+                self._waiting, self._n_waiting = [], 0
+            start = end
+
+    def hexdigest(self) -> str:
+        """The hash of all parts so far: 32 hexadecimal digits."""
+        complete = self._digest
+        if self._waiting:
+            self._digest = complete.copy()
+            self._hash(self._waiting)
+        found, self._digest = self._digest.hexdigest(), complete
+        return found
+
+    def _hash(self, parts: list[Observations]) -> None:
+        for array in _canonical(join(parts)):
+            self._digest.update(repr(array.shape[1:]).encode())
+            self._digest.update(np.ascontiguousarray(array, dtype="<f8").data)
 
 
 def fingerprint(observations: Observations) -> str:
@@ -31,12 +69,8 @@ def fingerprint(observations: Observations) -> str:
     >>> fingerprint(Observations.with_standard_errors([1.0, 2.0], [0.1, 0.2]))
     'd2b0198040868bdece17f1564b4caaaa'
     """
-    digest = hashlib.blake2b(digest_size=16)
-    rows = np.flatnonzero(observations.counts)
-    for start in range(0, rows.size, CHUNK):
-        for array in _canonical(observations.select(rows[start : start + CHUNK])):
-            digest.update(repr(array.shape[1:]).encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+    digest = Fingerprint()
+    digest.update(observations)
     return digest.hexdigest()
 
 

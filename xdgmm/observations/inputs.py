@@ -11,6 +11,7 @@ from xdgmm.basics.parameters import check_names
 from xdgmm.errors import InputError, KindError, XdgmmWarning
 
 from .observations import Observations
+from .streamed import ObservationSource, StreamedObservations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,8 @@ def as_observations(
     Raises
     ------
     InputError
-        If an argument cannot be used, or errors or weights are given together with an X that holds its own.
+        If an argument cannot be used, errors or weights are given together with an X that holds its own, or X is a
+        catalogue that is read in parts.
     """
     if holds_errors(X):
         for name, argument in (("Xerr", Xerr), ("sample_weight", sample_weight)):
@@ -45,6 +47,11 @@ def as_observations(
                 raise InputError(
                     f"`{name}` was given beside a {kind}, which holds its own; make Observations with all of them"
                 )
+        if isinstance(X, (ObservationSource, StreamedObservations)):
+            raise InputError(
+                "this needs all objects in memory, but X is a catalogue that is read in parts; give a random sample of "
+                "it, `source.observations().sample`"
+            )
         if isinstance(X, Observations):
             return X
         has_all = columns is not None and set(columns) <= set(X.colnames)
@@ -62,12 +69,32 @@ def as_observations(
     return Observations.with_standard_errors(X, Xerr, sample_weight, names)
 
 
+def as_any_observations(
+    X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> Observations | StreamedObservations:
+    """As `as_observations`; of a catalogue that is read in parts, what it holds.
+
+    Raises
+    ------
+    InputError
+        As `as_observations`, or if errors or weights are given beside such a catalogue.
+    """
+    if not isinstance(X, (ObservationSource, StreamedObservations)):
+        return as_observations(X, Xerr, sample_weight)
+    for name, argument in (("Xerr", Xerr), ("sample_weight", sample_weight)):
+        if argument is not None:
+            raise InputError(f"`{name}` was given beside a {type(X).__name__}; name columns of the catalogue instead")
+    return X.observations() if isinstance(X, ObservationSource) else X
+
+
 def holds_errors(X: Any) -> bool:
-    """Does X hold its errors, as Observations and astropy tables do?"""
-    return isinstance(X, Observations) or (hasattr(X, "colnames") and hasattr(X, "columns"))
+    """Does X hold its errors, as Observations, astropy tables and sources of streams do?"""
+    return isinstance(X, (Observations, StreamedObservations, ObservationSource)) or (
+        hasattr(X, "colnames") and hasattr(X, "columns")
+    )
 
 
-def column_names(X: Any, observations: Observations) -> tuple[str, ...] | None:
+def column_names(X: Any, observations: Observations | StreamedObservations) -> tuple[str, ...] | None:
     """Names (D,) that the user gave to the columns of X, or None; `observations` are those made of X."""
     if not holds_errors(X):
         return frame_names(X)

@@ -16,9 +16,11 @@ from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 
 from . import checks, error_functions, location, noise_mixtures, posterior_samples
 from .affine import AffineMap
+from .fingerprint import fingerprint
+from .identification import unmeasured_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from astropy.units import UnitBase
     from numpy.typing import ArrayLike, NDArray
@@ -604,6 +606,28 @@ class Observations:
     def total_weight(self) -> float:
         """Sum of the weights of the rows that are used in a fit: their number where no weights were given."""
         return float(self.n_objects if self.weights is None else self.weights[self.counts].sum())
+
+    @property
+    def sample(self) -> Observations:
+        """The observations themselves: all are in memory, of `StreamedObservations` a sample."""
+        return self
+
+    @property
+    def data_hash(self) -> str:
+        """What `fingerprint` gives."""
+        return fingerprint(self)
+
+    def unmeasured_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of names whose intrinsic covariance does not enter the likelihood."""
+        return unmeasured_pairs(self)
+
+    def parts(self) -> Iterator[Observations]:
+        """The observations themselves, as one part: `StreamedObservations` have several."""
+        yield self
+
+    def packed(self, packing: Callable[[Observations], kernels.Data]) -> kernels.Data:
+        """`Data` of all objects, packed by this function."""
+        return packing(self)
 
     @property
     def variances(self) -> Floats:

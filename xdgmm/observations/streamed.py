@@ -1,0 +1,373 @@
+"""`StreamedObservations`: observations that are read in parts, because all of them do not fit into memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.basics.units import check_units
+from xdgmm.errors import InputError
+from xdgmm.kernels import PackedPart, StreamedData, triangle
+
+from .fingerprint import Fingerprint
+from .joining import check_alike, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from astropy.units import UnitBase
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels import Data, Noise
+
+    from .observations import Observations, Units
+
+    Floats = NDArray[np.float64]
+    Packing = Callable[[Observations], Data]
+
+SAMPLE = 1_000_000  # rows of the sample, if there is memory for them
+SEED = 20_260_000  # of the sample: the same catalogue always has the same one
+
+
+class ObservationSource(ABC):
+    """A catalogue that can be read again and again, and so become `StreamedObservations`."""
+
+    @abstractmethod
+    def observations(self) -> StreamedObservations:
+        """What it holds, found in one reading; the same object each time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Sums over all rows of a catalogue.
+
+    Attributes
+    ----------
+    n_rows, n_objects : int
+        Rows, and those that are used in a fit.
+    total_weight : float
+        Sum of the weights of these.
+    column_weights : ndarray (M,)
+        Sum of the weights of the objects with a measured value in each column.
+    together : ndarray (M, M)
+        Number of objects that have a value, or a limit, in both of two columns.
+    data_hash : str
+        What `fingerprint` gives of all rows.
+    """
+
+    n_rows: int
+    n_objects: int
+    total_weight: float
+    column_weights: Floats
+    together: Floats
+    data_hash: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StreamedObservations:
+    """Observations of N objects that come in parts, which are read anew for each pass.
+
+    `discover` makes them.  Fits, errors and reports of all objects take them in the place of `Observations`.  Of single
+    objects only a random sample is in memory, from which robust locations, starts and pictures are made.
+
+    Attributes
+    ----------
+    read : callable
+        Returns the parts as `Observations`, the same ones in the same order each time.
+    sample : Observations
+        Random rows among those that are used in a fit, in their order; all of them where there are no more.
+    sample_rows : ndarray of int (n,)
+        Which rows of the catalogue they are.
+    totals : Totals
+    memory : float
+        Bytes within which packed parts are kept for the next passes.
+    remarks : tuple of str
+        Decisions made while reading, one sentence each.
+    memo : dict
+        Results computed from these observations, kept for reuse.
+    """
+
+    read: Callable[[], Iterable[Observations]]
+    sample: Observations
+    sample_rows: NDArray[np.intp]
+    totals: Totals
+    memory: float = 0.0
+    remarks: tuple[str, ...] = ()
+    memo: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __len__(self) -> int:
+        """Number of rows, including those without any value."""
+        return self.totals.n_rows
+
+    def __repr__(self) -> str:
+        """One line, as that of `Observations`, with the number of all objects."""
+        described = repr(self.sample).split(", ", 1)[1]
+        return f"<StreamedObservations: {self.n_objects} object{'s'[: self.n_objects != 1]}, {described}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per coordinate (D)."""
+        return self.sample.names
+
+    @property
+    def units(self) -> tuple[UnitBase | None, ...]:
+        """One unit per coordinate (D)."""
+        return self.sample.units
+
+    @property
+    def noise_model(self) -> Noise:
+        """Noise of the sample: its kind is that of all objects."""
+        return self.sample.noise_model
+
+    @property
+    def n_dimensions(self) -> int:
+        """Number of coordinates D."""
+        return self.sample.n_dimensions
+
+    @property
+    def n_measured(self) -> int:
+        """Number of values M of each object."""
+        return self.sample.n_measured
+
+    @property
+    def n_objects(self) -> int:
+        """Number of rows that are used in a fit."""
+        return self.totals.n_objects
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of the rows that are used in a fit."""
+        return self.totals.total_weight
+
+    @property
+    def data_hash(self) -> str:
+        """What `fingerprint` gives of all rows."""
+        return self.totals.data_hash
+
+    def column_weights(self) -> Floats:
+        """Sum of the weights of the objects that have a value, not a limit, in each measured column (M,)."""
+        return self.totals.column_weights
+
+    def unmeasured_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of names whose intrinsic covariance does not enter the likelihood."""
+        if self.sample.projections is not None:
+            return self.sample.unmeasured_pairs()
+        pairs = zip(*triangle(self.n_dimensions), strict=True)
+        return tuple((self.names[j], self.names[i]) for i, j in pairs if i != j and self.totals.together[i, j] == 0)
+
+    def parts(self) -> Iterator[Observations]:
+        """The observations of each part, in their order."""
+        yield from self.read()
+
+    def in_units(self, units: Units) -> StreamedObservations:
+        """The observations in other units (D; None leaves a coordinate as it is).
+
+        Raises
+        ------
+        InputError
+            If there is not one unit for each coordinate, or one does not convert.
+        """
+        units = check_units(units, self.n_dimensions, "coordinates")
+        sample = self.sample.in_units(units)
+        if sample is self.sample:
+            return self
+        return replace(self, read=_Converted(self.read, units), sample=sample)
+
+    def packed(self, packing: Packing) -> Data:
+        """`Data` of all objects, packed by this function; it keeps what fits into `memory`."""
+        sample = packing(self.sample)
+        return StreamedData(_PackedParts(self.read, packing, self.memory), sample, self.n_objects, self.total_weight)
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """Reads the parts in other units."""
+
+    read: Callable[[], Iterable[Observations]]
+    units: tuple[UnitBase | None, ...]
+
+    def __call__(self) -> Iterator[Observations]:
+        for part in self.read():
+            yield part.in_units(self.units)
+
+
+class _PackedParts:
+    """Reads the parts and packs them; keeps them if all fit into some bytes of memory."""
+
+    def __init__(self, read: Callable[[], Iterable[Observations]], packing: Packing, memory: float) -> None:
+        self.read, self.packing, self.memory = read, packing, memory
+        self.kept: list[PackedPart] | None = None
+
+    def __call__(self) -> Iterator[PackedPart]:
+        if self.kept is not None:
+            yield from self.kept
+            return
+        held: list[PackedPart] = []
+        n_bytes, first = 0.0, 0
+        for part in self.read():
+            n_rows = len(part)
+            if part.n_objects:
+                packed = PackedPart(first, self.packing(part))
+                n_bytes += bytes_of(packed.data)
+                held = [*held, packed] if n_bytes <= self.memory else []
+                del part
+                yield packed
+                del packed
+            first += n_rows
+        if n_bytes <= self.memory:
+            self.kept = held
+
+
+def bytes_of(data: Any) -> int:
+    """Memory that `Data` occupies: that of the arrays in its fields."""
+    if isinstance(data, np.ndarray):
+        return int(data.nbytes)
+    if isinstance(data, (tuple, list)):
+        return sum(map(bytes_of, data))
+    return sum(map(bytes_of, vars(data).values())) if hasattr(data, "__dict__") else 0
+
+
+def discover(
+    read: Callable[[], Iterable[Observations]], memory: float, remarks: tuple[str, ...] = ()
+) -> StreamedObservations:
+    """Read all parts once, and find totals, a random sample and the hash of the data.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the parts as `Observations`, the same ones in the same order each time.
+    memory : float
+        Bytes within which the sample, and packed parts, are kept.
+    remarks : tuple of str
+        Beside those of the first part.
+
+    Raises
+    ------
+    InputError
+        If no row can be used in a fit, or parts differ in columns, units or kind of errors.
+    """
+    found = Discovery(memory)
+    for part in read():
+        found.add(part)
+    return found.finished(read, remarks)
+
+
+class Discovery:
+    """Totals, sample and hash of observations that come in parts.
+
+    Notes
+    -----
+    A row is in the sample if its priority, a hash of its number, is among the lowest: the sample depends neither on the
+    parts nor on their order.
+    """
+
+    def __init__(self, memory: float) -> None:
+        self.memory = memory
+        self.first: Observations | None = None
+        self.hash = Fingerprint()
+        self.n_rows = self.n_objects = 0
+        self.total_weight = 0.0
+        self.column_weights: Floats | float = 0.0
+        self.together: Floats | float = 0.0
+        self.sample = _Sample(SAMPLE)
+
+    def add(self, part: Observations) -> None:
+        """Add the next part.
+
+        Raises
+        ------
+        InputError
+            If it differs from the first in columns, units or kind of errors.
+        """
+        if self.first is None:
+            self.first = part.select(slice(0, 0)) if len(part) else part
+            self.sample = _Sample(int(min(SAMPLE, max(self.memory / (4.0 * _bytes_per_row(part)), 1000))))
+        else:
+            check_alike(self.first, part)
+        self.hash.update(part)
+        self.sample.add(self.n_rows, part)
+        constrained = part.constrained[part.counts].astype(float)
+        self.n_rows += len(part)
+        self.n_objects += part.n_objects
+        self.total_weight += part.total_weight
+        self.column_weights = self.column_weights + part.column_weights()
+        self.together = self.together + constrained.T @ constrained
+
+    def finished(
+        self, read: Callable[[], Iterable[Observations]], remarks: tuple[str, ...] = ()
+    ) -> StreamedObservations:
+        """The observations of all parts.
+
+        Raises
+        ------
+        InputError
+            If no row can be used in a fit.
+        """
+        if self.first is None or not self.n_objects:
+            raise InputError(
+                f"none of the {self.n_rows} rows has a value and a weight above zero; nothing can be fitted"
+            )
+        rows, sample = self.sample.finished()
+        totals = Totals(
+            self.n_rows,
+            self.n_objects,
+            float(self.total_weight),
+            np.asarray(self.column_weights),
+            np.asarray(self.together),
+            self.hash.hexdigest(),
+        )
+        return StreamedObservations(read, sample, rows, totals, self.memory, (*self.first.remarks, *remarks))
+
+
+class _Sample:
+    """The rows with the lowest priorities among those that count."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.rows: list[NDArray[np.intp]] = []
+        self.pieces: list[Observations] = []
+        self.highest = np.uint64(2**64 - 1)
+
+    def add(self, first: int, part: Observations) -> None:
+        own = np.flatnonzero(part.counts)
+        own = own[priorities(first + own) <= self.highest]
+        if not own.size:
+            return
+        self.rows.append(first + own)
+        self.pieces.append(part.select(own))
+        if sum(map(len, self.pieces)) > 2 * self.size:
+            self._cut()
+
+    def _cut(self) -> None:
+        rows, joined = np.concatenate(self.rows), join(self.pieces)
+        if rows.size > self.size:
+            order = priorities(rows)
+            self.highest = np.partition(order, self.size - 1)[self.size - 1]
+            kept = np.flatnonzero(order <= self.highest)
+            rows, joined = rows[kept], joined.select(kept)
+        self.rows, self.pieces = [rows], [joined]
+
+    def finished(self) -> tuple[NDArray[np.intp], Observations]:
+        self._cut()
+        return self.rows[0], self.pieces[0]
+
+
+def priorities(rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """A random number of each row (n,), which depends on its number alone: the mixing function of splitmix64.
+
+    Steele, Lea & Flood 2014, OOPSLA, 453.
+    """
+    with np.errstate(over="ignore"):
+        z = (rows.astype(np.uint64) + np.uint64(SEED)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
+
+
+def _bytes_per_row(part: Observations) -> float:
+    return max(
+        sum(map(bytes_of, (part.values, part.noise_model, part.weights, part.projections))) / max(len(part), 1), 8.0
+    )
