@@ -19,7 +19,8 @@ COUNTS = (1, LANES - 1, LANES, LANES + 1, 300)
 # Loops are written out up to `UNROLLED` dimensions.  Each number of dimensions compiles kernels for seconds, with each
 # form of noise, so that others are for the slow tests.  Tiles leave blocks of one to four rows over, in both kinds of
 # code; noise is only added to what they factorise.
-DIMENSIONS = (1, 2, 3, 6, UNROLLED + 1)
+DIMENSIONS = (1, 2, 3)
+MORE_DIMENSIONS = (6, UNROLLED + 1)  # these every time with one form of noise
 SLOW_DIMENSIONS = {
     4: ("one for all", "covariances"),
     5: ("none",),
@@ -31,7 +32,7 @@ SLOW_DIMENSIONS = {
     UNROLLED + 3: ("standard errors",),
     UNROLLED + 4: ("covariances",),
 }
-OTHER_DIMENSIONS = (4, 5, 7, 8, 9, UNROLLED, UNROLLED + 2, UNROLLED + 3, UNROLLED + 4, 16, 20, 30)
+OTHER_DIMENSIONS = (4, 5, *MORE_DIMENSIONS, 7, 8, 9, UNROLLED, UNROLLED + 2, UNROLLED + 3, UNROLLED + 4, 16, 20, 30)
 SLOW, EXHAUSTIVE = pytest.mark.slow, pytest.mark.exhaustive
 FORMS = [(noise, D) for noise in NOISES for D in DIMENSIONS] + [
     pytest.param(noise, D, marks=SLOW if noise in SLOW_DIMENSIONS.get(D, ()) else EXHAUSTIVE)
@@ -95,6 +96,15 @@ def assert_same(sums, expected, relative):
 @pytest.mark.parametrize("missing", ["complete", "missing"])
 @pytest.mark.parametrize(("noise_kind", "D"), FORMS)
 def test_the_compiled_pass_equals_its_numpy_twin(noise_kind, D, missing, weighted):
+    compare_with_twin(noise_kind, missing, weighted, D)
+
+
+@pytest.mark.parametrize("D", MORE_DIMENSIONS)
+def test_a_pass_with_several_tiles_equals_its_numpy_twin(D):
+    compare_with_twin("covariances", "missing", "weighted", D)
+
+
+def compare_with_twin(noise_kind, missing, weighted, D):
     rng = np.random.default_rng([20, D, NOISES.index(noise_kind), missing == "missing", weighted == "weighted"])
     for N in COUNTS:
         values = random_values(rng, N, D, missing == "missing")
@@ -111,7 +121,7 @@ def test_the_compiled_pass_equals_its_numpy_twin(noise_kind, D, missing, weighte
 
 
 @pytest.mark.parametrize("noise_kind", NOISES)
-@pytest.mark.parametrize("D", [1, 2, 4])
+@pytest.mark.parametrize("D", [1, 2, 3])
 def test_the_sums_are_derivatives_of_the_log_likelihood(D, noise_kind):
     rng = np.random.default_rng([3, D, NOISES.index(noise_kind)])
     N, K = 60, 2
@@ -165,8 +175,10 @@ def test_the_sums_of_parts_add_to_those_of_the_whole(missing):
         assert_same(together, whole, 1e-13)  # another order of adding 400 terms: 400 * 1e-16
 
 
-@pytest.mark.parametrize("D", [2, 6, pytest.param(UNROLLED + 3, marks=SLOW)])
-@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize(
+    ("D", "missing"),
+    [(2, False), (2, True), (6, True), *(pytest.param(UNROLLED + 3, m, marks=SLOW) for m in (False, True))],
+)
 def test_likelihoods_responsibilities_and_posteriors_equal_their_numpy_twins(D, missing):
     rng = np.random.default_rng([24, D, missing])
     values, (noise, _) = random_values(rng, 43, D, missing), random_noise(rng, "covariances", 43, D)
@@ -372,14 +384,14 @@ def test_a_determinant_beyond_the_range_of_numbers_is_no_obstacle(scale):
 
 
 def test_a_determinant_of_mixed_scales_is_no_obstacle():
-    # Six variances of 1e-60 and five of 1e60, independent: the log-density is a plain sum.
-    D = 11
-    sigma = np.where(np.arange(D) < 6, 1e-30, 1e30)
+    # Two variances of 1e-200 and one of 1e200, independent: the log-density is a plain sum.
+    D = 3
+    sigma = np.array([1e-100, 1e-100, 1e100])
     rng = np.random.default_rng(10)
     white = rng.standard_normal((5, D))
     sums = accumulate(white * sigma, None, None, (np.ones(1), np.zeros((1, D)), np.diag(sigma**2)[None]))
     expected = -0.5 * (white**2).sum() - 5 * np.log(sigma).sum() - 2.5 * D * np.log(2 * np.pi)
-    assert sums.log_likelihood == pytest.approx(expected, rel=1e-13)  # 55 terms of order one to seventy
+    assert sums.log_likelihood == pytest.approx(expected, rel=1e-13)  # 15 terms of order one to 230
 
 
 @pytest.mark.parametrize("missing", [False, True])
