@@ -63,11 +63,11 @@ PAGES = [
     ("models.md", 7),
     ("heavy_tails.md", 2),
     ("known_memberships.md", 1),
-    ("flat_components.md", 1),
+    pytest.param("flat_components.md", 1, marks=pytest.mark.slow),
     ("non_gaussian_errors.md", 3),
     ("limits.md", 2),
     ("objects.md", 5),
-    ("posterior.md", 3),
+    pytest.param("posterior.md", 3, marks=pytest.mark.slow),
     ("quickstart.md", 4),
     ("scikit_learn.md", 3),
     ("selection.md", 2),
@@ -208,6 +208,7 @@ def test_pictures_of_line_widths_are_drawn(tmp_path):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_gallery_shows_what_its_code_draws_and_prints(tmp_path):
     page = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     pictures, texts = runpy.run_path(str(ROOT / "examples" / "gallery.py"))["main"](tmp_path)

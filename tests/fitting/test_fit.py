@@ -68,6 +68,7 @@ def test_auto_never_ends_below_any_point_it_has_passed(problems, data):
 
 
 @given(st.data())
+@settings(max_examples=15)
 def test_auto_never_ends_below_em_where_there_is_one_basin(problems, data):
     case = data.draw(problems(K=1, noise=data.draw(st.sampled_from(["standard errors", "covariances"]))))
     em = fit(case.observations, 1, settings_of("em", tol=0, max_iter=300, start=case.start))
