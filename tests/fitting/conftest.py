@@ -61,7 +61,7 @@ def problems():
         given = {
             "seed": draw(st.integers(0, 2**32)),
             "N": draw(st.integers(20, 150)),
-            "D": draw(st.integers(1, 4)),
+            "D": draw(st.integers(1, 3)),
             "K": draw(st.integers(1, 3)),
             "noise": draw(st.sampled_from(NOISES)),
             "missing": draw(st.sampled_from([0.0, 0.3])),

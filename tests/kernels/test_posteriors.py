@@ -18,7 +18,8 @@ MIXTURE = np.array([0.5, 0.3, 0.2]), np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 4.
 
 FORMS = ("one for all", "standard errors", "covariances", "missing", "projections")
 SLOW_TO_COMPILE = [pytest.param(form, D, marks=pytest.mark.slow) for form in FORMS for D in (6, 11)]
-DIMENSIONS = [*((form, D) for form in FORMS for D in (1, 3)), *SLOW_TO_COMPILE]
+ONE_DIMENSION = [(form, 1) for form in ("one for all", "standard errors")]
+DIMENSIONS = [*ONE_DIMENSION, *((form, 3) for form in FORMS), *SLOW_TO_COMPILE]
 
 
 def values_and_noise(noise, scale=1.0, N=37, D=2):
