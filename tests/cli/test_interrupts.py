@@ -145,8 +145,10 @@ def test_the_handler_of_python_comes_back():
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [["info", "big.fits"], ["apply", "m.fits", "big.fits", "--output", "out.fits"]])
-@pytest.mark.parametrize("delay", [0.2, 0.6, 1.0, 1.5, 2.5])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("delay", "number"),
+    [(0.2, signal.SIGINT), (0.6, signal.SIGTERM), (1.0, signal.SIGINT), (1.5, signal.SIGTERM), (2.5, signal.SIGINT)],
+)
 def test_a_process_ends_soon_and_leaves_nothing(big, command, delay, number):
     n = 3_000_000
     QTable({"v": np.linspace(70.0, 90.0, n), "e_v": np.ones(n)}).write(big / "big.fits")

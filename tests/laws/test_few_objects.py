@@ -10,7 +10,7 @@ from xdgmm.errors import DegenerateError, XdgmmWarning
 
 NUMBERS = ("mean", "mean_low", "mean_high", "sigma", "sigma_low", "sigma_high", "sigma_limit")
 TYPES = ("full", "tied", "diag", "spherical")
-SLOW = pytest.mark.slow
+SLOW, EXHAUSTIVE = pytest.mark.slow, pytest.mark.exhaustive
 
 
 def sample(seed):
@@ -62,10 +62,14 @@ def check_consistent(report):
 
 
 QUICK = [(1, "profile"), (4, "information"), (6, "information"), (9, "information")]
-MORE = [(seed, method) for seed in range(10, 40) for method in ("information", "profile")]
 
 
-@pytest.mark.parametrize(("seed", "method"), [*QUICK, *(pytest.param(*each, marks=SLOW) for each in MORE)])
+def more(first, last, mark):
+    """Further samples with both methods."""
+    return [pytest.param(i, method, marks=mark) for i in range(first, last) for method in ("information", "profile")]
+
+
+@pytest.mark.parametrize(("seed", "method"), [*QUICK, *more(10, 20, SLOW), *more(20, 40, EXHAUSTIVE)])
 def test_reports_are_consistent(seed, method):
     try:
         report = reported(*sample(seed), method=method)
@@ -82,10 +86,9 @@ def same(report, other, scale=1.0, rtol=1e-5):
 
 
 LAWS = [(1, "information")]
-MORE_LAWS = [(seed, method) for seed in range(2, 10) for method in ("information", "profile")]
 
 
-@pytest.mark.parametrize(("seed", "method"), [*LAWS, *(pytest.param(*each, marks=SLOW) for each in MORE_LAWS)])
+@pytest.mark.parametrize(("seed", "method"), [*LAWS, *more(2, 4, SLOW), *more(4, 10, EXHAUSTIVE)])
 def test_simulated_numbers_depend_on_nothing_but_data_and_seed(seed, method):
     """Not on the order of rows, nor the unit, nor rows of weight zero, nor repeated rows in place of weights."""
     X, E, _, _ = sample(seed)
