@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -206,3 +207,20 @@ def test_a_task_that_starts_tasks_runs_them_itself(monkeypatch):
     assert len(seen) == 2
     threads.run_in_threads(inner, 8, 1e9)  # outside of tasks they are shared out again
     assert {ends[:2] for ends in seen[2:]} == {(0, 4), (4, 8)}
+
+
+def test_passes_within_one_thread_start_no_others_and_leave_other_threads_alone():
+    def threads_of_a_pass():
+        names = set()
+        kernels.run_in_threads(lambda *_: names.add(threading.get_ident()), 8, 1e9)
+        return names
+
+    xdgmm.set_num_threads(2)
+    with kernels.in_this_thread():
+        assert threads_of_a_pass() == {threading.get_ident()}
+        with ThreadPoolExecutor(1) as other:
+            assert threading.get_ident() not in other.submit(threads_of_a_pass).result()
+        with kernels.in_this_thread():
+            pass
+        assert threads_of_a_pass() == {threading.get_ident()}
+    assert threading.get_ident() not in threads_of_a_pass()

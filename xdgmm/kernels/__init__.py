@@ -14,6 +14,7 @@ To add a noise model, write a class in `noise.py` and a function in `compiled.py
 or a source of data, write a class with the methods of `Data` (`data.py`).
 """
 
+from .block_sums import Branch, add_blocks, join_branches, total_of
 from .blocks import Blocks, triangle, unpack
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
@@ -37,13 +38,14 @@ from .profiles import LineProfiles, interpolated_profiles, line_profiles
 from .selected import Normaliser, SampledNormaliser, SelectedData, Selection
 from .sources import pack
 from .statistics import Gradients, Statistics
-from .streamed import PackedPart, StreamedData
-from .threads import get_num_threads, run_in_threads, set_num_threads
+from .streamed import PackedPart, Pass, StreamedData
+from .threads import get_num_threads, in_this_thread, run_in_threads, set_num_threads
 from .unconstrained import from_unconstrained, matching_costs
 from .width_likelihoods import width_likelihoods
 
 __all__ = [
     "Blocks",
+    "Branch",
     "CensoredData",
     "ConditionedGaussian",
     "Correlated",
@@ -62,6 +64,7 @@ __all__ = [
     "Normaliser",
     "PackedData",
     "PackedPart",
+    "Pass",
     "Posteriors",
     "SampledNoise",
     "SampledNormaliser",
@@ -72,11 +75,14 @@ __all__ = [
     "StreamedData",
     "accumulate",
     "accumulate_with_information",
+    "add_blocks",
     "as_noise",
     "condition_gaussian",
     "from_unconstrained",
     "get_num_threads",
+    "in_this_thread",
     "interpolated_profiles",
+    "join_branches",
     "join_noises",
     "line_profiles",
     "log_likelihoods",
@@ -87,6 +93,7 @@ __all__ = [
     "run_in_threads",
     "set_num_threads",
     "total_log_likelihoods",
+    "total_of",
     "triangle",
     "unpack",
     "width_likelihoods",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
+
+from .block_sums import total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,12 +74,16 @@ class Statistics:
 
     @classmethod
     def total(cls, parts: Iterable[Statistics]) -> Statistics:
-        """Statistics of several sets of objects together, added in their order: zeros if one is impossible."""
-        total = reduce(add, parts)
-        if total.log_likelihood > -np.inf:
-            return total
-        arrays = {name: array for name, array in vars(total).items() if isinstance(array, np.ndarray)}
-        return replace(total, log_likelihood=-np.inf, **{name: np.zeros_like(each) for name, each in arrays.items()})
+        """Statistics of several sets of objects together, added as `block_sums` does: zeros if one is impossible."""
+        statistics: Statistics = total(parts)
+        return statistics.completed()
+
+    def completed(self) -> Statistics:
+        """Statistics of all objects, from their sum: zeros if some object is impossible."""
+        if self.log_likelihood > -np.inf:
+            return self
+        arrays = {name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)}
+        return replace(self, log_likelihood=-np.inf, **{name: np.zeros_like(each) for name, each in arrays.items()})
 
     def ordered(self, order: NDArray[np.intp]) -> Self:
         """The same statistics with the components in another order (K,)."""
@@ -146,15 +150,21 @@ class Gradients(NamedTuple):
 
     @classmethod
     def total(cls, parts: Iterable[Gradients]) -> Gradients:
-        """Those of several sets of objects together, added in their order: zeros where one set is impossible."""
-        log_likelihoods, *others = reduce(_added, parts)
-        for array in others:
-            array[log_likelihoods == -np.inf] = 0.0
-        return cls(log_likelihoods, *others)
+        """Those of several sets together, added as `block_sums` does: zeros where one set is impossible."""
+        gradients: Gradients = total(parts, cls.plus)
+        return gradients.completed()
 
+    def plus(self, other: Gradients) -> Gradients:
+        """Those of both sets of objects together."""
+        return Gradients(*(a + b for a, b in zip(self, other, strict=True)))
 
-def _added(one: Gradients, other: Gradients) -> Gradients:
-    return Gradients(*(a + b for a, b in zip(one, other, strict=True)))
+    def completed(self) -> Gradients:
+        """Those of all objects, from their sum: zeros where some object is impossible."""
+        impossible = self.log_likelihoods == -np.inf
+        if not impossible.any():
+            return self
+        others = [np.where(impossible.reshape(-1, *[1] * (each.ndim - 1)), 0.0, each) for each in self[1:]]
+        return Gradients(self.log_likelihoods, *others)
 
 
 def _sum(array: Floats | None, other: Floats | None) -> Floats | None:

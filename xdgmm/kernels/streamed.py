@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from functools import partial
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .block_sums import total
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
 
@@ -33,6 +37,30 @@ class PackedPart(NamedTuple):
 
     first: int
     data: Data
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A question to a part: a method of its data, at a mixture.  Small, so that it can be sent elsewhere.
+
+    Attributes
+    ----------
+    method : str
+        Of `Data`.
+    weights, means, covariances : ndarray
+    options : dict
+        Further arguments of the method.
+    """
+
+    method: str
+    weights: Floats
+    means: Floats
+    covariances: Floats
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, part: PackedPart) -> Any:
+        """What the method finds."""
+        return getattr(part.data, self.method)(self.weights, self.means, self.covariances, **self.options)
 
 
 class StreamedData:
@@ -67,6 +95,14 @@ class StreamedData:
         for part in self.read():
             yield part.data
 
+    def each(self, ask: Callable[[PackedPart], Any]) -> Iterator[Any]:
+        """What a function finds of each part, in their order."""
+        return map(ask, self.read())
+
+    def total(self, ask: Callable[[PackedPart], Any], plus: Callable[[Any, Any], Any] = add) -> Any:
+        """The sum of what a function finds of each part, added as `block_sums` does."""
+        return total(self.each(ask), plus)
+
     @property
     def n_dimensions(self) -> int:
         """Number of coordinates D of the mixture."""
@@ -80,46 +116,46 @@ class StreamedData:
     @property
     def object_weights(self) -> Floats:
         """Weight of each object (n_objects,)."""
-        return np.concatenate([data.object_weights for data in self.parts()])
+        return np.concatenate(list(self.each(_object_weights)))
 
     @property
     def rows(self) -> Indices:
         """Which of the caller's rows the objects are (n_objects,)."""
-        return np.concatenate([part.first + part.data.rows for part in self.read()])
+        return np.concatenate(list(self.each(_rows)))
 
     def accumulate(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood and gradient."""
-        return Statistics.total(data.accumulate(weights, means, covariances) for data in self.parts())
+        statistics: Statistics = self.total(Pass("accumulate", weights, means, covariances))
+        return statistics.completed()
 
     def accumulate_with_information(self, weights: Floats, means: Floats, covariances: Floats) -> Statistics:
         """One pass: log-likelihood, gradient and information."""
-        return Statistics.total(data.accumulate_with_information(weights, means, covariances) for data in self.parts())
+        statistics: Statistics = self.total(Pass("accumulate_with_information", weights, means, covariances))
+        return statistics.completed()
 
     def gradients(self, weights: Floats, means: Floats, covariances: Floats) -> Gradients:
         """Log-likelihood and gradient under each of W mixtures: the parts are read once for all of these."""
-        return Gradients.total(data.gradients(weights, means, covariances) for data in self.parts())
+        gradients: Gradients = self.total(Pass("gradients", weights, means, covariances), Gradients.plus)
+        return gradients.completed()
 
     def log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``ln p(w_i)`` of each object (n_objects,)."""
-        return np.concatenate([data.log_likelihoods(weights, means, covariances) for data in self.parts()])
+        return np.concatenate(list(self.each(Pass("log_likelihoods", weights, means, covariances))))
 
     def responsibilities(
         self, weights: Floats, means: Floats, covariances: Floats, component: int | None = None
     ) -> Floats:
         """Probability that each object belongs to each component (n_objects, K), or to one of them (n_objects, 1)."""
-        found = [data.responsibilities(weights, means, covariances, component) for data in self.parts()]
-        return np.concatenate(found)
+        ask = Pass("responsibilities", weights, means, covariances, {"component": component})
+        return np.concatenate(list(self.each(ask)))
 
     def total_log_likelihoods(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Log-likelihood under each of W mixtures (W,)."""
-        result = np.zeros(len(weights))
-        for data in self.parts():
-            result += data.total_log_likelihoods(weights, means, covariances)
-        return result
+        return np.asarray(self.total(Pass("total_log_likelihoods", weights, means, covariances)))
 
     def posteriors(self, weights: Floats, means: Floats, covariances: Floats, *, of_each: bool = False) -> Posteriors:
         """What is known of each object; `of_each`: under each Gaussian too."""
-        found = [data.posteriors(weights, means, covariances, of_each=of_each) for data in self.parts()]
+        found = self.each(Pass("posteriors", weights, means, covariances, {"of_each": of_each}))
         return Posteriors(*(np.concatenate(each) for each in zip(*found, strict=True) if each[0] is not None))
 
     def subsample(self, n_objects: int) -> Data:
@@ -142,13 +178,8 @@ class StreamedData:
 
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
-        sums, squares = np.zeros(len(means)), np.zeros(len(means))
-        for data in self.parts():
-            members = data.accumulate(weights, means, covariances).n_members[: len(means)]
-            sizes = data.effective_sizes(weights, means, covariances)
-            sums += members
-            squares += np.divide(members**2, sizes, out=np.zeros_like(sizes), where=sizes > 0)
-        return np.divide(sums**2, squares, out=np.zeros_like(sums), where=squares > 0)
+        sums, squares = self.total(partial(_sums_of_members, weights, means, covariances))
+        return np.asarray(np.divide(sums**2, squares, out=np.zeros_like(sums), where=squares > 0))
 
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D), of the sample."""
@@ -157,3 +188,18 @@ class StreamedData:
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> None:  # noqa: ARG002
         """None: it would need the values of all members in memory."""
         return
+
+
+def _object_weights(part: PackedPart) -> Floats:
+    return part.data.object_weights
+
+
+def _rows(part: PackedPart) -> Indices:
+    return part.first + part.data.rows
+
+
+def _sums_of_members(weights: Floats, means: Floats, covariances: Floats, part: PackedPart) -> Floats:
+    """``sum omega r`` and ``sum (omega r)^2`` of each Gaussian component (2, K)."""
+    sums = part.data.accumulate(weights, means, covariances).n_members[: len(means)]
+    sizes = part.data.effective_sizes(weights, means, covariances)
+    return np.stack([sums, np.divide(sums**2, sizes, out=np.zeros_like(sizes), where=sizes > 0)])

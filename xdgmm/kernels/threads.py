@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from numbers import Integral
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from xdgmm.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 LEAST_WORK = 5e5  # nanoseconds of work for which a thread is worth its overhead
 MOST = 4096
@@ -136,8 +137,16 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
 
 def _run_alone(task: Callable[[int, int], object], first: int, last: int) -> None:
     """The task in this thread of the pool, which starts no others meanwhile."""
+    with in_this_thread():
+        task(first, last)
+
+
+@contextmanager
+def in_this_thread() -> Iterator[None]:
+    """Passes of this thread use no others meanwhile; those of other threads are as before."""
+    before = getattr(_current, "is_busy", False)
     _current.is_busy = True
     try:
-        task(first, last)
+        yield
     finally:
-        _current.is_busy = False
+        _current.is_busy = before
