@@ -94,6 +94,7 @@ def sentence(error):
     return str(error)
 
 
+@pytest.mark.pairwise
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("name", WRITERS)
 def test_old_or_new(with_every_fault, tmp_path, name, overwrite):

@@ -39,9 +39,8 @@ def test_what_never_moves_has_an_infinite_autocorrelation_time():
     assert autocorrelation_times(np.ones((100, 8, 2))).tolist() == [np.inf, np.inf]
 
 
-@pytest.mark.parametrize("scale", [0.1, 5.0])
 @pytest.mark.parametrize("moves", [SnookerMove(), default_moves()], ids=["snooker", "default"])
-@pytest.mark.parametrize("d", [1, 3])
+@pytest.mark.parametrize(("d", "scale"), [(1, 0.1), (3, 5.0)])
 def test_moves_leave_a_normal_distribution_as_it_is(d, moves, scale):
     rng = np.random.default_rng(2)
     sampler = emcee.EnsembleSampler(40, d, lambda z: -0.5 * (z**2).sum(axis=1) / scale**2, moves=moves, vectorize=True)
