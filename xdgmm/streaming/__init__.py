@@ -4,11 +4,26 @@ A source (`BlockSource`) yields tables of a bounded size, always the same ones i
 `Observations` by the rules of `xdgmm.tables`.  ``XDGMM(...).fit(source)`` reads it once for totals, a random sample and
 the hash of the data (`xdgmm.observations.StreamedObservations`), and then once for each pass over all objects.
 
-To add one, write a class with `blocks`.
+To add one, write a class with `blocks`; of files, a class with `tables`.
 """
 
+from .arrow_source import ArrowSource
+from .columnar_source import ColumnarSource
+from .files import FileSource
+from .fits_source import FitsSource
 from .memory import parse_memory
+from .parquet_source import ParquetSource
 from .source import Block, BlockSource
 from .table_source import TableSource
 
-__all__ = ["Block", "BlockSource", "TableSource", "parse_memory"]
+__all__ = [
+    "ArrowSource",
+    "Block",
+    "BlockSource",
+    "ColumnarSource",
+    "FileSource",
+    "FitsSource",
+    "ParquetSource",
+    "TableSource",
+    "parse_memory",
+]

@@ -63,7 +63,7 @@ class BlockSource(ObservationSource):
         asymmetric: Literal["moments", "mixture"] = "moments",
         memory: float | str = MEMORY,
     ) -> None:
-        self.columns = columns
+        self.columns = self.value_columns = columns
         self.options: dict[str, Any] = {
             "errors": errors,
             "correlations": correlations,
@@ -100,7 +100,7 @@ class BlockSource(ObservationSource):
 
     def _observations(self, name: str, table: Any) -> Observations:
         try:
-            return Observations.from_table(table, self.columns, **self.options)
+            return Observations.from_table(table, self.value_columns, **self.options)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
 

@@ -11,7 +11,8 @@ new format for reports is one suffix in `writing.REPORT_SUFFIXES`.
 from xdgmm.errors import deprecated_names
 
 from .fits_append import MISSING
-from .from_table import observations_from_table
+from .fits_blocks import FitsRows, fits_rows
+from .from_table import names_read, observations_from_table
 from .reading import read_blocks, read_table
 from .report import Column
 from .spectra import read_spectrum
@@ -22,11 +23,14 @@ __all__ = [
     "MISSING",
     "REPORT_SUFFIXES",
     "Column",
+    "FitsRows",
     "append_columns",
     "check_fits_names",
     "check_new_names",
+    "fits_rows",
     "is_fits_name",
     "named_columns",
+    "names_read",
     "observations_from_table",
     "read_blocks",
     "read_spectrum",

@@ -28,7 +28,7 @@ from .correlations import (
     scale_to_covariances,
 )
 from .error_columns import columns_with_errors, errors_of_limits, match_errors, read_errors
-from .limits import check_on_limit, handle_limits, limits_of_errors
+from .limits import check_on_limit, columns_of_flags, handle_limits, limits_of_errors
 from .remarks import correlation_remarks, error_remarks, missing_remarks, remarks_after_reading
 from .split_normal import check_asymmetric
 from .table_types import NamedColumns, named_columns, text_name
@@ -142,9 +142,8 @@ def observations_from_table(
         raise InputError("the table has no rows, so there is nothing to fit")
     of_members = [find_column(table, name, "memberships column") for name in _several(memberships)]
     names = _names_of_values(table, columns, errors, weights, of_members)
-    error_matches = match_errors(table, names, errors)
+    error_matches, pairs = _matches(table, names, errors, correlations)
     n_inexact = sum(match.kind != "exact" for match in error_matches)
-    pairs = {} if n_inexact == 0 else match_correlations(table, names, error_matches, correlations)
     values, units = read_columns(table, names)
     known_units, unknown = _known_units(names, units)
     remarks = [
@@ -166,6 +165,49 @@ def observations_from_table(
         observations = _with_errors(matched, values, remarks, options)
     observations = _with_memberships(observations, table, of_members, remarks)
     return replace(observations, remarks=(*remarks, *remarks_after_reading(observations, n_empty)))
+
+
+def names_read(
+    table: Any,
+    columns: str | Iterable[str] | None = None,
+    *,
+    errors: str | Sequence[str | None] | None = "auto",
+    correlations: str | Mapping[tuple[str, str], str] | None = "auto",
+    weights: str | None = None,
+    memberships: str | Sequence[str] | None = None,
+) -> tuple[list[str], list[str]]:
+    """Which columns of a table `observations_from_table` reads: those of values, and all; the table may have no rows.
+
+    Beside values these are errors, correlations, weights, memberships, and flags of limits of values and errors.
+
+    Raises
+    ------
+    InputError
+        If columns are not found, or not unambiguous.
+    """
+    table = named_columns(table)
+    of_members = [find_column(table, name, "memberships column") for name in _several(memberships)]
+    names = _names_of_values(table, columns, errors, weights, of_members)
+    matches, pairs = _matches(table, names, errors, correlations)
+    described = [*names, *(column for match in matches for column in match.columns)]
+    read = [
+        *described,
+        *(column for match in pairs.values() for column in match.columns),
+        *(flags for column in described for flags in columns_of_flags(table, column)),
+        *([] if weights is None else [find_column(table, weights, "weights column")]),
+        *of_members,
+    ]
+    return names, list(dict.fromkeys(read))
+
+
+def _matches(
+    table: NamedColumns, names: Sequence[str], errors: Any, correlations: Any
+) -> tuple[list[Match], dict[tuple[int, int], Match]]:
+    """The columns of errors of each column of values, and those of the correlations of each pair that has one."""
+    matches = match_errors(table, names, errors)
+    if all(match.kind == "exact" for match in matches):
+        return matches, {}
+    return matches, match_correlations(table, names, matches, correlations)
 
 
 def _several(names: str | Sequence[str] | None) -> list[str]:

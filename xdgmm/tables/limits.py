@@ -190,6 +190,11 @@ def _flags(table: NamedColumns, name: str) -> Iterator[Flags]:
             yield Flags(column, flagged, _kinds(cells, flagged, pattern), _shown(cells[flagged]))
 
 
+def columns_of_flags(table: NamedColumns, name: str) -> list[str]:
+    """Columns that may flag limits of a value, by their names."""
+    return [column for _, column in _columns_of_flags(table, name, (*FLAGS, *REMARKS))]
+
+
 def _columns_of_flags(table: NamedColumns, name: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Patterns of names of flags of a value, each with the column of that name."""
     for pattern in patterns:

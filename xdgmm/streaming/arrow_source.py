@@ -1,0 +1,130 @@
+"""`ArrowSource`: record batches of Arrow, from a table in memory or from a function that starts them anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdgmm.errors import InputError
+from xdgmm.tables.arrow import kind_of_arrow, masks_of, names_of_schema, table_of_arrow, units_of_schema
+
+from .columnar_source import ColumnarSource
+from .layout import Layout, unit_of
+from .source import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class ArrowSource(ColumnarSource):
+    """Record batches one after the other.
+
+    Parameters
+    ----------
+    batches : callable, or an object with an Arrow table
+        A function without arguments that returns record batches (a `pyarrow.RecordBatchReader`, or an iterator of
+        record batches or tables), the same ones each time; or a `pyarrow.Table`, or any other object that Arrow reads
+        (with the method ``__arrow_c_stream__``, as frames of polars).
+    columns, units, **options
+        As in `ColumnarSource`.  Units that are not given are those of the metadata of the fields, under "unit".
+
+    Raises
+    ------
+    InputError
+        If it is an iterator, which can be read only once.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from xdgmm import XDGMM
+    >>> from xdgmm.streaming import ArrowSource
+    >>> table = pa.table({"v": [78.0, 83.0, 80.0, 91.0], "e_v": [1.0, 2.0, 1.0, 2.0]})
+    >>> XDGMM().fit(ArrowSource(table, "v", units={"v": "km/s"})).mixture_.units
+    (Unit("km / s"),)
+    """
+
+    def __init__(self, batches: Any, columns: Any = None, **options: Any) -> None:
+        super().__init__(columns, **options)
+        if not callable(batches) and hasattr(batches, "__next__"):
+            raise InputError(
+                "the batches are an iterator, which can be read only once, but each pass reads them again; give a "
+                "function that returns a new one"
+            )
+        self._batches = batches
+
+    def blocks(self) -> Iterator[Block]:
+        """The rows of the batches, in blocks of one size."""
+        first, batches = 0, iter(self._started())
+        start = next(batches, None)
+        if start is None:
+            return
+        layout = layout_of_schema(start.schema, "batch 0")
+        columns = self.columns_in(layout)
+        read = [*columns, *masks_of(start.schema, columns)]
+        width = row_width(start.schema, read)
+        units = {**layout.units, **self.units}
+        for arrow in of_size(self._checked(start, batches, read), self.rows_per_block(width, len(read))):
+            table = table_of_arrow(arrow, columns, units)
+            yield Block(f"rows {first} to {first + len(table) - 1}", table)
+            first += len(table)
+
+    def _started(self) -> Iterable[Any]:
+        import pyarrow as pa
+
+        batches = self._batches() if callable(self._batches) else self._batches
+        if hasattr(batches, "__arrow_c_stream__"):
+            return pa.RecordBatchReader.from_stream(batches)  # type: ignore[no-any-return]
+        return batches  # type: ignore[no-any-return]
+
+    def _checked(self, start: Any, others: Iterator[Any], read: Sequence[str]) -> Iterator[Any]:
+        """The columns that are read of all batches."""
+        yield start.select(read)
+        schema = start.schema
+        for number, batch in enumerate(others, 1):
+            if batch.schema is not schema and not batch.schema.equals(start.schema, check_metadata=True):
+                self.columns_in(layout_of_schema(batch.schema, f"batch {number}"))
+                schema = batch.schema
+            yield batch.select(read)
+
+
+def layout_of_schema(schema: Any, where: str) -> Layout:
+    """The columns of Arrow data."""
+    kinds = {name: kind_of_arrow(schema.field(name).type) for name in names_of_schema(schema)}
+    units = {name: unit_of(text) for name, text in units_of_schema(schema).items() if name in kinds}
+    return Layout(where, kinds, units)
+
+
+def row_width(schema: Any, names: Sequence[str]) -> float:
+    """About how many bytes these columns have in each row."""
+    return sum(getattr(_fixed(schema.field(name).type), "bit_width", 128) / 8 for name in names)
+
+
+def _fixed(kind: Any) -> Any:
+    try:
+        return kind if kind.bit_width else None
+    except ValueError:  # of types of variable length
+        return None
+
+
+def of_size(batches: Iterable[Any], n_rows: int) -> Iterator[Any]:
+    """Batches, or tables, as tables of so many rows; the last one may have fewer."""
+    import pyarrow as pa
+
+    waiting: list[Any] = []
+    n_waiting = 0
+    for batch in batches:
+        if not batch.num_rows:
+            continue
+        waiting.append(pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch)
+        n_waiting += batch.num_rows
+        while n_waiting >= n_rows:
+            joined = _joined(waiting)
+            yield joined.slice(0, n_rows)
+            waiting, n_waiting = [joined.slice(n_rows)], n_waiting - n_rows
+    if n_waiting:
+        yield _joined(waiting)
+
+
+def _joined(tables: Sequence[Any]) -> Any:
+    import pyarrow as pa
+
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")

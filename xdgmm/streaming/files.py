@@ -1,0 +1,168 @@
+"""`FileSource`: a catalogue in one file or in several, which must not change while they are read again and again."""
+
+from __future__ import annotations
+
+import glob
+import os
+from abc import abstractmethod
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from xdgmm.errors import InputError, reraise_lack_of_memory
+
+from .columnar_source import ColumnarSource
+from .source import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from astropy.table import Table
+
+THUMBNAIL = "data_thumbnail.parquet"  # rows of a HATS catalogue for a preview, which its partitions hold too
+
+
+class FileSource(ColumnarSource):
+    """A catalogue in files.
+
+    Parameters
+    ----------
+    files : str, Path, or sequence of these
+        A file, a pattern such as "gaia/*.parquet", a folder with all below it, or a list of files.  Those of patterns
+        and folders are read in the order of their names, those of a list in its own.
+    columns, **options
+        As in `ColumnarSource`.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    """
+
+    suffixes: tuple[str, ...]
+    what: str
+
+    def __init__(self, files: str | Path | Sequence[str | Path], columns: Any = None, **options: Any) -> None:
+        super().__init__(columns, **options)
+        self.paths = find_files(files, self.suffixes)
+        self._seen: dict[Path, _State] = {}
+        self._counts: dict[Path, int] = {}
+
+    @abstractmethod
+    def tables(self, path: Path) -> Iterator[Table]:
+        """The rows of a file in tables of a bounded size, with the columns that are read."""
+
+    def blocks(self) -> Iterator[Block]:
+        """The blocks of all files, one file after the other.
+
+        Raises
+        ------
+        InputError
+            That names the file and the rows that cannot be read, or a file that has changed since it was first read.
+        """
+        for path in self.paths:
+            yield from self._blocks(path)
+
+    def _blocks(self, path: Path) -> Iterator[Block]:
+        self._check_unchanged(path)
+        first = 0
+        tables = self.tables(path)
+        while True:
+            with explained(path, self.what, first):
+                table = next(tables, None)
+            if table is None:
+                break
+            yield Block(f"'{path}', rows {first} to {first + len(table) - 1}", table)
+            first += len(table)
+        self._check_unchanged(path)
+        if self._counts.setdefault(path, first) != first:
+            raise InputError(f"'{path}' had {self._counts[path]} rows when it was first read, but now {first}; {AGAIN}")
+
+    def _check_unchanged(self, path: Path) -> None:
+        now = _State.of(path)
+        if self._seen.setdefault(path, now) != now:
+            raise InputError(f"'{path}' has changed since it was first read; {AGAIN}")
+
+
+AGAIN = "every pass must see the same objects: fit again when nothing writes into it"
+
+
+class _State(NamedTuple):
+    """What changes when a file does."""
+
+    size: int
+    modified: int
+    number: int
+
+    @classmethod
+    def of(cls, path: Path) -> _State:
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@contextmanager
+def explained(path: Path, what: str, first: int) -> Iterator[None]:
+    """One sentence that names the file and the rows for whatever goes wrong while they are read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reraise_lack_of_memory(error)
+        if isinstance(error, OSError) and error.strerror:
+            reason = error.strerror
+        else:
+            reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        where = f" from row {first} on" if first else ""
+        raise InputError(
+            f"'{path}' cannot be read{where} as {what} ({reason[:150]}); is it complete, and is it such a file?"
+        ) from error
+
+
+def find_files(files: str | Path | Iterable[str | Path], suffixes: Sequence[str]) -> tuple[Path, ...]:
+    """The files that a name, a pattern, a folder, or a list of these stands for.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if not isinstance(files, (str, Path)):
+        found = [path for each in files for path in find_files(each, suffixes)]
+        if not found:
+            raise InputError("the list of files is empty; give at least one")
+        return tuple(found)
+    path = Path(files)
+    if path.is_dir():
+        return _of_folder(path, suffixes)
+    if path.exists():
+        return (path,)
+    pattern = os.fspath(files)
+    if not glob.has_magic(pattern):
+        raise InputError(f"there is no file '{path}'; check the name")
+    matching = sorted(Path(each) for each in _matching(pattern) if Path(each).is_file())
+    if not matching:
+        raise InputError(f"no file matches '{pattern}'; check the pattern")
+    return tuple(matching)
+
+
+def _matching(pattern: str) -> list[str]:
+    return glob.glob(pattern, recursive=True)  # noqa: PTH207 - of Path finds hidden files too
+
+
+def _of_folder(folder: Path, suffixes: Sequence[str]) -> tuple[Path, ...]:
+    """Files below a folder, without those that begin with a dot or an underscore, which hold metadata."""
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.name.lower().endswith(tuple(suffixes))
+        and path.name != THUMBNAIL
+        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+        and path.is_file()
+    )
+    if not found:
+        raise InputError(f"the folder '{folder}' holds no files that end in {' or '.join(suffixes)}; check the name")
+    return tuple(found)

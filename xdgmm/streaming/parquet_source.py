@@ -1,0 +1,109 @@
+"""`ParquetSource`: Parquet files, of which only the columns and rows that are needed are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdgmm.errors import InputError
+from xdgmm.tables.arrow import masks_of, table_of_arrow
+
+from .arrow_source import layout_of_schema, of_size, row_width
+from .files import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from astropy.table import Table
+
+BUFFER = 1 << 18  # bytes of each column that are read at a time
+
+
+class ParquetSource(FileSource):
+    """Parquet files (with pyarrow: ``pip install 'xdgmm[parquet]'``).
+
+    Parameters
+    ----------
+    files, columns, units, **options
+        As in `FileSource`.  Units that are not given are those of the metadata of the fields, under "unit", or of the
+        whole file, as astropy and TOPCAT write them.
+    filters : list of (name, operator, value), list of such lists, or pyarrow Expression, optional
+        Rows that are read: ``[("g", "<", 20), ("parallax", ">", 1)]`` for both conditions, a list of lists where one of
+        several such lists is enough.  Groups of rows whose ranges of values in the file exclude them are not read.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, `filters` have another form, or pyarrow is not installed.
+
+    Examples
+    --------
+    >>> from xdgmm import XDGMM, datasets
+    >>> from xdgmm.streaming import ParquetSource
+    >>> datasets.load("hydrus1").write("stars.parquet", format="parquet")
+    >>> source = ParquetSource("stars.parquet", "v", filters=[("e_v", "<", 1.0)])
+    >>> source.observations()
+    <StreamedObservations: 10 objects, v [km / s], 1-sigma errors>
+    """
+
+    suffixes = (".parquet", ".parq", ".pq")
+    what = "Parquet"
+
+    def __init__(
+        self, files: str | Path | Sequence[str | Path], columns: Any = None, *, filters: Any = None, **options: Any
+    ) -> None:
+        super().__init__(files, columns, **options)
+        self.filters = None if filters is None else _expression(filters)
+
+    def tables(self, path: Path) -> Iterator[Table]:
+        """The rows of a file that the filters keep."""
+        from pyarrow.parquet import ParquetFile
+
+        with ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
+            schema = file.schema_arrow
+            layout = layout_of_schema(schema, f"'{path}'")
+            columns = self.columns_in(layout)
+            read = [*columns, *masks_of(schema, columns)]
+            names = [*read, *(name for name in self._names_in_filters(schema) if name not in read)]
+            n_rows = self.rows_per_block(row_width(schema, names), len(names))
+            groups = self._groups(path)
+            batches = file.iter_batches(n_rows, groups, names, use_threads=False) if groups != [] else ()
+            for arrow in of_size(map(self._kept, batches), n_rows):
+                yield table_of_arrow(arrow, columns, {**layout.units, **self.units})
+
+    def _names_in_filters(self, schema: Any) -> list[str]:
+        """Columns that the filters name, or whose names are part of such names."""
+        text = "" if self.filters is None else str(self.filters)
+        return [name for name in schema.names if name in text]
+
+    def _groups(self, path: Path) -> list[int] | None:
+        """Numbers of the groups of rows that the filters may keep; None for all."""
+        if self.filters is None:
+            return None
+        from pyarrow.dataset import ParquetFileFormat
+        from pyarrow.fs import LocalFileSystem
+
+        fragment = ParquetFileFormat().make_fragment(str(path), LocalFileSystem())
+        return [group.id for group in fragment.subset(self.filters).row_groups]
+
+    def _kept(self, batch: Any) -> Any:
+        import pyarrow as pa
+
+        table = pa.Table.from_batches([batch])
+        return table if self.filters is None else table.filter(self.filters)
+
+
+def _expression(filters: Any) -> Any:
+    """The expression of Arrow that the user's filters mean."""
+    from pyarrow.compute import Expression
+    from pyarrow.parquet import filters_to_expression
+
+    if isinstance(filters, Expression):
+        return filters
+    try:
+        return filters_to_expression(filters)
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"`filters` is {filters!r}, but it must be a list of conditions, as [('g', '<', 20)], or an expression of "
+            f"pyarrow ({error})"
+        ) from None
