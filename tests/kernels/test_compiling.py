@@ -111,18 +111,21 @@ DAMAGE = {
 }
 
 
+OFTEN = ("a flipped bit", "another pickle", "empty", "cut")
+
+
 def test_files_with_damage_of_every_kind_are_made_anew(tmp_path, first_run, value):
     shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
     files = sorted(tmp_path.rglob("*.nb[ci]"))
     assert len(files) >= 2
-    for file, damage in zip(files, cycle(["a flipped bit", "another pickle", "empty", "cut"]), strict=False):
+    for file, damage in zip(files, cycle(OFTEN), strict=False):
         file.write_bytes(DAMAGE[damage](file.read_bytes()))
     assert run(NUMBA_CACHE_DIR=str(tmp_path)) == value
     assert outcome(NUMBA_CACHE_DIR=str(tmp_path)).stderr == ""  # nothing is compiled again
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("damage", [damage for damage in DAMAGE if damage not in OFTEN])
 def test_damaged_files_are_made_anew(tmp_path, first_run, value, damage):
     shutil.copytree(first_run[0], tmp_path, dirs_exist_ok=True)
     for file in tmp_path.rglob("*.nb[ci]"):

@@ -17,7 +17,11 @@ SINGULAR = {
 MIXTURE = np.array([0.5, 0.3, 0.2]), np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 4.0]])
 
 FORMS = ("one for all", "standard errors", "covariances", "missing", "projections")
-SLOW_TO_COMPILE = [pytest.param(form, D, marks=pytest.mark.slow) for form in FORMS for D in (6, 11)]
+SLOW_TO_COMPILE = [
+    pytest.param(form, D, marks=pytest.mark.slow if D == 11 or form == "missing" else pytest.mark.exhaustive)
+    for form in FORMS
+    for D in (6, 11)
+]
 ONE_DIMENSION = [(form, 1) for form in ("one for all", "standard errors")]
 DIMENSIONS = [*ONE_DIMENSION, *((form, 3) for form in FORMS), *SLOW_TO_COMPILE]
 

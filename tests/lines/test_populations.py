@@ -279,8 +279,7 @@ def test_a_line_with_a_huge_error_changes_next_to_nothing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("intrinsic", [0.0, 0.41, 3.0])
-@pytest.mark.parametrize("n", [10, 40])
+@pytest.mark.parametrize(("n", "intrinsic"), [(10, 0.0), (40, 0.41), (10, 3.0)])  # more: python -m benchmarks lines
 def test_intervals_cover_with_very_unequal_errors(n, intrinsic):
     rng = np.random.default_rng([n, round(100 * intrinsic)])
     tries, held = 200, 0

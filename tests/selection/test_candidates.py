@@ -69,7 +69,7 @@ def test_the_likelihood_never_falls_with_freedom(seed, D, missing, weighted, noi
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32), D=st.integers(1, 3), weighted=st.booleans(), noise=st.sampled_from([0.3, 1.0, 4.0]))
 def test_the_likelihood_never_falls_with_freedom_in_many_samples(seed, D, weighted, noise):
     observations = clumps(seed, N=40, D=D, weighted=weighted, noise=noise)
