@@ -16,7 +16,7 @@ from xdgmm.basics.calls import call
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
 from xdgmm.diagnostics import check, simulate
-from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
+from xdgmm.diagnostics.inputs import check_observations, columns_of_table, names_of_objects
 from xdgmm.diagnostics.simulate import simulated_like
 from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, NotFittedError, XdgmmWarning
 from xdgmm.fitting import (
@@ -35,10 +35,9 @@ from xdgmm.fitting import (
 )
 from xdgmm.kernels import SampledNoise
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
+from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 from xdgmm.observations.inputs import (
     as_any_observations,
-    as_observations,
     column_names,
     holds_errors,
     refuse_errors_as_labels,
@@ -72,6 +71,10 @@ MISSING_ERRORS = (
 MISSING_MEMBERSHIPS = (
     "the model was fitted with memberships known beforehand, so X must hold them too: give Observations, as "
     "X.with_memberships(p) makes them"
+)
+OF_EACH_OBJECT = (
+    "this has an answer for each object, and X is a catalogue that is read in parts, whose answers need not fit into "
+    "memory; `xdgmm.objects.apply(mixture, source, output)` writes them to files"
 )
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
 FOR_FIT = {**WITH_ALL, "membership": True}
@@ -425,11 +428,21 @@ class XDGMM(DensityMixin, BaseEstimator):
     def _new_observations(
         self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None = None
     ) -> Observations:
+        """Observations in memory for the fitted model: of what has an answer for each object."""
+        if isinstance(X, (ObservationSource, StreamedObservations)):
+            raise InputError(OF_EACH_OBJECT)
+        found = self._any_observations(X, Xerr, sample_weight)
+        assert isinstance(found, Observations)
+        return found
+
+    def _any_observations(
+        self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None = None
+    ) -> AnyObservations:
         """Observations for the fitted model; bare arrays need errors if the fit had some."""
         n_dimensions = self._fitted_mixture.n_dimensions
         if Xerr is None and self.fitted_with_errors_ and not holds_errors(X):
             raise InputError(MISSING_ERRORS)
-        observations: Observations = as_observations(X, Xerr, sample_weight)
+        observations: AnyObservations = as_any_observations(X, Xerr, sample_weight)
         if observations.n_dimensions != n_dimensions:
             raise InputError(
                 f"X has {observations.n_dimensions} features, but XDGMM is expecting {n_dimensions} features as input, "
@@ -440,10 +453,10 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     def _fitted_observations(
         self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None
-    ) -> Observations:
+    ) -> AnyObservations:
         """The observations that were fitted; with known memberships if the fit had some."""
-        observations = self._new_observations(X, Xerr, sample_weight)
-        if self._fit_result.model.known_memberships and observations.memberships is None:
+        observations = self._any_observations(X, Xerr, sample_weight)
+        if self._fit_result.model.known_memberships and observations.sample.memberships is None:
             raise InputError(MISSING_MEMBERSHIPS)
         return observations
 
@@ -469,10 +482,10 @@ class XDGMM(DensityMixin, BaseEstimator):
     ) -> float:
         """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out."""
         refuse_errors_as_labels(X, y)
-        observations = self._new_observations(X, Xerr, sample_weight)
+        observations = self._any_observations(X, Xerr, sample_weight)
         return self._log_likelihood(observations) / float(observations.total_weight)
 
-    def _log_likelihood(self, observations: Observations) -> float:
+    def _log_likelihood(self, observations: AnyObservations) -> float:
         """Total log-likelihood of observations, in nats."""
         return prediction.total_log_likelihood(self._fitted_mixture, observations)
 
@@ -560,8 +573,9 @@ class XDGMM(DensityMixin, BaseEstimator):
     ) -> QTable:
         """Intrinsic-width report: a QTable with one row per component and axis, which prints well.
 
-        X, Xerr and sample_weight are the data that were fitted; the rest is passed on to `xdgmm.widths.widths`, which
-        explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"), columns and further options.
+        X, Xerr and sample_weight are the data that were fitted, or X is their source; the rest is passed on to
+        `xdgmm.widths.widths`, which explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"),
+        columns and further options.
         """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
@@ -583,7 +597,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         the tests, and ``print(check)`` shows both.  `against` are further columns along which residuals may change:
         names of columns of the table X, a dict of arrays (N,) by their names, or an array; `object_names` a column of X
         with names of the objects, or the names, by default a column that is called name, source_id and the like.
-        Further options are those of `xdgmm.diagnostics.check`.
+        Further options are those of `xdgmm.diagnostics.check`.  Of a source a random sample is checked.
         """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         columns, names = columns_of_table(against, X), names_of_objects(object_names, X)
@@ -631,6 +645,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         resamples: see `xdgmm.diagnostics.simulate`.  The seed is `random_state` where `rng` is not given.
         """
         observations = self._fitted_observations(X, Xerr, sample_weight)
+        check_observations(observations)
+        assert isinstance(observations, Observations)
         rng = self._generator() if rng is None else rng
         mixture, model = self._fitted_mixture, self._fit_result.model
         drawn = simulate(mixture, observations, n, rng, parameters=parameters, model=model)
@@ -758,7 +774,7 @@ def select(
     several = len(numbers) * len(types) > 1
     model = XDGMM(numbers[0] if len(numbers) == 1 else 1, random_state=random_state, **parameters)
     model.n_init = (selection.N_INIT if several else model.n_init) if n_init is None else n_init
-    observations, seed = as_observations(X, Xerr, sample_weight), model._seed()  # noqa: SLF001 - of this module
+    observations, seed = as_any_observations(X, Xerr, sample_weight), model._seed()  # noqa: SLF001 - of this module
     arguments = {
         "n_components": numbers if len(numbers) > 1 else numbers[0],
         "covariance_types": tuple(types),
@@ -782,7 +798,7 @@ def select(
         n_jobs=n_jobs,
     )
     _warn_unless_converged(chosen.result)
-    _warn_of_doubts(chosen.result, observations)
+    _warn_of_doubts(chosen.result, observations.sample)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
     result = with_recipe(chosen.result, recipe)
     results = tuple(result if each is chosen.result else each for each in chosen.results)

@@ -193,6 +193,8 @@ def _as_json(found: Check, written: list[Path]) -> dict[str, Any]:
         "passed": found.passed,
         "p_value": found.p_value,
         "n_simulations": found.n_simulations,
+        "n_objects": found.n_objects,
+        "sampled_from": found.sampled_from,
         "verdict": found.verdict.splitlines(),
         **{
             name: None if table is None else {**table_as_json(table), "meta": finite(dict(table.meta))}

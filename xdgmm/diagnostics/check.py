@@ -12,10 +12,12 @@ from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import InputError
 from xdgmm.mixture import refuse_selection
+from xdgmm.observations import ObservationSource, StreamedObservations
 from xdgmm.uncertainty.information import warn_unless_maximum
 
 from .influence import Deletions, influence_table_of
 from .inputs import check_observations, further_columns, in_rows, mixture_and_model
+from .random_sample import RandomSample, refuse_columns
 from .remedies import try_remedies
 from .samples import Samples, Statistics
 from .unusual import unusual_objects
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from xdgmm.fitting import Model
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
 FEWEST_SIMULATIONS = 19
 SEED = 0
@@ -37,7 +39,7 @@ LISTED = 10  # objects that move a width most
 
 def check(
     fitted: Any,
-    observations: Observations,
+    observations: Catalogue,
     *,
     model: Model | None = None,
     against: Mapping[str, ArrayLike] | None = None,
@@ -53,7 +55,7 @@ def check(
     ----------
     fitted : XDGMM, FitResult or GaussianMixture
         The maximum for these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     model : Model, optional
         Of a bare mixture: what was fitted.
     against : mapping of str to array (N,), optional
@@ -76,7 +78,8 @@ def check(
     Raises
     ------
     InputError
-        If there are fewer than 20 values, or a number or a column is not possible.
+        If there are fewer than 20 values, or a number or a column is not possible: `against` and `object_names`, which
+        are columns of all rows, cannot be given with a catalogue that is read in parts.
     KindError
         If `fitted` or `observations` is something else.
 
@@ -95,6 +98,10 @@ def check(
     farthest out, so that 5% of right models do not pass.  Of more than 20,000 objects so many, evenly over the
     rows, are fitted again and tested.
 
+    Of a catalogue that is read in parts a random sample of at most 20,000 objects is checked as if it were all there
+    is, after a fit that starts at the mixture: `Check.sampled_from` and the verdict say so.  Rows are those of the
+    catalogue.
+
     Examples
     --------
     >>> from xdgmm import Observations, datasets
@@ -107,6 +114,11 @@ def check(
     _check_count(n_simulations)
     check_jobs(n_jobs)
     check_progress(progress)
+    if isinstance(observations, (StreamedObservations, ObservationSource)):
+        refuse_columns(against=against, object_names=object_names)
+        sample = RandomSample.of(fitted, observations, model)
+        options: dict[str, Any] = {"n_simulations": n_simulations, "rng": rng, "n_jobs": n_jobs, "progress": progress}
+        return sample.described(check(sample.mixture, sample.observations, model=sample.model, **options))
     check_observations(observations)
     mixture, model = mixture_and_model(fitted, model)
     refuse_selection(mixture, "a check")
@@ -133,7 +145,8 @@ def check(
     influential = influence_table_of(deletions, LISTED, object_names)
     warn_unless_maximum(deletions.parameters, samples.model)
     remedies = None if found.passed else _remedies(samples, observed, found)
-    return replace(found, unusual=unusual, influence=influential, remedies=remedies)
+    n = observations.n_objects
+    return replace(found, unusual=unusual, influence=influential, remedies=remedies, n_objects=n)
 
 
 def _remedies(samples: Samples, observed: Statistics, found: Check) -> QTable:

@@ -11,7 +11,7 @@ from xdgmm.basics.arrays import as_floats
 from xdgmm.errors import InputError, KindError, NotFittedError
 from xdgmm.fitting import FitResult
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
+from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 from xdgmm.tables.columns import find_column, read_column
 from xdgmm.tables.identifiers import identifiers
 from xdgmm.tables.table_types import NamedColumns, named_columns
@@ -49,7 +49,20 @@ def mixture_and_model(fitted: Any, model: Model | None = None) -> tuple[Gaussian
 
 
 def check_observations(observations: Any) -> None:
-    """KindError unless these are Observations."""
+    """Refuse anything but Observations in memory.
+
+    Raises
+    ------
+    InputError
+        If these are observations that are read in parts.
+    KindError
+        If they are something else.
+    """
+    if isinstance(observations, (StreamedObservations, ObservationSource)):
+        raise InputError(
+            "this needs all objects in memory, but the catalogue is read in parts; give a random sample of it, "
+            "`source.observations().sample`"
+        )
     if not isinstance(observations, Observations):
         raise KindError(
             f"`observations` is of type {type(observations).__name__}, but Observations belong there; make them with "

@@ -8,6 +8,7 @@ import numpy as np
 
 from xdgmm.kernels import Correlated
 from xdgmm.mixture import selection_of
+from xdgmm.observations import ObservationSource, StreamedObservations, discovered
 
 from .inputs import check_observations, mixture_and_model
 from .measures import CLEAR, measure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
 MOST = 20_000  # objects that are looked at, evenly over the rows
 MOST_INTEGRATED = 2000  # of them, where a background has three columns or more with correlated errors
@@ -38,14 +40,14 @@ class Finding(NamedTuple):
     sentence: str
 
 
-def quick_checks(mixture: Any, observations: Observations, level: float = SPOKEN) -> list[Finding]:
+def quick_checks(mixture: Any, observations: Catalogue, level: float = SPOKEN) -> list[Finding]:
     """Signs that widths may be wrong, in the residuals of a fit and in its errors.
 
     Parameters
     ----------
     mixture : XDGMM, FitResult or GaussianMixture
         Fitted to these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     level : float
         p-value below which something is a finding.
 
@@ -64,7 +66,8 @@ def quick_checks(mixture: Any, observations: Observations, level: float = SPOKEN
     Skewness and excess kurtosis of all residuals are compared with those of normal samples (D'Agostino 1970, Biometrika
     57, 679; Anscombe & Glynn 1983, Biometrika 70, 227).  In each column the score test of a common factor on the errors
     tells whether they are too small or too large, and Spearman's rank correlation whether they follow the values.
-    Weights count as numbers of objects.  Up to 20,000 objects are looked at.
+    Weights count as numbers of objects.  Up to 20,000 objects are looked at, of a catalogue that is read in parts those
+    of its random sample.
 
     Examples
     --------
@@ -77,6 +80,8 @@ def quick_checks(mixture: Any, observations: Observations, level: float = SPOKEN
     >>> [finding.name for finding in quick_checks(XDGMM(1).fit(measured).mixture_, measured)]
     ['kurtosis']
     """
+    if isinstance(observations, (StreamedObservations, ObservationSource)):
+        observations = discovered(observations).sample
     check_observations(observations)
     mixture, _ = mixture_and_model(mixture)
     if selection_of(mixture) is not None:  # residuals of a sample that was cut are not normal

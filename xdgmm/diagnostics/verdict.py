@@ -16,7 +16,7 @@ from .printing import influence_table, test_table, unusual_table
 from .sentences import sentence_of_distribution, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from os import PathLike
 
     from astropy.table import QTable
@@ -60,6 +60,10 @@ class Check:
         One row for each test: name, statistic, p_value, effect, sentence.
     n_simulations : int
         Samples that were drawn and fitted.
+    n_objects : int
+        Objects that were looked at: all that count, or those of a random sample.
+    sampled_from : int or None
+        Objects of the catalogue of which this is a random sample; None where all were in memory.
     unusual : QTable or None
         The ten least probable objects, see `unusual_objects`.
     influence : QTable or None
@@ -82,6 +86,8 @@ class Check:
     remedies: QTable | None = None
     quantiles: QTable | None = None
     simulated: Floats = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
+    n_objects: int = 0
+    sampled_from: int | None = None
 
     def __str__(self) -> str:
         """The verdict, and the tests as a table."""
@@ -97,7 +103,17 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """One sentence, and one more for each test that does not pass, and for each remedy that was tried."""
+        """One sentence, and one more for each test that does not pass, and for each remedy that was tried.
+
+        Before them one on the objects that were looked at, where these are a random sample.
+        """
+        return "\n".join([*self._of_sample(), self._of_tests()])
+
+    def _of_sample(self) -> Iterator[str]:
+        if self.sampled_from is not None:
+            yield f"checked: a random sample of {self.n_objects} of {self.sampled_from} objects"
+
+    def _of_tests(self) -> str:
         if self.passed:
             return f"nothing speaks against the model (p = {self.p_value:.2g}, {self.n_simulations} samples of it)"
         found = [str(row["sentence"]) for row in self.table if row["sentence"] != AS_EXPECTED]
@@ -119,10 +135,12 @@ class Check:
         if self.unusual is not None and len(self.unusual):
             n, refitted = self.unusual.meta["n_objects"], any(self.unusual["left_out"])
             marks = "!: far below" + "; refitted: without the object" * refitted
-            unusual = f"The least probable of {n} objects, beside the p-values expected of these ({marks}):"
+            of_sample = "" if self.sampled_from is None else " of the sample"
+            unusual = f"The least probable of {n} objects{of_sample}, beside the p-values expected of these ({marks}):"
             parts = [self.rich_table(), f"{self.verdict}\n\n{unusual}", unusual_table(self.unusual)]
         if self.influence is not None and len(self.influence):
-            parts += ["Widths without one object:", influence_table(self.influence)]
+            where = "" if self.sampled_from is None else ", in a fit to the sample"
+            parts += [f"Widths without one object{where}:", influence_table(self.influence)]
         return parts
 
     def write(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:

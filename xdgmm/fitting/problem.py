@@ -16,7 +16,7 @@ import numpy as np
 from xdgmm.basics.blas import one_blas_thread
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.mixture import GaussianMixture, pack_beside
-from xdgmm.observations import unmeasured_coordinates
+from xdgmm.observations import discovered, unmeasured_coordinates
 from xdgmm.observations.checks import check_columns_present
 
 from . import solvers
@@ -28,11 +28,13 @@ from .selector import Selector
 from .standardisation import Standardisation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data, Statistics
     from xdgmm.mixture import Background, Flat, SelectionFunction
-    from xdgmm.observations import Observations, StreamedObservations
+    from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 
     AnyObservations: TypeAlias = Observations | StreamedObservations
 
@@ -155,7 +157,9 @@ class Problem:
         return selector
 
     @classmethod
-    def of(cls, mixture: GaussianMixture, observations: AnyObservations, model: Model | None = None) -> Problem:
+    def of(
+        cls, mixture: GaussianMixture, observations: AnyObservations | ObservationSource, model: Model | None = None
+    ) -> Problem:
         """The problem that a mixture solves; observations are converted to its units.
 
         Observations keep the last problem made of them, so that several questions about one fit share its data and its
@@ -164,7 +168,7 @@ class Problem:
         Parameters
         ----------
         mixture : GaussianMixture
-        observations : Observations or StreamedObservations
+        observations : Observations, StreamedObservations or a source of them
         model : Model, optional
             What was fitted; by default that of the mixture's record, or else inferred from the mixture.
 
@@ -173,26 +177,44 @@ class Problem:
         InputError
             If the numbers of coordinates differ, or a unit does not convert.
         """
-        key = mixture, model
-        kept = observations.memo.get(KEPT)
+        found, key = discovered(observations), (mixture, model)
+        kept = found.memo.get(KEPT)
         if kept is not None and all(mine is its for mine, its in zip(key, kept[0], strict=True)):
             problem: Problem = kept[1]
             return problem
-        if mixture.n_dimensions != observations.n_dimensions:
+        if mixture.n_dimensions != found.n_dimensions:
             raise InputError(
                 f"the mixture has {mixture.n_dimensions} coordinates, but the observations have "
-                f"{observations.n_dimensions}; pass those it was fitted to"
+                f"{found.n_dimensions}; pass those it was fitted to"
             )
         model = model_of(mixture) if model is None else model
         model = replace(model, background=mixture.background, flat=mixture.flat)
-        problem = cls(observations.in_units(mixture.units), mixture.n_components, model)
-        observations.memo[KEPT] = key, problem
+        problem = cls(found.in_units(mixture.units), mixture.n_components, model)
+        found.memo[KEPT] = key, problem
         return problem
 
     @cached_property
     def data(self) -> Data:
         """All objects, standardised."""
         return self.all_observations.packed(self.pack if self.selector is not None else self.packing)
+
+    @cached_property
+    def sample(self) -> Data:
+        """The objects that are in memory, standardised: all, or the random sample of a stream."""
+        return self.data if self.observations is self.all_observations else self.pack(self.observations)
+
+    @property
+    def holds_all(self) -> bool:
+        """Are all objects that are used in memory?"""
+        return self.observations.n_objects == self.all_observations.n_objects
+
+    def parts(self) -> Iterator[tuple[Observations, Data]]:
+        """The objects part by part, in the user's units and standardised: all at once where they are in memory."""
+        for part in self.all_observations.parts():
+            if part is self.all_observations:
+                yield part, self.data
+            elif part.n_objects:
+                yield part, self.pack(part)
 
     def pack(self, observations: Observations) -> Data:
         """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""
@@ -218,7 +240,8 @@ class Problem:
 
     def __getstate__(self) -> dict[str, Any]:
         """The problem without its packed data, which another process packs again."""
-        return {**{name: value for name, value in vars(self).items() if name != "data"}, "_evaluated": None}
+        packed = "data", "sample"
+        return {**{name: value for name, value in vars(self).items() if name not in packed}, "_evaluated": None}
 
     def standardised(self, mixture: GaussianMixture) -> GaussianMixture:
         """A mixture of the user's coordinates in those of the solvers."""

@@ -54,7 +54,7 @@ def unbounded_ties(problem: Problem, mixture: GaussianMixture) -> Ties | None:
     constraints, observations = problem.constraints, problem.observations
     if mixture.dof is None or constraints.regularised or observations.projections is not None:
         return None
-    data = problem.data if observations is problem.all_observations else problem.pack(observations)
+    data = problem.sample
     exact = (observations.present & (observations.variances == 0)).all(axis=1)[data.rows]
     values = (observations.values[data.rows][exact] - problem.scaling.location) / problem.scaling.scale
     free = np.isfinite(mixture.dof) & ~constraints.fixed_covariances & ~mixture.flat_components

@@ -17,7 +17,15 @@ from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 from .fingerprint import fingerprint
 from .identification import unmeasured_coordinates, unmeasured_pairs
 from .observations import Observations
-from .streamed import Discovery, ObservationSource, StreamedObservations, Totals, discover
+from .streamed import (
+    Discovery,
+    ObservationSource,
+    StreamedObservations,
+    Totals,
+    all_in_memory,
+    discover,
+    discovered,
+)
 
 __all__ = [
     "Correlated",
@@ -30,7 +38,9 @@ __all__ = [
     "Observations",
     "StreamedObservations",
     "Totals",
+    "all_in_memory",
     "discover",
+    "discovered",
     "fingerprint",
     "unmeasured_coordinates",
     "unmeasured_pairs",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from narwhals.typing import IntoDataFrame
     from numpy.typing import ArrayLike
 
-    Measurements: TypeAlias = ArrayLike | Observations | Table | IntoDataFrame
+    Catalogue: TypeAlias = Observations | StreamedObservations | ObservationSource
+    Measurements: TypeAlias = ArrayLike | Catalogue | Table | IntoDataFrame
 
 
 def as_observations(

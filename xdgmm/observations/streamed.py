@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from .observations import Observations, Units
 
+    AnyObservations: TypeAlias = Observations | "StreamedObservations"
+
     Floats = NDArray[np.float64]
     Packing = Callable[[Observations], Data]
 
@@ -38,6 +40,35 @@ class ObservationSource(ABC):
     @abstractmethod
     def observations(self) -> StreamedObservations:
         """What it holds, found in one reading; the same object each time."""
+
+
+def discovered(observations: AnyObservations | ObservationSource) -> AnyObservations:
+    """What a source holds; anything else as it is."""
+    return observations.observations() if isinstance(observations, ObservationSource) else observations
+
+
+def all_in_memory(observations: AnyObservations | ObservationSource, what: str) -> Observations:
+    """Observations of all objects, if these are in memory: of a catalogue that is read in parts, a sample of all.
+
+    Parameters
+    ----------
+    observations : Observations, StreamedObservations or ObservationSource
+    what : str
+        What needs them, for the message: "the bootstrap draws rows of all objects".
+
+    Raises
+    ------
+    InputError
+        If only some of the objects are in memory.
+    """
+    found = discovered(observations)
+    sample = found.sample
+    if sample is not found and sample.n_objects < found.n_objects:
+        raise InputError(
+            f"{what}, but only {sample.n_objects} of {found.n_objects} are in memory, since the catalogue is read in "
+            "parts; do it with a fit to this random sample, `source.observations().sample`"
+        )
+    return sample
 
 
 @dataclass(frozen=True, eq=False)

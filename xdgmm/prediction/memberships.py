@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,11 @@ from xdgmm.mixture import (
     refuse_selection,
     selection_of,
 )
-from xdgmm.observations import Observations
+from xdgmm.observations import Observations, StreamedObservations, all_in_memory, discovered
+
+if TYPE_CHECKING:
+    from xdgmm.mixture import Background, Flat
+    from xdgmm.observations.inputs import Catalogue
 
 AT_ONCE = 16_384  # objects: their arrays stay in the cache
 BETWEEN_UPDATES = 64  # blocks between two updates of a progress bar
@@ -107,7 +111,7 @@ def outlier_weights(mixture: GaussianMixture, observations: Observations) -> NDA
     return _row_for_row(function, np.ones(()), mixture, observations)
 
 
-def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -> float:
+def total_log_likelihood(mixture: GaussianMixture, observations: Catalogue) -> float:
     """``sum omega ln p(w_i)`` of the objects that count, omega their weights, in nats.
 
     A row of weight zero is left out, also where it is impossible under the mixture.
@@ -115,10 +119,35 @@ def total_log_likelihood(mixture: GaussianMixture, observations: Observations) -
     Raises
     ------
     InputError
-        If mixture and observations do not fit, in number or units of their coordinates.
+        If mixture and observations do not fit, in number or units of their coordinates, or a mixture that was fitted
+        with a selection function is given a catalogue that is read in parts.
     """
+    observations = discovered(observations)
+    if isinstance(observations, StreamedObservations):
+        return _total_of_parts(mixture, observations)
     counted = observations.counts
     return float(observations.object_weights[counted] @ log_likelihoods(mixture, observations)[counted])
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """Packs observations beside the background and the flat components of a mixture; can be sent elsewhere."""
+
+    background: Background | None
+    flat: Flat | None
+
+    def __call__(self, observations: Observations) -> Data:
+        return pack_beside(observations, self.background, self.flat)
+
+
+def _total_of_parts(mixture: GaussianMixture, observations: StreamedObservations) -> float:
+    """In one pass over the parts, wherever they are."""
+    if selection_of(mixture) is not None:
+        what = "the likelihood of a mixture with a selection function is that of all objects"
+        return total_log_likelihood(mixture, all_in_memory(observations, what))
+    checked_observations(mixture, observations.sample.select(slice(0, 1)))
+    data = observations.in_units(mixture.units).packed(_Beside(mixture.background, mixture.flat))
+    return float(data.accumulate(*parameters(mixture)).log_likelihood)
 
 
 def _row_for_row(

@@ -19,7 +19,7 @@ from xdgmm.fitting import COVARIANCE_TYPES, FitResult, Outcome, Settings, fit, f
 from xdgmm.fitting.progress import Stopped
 
 if TYPE_CHECKING:
-    from xdgmm.observations import Observations
+    from xdgmm.fitting.problem import AnyObservations
 
 ROUNDS = 4  # in which fits are tried again from their neighbours
 RISE = 0.1  # nats by which a neighbour must have risen to be tried again
@@ -75,7 +75,7 @@ def run_all(function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], n_job
 
 
 def fit_candidates(
-    observations: Observations,
+    observations: AnyObservations,
     candidates: Sequence[Candidate],
     settings: Settings,
     seed: int,
@@ -86,7 +86,7 @@ def fit_candidates(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations or StreamedObservations
     candidates : sequence of Candidate
     settings : Settings
         Of each fit; its covariance type is that of the candidate.
@@ -132,7 +132,7 @@ class _Work:
 
     def __init__(
         self,
-        observations: Observations,
+        observations: AnyObservations,
         candidates: tuple[Candidate, ...],
         settings: Settings,
         seed: int,
@@ -219,7 +219,7 @@ class _Work:
 
 
 def _fit_freshly(
-    observations: Observations, candidate: Candidate, settings: Settings, seeds: list[int]
+    observations: AnyObservations, candidate: Candidate, settings: Settings, seeds: list[int]
 ) -> FitResult | DegenerateError:
     """The fit of one candidate from random starts, or why there is none."""
     try:
@@ -233,7 +233,7 @@ def _fit_freshly(
 
 
 def _fit_from(
-    observations: Observations,
+    observations: AnyObservations,
     candidate: Candidate,
     sources: list[Any],
     settings: Settings,

@@ -12,6 +12,7 @@ from xdgmm.fitting import Model
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from xdgmm.fitting.problem import AnyObservations
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
@@ -55,8 +56,14 @@ def icl(log_likelihood: float, n_free: int, total_weight: float, membership_entr
     return bic(log_likelihood, n_free, total_weight) + 2.0 * membership_entropy
 
 
-def membership_entropy(mixture: GaussianMixture, observations: Observations) -> float:
+def membership_entropy(mixture: GaussianMixture, observations: AnyObservations) -> float:
     """``- sum_i omega_i sum_k r_ik ln r_ik`` in nats, r the memberships, a background's too; zero for one component."""
+    if mixture.all_weights.size == 1:
+        return 0.0
+    return sum((_entropy_of_part(mixture, part) for part in observations.parts()), 0.0)
+
+
+def _entropy_of_part(mixture: GaussianMixture, observations: Observations) -> float:
     counted = observations.select(observations.counts)
     r = prediction.memberships(mixture, counted)
     return -float(counted.object_weights @ (r * np.log(np.where(r > 0, r, 1.0))).sum(axis=1))

@@ -15,6 +15,7 @@ from xdgmm.basics.progress import progress_bar
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning, deprecated_arguments
 from xdgmm.fitting import FitResult, Model, Settings, fit
 from xdgmm.fitting.settings import check_n_components
+from xdgmm.observations import all_in_memory, discovered
 from xdgmm.tables.printing import as_html, as_text
 
 from . import bootstrap_test, criteria
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from xdgmm.observations import Observations
+    from xdgmm.fitting.problem import AnyObservations
+    from xdgmm.observations.inputs import Catalogue
 
 CRITERIA = ("bic", "aic", "aicc", "icl", "cv", "bootstrap")
 NAMES = {"bic": "BIC", "aic": "AIC", "aicc": "AICc", "icl": "ICL"}
+NEEDS_ALL = {"cv": "divides", "bootstrap": "simulates"}  # criteria for which all objects must be in memory
 LEAST_WEIGHT = 0.5  # where all weights are smaller no object counts as one: they are relative
 N_INIT = 3  # random starts of each candidate: neighbours give it more
 
@@ -109,7 +112,7 @@ class ModelSelection:
 
 @deprecated_arguments(candidates="n_components")
 def select(
-    observations: Observations,
+    observations: Catalogue,
     n_components: int | Iterable[int] = range(1, 11),
     settings: Settings | None = None,
     rng: np.random.Generator | int | None = None,
@@ -124,7 +127,7 @@ def select(
 
     Parameters
     ----------
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     n_components : int or iterable of int
         The numbers to try.
     settings : Settings, optional
@@ -153,7 +156,8 @@ def select(
     Raises
     ------
     InputError
-        If there is no candidate, one is not possible, or an option does not fit.
+        If there is no candidate, one is not possible, or an option does not fit: "cv" and "bootstrap" need all objects
+        in memory.
     DegenerateError
         If the likelihood has no maximum for any of them.
 
@@ -179,6 +183,9 @@ def select(
     >>> found.n_components, found.decisiveness
     (2, '2 components: BIC lower by 8.1 than with 1 (strong)')
     """
+    observations = discovered(observations)
+    if criterion in NEEDS_ALL:
+        observations = all_in_memory(observations, f"`criterion='{criterion}'` {NEEDS_ALL[criterion]} all objects")
     settings = Settings(n_init=N_INIT) if settings is None else settings
     numbers = candidate_numbers(n_components)
     for number in numbers:
@@ -202,7 +209,7 @@ class _Selection:
 
     def __init__(
         self,
-        observations: Observations,
+        observations: AnyObservations,
         candidates: list[Candidate],
         settings: Settings,
         rng: np.random.Generator,
@@ -250,7 +257,7 @@ class _Selection:
         try:
             with progress_bar(self.settings.progress, unit, total) as bar:
                 tick = (lambda: None) if bar is None else bar.update
-                rest = self.observations, self.settings, self.seed
+                rest = self.observations.sample, self.settings, self.seed  # all objects, which are in memory
                 if criterion == "cv":
                     self.held_out = cross_validate(rest[0], fitted, *rest[1:], n_folds, n_jobs, tick)
                 else:
@@ -416,10 +423,10 @@ class _Selection:
     def _remarks(self, criterion: str, chosen: Candidate) -> Iterable[str]:
         if self.fits.ended is not None and len(self.candidates) > 1:
             yield "ended before all candidates were fitted and compared: better fits, and other choices, are possible"
-        counted = self.observations.object_weights[self.observations.counts]
-        if len(self.candidates) > 1 and counted.max() < LEAST_WEIGHT:
+        sample, (n, total) = self.observations.sample, (self.observations.n_objects, self.observations.total_weight)
+        if len(self.candidates) > 1 and sample.object_weights[sample.counts].max() < LEAST_WEIGHT:
             yield (
-                f"the {counted.size} weights sum to {counted.sum():.3g}, and criteria count so many objects: scale "
+                f"the {n} weights sum to {total:.3g}, and criteria count so many objects: scale "
                 "relative weights so that their mean is 1"
             )
         tried, K = {each.n_components for each in self.candidates}, chosen.n_components
@@ -462,7 +469,7 @@ def candidate_types(covariance_types: str | Iterable[str] | None, default: str =
 
 
 def _check_options(
-    criterion: str, n_folds: int, n_simulations: int, n_jobs: int, types: list[str], observations: Observations
+    criterion: str, n_folds: int, n_simulations: int, n_jobs: int, types: list[str], observations: AnyObservations
 ) -> None:
     if criterion not in CRITERIA:
         raise InputError(f"`criterion` is {criterion!r}, but it must be one of {', '.join(CRITERIA)}")

@@ -23,6 +23,7 @@ from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarn
 from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
 from xdgmm.fitting.objective import information_of
 from xdgmm.fitting.optimality import Iterate
+from xdgmm.observations import all_in_memory
 
 from .estimates import SampledMixtures
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Data, Statistics
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
     Floats = NDArray[np.float64]
 
@@ -64,7 +66,7 @@ class BootstrapSamples(SampledMixtures):
 
 def bootstrap(
     result: FitResult,
-    observations: Observations,
+    observations: Catalogue,
     *,
     n_resamples: int = 200,
     rng: np.random.Generator | int | None = None,
@@ -77,7 +79,7 @@ def bootstrap(
     ----------
     result : FitResult
         Every refit starts from its mixture, with its model.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Those that were fitted.  Each row that counts is equally likely to be drawn, and keeps its weight.
     n_resamples : int
     rng : numpy Generator, int or None
@@ -94,7 +96,8 @@ def bootstrap(
     Raises
     ------
     InputError
-        If a number is not possible, or the mixture has other coordinates than the observations.
+        If a number is not possible, the mixture has other coordinates than the observations, or these are not all in
+        memory.
     DegenerateError
         If no resample has a maximum of its likelihood.
 
@@ -114,6 +117,7 @@ def bootstrap(
     >>> bool(2.0 < sigma.low < 2.73 < sigma.high < 3.5)
     True
     """
+    observations = all_in_memory(observations, "the bootstrap draws rows of all objects")
     _check(result, observations, n_resamples, n_jobs, progress)
     seeds = as_generator(rng).integers(2**63, size=n_resamples)
     refits = Refits(result, observations)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting.problem import Evaluation
     from xdgmm.kernels import Selection
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
     from .information import Function
 
@@ -75,7 +75,7 @@ class SelectionErrors:
 
 
 def selection_errors(
-    mixture: GaussianMixture, observations: Observations, *, model: Model | None = None
+    mixture: GaussianMixture, observations: Catalogue, *, model: Model | None = None
 ) -> SelectionErrors:
     """Completeness of the sample, and the Monte Carlo errors of a fit with a selection function.
 
@@ -83,7 +83,7 @@ def selection_errors(
     ----------
     mixture : GaussianMixture
         The fitted one.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Those that were fitted.
     model : Model, optional
         What was fitted: the `model` of the fit's result.  By default that of the mixture's record.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.kernels import Statistics
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
     Floats = NDArray[np.float64]
     Function = Callable[[GaussianMixture], float]
@@ -71,7 +71,7 @@ class Range(NamedTuple):
 def function_interval(
     function: Function,
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     level: float = 0.6827,
     model: Model | None = None,
     *,
@@ -85,7 +85,7 @@ def function_interval(
     function : callable
         Takes a `GaussianMixture` in the units of `mixture`, returns one number, smoothly.
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Converted to the units of the mixture.
     level : float
         Probability of the interval.

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
@@ -267,7 +268,7 @@ class Laplace:
 
 def laplace(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     *,
     kind: str = "information",
     information: str = "observed",
@@ -279,7 +280,7 @@ def laplace(
     ----------
     mixture : GaussianMixture
         The maximum-likelihood (or, with a prior, maximum-posterior) mixture of these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     kind : {"information", "sandwich"}
         Information: valid if the model is.  Sandwich: valid for any distribution of the data, the parameters then being
         those of the nearest mixture; every row counts as one independent object, for any weight.
@@ -327,7 +328,7 @@ def _laplace(evaluation: Evaluation, kind: str, information: str) -> Laplace:
         bread = -evaluation.hessian
     else:
         jacobian = iterate.coordinates.jacobian()[:, iterate.free]
-        bread = jacobian.T @ _expected(iterate.mixture, problem.observations, problem.scaling) @ jacobian
+        bread = jacobian.T @ _expected(iterate.mixture, problem) @ jacobian
     meat = _meat(iterate, problem) if kind == "sandwich" else None
     directions = _directions(bread, meat, iterate.free)
     return Laplace(evaluation.mixture, kind, information, iterate, problem.scaling, *directions)
@@ -335,7 +336,7 @@ def _laplace(evaluation: Evaluation, kind: str, information: str) -> Laplace:
 
 def parameter_errors(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     information: str = "observed",
     model: Model | None = None,
     *,
@@ -355,13 +356,13 @@ def parameter_errors(
     return errors_of(laplace(mixture, observations, kind=kind, information=information, model=model))
 
 
-def with_errors(result: FitResult, observations: Observations) -> GaussianMixture:
+def with_errors(result: FitResult, observations: Catalogue) -> GaussianMixture:
     """The mixture of a fit with the covariance of its parameters in its record, to be written with it.
 
     Parameters
     ----------
     result : FitResult
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Those that were fitted.
 
     Returns
@@ -418,22 +419,24 @@ def _check(mixture: GaussianMixture, kind: str, information: str, problem: Probl
         )
     if problem.model.selection_function is not None:
         raise InputError("`information='expected'` knows no selection function; use 'observed' with one")
-    if problem.observations.limits is not None:
-        raise InputError(
-            "`information='expected'` needs measured values, and some of these are limits; use 'observed' with limits"
-        )
+    _check_no_limits(problem.observations)
     if kind == "sandwich":
         raise InputError("the sandwich is made with the observed information; leave `information` at 'observed'")
 
 
-def _expected(mixture: GaussianMixture, observations: Observations, scaling: Standardisation) -> Floats:
+def _check_no_limits(observations: Observations) -> None:
+    if observations.limits is not None:
+        raise InputError(
+            "`information='expected'` needs measured values, and some of these are limits; use 'observed' with limits"
+        )
+
+
+def _expected(mixture: GaussianMixture, problem: Problem) -> Floats:
     """Expected information (P, P) about weight, mean and packed covariance of a single standardised Gaussian."""
     D = mixture.n_dimensions
     rows, columns = kernels.triangle(D)
-    counted = np.flatnonzero(observations.counts)
     mean, covariance = np.zeros((D, D)), np.zeros((rows.size, rows.size))
-    for start in range(0, len(counted), CHUNK):
-        part = scaling.observations(observations.select(counted[start : start + CHUNK]))
+    for part in _standardised_chunks(problem):
         noise, weights = part.noise_covariances, part.object_weights
         _, _, P = component(part.values, noise, mixture.means[0], mixture.covariances[0], part.projections)
         mean += np.einsum("n,nij->ij", weights, P)
@@ -449,6 +452,15 @@ def _expected(mixture: GaussianMixture, observations: Observations, scaling: Sta
     return result
 
 
+def _standardised_chunks(problem: Problem) -> Iterator[Observations]:
+    """The objects that count, standardised, some at a time."""
+    for observations in problem.all_observations.parts():
+        counted = np.flatnonzero(observations.counts)
+        _check_no_limits(observations)
+        for start in range(0, len(counted), CHUNK):
+            yield problem.scaling.observations(observations.select(counted[start : start + CHUNK]))
+
+
 def _meat(iterate: Iterate, problem: Problem) -> Floats:
     """``sum omega^2 s s'`` over the objects, s their scores in the free coordinates."""
     weighted = (omega[:, None] * s for omega, s in object_scores(iterate, problem))
@@ -457,25 +469,32 @@ def _meat(iterate: Iterate, problem: Problem) -> Floats:
 
 
 def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, Floats]]:
-    """Weights (n,) and scores (n, free) of the objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
+    """Weights (n,) and scores (n, free) of all objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
 
     With respect to weights ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian converts
     these to derivatives with respect to the coordinates.
     """
-    mixture, data = iterate.mixture, problem.data
+    mixture, jacobian = iterate.mixture, iterate.coordinates.jacobian()[:, iterate.free]
+    for observations, data in problem.parts():
+        for weights, slopes in _slopes_of_objects(mixture, problem.scaling, observations, data):
+            yield weights, slopes @ jacobian
+
+
+def _slopes_of_objects(
+    mixture: GaussianMixture, scaling: Standardisation, observations: Observations, data: Data
+) -> Iterator[tuple[Floats, Floats]]:
+    """Weights (n,) of the objects and their derivatives (n, P) by all parameters, chunk by chunk."""
     lost = _of_selection(mixture, data)
-    jacobian = iterate.coordinates.jacobian()[:, iterate.free]
     members = responsibilities(mixture, data)
-    bare = replace(problem.observations, weights=None)
+    bare = replace(observations, weights=None)
     for start in range(0, data.n_objects, CHUNK):
         chunk = slice(start, start + CHUNK)
-        part = problem.scaling.observations(bare.select(data.rows[chunk]))
+        part = scaling.observations(bare.select(data.rows[chunk]))
         r = members[chunk]
         weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
         of_each = [_of_rows(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
         means, covariances, of_dof = zip(*of_each, strict=True)
-        slopes = np.hstack([weights, *means, *covariances, *of_dof]) - lost[chunk]
-        yield data.object_weights[chunk], slopes @ jacobian
+        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances, *of_dof]) - lost[chunk]
 
 
 def _of_selection(mixture: GaussianMixture, data: Data) -> Floats:

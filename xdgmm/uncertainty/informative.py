@@ -23,15 +23,18 @@ ENOUGH = 10_000  # objects from which the information is taken
 def informative_objects(problem: Problem, mixture: GaussianMixture) -> list[Informative]:
     """What the objects of a problem tell of the width of each component of a mixture in the user's coordinates.
 
-    All components that share one covariance learn of it from the members of all.
+    All components that share one covariance learn of it from the members of all.  Of a catalogue that is read in parts
+    each object of the random sample stands for so many.
     """
-    memberships = responsibilities(problem.standardised(mixture), problem.data)[:, : mixture.n_components]
+    memberships = responsibilities(problem.standardised(mixture), problem.sample)[:, : mixture.n_components]
     if problem.model.covariance_type == "tied":
         memberships = np.broadcast_to(memberships.sum(axis=1, keepdims=True), memberships.shape)
-    return [
+    found = [
         Informative.of(_seen_by(mixture, k, problem.observations), memberships[:, k], mixture.means[k], covariance)
         for k, covariance in enumerate(mixture.covariances)
     ]
+    each = problem.all_observations.n_objects / problem.observations.n_objects
+    return [replace(one, per_object=one.per_object * each) for one in found]
 
 
 def _seen_by(mixture: GaussianMixture, k: int, observations: Observations) -> Observations:

@@ -150,7 +150,7 @@ class ComponentProfile(Profile):
             raise LostError
 
     def _members(self, mixture: GaussianMixture) -> Any:
-        data = self.problem.data
+        data = self.problem.sample
         return data.object_weights * responsibilities(mixture, data)[:, self.component]
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting import Model
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
     Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ KEPT_CANDIDATES = 3  # of them, after the first point of the profile
 
 def width_limit(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     axis: int,
     level: float = 0.95,
@@ -69,7 +69,7 @@ def width_limit(
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Converted to the units of the mixture.
     component, axis : int
         Which sigma.
@@ -116,7 +116,7 @@ def width_limit(
 
 def principal_limit(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     level: float = 0.95,
     model: Model | None = None,
@@ -138,7 +138,7 @@ def principal_limit(
     ----------
     mixture : GaussianMixture
         The maximum-likelihood mixture of these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Converted to the units of the mixture.
     component : int
     level : float
@@ -182,7 +182,7 @@ def principal_limit(
 
 def conditional_limit(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     axis: int,
     level: float = 0.95,
@@ -198,7 +198,7 @@ def conditional_limit(
     ----------
     mixture : GaussianMixture
         The maximum-likelihood mixture of these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Converted to the units of the mixture.
     component, axis : int
         Which component, and which column j.
@@ -227,7 +227,7 @@ def conditional_limit(
 
 
 def background_limit(
-    mixture: GaussianMixture, observations: Observations, level: float = 0.95, model: Model | None = None
+    mixture: GaussianMixture, observations: Catalogue, level: float = 0.95, model: Model | None = None
 ) -> float:
     """Upper limit on the fraction of a background whose best fraction is zero.
 
@@ -235,7 +235,7 @@ def background_limit(
     ----------
     mixture : GaussianMixture
         The maximum-likelihood mixture of these observations, with a background.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
         Converted to the units of the mixture.
     level : float
         Between 0.5 and 1.
@@ -254,8 +254,9 @@ def background_limit(
     check_level(level, least=0.5)
     if mixture.background is None:
         raise InputError("the mixture has no background, so it has no limit; fit with `background=Background()`")
-    profile = BackgroundProfile(Problem.of(mixture, observations, model), mixture, mixture.background.fraction)
-    quantile, first = one_sided_quantile(level), min(1.0 / observations.total_weight, 0.5)
+    problem = Problem.of(mixture, observations, model)
+    profile = BackgroundProfile(problem, mixture, mixture.background.fraction)
+    quantile, first = one_sided_quantile(level), min(1.0 / problem.all_observations.total_weight, 0.5)
     while 2 * (profile.maximum - profile.at(first)) < quantile:
         if first >= LARGEST:
             return 1.0

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from xdgmm.fitting import Model
     from xdgmm.fitting.constraints import Constraints
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
 CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
@@ -46,7 +46,7 @@ DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is follow
 
 def profile_interval(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     axis: int,
     level: float = 0.6827,
@@ -61,7 +61,7 @@ def profile_interval(
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     component, axis : int
         Which sigma.
     level : float
@@ -137,7 +137,7 @@ def _simulated_ends(profile: WidthProfile, value: float, level: float, simulatio
 
 def mean_interval(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     axis: int,
     level: float = 0.6827,
@@ -152,7 +152,7 @@ def mean_interval(
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     component, axis : int
         Which mean.
     level : float
@@ -203,7 +203,7 @@ def mean_interval(
 
 def weight_interval(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     component: int,
     level: float = 0.6827,
     model: Model | None = None,
@@ -213,7 +213,7 @@ def weight_interval(
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     component : int
         Which weight; K is the fraction of the background.
     level : float
@@ -293,12 +293,15 @@ class WidthProfile(ComponentProfile):
 
     def _span(self, problem: Problem) -> float:
         """A sigma from which on the likelihood only falls: every squared distance from the mean is smaller."""
-        observations = problem.observations
+        observations, farthest = problem.observations, 0.0
         bare = observations.projections is None and observations.limits is None
-        if not bare:  # the true values are not known, but hardly further apart than this
-            return WIDE * float(observations.location_and_spread()[1][self.axis]) / self.unit
-        values = observations.values[observations.counts, self.axis]
-        return float(np.nanmax(values) - np.nanmin(values)) / self.unit
+        if bare:
+            values = observations.values[observations.counts, self.axis]
+            farthest = float(np.nanmax(values) - np.nanmin(values)) / self.unit
+        if bare and problem.holds_all:
+            return farthest
+        # not all true values are known, but they are hardly further apart than this
+        return max(WIDE * float(observations.location_and_spread()[1][self.axis]) / self.unit, farthest)
 
     def _labelled_error(self, information: float, count: float) -> float:
         """Standard error of sigma if all labels were known, at most a quarter of the whole width."""

@@ -15,6 +15,7 @@ from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError
 from xdgmm.kernels import NoiseMixture
+from xdgmm.observations import all_in_memory
 
 from .calibration import CLEAR, End, SignedRoots, calibrated_end, warn_of_error
 from .function_profile import FunctionProfile
@@ -76,8 +77,18 @@ class Simulation(NamedTuple):
     def applies(self, problem: Problem, mixture: GaussianMixture, component: int, *, intervals: bool = False) -> bool:
         """Are the limits of this component, or its intervals, simulated?  All rows in a report follow one rule.
 
-        "auto" simulates what takes a fraction of a second, and does not where samples are fitted one by one.
+        "auto" simulates what takes a fraction of a second, and does not where samples are fitted one by one, nor where
+        not all objects are in memory.
+
+        Raises
+        ------
+        InputError
+            If "simulated" is asked for where not all objects are in memory.
         """
+        if not problem.holds_all:
+            if self.rule == "simulated":
+                all_in_memory(problem.all_observations, "simulations are of all objects")
+            return False
         if self.rule != "auto" or not stands_alone(problem):
             return self.rule == "simulated"
         memo = problem.at(mixture).memo

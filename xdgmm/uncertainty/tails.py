@@ -11,7 +11,7 @@ from xdgmm.fitting import Problem, solvers
 if TYPE_CHECKING:
     from xdgmm.fitting import Model
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations.inputs import Catalogue
 
 TOLERANCE, PASSES = 1e-6, 1000
 INDISTINGUISHABLE = 0.5  # nats
@@ -19,7 +19,7 @@ CLEAR = 3.0  # standard errors of 1 / dof from zero, beyond which a fit with a G
 
 
 def gaussian_deficit(
-    mixture: GaussianMixture, observations: Observations, component: int, model: Model | None = None
+    mixture: GaussianMixture, observations: Catalogue, component: int, model: Model | None = None
 ) -> float:
     """By how many nats the maximum is lower if a component is a Gaussian: half of the likelihood-ratio statistic.
 
@@ -29,7 +29,7 @@ def gaussian_deficit(
     ----------
     mixture : GaussianMixture
         The maximum for these observations.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     component : int
     model : Model, optional
         What was fitted; by default that of the mixture's record.

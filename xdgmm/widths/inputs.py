@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from xdgmm.basics.parameters import check_level
 from xdgmm.errors import InputError
 from xdgmm.fitting import FitResult, Model
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
 from xdgmm.uncertainty import BootstrapSamples, PosteriorSamples, SampledMixtures
 
 from .velocity import CONVENTIONS, ToVelocity
+
+if TYPE_CHECKING:
+    from xdgmm.fitting.problem import AnyObservations
 
 METHODS = ("information", "sandwich", "profile", "bootstrap", "mcmc")
 SAMPLED = ("bootstrap", "mcmc")
@@ -29,7 +31,7 @@ def mixture_and_model(fitted: FitResult | GaussianMixture) -> tuple[GaussianMixt
 
 def check_widths(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     *,
     method: str,
     level: float,

@@ -6,7 +6,7 @@ Every method (curvature, sandwich, refits, posterior samples) propagates its unc
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +15,6 @@ from xdgmm.errors import InputError
 from xdgmm.fitting import Model, Problem
 from xdgmm.mixture import GaussianMixture
 from xdgmm.mixture.families import HIGHEST_DOF, LOWEST_DOF, fwhm_factors, half_width_factors
-from xdgmm.observations import Observations
 from xdgmm.uncertainty import (
     Estimate,
     Laplace,
@@ -27,6 +26,9 @@ from xdgmm.uncertainty import (
     weight_interval,
 )
 from xdgmm.uncertainty.simulated import Simulation
+
+if TYPE_CHECKING:
+    from xdgmm.fitting.problem import AnyObservations
 
 ByName = dict[str, NDArray[np.float64]]
 
@@ -107,7 +109,7 @@ def _n_vanishing(covariances: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _half_width_interval(
-    mixture: GaussianMixture, observations: Observations, k: int, axis: int, level: float, model: Model | None
+    mixture: GaussianMixture, observations: AnyObservations, k: int, axis: int, level: float, model: Model | None
 ) -> Estimate:
     """Interval of the half-width of a Student-t component from its profile likelihood."""
     return function_interval(
@@ -116,7 +118,7 @@ def _half_width_interval(
 
 
 def _inverse_dof_interval(
-    mixture: GaussianMixture, observations: Observations, k: int, level: float, model: Model | None
+    mixture: GaussianMixture, observations: AnyObservations, k: int, level: float, model: Model | None
 ) -> Estimate:
     """Interval of 1 / dof of a component from its profile likelihood."""
     within = 1.0 / HIGHEST_DOF, 1.0 / LOWEST_DOF
@@ -176,7 +178,7 @@ class ParameterEstimates:
     def with_profiles(
         self,
         mixture: GaussianMixture,
-        observations: Observations,
+        observations: AnyObservations,
         given_model: Model | None,
         level: float,
         simulation: Simulation,

@@ -14,7 +14,7 @@ from xdgmm.basics.units import difference_unit
 from xdgmm.errors import InputError, deprecated_arguments
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
+from xdgmm.observations import discovered
 from xdgmm.tables.report import Column, build_table, metadata
 from xdgmm.uncertainty import (
     Estimate,
@@ -32,6 +32,9 @@ from .rows import CLEARLY_RESOLVED
 if TYPE_CHECKING:
     from astropy.table import QTable
     from astropy.units import UnitBase
+
+    from xdgmm.fitting.problem import AnyObservations
+    from xdgmm.observations.inputs import Catalogue
 
 ENDS = ("error", "low", "high")
 NO_WIDTH = 1e-12  # fraction of a variance that is rounding
@@ -76,7 +79,7 @@ class Relation(NamedTuple):
 @deprecated_arguments(kind="method")
 def relations(
     fitted: FitResult | GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     *,
     pivot: float = 0.0,
     method: str = "information",
@@ -89,7 +92,7 @@ def relations(
     Parameters
     ----------
     fitted : FitResult or GaussianMixture
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     pivot : float
         The x at which zero points are given, in the unit of x.
     method : {"information", "sandwich", "profile"}
@@ -125,6 +128,7 @@ def relations(
     ``sqrt(d' W^-1 d)`` apart, d the difference of their means and W the mean of their covariances: in one dimension
     Ashman's D (Ashman, Bird & Zepf 1994, AJ 108, 2348).
     """
+    observations = discovered(observations)
     mixture, given_model = mixture_and_model(fitted)
     if samples is not None:
         check_samples(samples, mixture, SampledMixtures)
@@ -267,7 +271,7 @@ def _profiled(
     rows: Sequence[Relation],
     estimate: Estimate,
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     level: float,
     model: Model | None,
 ) -> Estimate:

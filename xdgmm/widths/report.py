@@ -13,7 +13,7 @@ from xdgmm.diagnostics import quick_checks
 from xdgmm.errors import InputError, XdgmmWarning
 from xdgmm.fitting import FitResult, Model, Problem
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
+from xdgmm.observations import Observations, StreamedObservations, discovered
 from xdgmm.prediction import doubts_about_samples
 from xdgmm.tables.printing import with_error
 from xdgmm.tables.report import metadata
@@ -40,12 +40,15 @@ from .table import WidthReport, width_report
 if TYPE_CHECKING:
     from astropy.units import Quantity
 
+    from xdgmm.fitting.problem import AnyObservations
+    from xdgmm.observations.inputs import Catalogue
+
 LARGE_MONTE_CARLO = 1.0 / 3.0  # standard errors of a width, from importance samples alone
 
 
 def widths(
     fitted: FitResult | GaussianMixture,
-    observations: Observations,
+    observations: Catalogue,
     *,
     method: str = "information",
     information: str = "observed",
@@ -69,7 +72,7 @@ def widths(
         The maximum-likelihood (with a prior, maximum-posterior) mixture of these observations.  Of a bare mixture the
         record of its fit tells what was fitted; without one the model is inferred from the parameters: its background,
         the narrowest covariance type, nothing fixed, no prior.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     method : {"information", "sandwich", "profile", "bootstrap", "mcmc"}
         Where the errors come from: the curvature of the likelihood; the same, robust against a wrong model; for
         weights, means and sigmas of named columns the profile likelihood (the rest as "information"); refits of
@@ -113,7 +116,8 @@ def widths(
     Raises
     ------
     InputError
-        If a level is out of range, the numbers of coordinates differ, or an option does not apply.
+        If a level is out of range, the numbers of coordinates differ, or an option does not apply; for "bootstrap" and
+        "mcmc", and simulated limits, if the objects are not all in memory.
 
     Warns
     -----
@@ -129,7 +133,12 @@ def widths(
     object with its membership: for one component and no weights, they are the textbook numbers.  With a prior no width
     has a limit: an inverse-Wishart prior excludes zero, and any other makes the profile one of the posterior.  Remarks
     tell what `xdgmm.diagnostics.quick_checks` finds in the residuals at p < 0.001.
+
+    Of a catalogue that is read in parts, all objects determine weights, means, widths, their errors, intervals and
+    limits.  The observed, instrumental and naive sigma, the effective number of objects and the quick checks are those
+    of a random sample, which a remark states.
     """
+    observations = discovered(observations)
     mixture, given_model = mixture_and_model(fitted)
     check_widths(
         mixture,
@@ -159,13 +168,14 @@ def widths(
         *_remarks(model),
         *_of_selection(mixture, observations, model, given_model, errors),
         *_of_tails(mixture, observations, given_model, errors),
-        *_of_residuals(mixture, observations),
-        *doubts_about_samples(mixture, observations),
+        *_of_sample(observations),
+        *_of_residuals(mixture, observations.sample),
+        *doubts_about_samples(mixture, observations.sample),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
-        *_of_few(rows, make_rows.simulated, method),
+        *_of_few(rows, make_rows, method),
         *_of_simulations(make_rows.simulated, rows, method),
-        *_of_weights(observations),
+        *_of_weights(observations.sample),
     ]
     meta = metadata(
         mixture.record,
@@ -176,7 +186,7 @@ def widths(
         limit=limit,
         n_objects=observations.n_objects,
         total_weight=observations.total_weight,
-        weighted=observations.weights is not None,
+        weighted=observations.sample.weights is not None,
         singular=[int(n) for n in errors.singular],
         covariance_type=model.covariance_type,
         remarks=remarks,
@@ -188,7 +198,7 @@ def widths(
 
 def _estimates(
     fitted: FitResult | GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     method: str,
     information: str,
     level: float,
@@ -208,7 +218,7 @@ def _estimates(
 
 
 def _of_tails(
-    mixture: GaussianMixture, observations: Observations, given_model: Model | None, errors: ParameterErrors
+    mixture: GaussianMixture, observations: AnyObservations, given_model: Model | None, errors: ParameterErrors
 ) -> Iterator[str]:
     """What widths of Student-t components mean, and which of these components a Gaussian would describe as well."""
     if mixture.dof is None or errors.dof is None:
@@ -234,7 +244,7 @@ def _of_tails(
 
 def _of_selection(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     model: Model,
     given_model: Model | None,
     errors: ParameterErrors,
@@ -275,18 +285,17 @@ def _of_weights(observations: Observations) -> Iterator[str]:
         yield "weights count as numbers of objects: N is their sum, and all errors scale with them"
 
 
-def _of_few(rows: Iterable[Row], simulated: Collection[int], method: str) -> Iterator[str]:
+def _of_few(rows: Iterable[Row], made_by: Rows, method: str) -> Iterator[str]:
     """A remark on widths that few objects determine, whose intervals hold less often than they say."""
     few = [row for row in rows if row.n_informative < FEW]
     if not few:
         return
     listed = ", ".join(f"{row.axis} of component {row.component} ({row.n_informative:.1f})" for row in few)
     sentence = f"few objects determine these widths (their effective number in brackets): {listed}"
-    if not all(row.component in simulated for row in few):
-        sentence += (
-            "; intervals and limits then cover the truth less often than they say, which `limit='simulated'` mends for "
-            "limits, with method 'profile' for intervals too"
-        )
+    if not all(row.component in made_by.simulated for row in few):
+        sentence += "; intervals and limits then cover the truth less often than they say"
+        if made_by.holds_all:
+            sentence += ", which `limit='simulated'` mends for limits, with method 'profile' for intervals too"
     elif method != "profile":
         sentence += "; their intervals then cover the truth less often than they say, which method 'profile' mends"
     yield sentence
@@ -304,6 +313,16 @@ def _of_simulations(simulated: Collection[int], rows: Sequence[Row], method: str
         )
 
 
+def _of_sample(observations: AnyObservations) -> Iterator[str]:
+    """What comes from a random sample of a catalogue that is read in parts."""
+    n = observations.sample.n_objects
+    if isinstance(observations, StreamedObservations) and n < observations.n_objects:
+        yield (
+            "observed, instrumental and naive sigma, effective numbers of objects, and checks of residuals are those "
+            f"of a random sample of {n} of the {observations.n_objects} objects; all else is that of all objects"
+        )
+
+
 def _of_residuals(mixture: GaussianMixture, observations: Observations) -> list[str]:
     """What quick checks find; that there are none where errors follow the true values."""
     if not observations.noise_model.can_be_drawn:
@@ -313,7 +332,7 @@ def _of_residuals(mixture: GaussianMixture, observations: Observations) -> list[
 
 def _sampled(
     fitted: FitResult | GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     method: str,
     rng: np.random.Generator | int | None,
 ) -> SampledMixtures:
@@ -324,7 +343,7 @@ def _sampled(
 
 def _background(
     mixture: GaussianMixture,
-    observations: Observations,
+    observations: AnyObservations,
     given_model: Model | None,
     estimates: ParameterEstimates,
     limit_level: float,

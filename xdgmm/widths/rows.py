@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xdgmm.fitting import Model, Problem, responsibilities
 from xdgmm.mixture import GaussianMixture
-from xdgmm.observations import Observations
 from xdgmm.uncertainty import ParameterErrors, WidthLimit, principal_limit, width_limit
 from xdgmm.uncertainty.informative import informative_objects
 from xdgmm.uncertainty.simulated import Simulation
 
 from .observed import Observed, observed_along
 from .parameters import OF_T, ParameterEstimates, principal_axes
+
+if TYPE_CHECKING:
+    from xdgmm.fitting.problem import AnyObservations
 
 CLEARLY_RESOLVED = 6.0  # a variance this many errors from zero needs no profile
 
@@ -58,7 +60,7 @@ class Rows:
     Parameters
     ----------
     mixture : GaussianMixture
-    observations : Observations
+    observations : Observations or StreamedObservations
     given_model : Model, optional
         The model of a fit; of a bare mixture none, so that the record of the mixture decides.
     errors : ParameterErrors
@@ -67,12 +69,19 @@ class Rows:
     limit_level : float
     simulation : Simulation
         Which limits are simulated.
+
+    Attributes
+    ----------
+    holds_all : bool
+        Are all objects in memory?  Otherwise what is observed is that of the sample.
+    simulated : set of int
+        Components whose limits are simulated.
     """
 
     def __init__(
         self,
         mixture: GaussianMixture,
-        observations: Observations,
+        observations: AnyObservations,
         given_model: Model | None,
         errors: ParameterErrors,
         estimates: ParameterEstimates,
@@ -84,9 +93,11 @@ class Rows:
         self.axes = principal_axes(mixture)[1]
         self.widest_limit = np.zeros(mixture.n_components)  # of the columns
         problem = Problem.of(mixture, observations, given_model)
-        self.model, self.converted = problem.model, problem.observations
-        memberships = responsibilities(problem.standardised(mixture), problem.data)
-        self.members = problem.data.object_weights[:, None] * memberships
+        self.model, self.converted, self.holds_all = problem.model, problem.observations, problem.holds_all
+        memberships = responsibilities(problem.standardised(mixture), problem.sample)
+        self.members = problem.sample.object_weights[:, None] * memberships
+        of_all = self.members.sum(axis=0) if self.holds_all else problem.at(mixture).statistics.n_members
+        self.n_members = of_all
         self.informative = informative_objects(problem, mixture)
         if estimates.posterior is not None:  # its limits are its quantiles
             self.simulation = simulation._replace(rule="likelihood")
@@ -133,7 +144,7 @@ class Rows:
             component=k,
             axis=axis,
             direction=direction,
-            n_members=self.members[:, k].sum(),
+            n_members=float(self.n_members[k]),
             weight=self._interval("weights", k, held=alone),
             mean=mean,
             sigma=self._interval(name, place, held=held or is_limit),

@@ -15,7 +15,7 @@ from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import ConvergenceWarning, InputError, XdgmmWarning
 from xdgmm.fitting import FitResult
-from xdgmm.observations import Observations
+from xdgmm.observations import Observations, ObservationSource, StreamedObservations, all_in_memory
 
 from . import label_switching
 from .chain import Chain, Plan, run_chain
@@ -28,6 +28,8 @@ from .walkers import starting_points
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from xdgmm.observations.inputs import Catalogue
+
     from .storage import ChainFile
 
 MAX_STEPS = 50_000
@@ -39,7 +41,7 @@ SWITCHED = 0.01  # fraction of samples whose components could change places, abo
 
 def sample_posterior(
     result: FitResult,
-    observations: Observations,
+    observations: Catalogue,
     *,
     n_walkers: int | None = None,
     n_steps: int | None = None,
@@ -60,7 +62,7 @@ def sample_posterior(
     result : FitResult
         Of these observations.  What its `model` says holds here too: covariance type, fixed parameters, background.
         The prior of a maximum-posterior fit does not: `prior` takes its place.
-    observations : Observations
+    observations : Observations, StreamedObservations or a source of them
     n_walkers : int, optional
         At least two more than twice the number of free parameters; by default four for each, and 32 at least.
     n_steps : int, optional
@@ -144,12 +146,14 @@ def _check_moves(moves: Any) -> None:
         raise InputError(f"`moves` is {moves!r}, but it must be a move of emcee, or a list of moves or (move, weight)")
 
 
-def _checked_observations(result: FitResult, observations: Observations) -> Observations:
+def _checked_observations(result: FitResult, observations: Catalogue) -> Observations:
     """The observations in the units of the fit, whose columns they must have."""
     if not isinstance(result, FitResult):
         raise InputError(
             f"`result` is a {type(result).__name__}, but a FitResult is needed: `result_` of a fitted XDGMM"
         )
+    if isinstance(observations, (ObservationSource, StreamedObservations)):
+        observations = all_in_memory(observations, "samples of the posterior need thousands of passes over all objects")
     if not isinstance(observations, Observations):
         raise InputError(f"`observations` is a {type(observations).__name__}, but Observations are needed")
     mixture = result.mixture
