@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from xdgmm.basics.ahead import read_ahead
 from xdgmm.basics.units import check_units
 from xdgmm.errors import InputError
-from xdgmm.kernels import PackedPart, StreamedData, triangle
+from xdgmm.kernels import PackedPart, StreamedData, in_this_thread, triangle
 
 from .fingerprint import Fingerprint
 from .joining import check_alike, join
@@ -190,8 +191,8 @@ class StreamedObservations:
         return tuple((self.names[j], self.names[i]) for i, j in pairs if i != j and self.totals.together[i, j] == 0)
 
     def parts(self) -> Iterator[Observations]:
-        """The observations of each part, in their order."""
-        yield from self.read()
+        """The observations of each part, in their order; the next one is read while the present one is used."""
+        return read_ahead(self.read)
 
     def in_units(self, units: Units) -> StreamedObservations:
         """The observations in other units (D; None leaves a coordinate as it is).
@@ -237,19 +238,26 @@ class _PackedParts:
             yield from self.kept
             return
         held: list[PackedPart] = []
-        n_bytes, first = 0.0, 0
-        for part in self.read():
-            n_rows = len(part)
-            if part.n_objects:
-                packed = PackedPart(first, self.packing(part))
-                n_bytes += bytes_of(packed.data)
-                held = [*held, packed] if n_bytes <= self.memory else []
-                del part
-                yield packed
-                del packed
-            first += n_rows
+        n_bytes = 0.0
+        for packed in read_ahead(self._packed):
+            n_bytes += bytes_of(packed.data)
+            held = [*held, packed] if n_bytes <= self.memory else []
+            yield packed
+            del packed
         if n_bytes <= self.memory:
             self.kept = held
+
+    def _packed(self) -> Iterator[PackedPart]:
+        first = 0
+        with in_this_thread():
+            for part in self.read():
+                n_rows = len(part)
+                if part.n_objects:
+                    packed = PackedPart(first, self.packing(part))
+                    del part
+                    yield packed
+                    del packed
+                first += n_rows
 
 
 def bytes_of(data: Any) -> int:
@@ -281,7 +289,7 @@ def discover(
         If no row can be used in a fit, or parts differ in columns, units or kind of errors.
     """
     found = Discovery(memory)
-    for part in read():
+    for part in read_ahead(read):
         found.add(part)
     return found.finished(read, remarks)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from xdgmm.basics.ahead import read_ahead
 from xdgmm.errors import InputError
-from xdgmm.observations import Observations, ObservationSource, StreamedObservations, discover
+from xdgmm.observations import Discovery, Observations, ObservationSource, StreamedObservations
 
 from .memory import parse_memory
 
@@ -94,18 +96,31 @@ class BlockSource(ObservationSource):
         InputError
             If a block cannot be used: the message begins with its name.
         """
+        for _, part in self._named_parts():
+            yield part
+
+    def _named_parts(self) -> Iterator[tuple[str, Observations]]:
         for name, table in self.blocks():
             if len(table):
-                yield self._observations(name, table)
-
-    def _observations(self, name: str, table: Any) -> Observations:
-        try:
-            return Observations.from_table(table, self.value_columns, **self.options)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+                with _named(name):
+                    part = Observations.from_table(table, self.value_columns, **self.options)
+                yield name, part
 
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""
         if self._found is None:
-            self._found = discover(self.read, self.memory / 2)
+            found = Discovery(self.memory / 2)
+            for name, part in read_ahead(self._named_parts):
+                with _named(name):
+                    found.add(part)
+            self._found = found.finished(self.read)
         return self._found
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Messages begin with the name of the block."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
