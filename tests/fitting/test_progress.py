@@ -7,6 +7,7 @@ import pytest
 
 from xdgmm import XDGMM, Background, ConvergenceWarning, InputError, Observations, kernels
 from xdgmm.fitting import STARTS, Model, Outcome, Settings, fit
+from xdgmm.observations import discover
 from xdgmm.selection import select
 
 
@@ -140,7 +141,7 @@ def passed_over(monkeypatch):
 
         monkeypatch.setattr(kernels.PackedData, name, counted)
 
-    for name in ("accumulate", "accumulate_with_information", "gradients"):
+    for name in ("accumulate", "accumulate_with_information", "gradients", "effective_sizes", "responsibilities"):
         counting(name, of_mixtures=name == "gradients")
     return passed
 
@@ -157,7 +158,28 @@ def test_every_pass_is_counted_in_full_data_equivalents(monkeypatch, N, K, kind)
     assert result.passes.starts > 0
     assert (result.passes.samples > 0) is (N > 50_000)
     assert result.passes.all_objects >= result.history.size
-    assert result.passes.edges == 0
+    assert result.passes.edges == result.passes.reading == 0
+    assert result.passes.diagnostics >= 1
+
+
+def test_every_pass_of_a_stream_is_counted_and_needs_one_reading_at_most(monkeypatch):
+    N, rng, readings = 60_000, np.random.default_rng(4), []
+    values, errors = rng.choice([-3.0, 3.0], (N, 1)) + rng.normal(size=(N, 2)), rng.uniform(0.3, 3.0, (N, 2))
+    parts = [
+        Observations.with_standard_errors(values[i : i + 25_000], errors[i : i + 25_000]) for i in range(0, N, 25_000)
+    ]
+
+    def read():
+        readings.append(N)
+        yield from parts
+
+    streamed = discover(read, 1e6)  # a sample, and no packed parts, fit into so many bytes
+    passed = passed_over(monkeypatch)
+    result = fit(streamed, 2, Settings(), rng=0)
+    assert result.passes.reading == 1
+    assert result.n_passes == pytest.approx(1 + passed[0] / N, rel=1e-12)
+    assert result.history.size < len(readings) <= result.n_passes
+    assert result.passes.described().startswith(f"{result.n_passes:.1f} passes in full-data equivalents: 1.0 to read, ")
 
 
 def test_passes_of_edges_are_a_part_of_their_own(monkeypatch):

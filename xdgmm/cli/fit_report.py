@@ -72,7 +72,8 @@ class FitReport:
             self.printer.print(escaped(selection.decisiveness))
             self.files.candidates = table
         ended = f"log-likelihood {result.log_likelihood:.6f} nats; {result.outcome.value}"
-        document, sampled = self.report(result, (ended, *selection.remarks, *result.remarks))
+        streamed = (result.passes.described(),) if self.observations.sample is not self.observations else ()
+        document, sampled = self.report(result, (ended, *streamed, *selection.remarks, *result.remarks))
         document["candidates"] = {**table_as_json(table), "meta": finite(dict(table.meta))} if several else None
         return {**document, "converged": result.converged and sampled}
 

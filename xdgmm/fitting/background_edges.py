@@ -208,6 +208,8 @@ class Profile:
         mixture = solution.mixture
         gaussians = parameters(mixture)
         r = np.nan_to_num(objective.data.responsibilities(*gaussians, len(gaussians[1])))  # (n, 1)
+        if objective.counter is not None:
+            objective.counter.add(objective.data.n_objects)
         measured = self.observations
         slopes = np.hstack(background.edge_slopes(measured.values, measured.noise_model, measured.limits))
         slopes *= r * self.scale

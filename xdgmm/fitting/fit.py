@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from .model import STARTING_DOF
 from .objective import effective_sizes, parameters, typical_errors
 from .optimality import Iterate
 from .problem import Problem
-from .progress import Monitor, Passes
+from .progress import DIAGNOSTICS, Monitor
 from .record import with_record
 from .result import FitResult, Outcome
 from .search import search, search_from, solve_all_objects
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from tqdm import tqdm
 
     from xdgmm.kernels import Data
     from xdgmm.mixture import Background, Flat, GaussianMixture
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .model import Model
     from .objective import Objective
     from .problem import AnyObservations
+    from .progress import PassCounter
     from .solvers import Solution
 
 ENDED = (Outcome.INTERRUPTED, Outcome.STOPPED)  # by the user
@@ -86,7 +88,7 @@ def fit(
     start = start_of_memberships(problem) if given is None else given
     rng = as_generator(rng)
     with progress_bar(settings.progress) as bar:
-        monitor = Monitor(settings.callback, bar, problem.log_jacobian / observations.total_weight)
+        monitor = _monitor(problem, settings, bar)
         found = search(problem, start, settings, rng, monitor)
         if start is None and problem.constraints.free_dof.any() and found[0].outcome not in ENDED:
             found = _above_gaussians(problem, found, settings, rng, monitor)
@@ -135,7 +137,7 @@ def fit_from(
     """
     first = _beside_its_background(settings.model, sources[0])
     problem = Problem(observations, n_components, first)
-    monitor = Monitor(settings.callback, None, problem.log_jacobian / observations.total_weight)
+    monitor = _monitor(problem, settings)
     standard = [_standardised(problem, source) for source in sources]
     known = None if incumbent is None else _standardised(problem, incumbent.mixture)
     found = search_from(problem, standard, settings, as_generator(rng), monitor, known)
@@ -171,7 +173,7 @@ def fit_above(
         None where a component collapses.
     """
     problem = Problem(observations, n_components, _beside_its_background(settings.model, mixture))
-    monitor = Monitor(settings.callback, None, problem.log_jacobian / observations.total_weight)
+    monitor = _monitor(problem, settings)
     start = _standardised(problem, mixture)
     while start.n_components < n_components:
         start = duplicate(start, int(np.argmax(np.where(start.flat_components, -1.0, start.weights))))
@@ -182,6 +184,15 @@ def fit_above(
     found_from = _with_refreshed_samples(problem, *found, settings, monitor)
     problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
     return _finished(problem, solution, objective, 1, keep_order=problem.constraints.keeps_order)
+
+
+def _monitor(problem: Problem, settings: Settings, bar: tqdm[Any] | None = None) -> Monitor:
+    """The monitor of a fit, which has counted the reading of a catalogue in parts."""
+    everything = problem.all_observations
+    monitor = Monitor(settings.callback, bar, problem.log_jacobian / everything.total_weight)
+    if problem.streams:
+        monitor.counter.add_reading(everything.n_objects)
+    return monitor
 
 
 def _beside_its_background(model: Model, mixture: GaussianMixture) -> Model:
@@ -222,8 +233,11 @@ def _finished(
     problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
 ) -> FitResult:
     """The result of a solution, with its record."""
-    solution = _with_gaussians(_without_empty_background(solution, problem), problem)
-    result = _result(problem, solution, objective, n_starts, keep_order=keep_order)
+    assert objective.counter is not None, "a fit has a monitor, which counts its passes"
+    counter = objective.counter
+    counter.phase = DIAGNOSTICS
+    solution = _with_gaussians(_without_empty_background(solution, problem, counter), problem, counter)
+    result = _result(problem, solution, objective, n_starts, counter, keep_order=keep_order)
     return with_record(result, problem.all_observations)
 
 
@@ -277,7 +291,7 @@ def _above_gaussians_and_edges(
     return above if above is not None and above.log_posterior > result.log_posterior else result
 
 
-def _with_gaussians(solution: Solution, problem: Problem) -> Solution:
+def _with_gaussians(solution: Solution, problem: Problem, counter: PassCounter) -> Solution:
     """The solution; components whose degrees of freedom reach the upper bound become Gaussian.
 
     They do not where the likelihood would fall by more than half a nat.
@@ -289,11 +303,11 @@ def _with_gaussians(solution: Solution, problem: Problem) -> Solution:
     if not at_bound.any():
         return solution
     start = problem.constraints.with_dof(solution.mixture, np.where(at_bound, np.inf, dof))
-    found = problem.maximise(start, TOLERANCE, PASSES, near=True)
+    found = problem.maximise(start, TOLERANCE, PASSES, near=True, counter=counter)
     return found if found.statistics.objective > solution.statistics.objective - INDISTINGUISHABLE else solution
 
 
-def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
+def _without_empty_background(solution: Solution, problem: Problem, counter: PassCounter) -> Solution:
     """The solution; a background of fewer than 1e-5 objects gets a fraction of zero."""
     mixture = solution.mixture
     if mixture.background is None or problem.constraints.fixed_weights[-1]:
@@ -302,11 +316,18 @@ def _without_empty_background(solution: Solution, problem: Problem) -> Solution:
         return solution
     weights = np.append(mixture.weights / mixture.weights.sum(), 0.0)
     mixture = mixture.with_parameters(weights, mixture.means, mixture.covariances)
+    counter.add(problem.data.n_objects)
     return replace(solution, mixture=mixture, statistics=problem.objective().expect(mixture))
 
 
 def _result(
-    problem: Problem, solution: Solution, objective: Objective, n_starts: int, *, keep_order: bool
+    problem: Problem,
+    solution: Solution,
+    objective: Objective,
+    n_starts: int,
+    counter: PassCounter,
+    *,
+    keep_order: bool,
 ) -> FitResult:
     """The mixture in the user's coordinates, and how it was reached."""
     observations = problem.all_observations
@@ -315,6 +336,7 @@ def _result(
     log_likelihood = solution.statistics.log_likelihood + problem.log_jacobian
     log_priors = problem.model.log_priors(mixture)
     reached = log_likelihood + sum(log_priors.values())
+    rows_beyond = [_rows_beyond(box, problem, counter) for box in (problem.model.background, problem.model.flat)]
     return FitResult(
         mixture=mixture,
         log_likelihood=log_likelihood,
@@ -327,31 +349,34 @@ def _result(
         residual=iterate.residual,
         singular=iterate.singular.sum(axis=1),
         smallest_eigenvalues=np.maximum(np.linalg.eigvalsh(mixture.covariances)[:, 0], 0.0),
-        effective_sizes=effective_sizes(iterate.mixture, problem.data),
-        noise_ratio=_noise_ratio(iterate.mixture, problem.data),
+        effective_sizes=effective_sizes(iterate.mixture, problem.data, counter),
+        noise_ratio=_noise_ratio(iterate.mixture, problem.data, counter),
         unmeasured_pairs=observations.unmeasured_pairs() if problem.model.type.rotated else (),
         history=np.array(objective.history) + (reached - solution.statistics.objective),
         gain_history=np.array([*objective.gains, (objective.passes, solution.predicted_gain)]),
         n_starts=n_starts,
-        rows_beyond_background=_rows_beyond(problem.model.background, problem),
-        rows_beyond_flat=_rows_beyond(problem.model.flat, problem),
-        completeness=None if problem.selector is None else _completeness(problem, iterate.mixture),
-        passes=Passes() if objective.counter is None else objective.counter.passes(problem.data.n_objects),
+        rows_beyond_background=rows_beyond[0],
+        rows_beyond_flat=rows_beyond[1],
+        completeness=None if problem.selector is None else _completeness(problem, iterate.mixture, counter),
+        passes=counter.passes(problem.data.n_objects),
     )
 
 
-def _completeness(problem: Problem, mixture: GaussianMixture) -> float:
+def _completeness(problem: Problem, mixture: GaussianMixture, counter: PassCounter) -> float:
     """Objects that were seen over all objects, whose number is estimated from the probability that each is seen."""
     data = problem.data
     assert isinstance(data, SelectedData)
+    counter.add(data.n_objects)
     log_probabilities = data.log_probabilities(*parameters(mixture))
     return float(data.total_weight / (data.object_weights @ np.exp(-log_probabilities)))
 
 
-def _rows_beyond(box: Background | Flat | None, problem: Problem) -> tuple[int, ...]:
+def _rows_beyond(box: Background | Flat | None, problem: Problem, counter: PassCounter) -> tuple[int, ...]:
     """Rows so far outside the box of the background, or of flat components, that it hardly gives them a density."""
     if box is None:
         return ()
+    if problem.streams:
+        counter.add(problem.all_observations.n_objects)
     rows: list[int] = []
     first = 0
     for part in problem.all_observations.parts():
@@ -370,8 +395,8 @@ def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterat
     return Iterate.at(mixture, statistics, constraints)
 
 
-def _noise_ratio(mixture: GaussianMixture, data: Data) -> NDArray[np.float64]:
+def _noise_ratio(mixture: GaussianMixture, data: Data, counter: PassCounter) -> NDArray[np.float64]:
     """Typical error of the members over the intrinsic sigma (K, D): 0 for exact ones, infinite where sigma is 0."""
-    errors, sigmas = typical_errors(mixture, data), mixture.sigmas
+    errors, sigmas = typical_errors(mixture, data, counter), mixture.sigmas
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(errors == 0, 0.0, errors / sigmas)

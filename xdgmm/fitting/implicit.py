@@ -45,6 +45,10 @@ def iterate(
 ) -> tuple[GaussianMixture, Statistics]:
     """One iteration: the next mixture and its statistics."""
     if mixture.n_dimensions == 1 and objective.constraints.separable and objective.data.has_sigma_profile:
+        if objective.counter is not None:
+            objective.counter.add(
+                objective.data.n_objects, int((statistics.n_members[: mixture.n_components] > 0).sum())
+            )
         following = solve(mixture, statistics, objective.data, objective.constraints)
         return following, objective.expect(following)
     return iterate_by_scoring(mixture, statistics, objective)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
-from xdgmm.kernels import Statistics
+from xdgmm.kernels import OF_TYPICAL_ERRORS, Statistics, StreamedData
 from xdgmm.mixture import Expansion
 
 from .constraints import Constraints
@@ -110,12 +110,14 @@ def log_likelihoods(mixture: GaussianMixture, data: Data) -> Floats:
     return data.log_likelihoods(*parameters(mixture))
 
 
-def responsibilities(mixture: GaussianMixture, data: Data) -> Floats:
+def responsibilities(mixture: GaussianMixture, data: Data, counter: PassCounter | None = None) -> Floats:
     """Probability that each object belongs to each component (n_objects, K); rows sum to one.
 
     With a background there is one column more, the background's.  An object with density zero under every component
     (an exact value beside components without width) gets the weights.
     """
+    if counter is not None:
+        counter.add(data.n_objects, 1 if mixture.dof is None else mixture.n_components + 1)
     result = data.responsibilities(*parameters(mixture)) if mixture.dof is None else _of_t(mixture, data)
     impossible = np.isnan(result[:, 0])
     if impossible.any():
@@ -148,20 +150,24 @@ def parameters(mixture: GaussianMixture) -> tuple[Floats, Floats, Floats]:
     return arrays if mixture.expansion is None else mixture.expansion.parameters(*arrays)
 
 
-def effective_sizes(mixture: GaussianMixture, data: Data) -> Floats:
+def effective_sizes(mixture: GaussianMixture, data: Data, counter: PassCounter | None = None) -> Floats:
     """``(sum omega r)^2 / sum (omega r)^2`` of each component (K,): how many objects determine it."""
     if mixture.dof is None:
+        if counter is not None:
+            counter.add(data.n_objects, 2 if isinstance(data, StreamedData) else 1)
         return data.effective_sizes(*parameters(mixture))
-    weighted = data.object_weights[:, None] * responsibilities(mixture, data)[:, : mixture.n_components]
+    weighted = data.object_weights[:, None] * responsibilities(mixture, data, counter)[:, : mixture.n_components]
     squares = (weighted**2).sum(axis=0)
     return np.asarray(weighted.sum(axis=0) ** 2 / np.where(squares > 0, squares, 1.0))
 
 
-def typical_errors(mixture: GaussianMixture, data: Data) -> Floats:
+def typical_errors(mixture: GaussianMixture, data: Data, counter: PassCounter | None = None) -> Floats:
     """Median 1-sigma error of the members of each component in each coordinate (K, D).
 
     Members of Student-t components are found as those of Gaussians with their scale.
     """
+    if counter is not None:
+        counter.add(data.subsample(OF_TYPICAL_ERRORS).n_objects, mixture.n_components)
     return data.typical_errors(mixture.all_weights, mixture.means, mixture.covariances)
 
 

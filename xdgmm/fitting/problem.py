@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from .constraints import Constraints
     from .model import Model
-    from .progress import Monitor
+    from .progress import Monitor, PassCounter
 
 KEPT = "problem"  # name under which observations keep the last problem made of them
 
@@ -147,6 +147,11 @@ class Problem:
         self.packing = Packing(self.scaling, model.background, model.flat)
         self.selector = None if model.selection_function is None else self._selector(model.selection_function)
         self._evaluated: Evaluation | None = None
+
+    @property
+    def streams(self) -> bool:
+        """Is the catalogue read in parts?"""
+        return self.observations is not self.all_observations
 
     def _selector(self, selection: SelectionFunction) -> Selector:
         """The selection function for these observations; the model holds it with the density of its samples."""
@@ -292,6 +297,7 @@ class Problem:
         data: Data | None = None,
         constraints: Constraints | None = None,
         near: bool = False,
+        counter: PassCounter | None = None,
     ) -> solvers.Solution:
         """Maximise the objective from a start, both in the solvers' coordinates; `near` as in `solvers.run`.
 
@@ -301,6 +307,7 @@ class Problem:
             If a component collapses on exact objects.
         """
         objective = self.objective(max_passes, data=data, constraints=constraints)
+        objective.counter = counter
         return solvers.run("auto", start, objective, tolerance, near=near)
 
     def at(self, mixture: GaussianMixture) -> Evaluation:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 PHASES = STARTS, SAMPLE, ALL_OBJECTS, EDGES = "starts", "sample", "all objects", "edges"
+READING, DIAGNOSTICS = "reading", "diagnostics"  # before and after these
 
 
 class Passes(NamedTuple):
@@ -35,12 +36,35 @@ class Passes(NamedTuple):
         Of all starts that were solved on all objects, with the Hessians of samples that these need.
     edges : float
         To fit the edges of a background.
+    reading : float
+        To find what a catalogue holds that is read in parts, once for all its fits; zero for data in memory.
+    diagnostics : float
+        After the maximum was found: effective sizes, typical errors, rows outside a box.
+
+    Notes
+    -----
+    Of a catalogue that is read in parts each pass over all objects is one reading, or needs none where the packed parts
+    are kept.  The Hessian of a sample is a pass over it for each free parameter.
     """
 
     starts: float = 0.0
     samples: float = 0.0
     all_objects: float = 0.0
     edges: float = 0.0
+    reading: float = 0.0
+    diagnostics: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return sum(self)
+
+    def described(self) -> str:
+        """A sentence: all passes, and those of each phase that has some."""
+        names = "to compare starts", "over samples", "over all objects", "for edges", "to read", "for diagnostics"
+        order = 4, 0, 1, 2, 3, 5
+        parts = ", ".join(f"{self[i]:.1f} {names[i]}" for i in order if self[i] > 0)
+        return f"{self.total:.1f} passes in full-data equivalents: {parts}"
 
 
 class Stopped(Exception):  # noqa: N818 - a signal to the search, not an error
@@ -97,16 +121,19 @@ class PassCounter:
 
     def __init__(self) -> None:
         self.phase = STARTS
-        self.objects = dict.fromkeys(PHASES, 0)
+        self.objects = dict.fromkeys((*PHASES, READING, DIAGNOSTICS), 0)
 
     def add(self, n_objects: int, n_passes: int = 1) -> None:
         """Count passes over so many objects."""
         self.objects[self.phase] += n_passes * n_objects
 
+    def add_reading(self, n_objects: int) -> None:
+        """Count the reading of so many objects that found what a catalogue holds."""
+        self.objects[READING] += n_objects
+
     def passes(self, n_objects: int) -> Passes:
         """All passes in units of one over so many objects."""
-        starts, *others = (count / max(n_objects, 1) for count in self.objects.values())
-        return Passes(starts, *others)
+        return Passes(*(count / max(n_objects, 1) for count in self.objects.values()))
 
 
 class Monitor:

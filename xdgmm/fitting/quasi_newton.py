@@ -65,7 +65,12 @@ def iterate(
     if path.free.size == 0:
         return mixture, statistics, 0.0
     memory = Memory(path.free.size, MEMORY)
-    iterations, trusted, first_step, small = WHITENED_ITERATIONS, WHITENED_MEMORY, 1.0, SMALL * tolerance
+    iterations, trusted, first_step, small = (
+        WHITENED_ITERATIONS,
+        WHITENED_MEMORY,
+        1.0,
+        SMALL * max(tolerance, statistics.rounding),
+    )
     if sample is objective:
         iterations, small = ITERATIONS, EXTRA_DIGITS * tolerance
     elif sample is None:

@@ -111,7 +111,7 @@ class FitResult:
     rows_beyond_flat : tuple of int
         Rows more than 8 standard errors outside the box of the flat components, in the columns in which they are flat.
     passes : Passes
-        Passes of the solvers in each phase, of all starts, in full-data equivalents.
+        In each phase, of all starts, in full-data equivalents.
     completeness : float or None
         Fraction of all objects, seen and unseen, that the sample has: ``sum omega / sum (omega / Z_i)``.  None without
         a selection function.  `xdgmm.uncertainty.selection_errors` gives its error.
@@ -144,8 +144,8 @@ class FitResult:
 
     @property
     def n_passes(self) -> float:
-        """All passes of the solvers, over samples too, in full-data equivalents: the sum of `passes`."""
-        return sum(self.passes)
+        """All passes, over samples too, in full-data equivalents: the sum of `passes`."""
+        return self.passes.total
 
     @property
     def record(self) -> FitRecord | None:

@@ -124,7 +124,7 @@ def search_from(
     starts = (
         problem.constraints.impose_type(start)
         for source in sources
-        for start in split_merge.starts_from(source, problem.n_components, sample)
+        for start in split_merge.starts_from(source, problem.n_components, sample, monitor.counter)
     )
     trials = [trial for trial in map(solve, starts) if trial is not None]
     if not trials:
@@ -176,7 +176,8 @@ class _Runs:
             raise _degenerate_error(self.collapsed, problem.observations)
         if settings.quick:
             return [ranked[0][1]]
-        best, reached = split_merge.improve(ranked[0][1], ranked[0][0], sample, solve, problem.constraints)
+        highest, counter = ranked[0], self.monitor.counter
+        best, reached = split_merge.improve(highest[1], highest[0], sample, solve, problem.constraints, counter)
         if reached > ranked[0][0]:
             ranked = [(reached, best), *ranked]
         return [mixture for _, mixture in ranked]
@@ -247,7 +248,7 @@ class _Runs:
 
     def _unbounded(self, solution: Solution) -> bool:
         """Does the likelihood of a solution grow without bound on equal values?"""
-        ties = unbounded_ties(self.problem, solution.mixture)
+        ties = unbounded_ties(self.problem, solution.mixture, self.monitor.counter)
         self.ties = self.ties if ties is None else ties
         return ties is not None
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
+    from .progress import PassCounter
+
     Floats = NDArray[np.float64]
     Component = tuple[float, Floats, Floats]
     Trial = tuple[float, GaussianMixture]
@@ -49,6 +51,7 @@ def improve(
     sample: Observations,
     solve: Callable[[GaussianMixture], Trial | None],
     constraints: Constraints | None = None,
+    counter: PassCounter | None = None,
 ) -> tuple[GaussianMixture, float]:
     """Split and merge components as long as the objective rises.
 
@@ -64,6 +67,8 @@ def improve(
         Takes a mixture; returns the objective and the mixture after some passes, or None where it collapsed.
     constraints : Constraints, optional
         Components with fixed parameters are neither merged nor split.
+    counter : PassCounter, optional
+        Counts the passes by which candidates are ranked.
 
     Returns
     -------
@@ -72,7 +77,7 @@ def improve(
     constraints = Constraints.none(mixture) if constraints is None else constraints
     free = np.flatnonzero(constraints.free_components)
     for _ in range(ROUNDS if free.size > 2 else 0):
-        for candidate in _candidates(mixture, sample, free):
+        for candidate in _candidates(mixture, sample, free, counter):
             found = solve(constraints.impose_type(candidate))
             if found is not None and found[0] > objective + SMALLEST_RISE:
                 objective, mixture = found
@@ -82,9 +87,11 @@ def improve(
     return mixture, objective
 
 
-def _candidates(mixture: GaussianMixture, sample: Observations, free: NDArray[np.intp]) -> Iterator[GaussianMixture]:
+def _candidates(
+    mixture: GaussianMixture, sample: Observations, free: NDArray[np.intp], counter: PassCounter | None
+) -> Iterator[GaussianMixture]:
     """Mixtures after one merge and one split of free components, the most promising first."""
-    overlaps, scores, directions = examine(mixture, sample)
+    overlaps, scores, directions = examine(mixture, sample, counter)
     pairs = sorted(((overlaps[i, j], i, j) for i in free for j in free if j < i), reverse=True)[:PAIRS]
     ranked = free[np.argsort(-np.abs(scores[free]))]
     for rank in range(SPLITS):
@@ -95,7 +102,9 @@ def _candidates(mixture: GaussianMixture, sample: Observations, free: NDArray[np
                 yield split_and_merge(mixture, i, j, k, directions[k], scores[k])
 
 
-def starts_from(mixture: GaussianMixture, n_components: int, sample: Observations) -> Iterator[GaussianMixture]:
+def starts_from(
+    mixture: GaussianMixture, n_components: int, sample: Observations, counter: PassCounter | None = None
+) -> Iterator[GaussianMixture]:
     """Mixtures of K components made from one with fewer, by splits, or with more, by merges; or itself.
 
     Parameters
@@ -106,6 +115,8 @@ def starts_from(mixture: GaussianMixture, n_components: int, sample: Observation
         K.
     sample : Observations
         Objects by which the candidates are ranked; all must count.
+    counter : PassCounter, optional
+        Counts the passes by which they are.
     """
     K = mixture.n_components
     if n_components == K:
@@ -113,11 +124,11 @@ def starts_from(mixture: GaussianMixture, n_components: int, sample: Observation
         return
     own = K - int(mixture.flat_components.sum())
     change, most = (split_one, min(SPLITS, own)) if n_components > K else (merge_two, min(MERGES, own - 1))
-    examination = examine(mixture, sample)
+    examination = examine(mixture, sample, counter)
     for rank in range(most):
         start = change(mixture, examination, rank)
         while start.n_components != n_components:
-            start = change(start, examine(start, sample))
+            start = change(start, examine(start, sample, counter))
         yield start
 
 
@@ -154,10 +165,10 @@ class Examination(NamedTuple):
     directions: Floats
 
 
-def examine(mixture: GaussianMixture, sample: Observations) -> Examination:
+def examine(mixture: GaussianMixture, sample: Observations, counter: PassCounter | None = None) -> Examination:
     """Overlap of each pair of components, and deviation of each from a Gaussian."""
     K, D = mixture.n_components, mixture.n_dimensions
-    r = responsibilities(mixture, pack_beside(sample, mixture.background, mixture.flat))[:, :K]
+    r = responsibilities(mixture, pack_beside(sample, mixture.background, mixture.flat), counter)[:, :K]
     lengths = np.maximum(np.sqrt((r**2).sum(axis=0)), 1e-300)
     scores, directions = np.zeros(K), np.zeros((K, D))
     noise = sample.noise_covariances  # with a small ridge: far outliers make T singular

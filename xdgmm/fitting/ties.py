@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
 
     from .problem import Problem
+    from .progress import PassCounter
 
     Floats = NDArray[np.float64]
 
@@ -41,7 +42,7 @@ class Ties(NamedTuple):
         )
 
 
-def unbounded_ties(problem: Problem, mixture: GaussianMixture) -> Ties | None:
+def unbounded_ties(problem: Problem, mixture: GaussianMixture, counter: PassCounter | None = None) -> Ties | None:
     """The ties on which the likelihood of a solution (standardised) grows without bound, or None.
 
     Notes
@@ -62,7 +63,7 @@ def unbounded_ties(problem: Problem, mixture: GaussianMixture) -> Ties | None:
     if not any(each.any() for each in beside):
         return None
     D, kind = mixture.n_dimensions, problem.model.covariance_type
-    members = data.object_weights[:, None] * responsibilities(mixture, data)[:, : free.size]
+    members = data.object_weights[:, None] * responsibilities(mixture, data, counter)[:, : free.size]
     equal = np.array([members[exact, k] @ np.broadcast_to(each, (len(values), D)) for k, each in enumerate(beside)])
     total, axes = members.sum(axis=0)[:, None], np.arange(1, D + 1)
     dof = np.where(constraints.free_dof, LOWEST_DOF, mixture.dof)[:, None]

@@ -24,7 +24,7 @@ from .grouped import GroupedData
 from .joined import JoinedData
 from .noise import Correlated, Exact, Independent, Noise, as_noise, join_noises
 from .noise_mixture import LikelihoodMixture, NoiseMixture, SampledNoise
-from .packed import MemberValues, PackedData
+from .packed import OF_TYPICAL_ERRORS, MemberValues, PackedData
 from .passes import (
     accumulate,
     accumulate_with_information,
@@ -44,6 +44,7 @@ from .unconstrained import from_unconstrained, matching_costs
 from .width_likelihoods import width_likelihoods
 
 __all__ = [
+    "OF_TYPICAL_ERRORS",
     "Blocks",
     "Branch",
     "CensoredData",

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import passes
 from .grouping import shares_in_groups
-from .packed import ENOUGH, MemberValues, PackedData, weighted_median
+from .packed import OF_TYPICAL_ERRORS, MemberValues, PackedData, weighted_median
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
 from .threads import run_in_threads
@@ -261,7 +261,7 @@ class GroupedData:
 
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
-        sample = self.subsample(ENOUGH)
+        sample = self.subsample(OF_TYPICAL_ERRORS)
         members, errors = sample._members(weights, means, covariances), np.sqrt(sample.variances)  # noqa: SLF001
         result = np.empty(means.shape)
         for i, column in enumerate(errors.T):

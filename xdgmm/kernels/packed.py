@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-ENOUGH = 20_000  # objects from which a median error is taken
+OF_TYPICAL_ERRORS = 20_000  # objects from which a median error is taken
 AT_ONCE = 100_000  # objects whose responsibilities are held at once where only sums of them are wanted
 SMALLEST_SQUARES = 1e-250  # sums of smaller squares have lost digits
 
@@ -75,7 +75,7 @@ class PackedData(Blocks):
 
     def typical_errors(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """Median 1-sigma error of the members of each Gaussian component in each coordinate (K, D)."""
-        sample = self.subsample(ENOUGH)
+        sample = self.subsample(OF_TYPICAL_ERRORS)
         members = [sample._members(weights, means, covariances, k) for k in range(len(means))]  # noqa: SLF001
         result = np.empty(means.shape)
         for i in range(self.n_dimensions):
