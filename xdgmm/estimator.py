@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import NotFittedError as SklearnNotFittedError
+from sklearn.utils.metadata_routing import UNUSED
 
 from xdgmm import objects, prediction, selection
 from xdgmm.basics.calls import call
@@ -27,8 +29,10 @@ from xdgmm.fitting import (
     Outcome,
     Settings,
     StoppingRule,
+    described,
     fit,
     label_start,
+    recorded,
     shrinkage_prior,
     start_from,
     with_recipe,
@@ -48,6 +52,7 @@ from xdgmm.widths import relations, widths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from os import PathLike
     from typing import Literal, Self
 
     from astropy.table import QTable
@@ -77,7 +82,7 @@ OF_EACH_OBJECT = (
     "memory; `xdgmm.objects.apply(mixture, source, output)` writes them to files"
 )
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
-FOR_FIT = {**WITH_ALL, "membership": True}
+FOR_FIT = {**WITH_ALL, "membership": True, "checkpoint": UNUSED, "resume": UNUSED}  # a checkpoint is of one fit
 
 
 class NoFitError(NotFittedError, SklearnNotFittedError):
@@ -247,6 +252,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         Xerr: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         membership: ArrayLike | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
     ) -> Self:
         """Fit the intrinsic mixture.
 
@@ -266,6 +273,11 @@ class XDGMM(DensityMixin, BaseEstimator):
             Probability that each object belongs to each component, known beforehand: it takes the place of the weights,
             which are not fitted.  With a background its own is the last column.  `Observations.with_memberships` makes
             observations that hold it, which the other methods need.
+        checkpoint : path, optional
+            A file to which the passes over all objects are written every two minutes, and when the fit ends in
+            whatever way.  It must not exist.
+        resume : bool
+            Whether the fit goes on from its checkpoint: with the same data and parameters, to the same result.
 
         Returns
         -------
@@ -274,8 +286,10 @@ class XDGMM(DensityMixin, BaseEstimator):
         Raises
         ------
         InputError
-            If the data or a parameter of the model cannot be used; the message says what to do.  It is a TypeError too
-            if errors were passed by position, as `y`.
+            If the data or a parameter of the model cannot be used, or the checkpoint is of another fit; the message
+            says what to do.  It is a TypeError too if errors were passed by position, as `y`.
+        OutputError
+            If the checkpoint exists and is not to be resumed, or cannot be written.
         DegenerateError
             If the likelihood has no maximum.
         """
@@ -283,16 +297,34 @@ class XDGMM(DensityMixin, BaseEstimator):
         observations = as_any_observations(X, Xerr, sample_weight)
         if membership is not None:
             observations = _with_memberships(observations, membership)
-        settings, seed = self._settings(observations), self._seed()
+        settings = self._settings(observations)
+        with self._recorded(observations, settings, checkpoint, resume=resume) as (observations, seed):
+            try:
+                result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
+            except DegenerateError as error:
+                result = _fit_shrunk(observations, self.n_components, settings, error)
         recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
-        try:
-            result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
-        except DegenerateError as error:
-            result = _fit_shrunk(observations, self.n_components, settings, error)
         _warn_unless_converged(result)
         _warn_of_doubts(result, observations.sample)
         self._keep(with_recipe(result, recipe), X, observations)
         return self
+
+    def _recorded(
+        self, observations: AnyObservations, settings: Settings, checkpoint: str | PathLike[str] | None, *, resume: bool
+    ) -> AbstractContextManager[tuple[AnyObservations, Any]]:
+        """Context with the observations, whose passes are recorded if there is a checkpoint, and the seed."""
+        if checkpoint is None:
+            if resume:
+                raise InputError("`resume` needs the file from which the fit goes on; give its name as `checkpoint`")
+            return nullcontext((observations, self._seed()))
+        seed = self.random_state
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, (int, np.integer))):
+            raise InputError(
+                f"`random_state` is {seed!r}, but beside a `checkpoint` it must be a whole number, or None: a resumed "
+                "fit begins with the same seed"
+            )
+        seed = None if seed is None else int(seed)
+        return recorded(observations, checkpoint, described(settings, self.n_components), seed, resume=resume)
 
     def _keep(self, result: FitResult, X: Measurements, observations: AnyObservations) -> None:
         """Become fitted: by this result, to these data."""

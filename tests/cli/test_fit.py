@@ -396,3 +396,36 @@ def test_the_command_in_the_record_gives_the_same_model(stars, here):
     second = GaussianMixture.read(stars / "a b.fits")
     for name in ("weights", "means", "covariances"):
         assert (getattr(first, name) == getattr(second, name)).all()
+
+
+def test_a_fit_goes_on_from_its_checkpoint(xdgmm, refused, stars, monkeypatch):
+    from xdgmm.fitting import checkpoint
+
+    command = ["fit", "stars.fits", "--columns", "v", "--components", "1:2", "--checkpoint", "state", "--quiet"]
+    done = xdgmm(*command[:-3], "--output", "whole.ecsv", cwd=stars)
+    assert done.returncode == 0, done.stderr
+    added = []
+
+    def interrupt(self, key, result):
+        added.append(key)
+        if len(added) == 20:
+            raise KeyboardInterrupt
+        self.passes[key] = result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "add", interrupt)
+        xdgmm(*command, cwd=stars)
+    refused(xdgmm(*command, cwd=stars), "'state' exists already", "`resume=True` (--resume)")
+    refused(xdgmm(*command, "--resume", "--starts", "2", cwd=stars), "with other `n_init` (--starts)")
+    refused(xdgmm(*command, "--resume", "--seed", "1", cwd=stars), "with other `random_state` (--seed)")
+    refused(xdgmm(*command[:-3], "--resume", cwd=stars), "add --checkpoint FILE")
+    refused(xdgmm(*command, "--jobs", "2", cwd=stars), "leave out --jobs")
+    refused(
+        xdgmm(*command, "--resume", "--output", "state.ecsv", "--checkpoint", "state.ecsv", cwd=stars), "two outputs"
+    )
+    done = xdgmm(*command, "--resume", "--output", "resumed.ecsv", cwd=stars)
+    assert done.returncode == 0, done.stderr
+    whole, resumed = (GaussianMixture.read(stars / f"{name}.ecsv") for name in ("whole", "resumed"))
+    np.testing.assert_array_equal(whole.covariances, resumed.covariances)
+    assert whole.record.log_likelihood == resumed.record.log_likelihood
+    assert xdgmm(*command, "--overwrite", cwd=stars).returncode == 0

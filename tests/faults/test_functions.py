@@ -12,6 +12,7 @@ from xdgmm.compat import tholoien
 from xdgmm.diagnostics import Check
 from xdgmm.errors import OutputError
 from xdgmm.files import atomic_writes
+from xdgmm.fitting import checkpoint
 from xdgmm.tables import Column, append_columns, write_table
 from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import write_report as write_width_report
@@ -189,6 +190,29 @@ def small_fit():
 @pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")
 def test_chains_without_memory(with_every_allocation_failing, tmp_path):
     chain_is_old_or_new(partial(with_every_allocation_failing, 400), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*the fit goes on:xdgmm.errors.XdgmmWarning")
+def test_checkpoints(with_every_fault, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    data, path = Observations.exact(np.arange(3.0)), tmp_path / "state"
+    passes = {bytes([number] * checkpoint.SIZE): b"sums" * 5 for number in range(1)}
+
+    def fit():
+        with checkpoint.recorded(data, path, {"tol": 1.0}, 1) as (recorded, _):
+            for key, result in passes.items():
+                recorded.memo["passes"].add(key, result)
+
+    def check(outcome, where):
+        assert set(contents(tmp_path)) <= {"state"}, where
+        if path.exists():
+            assert checkpoint.Checkpoint.read(path).passes.items() <= passes.items(), where
+        if isinstance(outcome, Exception):
+            assert "state" in sentence(outcome), where
+
+    calls = with_every_fault(lambda: path.unlink(missing_ok=True), fit, check)
+    assert calls.count("os.replace") == 2  # at the beginning, and after the pass
+    assert checkpoint.Checkpoint.read(path).passes == passes
 
 
 @pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")

@@ -58,6 +58,16 @@ def streamed(values, noise, weights, **given):
     return kernels.StreamedData(read, whole, whole.n_objects, whole.total_weight)
 
 
+class Log(dict):
+    """Results of passes in memory."""
+
+    add = dict.__setitem__
+
+
+def recorded(*arguments, **given):
+    return kernels.RecordedData(kernels.pack(*arguments, **given), Log(), b"")
+
+
 IMPLEMENTATIONS = {
     "packed": kernels.pack,
     "reference": ReferenceData.pack,
@@ -65,6 +75,7 @@ IMPLEMENTATIONS = {
     "joined": joined,
     "selected": all_selected,
     "streamed": streamed,
+    "recorded": recorded,
 }
 NOISES = ("none", "standard errors", "covariances")
 SHAPES = ("complete", "missing", "one projection", "projections", "background", "memberships")

@@ -114,6 +114,10 @@ def fit(
     corner: Annotated[
         Path | None, typer.Option(help="Draw every pair of parameters of --mcmc here (.png, .pdf, .svg).")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep the passes of a long fit here, so that --resume goes on from them.")
+    ] = None,
+    resume: Annotated[bool, flag("--resume", help="Go on from --checkpoint, to the same result.")] = False,
     full: Full = False,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -128,7 +132,12 @@ def fit(
         raise InputError(f"{'--corner' if chain is None else '--chain'} is of samples of the posterior; add --mcmc")
     if mcmc and family is Family.T:
         raise InputError("--mcmc does not sample Student-t components; leave it out, or leave out --family t")
+    if resume and checkpoint is None:
+        raise InputError("--resume needs the file from which the fit goes on; add --checkpoint FILE")
+    if checkpoint is not None and jobs != 1:
+        raise InputError("a checkpoint is written by one process; leave out --jobs, or --checkpoint")
     files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
+    files.checkpoint, files.resume = checkpoint, resume
     files.check((table, "the table"))
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1

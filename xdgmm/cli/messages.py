@@ -43,6 +43,7 @@ OTHER_NAMES = {
         "n_jobs": "jobs",
         "covariance_types": "covariance_type",
         "backend": "chain",
+        "random_state": "seed",
     },
     "apply": {"replace": "overwrite_columns"},
     "lines fit": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ from .interrupts import interrupts
 from .printing import Printer, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from astropy.table import QTable
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
     from xdgmm.fitting import FitResult
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
+    from xdgmm.observations import Observations, StreamedObservations
     from xdgmm.tables import Column
     from xdgmm.uncertainty.mcmc import PosteriorSamples
     from xdgmm.widths import WidthReport
 
 T = TypeVar("T")
+Measured = TypeVar("Measured", bound="Observations | StreamedObservations")
 
 
 def check_written(output: Path, suffixes: tuple[str, ...], *read: tuple[Path, str], overwrite: bool) -> None:
@@ -41,6 +43,10 @@ class FitFiles:
 
     Attributes
     ----------
+    checkpoint : Path or None
+        Where the passes of the fit are kept.
+    resume : bool
+        Whether it goes on from there.
     candidates : QTable or None
         The candidates among which the fit was chosen.
     samples : PosteriorSamples or None
@@ -49,6 +55,8 @@ class FitFiles:
 
     candidates: QTable | None = None
     samples: PosteriorSamples | None = None
+    checkpoint: Path | None = None
+    resume = False
 
     def __init__(
         self,
@@ -85,8 +93,29 @@ class FitFiles:
             if path is not None:
                 check_written(path, suffixes, *read, overwrite=self.overwrite)
                 paths.append(path.resolve())
+        if self.checkpoint is not None:
+            # one that exists is refused later, by a sentence that says how to resume
+            kept = self.resume or self.overwrite or self.checkpoint.is_file()
+            check_written(self.checkpoint, (), *read, overwrite=kept)
+            paths.append(self.checkpoint.resolve())
         if len(set(paths)) < len(paths):
             raise OutputError("two outputs have the same name; give each its own")
+
+    @contextmanager
+    def recording(self, observations: Measured, settings: Mapping[str, Any], seed: int) -> Iterator[Measured]:
+        """Context with the observations, the passes over which are kept in the checkpoint, if there is one."""
+        from xdgmm.fitting import recorded
+
+        if self.checkpoint is None:
+            yield observations
+            return
+        options = {"resume": self.resume, "overwrite": self.overwrite}
+        try:
+            with recorded(observations, self.checkpoint, settings, seed, **options) as (same, _):
+                yield same
+        finally:
+            if self.checkpoint.exists():
+                interrupts.written.append(self.checkpoint)
 
     def check_dimensions(self, observations: Observations) -> None:
         """Refuse a picture of more coordinates than can be drawn."""

@@ -11,7 +11,7 @@
   mixture and its `Statistics` into a better mixture; `optimality` (is it the maximum?), `coordinates` (of a mixture);
 - `objective` (log-likelihood or log-posterior of `xdgmm.kernels.Data`; `expect` is one pass over the data);
 - `model` (what is fitted) with `covariance_types` and `priors`; the solvers use it as `constraints`;
-- `settings`, `result`, and `record` (of a fit, kept with its mixture).
+- `settings`, `result`, `record` (of a fit, kept with its mixture), and `checkpoint` (of a fit that takes long).
 
 To add a solver, write a module with ``iterate(mixture, statistics, objective)`` and name it in `solvers`; to add a
 covariance type, a class in `covariance_types`.
@@ -19,6 +19,7 @@ covariance type, a class in `covariance_types`.
 
 from xdgmm.kernels import Statistics
 
+from .checkpoint import Checkpoint, described, recorded
 from .covariance_types import COVARIANCE_TYPES
 from .fit import fit, fit_above, fit_from
 from .initialisation import STARTS
@@ -36,6 +37,7 @@ from .starts import label_start, start_from
 __all__ = [
     "COVARIANCE_TYPES",
     "STARTS",
+    "Checkpoint",
     "Dirichlet",
     "FitResult",
     "Fixed",
@@ -50,6 +52,7 @@ __all__ = [
     "Settings",
     "Statistics",
     "StoppingRule",
+    "described",
     "expect",
     "fit",
     "fit_above",
@@ -58,6 +61,7 @@ __all__ = [
     "log_likelihoods",
     "log_selection_probabilities",
     "model_of",
+    "recorded",
     "responsibilities",
     "shrinkage_prior",
     "start_from",

@@ -364,7 +364,7 @@ def _result(
 
 def _completeness(problem: Problem, mixture: GaussianMixture, counter: PassCounter) -> float:
     """Objects that were seen over all objects, whose number is estimated from the probability that each is seen."""
-    data = problem.data
+    data = problem.packed
     assert isinstance(data, SelectedData)
     counter.add(data.n_objects)
     log_probabilities = data.log_probabilities(*parameters(mixture))

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from xdgmm.basics.blas import one_blas_thread
+from xdgmm.basics.digests import digest
 from xdgmm.errors import DegenerateError, InputError
+from xdgmm.kernels import RecordedData
 from xdgmm.mixture import GaussianMixture, pack_beside
 from xdgmm.observations import discovered, unmeasured_coordinates
 from xdgmm.observations.checks import check_columns_present
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from .progress import Monitor, PassCounter
 
 KEPT = "problem"  # name under which observations keep the last problem made of them
+PASS_LOG = "passes"  # and the log of passes over them, while there is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +203,15 @@ class Problem:
 
     @cached_property
     def data(self) -> Data:
-        """All objects, standardised."""
+        """All objects, standardised; if the observations have a log of passes, those over all objects are recorded."""
+        log = self.all_observations.memo.get(PASS_LOG)
+        if log is None:
+            return self.packed
+        return RecordedData(self.packed, log, digest(self.packing, self.model.selection_function))
+
+    @cached_property
+    def packed(self) -> Data:
+        """All objects, standardised, without a log of passes."""
         return self.all_observations.packed(self.pack if self.selector is not None else self.packing)
 
     @cached_property
@@ -245,8 +256,8 @@ class Problem:
 
     def __getstate__(self) -> dict[str, Any]:
         """The problem without its packed data, which another process packs again."""
-        packed = "data", "sample"
-        return {**{name: value for name, value in vars(self).items() if name not in packed}, "_evaluated": None}
+        made = "data", "packed", "sample"
+        return {**{name: value for name, value in vars(self).items() if name not in made}, "_evaluated": None}
 
     def standardised(self, mixture: GaussianMixture) -> GaussianMixture:
         """A mixture of the user's coordinates in those of the solvers."""

@@ -7,8 +7,8 @@ of the measurements.  `reference` computes the same in plain NumPy, `reference.c
 Gaussian for each object, and `condition_gaussian` its posterior.  Measurements can be projections of the coordinates of
 the mixture, the last component can be a background, of which each object's density is given, the noise of an object
 can be a mixture (`GroupedData`), and components can be flat in some columns (`FlatData`).  `StreamedData` reads parts
-anew for each pass.  `line_profiles`
-averages spectral lines over pixels, `interpolated_profiles` prepares them for a resolution matrix.
+anew for each pass, `RecordedData` keeps its results in a log.  `line_profiles` averages spectral lines over pixels,
+`interpolated_profiles` prepares them for a resolution matrix.
 
 To add a noise model, write a class in `noise.py` and a function in `compiled.py` that loads its rows.  To add a backend
 or a source of data, write a class with the methods of `Data` (`data.py`).
@@ -35,6 +35,7 @@ from .passes import (
 )
 from .posteriors import Posteriors
 from .profiles import LineProfiles, interpolated_profiles, line_profiles
+from .recorded import PassLog, RecordedData
 from .selected import Normaliser, SampledNormaliser, SelectedData, Selection
 from .sources import pack
 from .statistics import Gradients, Statistics
@@ -66,7 +67,9 @@ __all__ = [
     "PackedData",
     "PackedPart",
     "Pass",
+    "PassLog",
     "Posteriors",
+    "RecordedData",
     "SampledNoise",
     "SampledNormaliser",
     "SelectedData",
