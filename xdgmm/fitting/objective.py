@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import numpy as np
 
-from xdgmm.kernels import OF_TYPICAL_ERRORS, Statistics, StreamedData
+from xdgmm.kernels import OF_TYPICAL_ERRORS, RecordedData, Statistics, StreamedData
 from xdgmm.mixture import Expansion
 
 from .constraints import Constraints
@@ -154,7 +154,8 @@ def effective_sizes(mixture: GaussianMixture, data: Data, counter: PassCounter |
     """``(sum omega r)^2 / sum (omega r)^2`` of each component (K,): how many objects determine it."""
     if mixture.dof is None:
         if counter is not None:
-            counter.add(data.n_objects, 2 if isinstance(data, StreamedData) else 1)
+            read = data.data if isinstance(data, RecordedData) else data
+            counter.add(data.n_objects, 2 if isinstance(read, StreamedData) else 1)
         return data.effective_sizes(*parameters(mixture))
     weighted = data.object_weights[:, None] * responsibilities(mixture, data, counter)[:, : mixture.n_components]
     squares = (weighted**2).sum(axis=0)
