@@ -10,6 +10,7 @@ from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 
 from xdgmm import XDGMM, Observations
+from xdgmm.errors import InputError
 from xdgmm.streaming import ArrowSource, FitsSource, ParquetSource, TableSource
 from xdgmm.tables import read_table
 
@@ -139,3 +140,28 @@ def test_integers_and_floats_may_alternate(stars, tmp_path):
     found = ParquetSource(folder, "v", weights="n").observations()
     assert found.total_weight == Observations.from_table(stars, "v", weights="n").total_weight
     assert len(Table(stars)) == len(found)
+
+
+def test_later_passes_check_only_blocks_that_needed_decisions(stars, tmp_path, monkeypatch):
+    stars["e_v"][100] = 0.0
+    source = SOURCES["Parquet folder"](tmp_path, stars, on_bad="missing")
+    found = source.observations()
+    calls = []
+    original = Observations.from_table
+    monkeypatch.setattr(Observations, "from_table", lambda *a, **k: calls.append(1) or original(*a, **k))
+    again = list(found.parts())
+    assert len(calls) == 1
+    monkeypatch.undo()
+    whole = Observations.from_table(stars, COLUMNS, on_bad="missing")
+    np.testing.assert_array_equal(np.concatenate([part.values for part in again]), whole.values)
+
+
+def test_blocks_that_a_function_yields_are_checked_each_time(stars):
+    given = [stars[:500], stars[500:1000]]
+    found = TableSource(lambda: given, COLUMNS).observations()
+    given[1] = given[1][:-1]
+    with pytest.raises(InputError, match=r"^table 1: this block had 500 rows when it was first read, but now 499"):
+        list(found.parts())
+    given.pop()
+    with pytest.raises(InputError, match="there were 2 blocks at first, but now 1"):
+        list(found.parts())

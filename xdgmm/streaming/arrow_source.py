@@ -50,6 +50,7 @@ class ArrowSource(ColumnarSource):
                 "function that returns a new one"
             )
         self._batches = batches
+        self.unchanging = not callable(batches)
 
     def blocks(self) -> Iterator[Block]:
         """The rows of the batches, in blocks of one size."""
@@ -106,22 +107,26 @@ def _fixed(kind: Any) -> Any:
 
 
 def of_size(batches: Iterable[Any], n_rows: int) -> Iterator[Any]:
-    """Batches, or tables, as tables of so many rows; the last one may have fewer."""
-    import pyarrow as pa
-
+    """Batches, or tables, as tables of at most so many rows: several small ones are joined, large ones divided."""
     waiting: list[Any] = []
     n_waiting = 0
     for batch in batches:
-        if not batch.num_rows:
-            continue
-        waiting.append(pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch)
-        n_waiting += batch.num_rows
-        while n_waiting >= n_rows:
-            joined = _joined(waiting)
-            yield joined.slice(0, n_rows)
-            waiting, n_waiting = [joined.slice(n_rows)], n_waiting - n_rows
+        for first in range(0, batch.num_rows, n_rows):
+            part = batch.slice(first, n_rows)
+            if n_waiting + part.num_rows > n_rows:
+                yield _joined(waiting)
+                waiting, n_waiting = [], 0
+            waiting.append(as_table(part))
+            n_waiting += part.num_rows
     if n_waiting:
         yield _joined(waiting)
+
+
+def as_table(batch: Any) -> Any:
+    """A record batch as a table of Arrow; a table itself."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
 
 
 def _joined(tables: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xdgmm.errors import InputError, reraise_lack_of_memory
 
 from .columnar_source import ColumnarSource
-from .source import Block
+from .source import AGAIN, Block
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +39,7 @@ class FileSource(ColumnarSource):
         If there is no such file.
     """
 
+    unchanging = True
     suffixes: tuple[str, ...]
     what: str
 
@@ -46,7 +47,6 @@ class FileSource(ColumnarSource):
         super().__init__(columns, **options)
         self.paths = find_files(files, self.suffixes)
         self._seen: dict[Path, _State] = {}
-        self._counts: dict[Path, int] = {}
 
     @abstractmethod
     def tables(self, path: Path) -> Iterator[Table]:
@@ -75,16 +75,11 @@ class FileSource(ColumnarSource):
             yield Block(f"'{path}', rows {first} to {first + len(table) - 1}", table)
             first += len(table)
         self._check_unchanged(path)
-        if self._counts.setdefault(path, first) != first:
-            raise InputError(f"'{path}' had {self._counts[path]} rows when it was first read, but now {first}; {AGAIN}")
 
     def _check_unchanged(self, path: Path) -> None:
         now = _State.of(path)
         if self._seen.setdefault(path, now) != now:
             raise InputError(f"'{path}' has changed since it was first read; {AGAIN}")
-
-
-AGAIN = "every pass must see the same objects: fit again when nothing writes into it"
 
 
 class _State(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xdgmm.errors import InputError
 from xdgmm.tables.arrow import masks_of, table_of_arrow
 
-from .arrow_source import layout_of_schema, of_size, row_width
+from .arrow_source import as_table, layout_of_schema, of_size, row_width
 from .files import FileSource
 
 if TYPE_CHECKING:
@@ -87,10 +87,7 @@ class ParquetSource(FileSource):
         return [group.id for group in fragment.subset(self.filters).row_groups]
 
     def _kept(self, batch: Any) -> Any:
-        import pyarrow as pa
-
-        table = pa.Table.from_batches([batch])
-        return table if self.filters is None else table.filter(self.filters)
+        return batch if self.filters is None else as_table(batch).filter(self.filters)
 
 
 def _expression(filters: Any) -> Any:

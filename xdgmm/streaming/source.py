@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xdgmm.basics.ahead import read_ahead
 from xdgmm.errors import InputError
 from xdgmm.observations import Discovery, Observations, ObservationSource, StreamedObservations
+from xdgmm.tables import PlainReading
 
 from .memory import parse_memory
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
 MEMORY = "1GB"
+AGAIN = "every pass must see the same objects: fit again when nothing changes them"
 
 
 class Block(NamedTuple):
@@ -77,6 +79,11 @@ class BlockSource(ObservationSource):
         }
         self.memory = parse_memory(memory)
         self._found: StreamedObservations | None = None
+        self._lengths: list[int] = []
+        self._reading: PlainReading | None = None
+        self._plain: dict[int, bool] = {}
+
+    unchanging = False  # is it certain that blocks are the same each time? then checks are made once
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
@@ -100,11 +107,35 @@ class BlockSource(ObservationSource):
             yield part
 
     def _named_parts(self) -> Iterator[tuple[str, Observations]]:
-        for name, table in self.blocks():
-            if len(table):
-                with _named(name):
-                    part = Observations.from_table(table, self.value_columns, **self.options)
+        """The observations of each block, and the name of the block for messages."""
+        number = -1
+        for number, (name, table) in enumerate(self.blocks()):
+            with _named(name):
+                self._check_length(number, len(table))
+                part = self._part(number, table) if len(table) else None
+            if part is not None:
                 yield name, part
+                del part
+        if number + 1 < len(self._lengths):
+            raise InputError(f"there were {len(self._lengths)} blocks at first, but now {number + 1}; {AGAIN}")
+
+    def _check_length(self, number: int, n_rows: int) -> None:
+        if number == len(self._lengths) and self._found is None:
+            self._lengths.append(n_rows)
+        before = self._lengths[number] if number < len(self._lengths) else 0
+        if n_rows != before:
+            raise InputError(f"this block had {before} rows when it was first read, but now {n_rows}; {AGAIN}")
+
+    def _part(self, number: int, table: Any) -> Observations:
+        if self._plain.get(number):
+            assert self._reading is not None
+            return self._reading(table)
+        part = Observations.from_table(table, self.value_columns, **self.options)
+        if self.unchanging and number not in self._plain:
+            if self._reading is None:
+                self._reading = PlainReading.of(table, part.names, self.options, part)
+            self._plain[number] = self._reading is not None and self._reading.agrees(table, part)
+        return part
 
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""

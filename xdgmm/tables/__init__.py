@@ -13,6 +13,7 @@ from xdgmm.errors import deprecated_names
 from .fits_append import MISSING
 from .fits_blocks import FitsRows, fits_rows
 from .from_table import names_read, observations_from_table
+from .plain import PlainReading
 from .reading import read_blocks, read_table
 from .report import Column
 from .spectra import read_spectrum
@@ -24,6 +25,7 @@ __all__ = [
     "REPORT_SUFFIXES",
     "Column",
     "FitsRows",
+    "PlainReading",
     "append_columns",
     "check_fits_names",
     "check_new_names",

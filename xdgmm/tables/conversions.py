@@ -90,8 +90,20 @@ def read_converted(table: NamedColumns, name: str, expected: ExpectedUnit) -> ND
         If it has a unit that does not convert; the message names both columns.
     """
     values, own = read_column(table, name)
+    factor = factor_to(expected, name, own)
+    return values if factor == 1.0 else values * factor
+
+
+def factor_to(expected: ExpectedUnit, name: str, own: Any) -> float:
+    """The factor from the unit of a column to the expected one; 1 for a column without a unit.
+
+    Raises
+    ------
+    InputError
+        If it does not convert; the message names both columns.
+    """
     if own is None or [str(own)] == [str(unit) for unit in expected.units]:
-        return values
+        return 1.0
     if None in expected.units:
         none = "has none" if len(set(expected.described)) == 1 else "have no product of units"
         raise InputError(
@@ -104,6 +116,4 @@ def read_converted(table: NamedColumns, name: str, expected: ExpectedUnit) -> ND
         of = f" of {expected.phrase}" if expected.units else " of a correlation"
         given = f"in {own}" if str(own) else "dimensionless"
         raise InputError(f"{expected.what} '{name}' is {given}, which does not convert to the {target}{of}")
-    if len(expected.units) == 1:
-        factor = abs(factor)  # astropy converts 1 dex to -2.5 mag, but an error has no sign
-    return values if factor == 1.0 else values * factor
+    return abs(factor) if len(expected.units) == 1 else factor  # 1 dex is -2.5 mag, but an error has no sign

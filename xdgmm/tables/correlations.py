@@ -133,15 +133,19 @@ def read_correlations(
     result = np.zeros((n_rows, n_columns, n_columns))
     result[:, range(n_columns), range(n_columns)] = 1.0
     for (i, j), match in matches.items():
-        covariance = match.kind == "cov"
-        expected = ExpectedUnit(WHAT[match.kind], (names[i], names[j]), (units[i], units[j]) if covariance else ())
-        column = read_converted(table, match.columns[0], expected)
-        column = _divided(column, errors[:, i] * errors[:, j]) if covariance else column
+        column = read_converted(table, match.columns[0], expected_unit((i, j), match, names, units))
+        column = divided(column, errors[:, i] * errors[:, j]) if match.kind == "cov" else column
         result[:, i, j] = result[:, j, i] = np.where(present[:, i] & present[:, j], column, 0.0)
     return result
 
 
-def _divided(covariance: NDArray[np.float64], product: NDArray[np.float64]) -> NDArray[np.float64]:
+def expected_unit(pair: tuple[int, int], match: Match, names: Sequence[str], units: Sequence[Any]) -> ExpectedUnit:
+    """The unit of the correlation or the covariance of two of the columns."""
+    i, j = pair
+    return ExpectedUnit(WHAT[match.kind], (names[i], names[j]), (units[i], units[j]) if match.kind == "cov" else ())
+
+
+def divided(covariance: NDArray[np.float64], product: NDArray[np.float64]) -> NDArray[np.float64]:
     """A correlation; infinite where a value without error has a covariance."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(covariance == 0, 0.0, covariance / product)

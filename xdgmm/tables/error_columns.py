@@ -190,13 +190,18 @@ def read_errors(
     """
     if match.kind == "exact":
         return ColumnErrors.equal(np.zeros(table.n_rows))
-    units = (unit,) if match.kind in ("sigma", "pair") else (unit, unit)
-    expected = ExpectedUnit(WHAT[match.kind], (name,), units, -1 if match.kind == "ivar" else 1)
+    expected = expected_unit(name, unit, match)
     columns = [read_converted(table, column, expected) for column in match.columns]
     if match.kind == "pair":
         upper, lower = columns
         return read_pair(name, match.columns, upper, lower, values, remarks, asymmetric)
     return ColumnErrors.equal(FORMULAS[match.kind](columns[0]))
+
+
+def expected_unit(name: str, unit: Any, match: Match) -> ExpectedUnit:
+    """The unit of the errors of a column that has the unit `unit`."""
+    units = (unit,) if match.kind in ("sigma", "pair") else (unit, unit)
+    return ExpectedUnit(WHAT[match.kind], (name,), units, -1 if match.kind == "ivar" else 1)
 
 
 def errors_of_limits(

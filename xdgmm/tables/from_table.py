@@ -142,7 +142,7 @@ def observations_from_table(
         raise InputError("the table has no rows, so there is nothing to fit")
     of_members = [find_column(table, name, "memberships column") for name in _several(memberships)]
     names = _names_of_values(table, columns, errors, weights, of_members)
-    error_matches, pairs = _matches(table, names, errors, correlations)
+    error_matches, pairs = matched_columns(table, names, errors, correlations)
     n_inexact = sum(match.kind != "exact" for match in error_matches)
     values, units = read_columns(table, names)
     known_units, unknown = _known_units(names, units)
@@ -188,7 +188,7 @@ def names_read(
     table = named_columns(table)
     of_members = [find_column(table, name, "memberships column") for name in _several(memberships)]
     names = _names_of_values(table, columns, errors, weights, of_members)
-    matches, pairs = _matches(table, names, errors, correlations)
+    matches, pairs = matched_columns(table, names, errors, correlations)
     described = [*names, *(column for match in matches for column in match.columns)]
     read = [
         *described,
@@ -200,7 +200,7 @@ def names_read(
     return names, list(dict.fromkeys(read))
 
 
-def _matches(
+def matched_columns(
     table: NamedColumns, names: Sequence[str], errors: Any, correlations: Any
 ) -> tuple[list[Match], dict[tuple[int, int], Match]]:
     """The columns of errors of each column of values, and those of the correlations of each pair that has one."""
