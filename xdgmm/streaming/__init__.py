@@ -13,6 +13,7 @@ from .files import FileSource
 from .fits_source import FitsSource
 from .memory import parse_memory
 from .parquet_source import ParquetSource
+from .partitions import Partition, Rows
 from .source import Block, BlockSource
 from .table_source import TableSource
 
@@ -24,6 +25,8 @@ __all__ = [
     "FileSource",
     "FitsSource",
     "ParquetSource",
+    "Partition",
+    "Rows",
     "TableSource",
     "parse_memory",
 ]

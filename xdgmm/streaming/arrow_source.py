@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
+from xdgmm.tables import chosen_names
 from xdgmm.tables.arrow import kind_of_arrow, masks_of, names_of_schema, table_of_arrow, units_of_schema
 
 from .columnar_source import ColumnarSource
 from .layout import Layout, unit_of
+from .partitions import Partition, Rows
 from .source import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 class ArrowSource(ColumnarSource):
@@ -54,18 +57,32 @@ class ArrowSource(ColumnarSource):
 
     def blocks(self) -> Iterator[Block]:
         """The rows of the batches, in blocks of one size."""
+        for block, _ in self._blocks_and_kept(()):
+            yield block
+
+    def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
+        """The blocks."""
+        for number, (block, kept) in enumerate(self._blocks_and_kept(keep)):
+
+            def rows(block: Block = block, kept: Callable[[], Any] = kept) -> Iterator[Rows]:
+                yield Rows(self._observations(*block), kept)
+
+            yield Partition(f"part-{number:05d}", None, rows)
+
+    def _blocks_and_kept(self, keep: Sequence[str] | None) -> Iterator[tuple[Block, Callable[[], Any]]]:
         first, batches = 0, iter(self._started())
         start = next(batches, None)
         if start is None:
             return
         layout = layout_of_schema(start.schema, "batch 0")
         columns = self.columns_in(layout)
-        read = [*columns, *masks_of(start.schema, columns)]
+        kept = names_with_masks(start.schema, keep, "batch 0")
+        read = list(dict.fromkeys([*columns, *masks_of(start.schema, columns), *kept]))
         width = row_width(start.schema, read)
         units = {**layout.units, **self.units}
         for arrow in of_size(self._checked(start, batches, read), self.rows_per_block(width, len(read))):
             table = table_of_arrow(arrow, columns, units)
-            yield Block(f"rows {first} to {first + len(table) - 1}", table)
+            yield Block(f"rows {first} to {first + len(table) - 1}", table), partial(arrow.select, kept)
             first += len(table)
 
     def _started(self) -> Iterable[Any]:
@@ -85,6 +102,12 @@ class ArrowSource(ColumnarSource):
                 self.columns_in(layout_of_schema(batch.schema, f"batch {number}"))
                 schema = batch.schema
             yield batch.select(read)
+
+
+def names_with_masks(schema: Any, keep: Sequence[str] | None, where: str) -> list[str]:
+    """The columns that are kept, all by default, with the masks that astropy wrote beside them."""
+    kept = chosen_names(schema.names, keep, where)
+    return list(dict.fromkeys([*kept, *masks_of(schema, kept)]))
 
 
 def layout_of_schema(schema: Any, where: str) -> Layout:

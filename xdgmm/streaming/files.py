@@ -6,16 +6,18 @@ import glob
 import os
 from abc import abstractmethod
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.errors import InputError, reraise_lack_of_memory
 
 from .columnar_source import ColumnarSource
+from .partitions import Partition, Rows
 from .source import AGAIN, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from astropy.table import Table
 
@@ -51,6 +53,33 @@ class FileSource(ColumnarSource):
     @abstractmethod
     def tables(self, path: Path) -> Iterator[Table]:
         """The rows of a file in tables of a bounded size, with the columns that are read."""
+
+    @abstractmethod
+    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
+        """The same, each with what makes a `pyarrow.Table` of columns that are kept: all, or those named."""
+
+    def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
+        """The files."""
+        folder = Path(os.path.commonpath([path.parent.absolute() for path in self.paths]))
+        for path in self.paths:
+            name = path.name[: -len(path.suffix)] if path.suffix else path.name
+            below = path.parent.absolute().relative_to(folder)
+            yield Partition((below / name.removesuffix(".fits")).as_posix(), path, partial(self._kept_rows, path, keep))
+
+    def _kept_rows(self, path: Path, keep: Sequence[str] | None) -> Iterator[Rows]:
+        first = 0
+        pairs = self.tables_and_kept(path, keep)
+        self._check_unchanged(path)
+        while True:
+            with explained(path, self.what, first):
+                found = next(pairs, None)
+            if found is None:
+                break
+            table, kept = found
+            name = f"'{path}', rows {first} to {first + len(table) - 1}"
+            yield Rows(self._observations(name, table), kept)
+            first += len(table)
+        self._check_unchanged(path)
 
     def blocks(self) -> Iterator[Block]:
         """The blocks of all files, one file after the other.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xdgmm.tables import FitsRows, fits_rows
+from xdgmm.tables import FitsRows, arrow_of_table, chosen_names, fits_rows
 
 from .files import FileSource
 from .layout import Layout, unit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from astropy.table import Table
@@ -57,13 +58,24 @@ class FitsSource(FileSource):
 
     def tables(self, path: Path) -> Iterator[Table]:
         """The rows of the binary table of a file."""
+        for table, _ in self.tables_and_kept(path, ()):
+            yield table
+
+    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
+        """The same, each with the columns of the file that are kept."""
         found = self._rows_of(path)
         layout = Layout(f"'{path}'", found.kinds, {name: unit_of(text) for name, text in found.units.items()})
         columns = self.columns_in(layout)
-        for table in found.tables(columns, self.rows_per_block(found.width, len(columns))):
-            for name in columns:
+        kept = chosen_names(list(found.kinds), keep, f"'{path}'")
+        every = list(dict.fromkeys([*columns, *kept]))
+        for table in found.tables(every, self.rows_per_block(found.width, len(every))):
+            for name in every:
                 table[name].unit = self.units.get(name, layout.units.get(name))
-            yield table
+            yield table[list(columns)] if kept else table, partial(arrow_of_table, table, kept, f"'{path}'")
+
+    def names(self, path: Path) -> list[str]:
+        """Names of all columns of a file."""
+        return list(self._rows_of(path).kinds)
 
     def _rows_of(self, path: Path) -> FitsRows:
         if path not in self._rows:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
 from xdgmm.tables.arrow import masks_of, table_of_arrow
 
-from .arrow_source import as_table, layout_of_schema, of_size, row_width
+from .arrow_source import as_table, layout_of_schema, names_with_masks, of_size, row_width
 from .files import FileSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from astropy.table import Table
@@ -57,6 +58,11 @@ class ParquetSource(FileSource):
 
     def tables(self, path: Path) -> Iterator[Table]:
         """The rows of a file that the filters keep."""
+        for table, _ in self.tables_and_kept(path, ()):
+            yield table
+
+    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
+        """The same, each with the columns of the file that are kept, as they are there."""
         from pyarrow.parquet import ParquetFile
 
         with ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
@@ -64,12 +70,13 @@ class ParquetSource(FileSource):
             layout = layout_of_schema(schema, f"'{path}'")
             columns = self.columns_in(layout)
             read = [*columns, *masks_of(schema, columns)]
-            names = [*read, *(name for name in self._names_in_filters(schema) if name not in read)]
+            kept = names_with_masks(schema, keep, f"'{path}'")
+            names = list(dict.fromkeys([*read, *kept, *self._names_in_filters(schema)]))
             n_rows = self.rows_per_block(row_width(schema, names), len(names))
             groups = self._groups(path)
             batches = file.iter_batches(n_rows, groups, names, use_threads=False) if groups != [] else ()
             for arrow in of_size(map(self._kept, batches), n_rows):
-                yield table_of_arrow(arrow, columns, {**layout.units, **self.units})
+                yield table_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
 
     def _names_in_filters(self, schema: Any) -> list[str]:
         """Columns that the filters name, or whose names are part of such names."""

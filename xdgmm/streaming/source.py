@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.basics.ahead import read_ahead
@@ -12,6 +13,7 @@ from xdgmm.observations import Discovery, Observations, ObservationSource, Strea
 from xdgmm.tables import PlainReading
 
 from .memory import parse_memory
+from .partitions import Partition, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -136,6 +138,34 @@ class BlockSource(ObservationSource):
                 self._reading = PlainReading.of(table, part.names, self.options, part)
             self._plain[number] = self._reading is not None and self._reading.agrees(table, part)
         return part
+
+    def _observations(self, name: str, table: Any) -> Observations:
+        with _named(name):
+            return Observations.from_table(table, self.value_columns, **self.options)
+
+    def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
+        """The parts of the catalogue that are written to files of their own: here each block.
+
+        Parameters
+        ----------
+        keep : sequence of str, optional
+            Columns that their rows have beside the observations; all by default.
+
+        Raises
+        ------
+        InputError
+            As `blocks`, and if there is no such column.
+        """
+        from xdgmm.tables import arrow_of_table
+
+        for number, (name, table) in enumerate(self.blocks()):
+            if not len(table):
+                continue
+
+            def rows(name: str = name, table: Any = table) -> Iterator[Rows]:
+                yield Rows(self._observations(name, table), partial(arrow_of_table, table, keep, name))
+
+            yield Partition(f"part-{number:05d}", None, rows)
 
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""

@@ -13,6 +13,7 @@ from xdgmm.errors import deprecated_names
 from .fits_append import MISSING
 from .fits_blocks import FitsRows, fits_rows
 from .from_table import names_read, observations_from_table
+from .parquet_append import arrow_of_table, chosen_names, parquet_writer, with_columns
 from .plain import PlainReading
 from .reading import read_blocks, read_table
 from .report import Column
@@ -27,16 +28,20 @@ __all__ = [
     "FitsRows",
     "PlainReading",
     "append_columns",
+    "arrow_of_table",
     "check_fits_names",
     "check_new_names",
+    "chosen_names",
     "fits_rows",
     "is_fits_name",
     "named_columns",
     "names_read",
     "observations_from_table",
+    "parquet_writer",
     "read_blocks",
     "read_spectrum",
     "read_table",
+    "with_columns",
     "write_table",
 ]
 
