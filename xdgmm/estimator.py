@@ -28,7 +28,9 @@ from xdgmm.fitting import (
     Model,
     Outcome,
     Settings,
+    StepwiseFit,
     StoppingRule,
+    check_stepwise,
     described,
     fit,
     label_start,
@@ -42,6 +44,7 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 from xdgmm.observations.inputs import (
     as_any_observations,
+    as_observations,
     column_names,
     holds_errors,
     refuse_errors_as_labels,
@@ -152,13 +155,16 @@ class XDGMM(DensityMixin, BaseEstimator):
     background_fraction_ : float
         Fraction of the objects in the background; 0 without one.
     result_ : FitResult
-        How the maximum was reached, with diagnostics.
+        How the maximum was reached, with diagnostics; not after `partial_fit`.
+    stepwise_ : StepwiseFit
+        What `partial_fit` has learned; only after it.
     converged_ : bool
         Was a maximum reached?
     n_iter_ : int
-        Passes over the data.
+        Passes over the data; batches after `partial_fit`.
     lower_bound_ : float
-        Mean log-likelihood per object, in nats (a prior is no part of it).
+        Mean log-likelihood per object, in nats (a prior is no part of it); after `partial_fit` that of the last batch,
+        before it was used.
     n_features_in_ : int
         Number of coordinates D.
     feature_names_in_ : ndarray of str (D,)
@@ -188,11 +194,13 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     mixture_: GaussianMixture
     result_: FitResult
+    stepwise_: StepwiseFit
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
     fitted_with_errors_: bool
 
     __metadata_request__fit = FOR_FIT
+    __metadata_request__partial_fit = WITH_ALL
     __metadata_request__score = WITH_ALL
     __metadata_request__predict = WITH_ERRORS
     __metadata_request__predict_proba = WITH_ERRORS
@@ -326,8 +334,92 @@ class XDGMM(DensityMixin, BaseEstimator):
         seed = None if seed is None else int(seed)
         return recorded(observations, checkpoint, described(settings, self.n_components), seed, resume=resume)
 
+    def partial_fit(
+        self,
+        X: Measurements,
+        y: None = None,
+        *,
+        Xerr: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Learn from one more batch of objects: stepwise expectation maximisation.
+
+        The first batch is fitted as by `fit`; where the model is fitted already, its objects count as the first batch.
+        Each further one moves the expected moments of the true values by a step size, the smaller of ``5 (w / W)^0.6``
+        and ``w / (w + 20 p)`` (w the weight of the batch, W that of all objects so far, p the number of parameters),
+        and the mixture is that of the moments averaged over all batches, of which later ones count more.  Errors,
+        missing values and projections differ between objects as in `fit`.
+
+        The result is close to the maximum of the likelihood of all objects, and is not that maximum: it depends on the
+        order of the batches, and a width that is zero after the first one stays there.  Reports that need a maximum,
+        such as `widths`, are refused.  Where the batches can be read again, ``fit`` with ``warm_start=True`` on all of
+        them finds the maximum from here.
+
+        Parameters
+        ----------
+        X, y, Xerr, sample_weight
+            As for `fit`; the same columns each time.  Units are converted to those of the first batch.
+
+        Returns
+        -------
+        XDGMM
+
+        Raises
+        ------
+        InputError
+            If the data cannot be used, have other columns, or the model needs more than the moments of Gaussians: a
+            prior, fixed parameters, a background, flat or Student-t components, a selection function.
+        DegenerateError
+            If the likelihood of the first batch has no maximum, or an object without error is impossible.
+
+        References
+        ----------
+        Cappe & Moulines 2009, J. R. Stat. Soc. B 71, 593.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from xdgmm import XDGMM
+        >>> rng, model = np.random.default_rng(0), XDGMM()
+        >>> for batch in range(20):
+        ...     errors = rng.uniform(0.5, 2.0, 500)
+        ...     model = model.partial_fit(rng.normal(3.0, np.sqrt(4.0 + errors**2)), Xerr=errors)
+        >>> model.n_iter_, model.mixture_.sigmas.round(1)
+        (20, array([[2.]]))
+        """
+        refuse_errors_as_labels(X, y)
+        if isinstance(X, (ObservationSource, StreamedObservations)):
+            raise InputError(
+                "`partial_fit` takes one batch, but X is a catalogue that is read in parts; call it for each of "
+                "`source.read()`, or give the catalogue to `fit`"
+            )
+        if not hasattr(self, "mixture_"):
+            self._fit_first_batch(X, Xerr, sample_weight)
+            return self
+        batch = self._new_observations(X, Xerr, sample_weight)
+        if not hasattr(self, "stepwise_"):
+            self._start_batches(batch)
+        self.stepwise_ = self.stepwise_.updated(batch)
+        self.mixture_ = self.stepwise_.mixture
+        return self
+
+    def _fit_first_batch(self, X: Measurements, Xerr: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
+        batch = as_observations(X, Xerr, sample_weight)
+        check_stepwise(self._settings(batch).model, batch)
+        self.fit(X, Xerr=Xerr, sample_weight=sample_weight)
+        self._start_batches(batch)
+
+    def _start_batches(self, batch: Observations) -> None:
+        """Take what was fitted for the first batch; the result of that fit does not belong to the next mixtures."""
+        result = self.result_
+        mean = result.log_likelihood / result.total_weight
+        self.stepwise_ = StepwiseFit.start(self.mixture_, batch, result.model, result.total_weight, mean)
+        del self.result_
+
     def _keep(self, result: FitResult, X: Measurements, observations: AnyObservations) -> None:
         """Become fitted: by this result, to these data."""
+        if hasattr(self, "stepwise_"):
+            del self.stepwise_
         self.result_ = result
         self.mixture_ = result.mixture
         self.n_features_in_ = observations.n_dimensions
@@ -411,6 +503,11 @@ class XDGMM(DensityMixin, BaseEstimator):
 
     @property
     def _fit_result(self) -> FitResult:
+        if hasattr(self, "stepwise_"):
+            raise NoFitError(
+                "this XDGMM was fitted in batches, and its mixture is not the maximum for any data; call "
+                "fit(X, Xerr=...) with warm_start=True, which finds it"
+            )
         if not hasattr(self, "result_"):
             raise NoFitError("this XDGMM is not fitted yet; call fit(X, Xerr=...) first")
         return self.result_
@@ -434,7 +531,8 @@ class XDGMM(DensityMixin, BaseEstimator):
     @property
     def covariances_(self) -> NDArray[np.float64]:
         """Intrinsic covariances in scikit-learn's shape, in the units of the data squared."""
-        covariance_type: Any = COVARIANCE_TYPES[self._fit_result.model.covariance_type]
+        fitted = self.stepwise_ if hasattr(self, "stepwise_") else self._fit_result
+        covariance_type: Any = COVARIANCE_TYPES[fitted.model.covariance_type]
         return np.asarray(covariance_type.compact(self._fitted_mixture.covariances))
 
     @property
@@ -445,16 +543,18 @@ class XDGMM(DensityMixin, BaseEstimator):
     @property
     def converged_(self) -> bool:
         """Was a maximum reached?"""
-        return bool(self._fit_result.converged)
+        return not hasattr(self, "stepwise_") and bool(self._fit_result.converged)
 
     @property
     def n_iter_(self) -> int:
-        """Passes over the data from the winning start."""
-        return self._fit_result.history.size
+        """Passes over the data from the winning start; batches after `partial_fit`."""
+        return self.stepwise_.n_batches if hasattr(self, "stepwise_") else self._fit_result.history.size
 
     @property
     def lower_bound_(self) -> float:
-        """Mean log-likelihood per object of the data fitted, in nats."""
+        """Mean log-likelihood per object of the data fitted, in nats; of the last batch, before it was used."""
+        if hasattr(self, "stepwise_"):
+            return self.stepwise_.mean_log_likelihood
         return self._fit_result.log_likelihood / self._fit_result.total_weight
 
     def _new_observations(

@@ -33,6 +33,7 @@ from .result import FitResult, Outcome
 from .selector import log_selection_probabilities
 from .settings import Settings, StoppingRule
 from .starts import label_start, start_from
+from .stepwise import StepwiseFit, check_stepwise
 
 __all__ = [
     "COVARIANCE_TYPES",
@@ -51,7 +52,9 @@ __all__ = [
     "Progress",
     "Settings",
     "Statistics",
+    "StepwiseFit",
     "StoppingRule",
+    "check_stepwise",
     "described",
     "expect",
     "fit",
