@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
 from xdgmm.tables import chosen_names
-from xdgmm.tables.arrow import kind_of_arrow, masks_of, names_of_schema, table_of_arrow, units_of_schema
+from xdgmm.tables.arrow import columns_of_arrow, kind_of_arrow, masks_of, names_of_schema, units_of_schema
+from xdgmm.tables.table_types import as_table
 
 from .columnar_source import ColumnarSource
 from .layout import Layout, unit_of
@@ -16,6 +17,8 @@ from .source import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from xdgmm.tables.table_types import NamedColumns
 
 
 class ArrowSource(ColumnarSource):
@@ -57,19 +60,25 @@ class ArrowSource(ColumnarSource):
 
     def blocks(self) -> Iterator[Block]:
         """The rows of the batches, in blocks of one size."""
-        for block, _ in self._blocks_and_kept(()):
-            yield block
+        return (Block(name, as_table(columns)) for name, columns in self._columns_of_blocks())
+
+    def _columns_of_blocks(self) -> Iterator[tuple[str, NamedColumns]]:
+        return (block for block, _ in self._blocks_and_kept(()))
 
     def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
         """The blocks."""
-        for number, (block, kept) in enumerate(self._blocks_and_kept(keep)):
+        for number, ((name, columns), kept) in enumerate(self._blocks_and_kept(keep)):
 
-            def rows(block: Block = block, kept: Callable[[], Any] = kept) -> Iterator[Rows]:
-                yield Rows(self._observations(*block), kept)
+            def rows(
+                name: str = name, columns: NamedColumns = columns, kept: Callable[[], Any] = kept
+            ) -> Iterator[Rows]:
+                yield Rows(self._observations(name, columns), kept)
 
             yield Partition(f"part-{number:05d}", None, rows)
 
-    def _blocks_and_kept(self, keep: Sequence[str] | None) -> Iterator[tuple[Block, Callable[[], Any]]]:
+    def _blocks_and_kept(
+        self, keep: Sequence[str] | None
+    ) -> Iterator[tuple[tuple[str, NamedColumns], Callable[[], Any]]]:
         first, batches = 0, iter(self._started())
         start = next(batches, None)
         if start is None:
@@ -81,9 +90,9 @@ class ArrowSource(ColumnarSource):
         width = row_width(start.schema, read)
         units = {**layout.units, **self.units}
         for arrow in of_size(self._checked(start, batches, read), self.rows_per_block(width, len(read))):
-            table = table_of_arrow(arrow, columns, units)
-            yield Block(f"rows {first} to {first + len(table) - 1}", table), partial(arrow.select, kept)
-            first += len(table)
+            name = f"rows {first} to {first + arrow.num_rows - 1}"
+            yield (name, columns_of_arrow(arrow, columns, units)), partial(arrow.select, kept)
+            first += arrow.num_rows
 
     def _started(self) -> Iterable[Any]:
         import pyarrow as pa
@@ -139,13 +148,13 @@ def of_size(batches: Iterable[Any], n_rows: int) -> Iterator[Any]:
             if n_waiting + part.num_rows > n_rows:
                 yield _joined(waiting)
                 waiting, n_waiting = [], 0
-            waiting.append(as_table(part))
+            waiting.append(as_arrow_table(part))
             n_waiting += part.num_rows
     if n_waiting:
         yield _joined(waiting)
 
 
-def as_table(batch: Any) -> Any:
+def as_arrow_table(batch: Any) -> Any:
     """A record batch as a table of Arrow; a table itself."""
     import pyarrow as pa
 

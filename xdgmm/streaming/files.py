@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.errors import InputError, reraise_lack_of_memory
+from xdgmm.tables.table_types import as_table
 
 from .columnar_source import ColumnarSource
 from .partitions import Partition, Rows
@@ -19,7 +20,7 @@ from .source import AGAIN, Block
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from astropy.table import Table
+    from xdgmm.tables.table_types import NamedColumns
 
 THUMBNAIL = "data_thumbnail.parquet"  # rows of a HATS catalogue for a preview, which its partitions hold too
 
@@ -51,12 +52,11 @@ class FileSource(ColumnarSource):
         self._seen: dict[Path, _State] = {}
 
     @abstractmethod
-    def tables(self, path: Path) -> Iterator[Table]:
-        """The rows of a file in tables of a bounded size, with the columns that are read."""
+    def rows_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[NamedColumns, Callable[[], Any]]]:
+        """The rows of a file, a bounded number at a time, with the columns that are read.
 
-    @abstractmethod
-    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
-        """The same, each with what makes a `pyarrow.Table` of columns that are kept: all, or those named."""
+        With each comes what makes a `pyarrow.Table` of the columns of the file that are kept: all, or those named.
+        """
 
     def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
         """The files."""
@@ -68,17 +68,17 @@ class FileSource(ColumnarSource):
 
     def _kept_rows(self, path: Path, keep: Sequence[str] | None) -> Iterator[Rows]:
         first = 0
-        pairs = self.tables_and_kept(path, keep)
+        pairs = self.rows_and_kept(path, keep)
         self._check_unchanged(path)
         while True:
             with explained(path, self.what, first):
                 found = next(pairs, None)
             if found is None:
                 break
-            table, kept = found
-            name = f"'{path}', rows {first} to {first + len(table) - 1}"
-            yield Rows(self._observations(name, table), kept)
-            first += len(table)
+            columns, kept = found
+            name = f"'{path}', rows {first} to {first + columns.n_rows - 1}"
+            yield Rows(self._observations(name, columns), kept)
+            first += columns.n_rows
         self._check_unchanged(path)
 
     def blocks(self) -> Iterator[Block]:
@@ -89,21 +89,23 @@ class FileSource(ColumnarSource):
         InputError
             That names the file and the rows that cannot be read, or a file that has changed since it was first read.
         """
-        for path in self.paths:
-            yield from self._blocks(path)
+        return (Block(name, as_table(columns)) for name, columns in self._columns_of_blocks())
 
-    def _blocks(self, path: Path) -> Iterator[Block]:
-        self._check_unchanged(path)
-        first = 0
-        tables = self.tables(path)
-        while True:
-            with explained(path, self.what, first):
-                table = next(tables, None)
-            if table is None:
-                break
-            yield Block(f"'{path}', rows {first} to {first + len(table) - 1}", table)
-            first += len(table)
-        self._check_unchanged(path)
+    def _columns_of_blocks(self) -> Iterator[tuple[str, NamedColumns]]:
+        for path in self.paths:
+            self._check_unchanged(path)
+            first = 0
+            pairs = self.rows_and_kept(path, ())
+            while True:
+                with explained(path, self.what, first):
+                    found = next(pairs, None)
+                if found is None:
+                    break
+                columns, _ = found
+                del found
+                yield f"'{path}', rows {first} to {first + columns.n_rows - 1}", columns
+                first += columns.n_rows
+            self._check_unchanged(path)
 
     def _check_unchanged(self, path: Path) -> None:
         now = _State.of(path)

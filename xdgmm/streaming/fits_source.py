@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.tables import FitsRows, arrow_of_table, chosen_names, fits_rows
+from xdgmm.tables.table_types import NamedColumns
 
 from .files import FileSource
 from .layout import Layout, unit_of
@@ -14,8 +15,6 @@ from .layout import Layout, unit_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from astropy.table import Table
 
 
 class FitsSource(FileSource):
@@ -54,15 +53,10 @@ class FitsSource(FileSource):
     ) -> None:
         super().__init__(files, columns, **options)
         self.hdu = hdu
-        self._rows: dict[Path, FitsRows] = {}
+        self._opened: dict[Path, FitsRows] = {}
 
-    def tables(self, path: Path) -> Iterator[Table]:
+    def rows_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[NamedColumns, Callable[[], Any]]]:
         """The rows of the binary table of a file."""
-        for table, _ in self.tables_and_kept(path, ()):
-            yield table
-
-    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
-        """The same, each with the columns of the file that are kept."""
         found = self._rows_of(path)
         layout = Layout(f"'{path}'", found.kinds, {name: unit_of(text) for name, text in found.units.items()})
         columns = self.columns_in(layout)
@@ -71,15 +65,16 @@ class FitsSource(FileSource):
         for table in found.tables(every, self.rows_per_block(found.width, len(every))):
             for name in every:
                 table[name].unit = self.units.get(name, layout.units.get(name))
-            yield table[list(columns)] if kept else table, partial(arrow_of_table, table, kept, f"'{path}'")
+            own = NamedColumns(columns, len(table), table.__getitem__)
+            yield own, partial(arrow_of_table, table, kept, f"'{path}'")
 
     def names(self, path: Path) -> list[str]:
         """Names of all columns of a file."""
         return list(self._rows_of(path).kinds)
 
     def _rows_of(self, path: Path) -> FitsRows:
-        if path not in self._rows:
+        if path not in self._opened:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of astropy on units and cards of headers; tables look for the end
-                self._rows[path] = fits_rows(path, self.hdu)
-        return self._rows[path]
+                self._opened[path] = fits_rows(path, self.hdu)
+        return self._opened[path]

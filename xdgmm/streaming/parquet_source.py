@@ -6,16 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError
-from xdgmm.tables.arrow import masks_of, table_of_arrow
+from xdgmm.tables.arrow import columns_of_arrow, masks_of
 
-from .arrow_source import as_table, layout_of_schema, names_with_masks, of_size, row_width
+from .arrow_source import as_arrow_table, layout_of_schema, names_with_masks, of_size, row_width
 from .files import FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from astropy.table import Table
+    from xdgmm.tables.table_types import NamedColumns
 
 BUFFER = 1 << 18  # bytes of each column that are read at a time
 
@@ -56,13 +56,8 @@ class ParquetSource(FileSource):
         super().__init__(files, columns, **options)
         self.filters = None if filters is None else _expression(filters)
 
-    def tables(self, path: Path) -> Iterator[Table]:
+    def rows_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[NamedColumns, Callable[[], Any]]]:
         """The rows of a file that the filters keep."""
-        for table, _ in self.tables_and_kept(path, ()):
-            yield table
-
-    def tables_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[Table, Callable[[], Any]]]:
-        """The same, each with the columns of the file that are kept, as they are there."""
         from pyarrow.parquet import ParquetFile
 
         with ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
@@ -76,7 +71,7 @@ class ParquetSource(FileSource):
             groups = self._groups(path)
             batches = file.iter_batches(n_rows, groups, names, use_threads=False) if groups != [] else ()
             for arrow in of_size(map(self._kept, batches), n_rows):
-                yield table_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
+                yield columns_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
 
     def _names_in_filters(self, schema: Any) -> list[str]:
         """Columns that the filters name, or whose names are part of such names."""
@@ -94,7 +89,7 @@ class ParquetSource(FileSource):
         return [group.id for group in fragment.subset(self.filters).row_groups]
 
     def _kept(self, batch: Any) -> Any:
-        return batch if self.filters is None else as_table(batch).filter(self.filters)
+        return batch if self.filters is None else as_arrow_table(batch).filter(self.filters)
 
 
 def _expression(filters: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xdgmm.basics.ahead import read_ahead
 from xdgmm.errors import InputError
 from xdgmm.observations import Discovery, Observations, ObservationSource, StreamedObservations
-from xdgmm.tables import PlainReading
+from xdgmm.tables import PlainReading, named_columns
 
 from .memory import parse_memory
 from .partitions import Partition, Rows
@@ -18,6 +18,8 @@ from .partitions import Partition, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Literal
+
+    from xdgmm.tables.table_types import NamedColumns
 
 MEMORY = "1GB"
 AGAIN = "every pass must see the same objects: fit again when nothing changes them"
@@ -111,10 +113,10 @@ class BlockSource(ObservationSource):
     def _named_parts(self) -> Iterator[tuple[str, Observations]]:
         """The observations of each block, and the name of the block for messages."""
         number = -1
-        for number, (name, table) in enumerate(self.blocks()):
+        for number, (name, table) in enumerate(self._columns_of_blocks()):
             with _named(name):
-                self._check_length(number, len(table))
-                part = self._part(number, table) if len(table) else None
+                self._check_length(number, table.n_rows)
+                part = self._part(number, table) if table.n_rows else None
             if part is not None:
                 yield name, part
                 del part
@@ -128,7 +130,14 @@ class BlockSource(ObservationSource):
         if n_rows != before:
             raise InputError(f"this block had {before} rows when it was first read, but now {n_rows}; {AGAIN}")
 
-    def _part(self, number: int, table: Any) -> Observations:
+    def _columns_of_blocks(self) -> Iterator[tuple[str, NamedColumns]]:
+        """The name and the columns of each block."""
+        for name, table in self.blocks():
+            with _named(name):
+                columns = named_columns(table)
+            yield name, columns
+
+    def _part(self, number: int, table: NamedColumns) -> Observations:
         if self._plain.get(number):
             assert self._reading is not None
             return self._reading(table)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .table_types import NamedColumns, UnitArray, as_table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -61,16 +63,19 @@ def masks_of(schema: Any, names: Sequence[str]) -> list[str]:
 
 def table_of_arrow(arrow: Any, names: Sequence[str], units: Mapping[str, Any]) -> Table:
     """These columns of an Arrow table, with their units; nulls are NaN in numbers, and None or False in others."""
-    from astropy.table import Column, Table
+    return as_table(columns_of_arrow(arrow, names, units))
 
+
+def columns_of_arrow(arrow: Any, names: Sequence[str], units: Mapping[str, Any]) -> NamedColumns:
+    """As `table_of_arrow`, without the time that a table of astropy takes."""
     masks = set(masks_of(arrow.schema, names))
     columns = {}
     for name in names:
         cells = array_of_arrow(arrow.column(name))
         if name + MASK in masks:
             cells = np.where(arrow.column(name + MASK).to_numpy().astype(bool), np.nan, cells)
-        columns[name] = Column(cells, unit=units.get(name), copy=False)
-    return Table(columns, copy=False)
+        columns[name] = UnitArray.of(cells, units.get(name))
+    return NamedColumns(tuple(names), arrow.num_rows, columns.__getitem__)
 
 
 def array_of_arrow(column: Any) -> Any:

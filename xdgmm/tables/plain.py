@@ -20,7 +20,7 @@ from .conversions import factor_to
 from .correlations import divided
 from .error_columns import FORMULAS
 from .from_table import matched_columns
-from .table_types import named_columns
+from .table_types import UnitArray, named_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.observations import Observations
+
+    from .table_types import NamedColumns
 
     Floats = NDArray[np.float64]
 
@@ -93,7 +95,7 @@ class PlainReading:
     def __call__(self, table: Any) -> Observations:
         """The observations of a table."""
         table = named_columns(table)
-        read = {name: read_column(table, name)[0] for name in self._every()}
+        read = {name: _numbers(table, name) for name in self._every()}
         n, M = table.n_rows, len(self.names)
         values = np.empty((n, M))
         noise = np.empty((n, M, M) if self.correlations else (n, M)) if self.errors else None
@@ -147,6 +149,12 @@ class PlainReading:
         if beside or type(plain.noise_model) is not type(observations.noise_model):
             return False
         return all(map(_same, _arrays(plain), _arrays(observations)))
+
+
+def _numbers(table: NamedColumns, name: str) -> Floats:
+    column = table.column(name)
+    plain = isinstance(column, UnitArray) and column.dtype == np.float64 and column.ndim == 1
+    return column.value if plain else read_column(table, name)[0]
 
 
 def _converted(read: Mapping[str, Floats], column: _Column) -> Floats:
