@@ -23,6 +23,7 @@ from .options import (
     Hdu,
     Json,
     Memberships,
+    Memory,
     Model,
     ModelColumns,
     OnBad,
@@ -62,6 +63,7 @@ def check(
     asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
+    memory: Memory = None,
     simulations: Annotated[int, typer.Option(help="Samples of the model that are drawn and fitted.", min=19)] = 199,
     seed: Annotated[int, typer.Option(help="Seed of the samples.", min=0)] = 0,
     against: Annotated[
@@ -121,21 +123,23 @@ def check(
         asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
+        memory=memory,
     )
-    options = {
-        "against": columns_of_table(None if against is None else parse_names(against), contents),
-        "object_names": names_of_objects(object_names, contents),
-    }
-    labels = None if by is None else contents[find_column(named_columns(contents), by)]
+    columns_along, names, labels = None, None, None
+    if contents is None:
+        _refuse_columns(against=against, object_names=object_names, by=by)
+    else:
+        columns_along = columns_of_table(None if against is None else parse_names(against), contents)
+        names = names_of_objects(object_names, contents)
+        labels = None if by is None else contents[find_column(named_columns(contents), by)]
     del contents
     scale = None
     if error_scale is not None:  # first, since what is refused is refused before a longer check
         scale = diagnostics.error_scale(
-            mixture, observations, by=labels, kind=error_scale.value, progress=printer.progress
+            mixture, observations.sample, by=labels, kind=error_scale.value, progress=printer.progress
         )
-    found = diagnostics.check(
-        mixture, observations, n_simulations=simulations, rng=seed, progress=printer.progress, **options
-    )
+    options: dict[str, Any] = {"against": columns_along, "object_names": names, "progress": printer.progress}
+    found = diagnostics.check(mixture, observations, n_simulations=simulations, rng=seed, **options)
     for part in [*found.report(), *([] if scale is None else scale.report())]:
         for line in part.split("\n") if isinstance(part, str) else [part]:
             printer.print(escaped(line) if isinstance(line, str) else line)
@@ -144,6 +148,16 @@ def check(
         printer.print(f"wrote {escaped(path)}")
     printer.print_json(_as_json(found, written) | ({} if scale is None else {"error_scale": _scale_as_json(scale)}))
     raise typer.Exit(0 if found.passed else 1)
+
+
+def _refuse_columns(**given: str | None) -> None:
+    """Refuse names of columns of a table that is read in parts."""
+    for name, column in given.items():
+        if column is not None:
+            raise InputError(
+                f"`{name}` names column '{column}', but the catalogue is read in parts, of which a random sample is "
+                "checked; check a table that fits into memory with it"
+            )
 
 
 def _check_outputs(report: Path | None, plot: Path | None, *read: tuple[Path, str], overwrite: bool) -> None:

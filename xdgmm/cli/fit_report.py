@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .catalogues import Measured, is_read_in_parts, opened, with_remarks
 from .given_command import given_command
 from .json_results import finite, mixture_as_json, record_as_json, table_as_json
 from .options import parse_errors, parse_names
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from xdgmm.fitting import FitResult, Settings
+    from xdgmm.fitting.problem import AnyObservations
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations
 
     from .options import Asymmetric, Correlations, OnBad, OnLimit
     from .output_files import FitFiles
@@ -35,7 +36,7 @@ class FitReport:
     Attributes
     ----------
     title : str
-    observations : Observations
+    observations : Observations or StreamedObservations
     files : FitFiles
         The files to write.
     printer : Printer
@@ -46,7 +47,7 @@ class FitReport:
     """
 
     title: str
-    observations: Observations
+    observations: AnyObservations
     files: FitFiles
     printer: Printer
     options: dict[str, Any] = field(default_factory=dict)
@@ -182,34 +183,40 @@ def observations_and_table(
     asymmetric: Asymmetric,
     hdu: str | None,
     readme: Path | None,
-) -> tuple[Observations, QTable]:
-    """The columns of a table that a model has, or others that are named, as observations; and the whole table."""
+    memory: str | None = None,
+) -> tuple[AnyObservations, QTable | None]:
+    """The columns of a table that a model has, or others that are named, as observations; and the whole table.
+
+    No table where it is read in parts.
+    """
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
+    names = list(mixture.names) if columns is None else parse_names(columns)
+    options: dict[str, Any] = {
+        "errors": parse_errors(errors),
+        "correlations": correlations.value,
+        "weights": weights,
+        "memberships": memberships and parse_names(memberships),
+        "on_bad": on_bad.value,
+        "on_limit": on_limit.value,
+        "asymmetric": asymmetric.value,
+    }
+    if is_read_in_parts(table, memory):
+        source = opened(table, names, memory, hdu=hdu, readme=readme, **options)
+        return in_units_of(mixture, source.observations()), None
     contents = read_table(table, hdu, readme)
-    observations = Observations.from_table(
-        contents,
-        list(mixture.names) if columns is None else parse_names(columns),
-        errors=parse_errors(errors),
-        correlations=correlations.value,
-        weights=weights,
-        memberships=memberships and parse_names(memberships),
-        on_bad=on_bad.value,
-        on_limit=on_limit.value,
-        asymmetric=asymmetric.value,
-    )
-    return in_units_of(mixture, observations), contents
+    return in_units_of(mixture, Observations.from_table(contents, names, **options)), contents
 
 
-def in_units_of(mixture: GaussianMixture, observations: Observations) -> Observations:
+def in_units_of(mixture: GaussianMixture, observations: Measured) -> Measured:
     """The observations, with a remark on columns without a unit, which are taken to be in that of the model."""
     units: dict[str, list[str]] = {}
     for name, own, unit in zip(observations.names, observations.units, mixture.units, strict=False):
         if own is None and unit is not None:
             units.setdefault(str(unit), []).append(name)
     sentences = [f"{', '.join(names)} taken to be in {unit}, as in the model" for unit, names in units.items()]
-    return observations.with_remarks(*sentences)
+    return with_remarks(observations, *sentences)
 
 
 def _relation_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -220,7 +227,7 @@ def _relation_options(options: dict[str, Any]) -> dict[str, Any]:
     return {"method": method, **shared}
 
 
-def _cautions(report: QTable, observations: Observations) -> Iterator[str]:
+def _cautions(report: QTable, observations: AnyObservations) -> Iterator[str]:
     """What a reader of the numbers should know."""
     if observations.n_dimensions > 1:
         for component, directions in enumerate(report.meta["singular"]):

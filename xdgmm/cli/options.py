@@ -133,7 +133,9 @@ def flag(*names: str, **settings: Any) -> Any:
 
 
 Model = Annotated[Path, typer.Argument(help="Model that `xdgmm fit` wrote (.fits or .ecsv).")]
-FittedTable = Annotated[Path, typer.Argument(help="The table it was fitted to.")]
+FittedTable = Annotated[
+    Path, typer.Argument(help="The table it was fitted to, or a folder or pattern of Parquet or FITS files.")
+]
 ModelColumns = Annotated[
     str | None,
     typer.Option(help="Its columns, if their names differ from those in the model.", metavar="NAME[,NAME...]"),
@@ -170,6 +172,14 @@ AsymmetricChoice = Annotated[
 ]
 Readme = Annotated[
     Path | None, typer.Option(help="ReadMe of the CDS that describes the columns of a text file.", metavar="FILE")
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="Read Parquet or FITS in parts, of which so much is held at once: 1GB. Patterns and folders always are.",
+        metavar="BYTES",
+    ),
 ]
 Report = Annotated[
     Path | None, typer.Option(help="Write the width report here (.ecsv or .fits; .tex: the table of a paper).")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from xdgmm.errors import InputError, OutputError
 from xdgmm.files import atomic_writes, check_output
 
+from .catalogues import sampled
 from .interrupts import interrupts
 from .printing import Printer, escaped
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.fitting import FitResult
+    from xdgmm.fitting.problem import AnyObservations
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations, StreamedObservations
     from xdgmm.tables import Column
@@ -117,7 +119,7 @@ class FitFiles:
             if self.checkpoint.exists():
                 interrupts.written.append(self.checkpoint)
 
-    def check_dimensions(self, observations: Observations) -> None:
+    def check_dimensions(self, observations: AnyObservations) -> None:
         """Refuse a picture of more coordinates than can be drawn."""
         from xdgmm.plotting import MOST_COORDINATES
 
@@ -127,7 +129,7 @@ class FitFiles:
             )
 
     def write(
-        self, fitted: FitResult | GaussianMixture, table: WidthReport, observations: Observations, title: str
+        self, fitted: FitResult | GaussianMixture, table: WidthReport, observations: AnyObservations, title: str
     ) -> list[Path]:
         """Write the files, the model of a fit with the covariance of its parameters; returns the paths."""
         from xdgmm.mixture import GaussianMixture
@@ -138,6 +140,8 @@ class FitFiles:
 
         mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
 
+        drawn = sampled(observations, title)
+
         def model() -> GaussianMixture:
             return fitted if isinstance(fitted, GaussianMixture) else with_errors(fitted, observations)
 
@@ -146,7 +150,7 @@ class FitFiles:
             (self.report, lambda path: write_report(table, path, overwrite=True)),
             (
                 self.plot,
-                lambda path: save(plot_fit(mixture, observations, title, figure=new_figure()), path, overwrite=True),
+                lambda path: save(plot_fit(mixture, *drawn, figure=new_figure()), path, overwrite=True),
             ),
         ]
         candidates, samples = self.candidates, self.samples
@@ -185,6 +189,12 @@ def _checking(blocks: Iterable[T]) -> Iterator[T]:
         interrupts.check()
         yield block
     interrupts.check()
+
+
+def column_as_json(column: Column) -> dict[str, Any]:
+    """What is printed of a column that was written."""
+    unit = None if column.unit is None else str(column.unit)
+    return {"name": column.name, "unit": unit, "description": column.description}
 
 
 class AppendedTable:
@@ -237,12 +247,5 @@ class AppendedTable:
         interrupts.written.append(self.output)
         printer.print(f"appended {escaped(', '.join(column.name for column in columns))}")
         printer.print(f"wrote {escaped(self.output)}")
-        described = [
-            {
-                "name": column.name,
-                "unit": None if column.unit is None else str(column.unit),
-                "description": column.description,
-            }
-            for column in columns
-        ]
+        described = [column_as_json(column) for column in columns]
         return {"appended": described, "written": [str(self.output)]}

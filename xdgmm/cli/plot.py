@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from xdgmm.errors import InputError
+
+from .catalogues import sampled
 from .fit_report import observations_and_table
 from .interrupts import interrupts
 from .options import (
@@ -20,6 +23,7 @@ from .options import (
     Json,
     Kind,
     Memberships,
+    Memory,
     Model,
     OnBad,
     OnBadChoice,
@@ -33,6 +37,8 @@ from .options import (
 )
 from .output_files import check_written
 from .printing import Printer, escaped
+
+OF_ALL = (Kind.WIDTHS, Kind.CHECK)  # pictures of reports
 
 
 def plot(
@@ -62,6 +68,7 @@ def plot(
     asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
+    memory: Memory = None,
     title: Annotated[str | None, typer.Option(help="Title of the picture.", metavar="TEXT")] = None,
     *,
     overwrite: Overwrite = False,
@@ -93,14 +100,21 @@ def plot(
         asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
+        memory=memory,
     )[0]
+    if kind in OF_ALL and observations.sample.n_objects < observations.n_objects:
+        raise InputError(
+            f"--kind {kind.value} shows what all objects say, but the catalogue is read in parts; `xdgmm widths` and "
+            "`xdgmm check --plot` report on it"
+        )
+    drawn, title = sampled(observations, title or "")
     with printer.status("drawing"):
         figure = plotting.new_figure()
-        plotting.plot(mixture, observations, kind=kind.value, columns=shown, figure=figure)
-        set_title(figure, title)
+        plotting.plot(mixture, drawn, kind=kind.value, columns=shown, figure=figure)
+        set_title(figure, title or None)
         plotting.save(figure, output, overwrite=overwrite)
     interrupts.written.append(output)
     printer.print(f"wrote {escaped(output)}")
     names = list(mixture.names) if shown is None else shown
-    document = {"kind": kind.value, "columns": names, "n_objects": observations.n_objects}
+    document = {"kind": kind.value, "columns": names, "n_objects": drawn.n_objects}
     printer.print_json({**document, "written": [str(output)]})

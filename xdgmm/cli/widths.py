@@ -23,6 +23,7 @@ from .options import (
     Limit,
     LimitChoice,
     Memberships,
+    Memory,
     Method,
     Model,
     ModelColumns,
@@ -42,6 +43,7 @@ from .printing import Printer
 
 if TYPE_CHECKING:
     from xdgmm.fitting import FitResult
+    from xdgmm.fitting.problem import AnyObservations
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
 
@@ -61,6 +63,7 @@ def widths(
     asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
+    memory: Memory = None,
     method: Annotated[Method, typer.Option(help="Where the errors come from.")] = Method.INFORMATION,
     level: Annotated[float, typer.Option(help="Probability of an error bar.")] = 0.6827,
     limit_level: Annotated[float, typer.Option(help="Level of upper limits.")] = 0.95,
@@ -85,6 +88,7 @@ def widths(
     files = FitFiles(None, report, None, overwrite=overwrite)
     files.check((table, "the table"), (model, "the model"))
     from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import all_in_memory
 
     mixture = GaussianMixture.read(model)
     observations = observations_and_table(
@@ -100,6 +104,7 @@ def widths(
         asymmetric=asymmetric,
         hdu=hdu,
         readme=readme,
+        memory=memory,
     )[0]
     options = {
         "method": method.value,
@@ -114,18 +119,18 @@ def widths(
     }
     widths_report = FitReport(f"{model.name}, {table.name}", observations, files, printer, options, full=full)
     widths_report.print_data()
-    fitted = mixture if method.value not in ("bootstrap", "mcmc") else _refitted(mixture, observations)
+    fitted: FitResult | GaussianMixture = mixture
+    if method.value in ("bootstrap", "mcmc"):
+        fitted = _refitted(mixture, all_in_memory(observations, f"`method='{method.value}'` needs all objects"))
     document, converged = widths_report.report(fitted, _other_data(mixture, observations))
     printer.print_json({**document, "converged": converged})
     raise typer.Exit(0 if converged else 1)
 
 
-def _other_data(mixture: GaussianMixture, observations: Observations) -> tuple[str, ...]:
+def _other_data(mixture: GaussianMixture, observations: AnyObservations) -> tuple[str, ...]:
     """One sentence if the model was fitted to other data, otherwise none."""
-    from xdgmm.observations import fingerprint
-
     record = mixture.record
-    if record is None or record.data_hash == fingerprint(observations):
+    if record is None or record.data_hash == observations.data_hash:
         return ()
     sentence = (
         f"these are not the values, errors and weights that the model was fitted to ({record.n_objects} objects, "
@@ -135,7 +140,7 @@ def _other_data(mixture: GaussianMixture, observations: Observations) -> tuple[s
     return (sentence,)
 
 
-def _remarks_of_fit(mixture: GaussianMixture, observations: Observations) -> str:
+def _remarks_of_fit(mixture: GaussianMixture, observations: AnyObservations) -> str:
     """The remarks on the data at the fit that are not made now, such as the column of the weights."""
     remarks = () if mixture.record is None else mixture.record.remarks
     missing = [remark for remark in remarks if remark not in observations.remarks]

@@ -70,6 +70,7 @@ def apply(
     overwrite_columns: bool = False,
     progress: str = "auto",
     started: Callable[[], object] = lambda: None,
+    finished: Callable[[Path], object] = lambda _: None,
 ) -> Applied:
     """Append memberships, likelihood and denoised values to each row of a catalogue that is read in parts.
 
@@ -94,6 +95,8 @@ def apply(
         Whether a progress bar is shown.
     started : callable, optional
         Is called before each block of rows, and may raise an exception to end the work.
+    finished : callable, optional
+        Is called with the path of each file that is complete.
 
     Returns
     -------
@@ -146,8 +149,11 @@ def apply(
                 bar.update(n_rows)
 
         work.tick = tick
-        files = tuple(work.files())
-    return Applied(work.n_rows, work.n_masked, tuple(columns.columns), files)
+        files = []
+        for file in work.files():
+            finished(file)
+            files.append(file)
+    return Applied(work.n_rows, work.n_masked, tuple(columns.columns), tuple(files))
 
 
 class _Work:

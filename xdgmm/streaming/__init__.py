@@ -12,6 +12,7 @@ from .columnar_source import ColumnarSource
 from .files import FileSource
 from .fits_source import FitsSource
 from .memory import parse_memory
+from .opening import open_source
 from .parquet_source import ParquetSource
 from .partitions import Partition, Rows
 from .source import Block, BlockSource
@@ -28,5 +29,6 @@ __all__ = [
     "Partition",
     "Rows",
     "TableSource",
+    "open_source",
     "parse_memory",
 ]
