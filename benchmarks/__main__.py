@@ -15,6 +15,7 @@ from . import (
     passes,
     peers,
     pixels,
+    scale,
     selection,
     spectra,
 )
@@ -36,6 +37,7 @@ WHAT = {
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
     "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),
+    "scale": (scale.measure, "time and memory of fits of files by number of rows, by source, threads and workers"),
     "coverage": (
         coverage.measure,
         "how often intervals of sigma hold the truth, by method, noise and number of objects",
@@ -51,8 +53,11 @@ def main():
         command = commands.add_parser(name, help=explanation, description=explanation)
         command.add_argument("--output", type=Path, default=Path(f"benchmark-{name}.json"), help="JSON file to write")
         command.add_argument("--quick", action="store_true", help="small problems only: to see that it works")
+        if name == "scale":
+            scale.add_arguments(command)
     chosen = parser.parse_args()
-    write(WHAT[chosen.what][0](quick=chosen.quick), chosen.output)
+    options = scale.options_of(chosen) if chosen.what == "scale" else {}
+    write(WHAT[chosen.what][0](quick=chosen.quick, **options), chosen.output)
 
 
 main()

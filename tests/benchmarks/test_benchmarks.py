@@ -143,3 +143,15 @@ def test_coverage_from_pixels_is_that_of_most_spectra(tmp_path):
     assert len(table["rows"]) == 15
     held = np.array([[float(row[name]) for name in ("95", "limit", "95, LSF", "limit, LSF")] for row in table["rows"]])
     assert (held.mean(axis=0) > 88).all()  # 300 spectra each
+
+
+def test_the_tables_of_scale_hold_what_grows_and_all_passes(tmp_path):
+    growth, sources, threads, recipe, solvers = tables("scale", tmp_path)
+    assert [row["N"] for row in growth["rows"]] == ["1e4"]
+    assert all(0 <= row["peak MB"] < row["bound MB"] for row in growth["rows"])
+    assert {"arrays in memory", "Parquet, kept", "Parquet", "FITS"} <= {row["source"] for row in sources["rows"]}
+    assert {"1 thread", "2 threads"} <= {row["by"] for row in threads["rows"]}
+    for row in (*recipe["rows"], *solvers["rows"]):
+        parts = ("reading", "starts", "samples", "over all", "diagnostics")
+        assert row["all"] == pytest.approx(sum(row[name] for name in parts), rel=1e-12)
+    assert [row["solver"] for row in solvers["rows"]] == ["auto", "quasi-newton", "implicit", "em"]
