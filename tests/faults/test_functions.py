@@ -1,6 +1,7 @@
 """Every function that writes leaves the old files or the new ones, and one sentence, whichever call fails."""
 
 from functools import partial
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from xdgmm.diagnostics import Check
 from xdgmm.errors import OutputError
 from xdgmm.files import atomic_writes
 from xdgmm.fitting import checkpoint
+from xdgmm.kernels import PackedPart, pack
+from xdgmm.observations import PackedCache
 from xdgmm.tables import Column, append_columns, write_table
 from xdgmm.uncertainty import sample_posterior
 from xdgmm.widths import write_report as write_width_report
@@ -213,6 +216,30 @@ def test_checkpoints(with_every_fault, tmp_path, monkeypatch):
     calls = with_every_fault(lambda: path.unlink(missing_ok=True), fit, check)
     assert calls.count("os.replace") == 2  # at the beginning, and after the pass
     assert checkpoint.Checkpoint.read(path).passes == passes
+
+
+@pytest.mark.filterwarnings("ignore:.*without its packed cache:xdgmm.errors.XdgmmWarning")
+def test_packed_caches(with_every_fault, tmp_path):
+    folder, part = tmp_path / "cache", PackedPart(0, pack(np.arange(9.0)[:, None], None, None))
+
+    def cached():
+        return PackedCache(folder).of({"data_hash": "0"}, "packing")
+
+    def write():
+        return sum(each.data.n_objects for each in cached().written(lambda: [part]))
+
+    def check(outcome, where):
+        written = {path.name for path in folder.rglob("*.*")}
+        assert written <= {"header.json", "part-000000.xdgmm"}, where
+        if "header.json" in written:
+            assert [each.data.n_objects for each in cached().parts()] == [9], where
+        assert outcome == 9 or isinstance(outcome, KeyboardInterrupt | SystemExit) or "cache" in sentence(outcome), (
+            where
+        )
+
+    calls = with_every_fault(lambda: rmtree(folder, ignore_errors=True), write, check)
+    assert calls.count("os.mkdir") == 2
+    assert calls.count("os.replace") == 2
 
 
 @pytest.mark.filterwarnings("ignore::xdgmm.errors.ConvergenceWarning")

@@ -16,6 +16,7 @@ or a source of data, write a class with the methods of `Data` (`data.py`).
 
 from .block_sums import Branch, add_blocks, join_branches, total_of
 from .blocks import Blocks, triangle, unpack
+from .cached import map_part, with_rounded_noise, write_part
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
@@ -90,6 +91,7 @@ __all__ = [
     "join_noises",
     "line_profiles",
     "log_likelihoods",
+    "map_part",
     "matching_costs",
     "pack",
     "posteriors",
@@ -101,4 +103,6 @@ __all__ = [
     "triangle",
     "unpack",
     "width_likelihoods",
+    "with_rounded_noise",
+    "write_part",
 ]

@@ -310,8 +310,8 @@ class Blocks:
         data, old = aligned((n_blocks, background_row(layout), LANES)), self.data[: n_blocks * every : every]
         first, weight = value_row(self.layout), weight_row(self.layout)
         seen = [old[:, weight + 1 + a] if self.layout.missing else np.ones(LANES) for a in range(M)]
-        held = {pair: row for row, pair in enumerate(_noise_rows(self.layout))}
-        for row, (a, b) in enumerate(_noise_rows(layout)):
+        held = {pair: row for row, pair in enumerate(noise_rows(self.layout))}
+        for row, (a, b) in enumerate(noise_rows(layout)):
             if self.common is not None:
                 data[:, row] = self.common[a, b]
             elif (a, b) in held:
@@ -453,7 +453,7 @@ class _Measurements:
         M, noise = self.values.shape[1], self.noise.select(rows).array
         squared, factors = noise is not None and noise.ndim == 2, 1.0 / self.scale
         numbers = np.zeros((len(omega), 1)) if noise is None else noise.reshape(len(omega), -1)
-        i, j = np.array(_noise_rows(layout), dtype=np.intp).reshape(-1, 2).T
+        i, j = np.array(noise_rows(layout), dtype=np.intp).reshape(-1, 2).T
         place = np.zeros_like(i) if noise is None else i if squared else i * M + j
         location = np.ascontiguousarray(np.broadcast_to(self.location, M), dtype=float)
         values, numbers, omega = (read_only(np.ascontiguousarray(x)) for x in (self.values[rows], numbers, omega))
@@ -472,7 +472,7 @@ class _Measurements:
         x = self.values[rows]
         missing_variance = 1.0 if self.projections is not None else 0.0
         noise = self.noise.select(rows)
-        for i, j in _noise_rows(layout):
+        for i, j in noise_rows(layout):
             fill = missing_variance if i == j else 0.0
             yield np.where(present[:, i] & present[:, j], noise.element(i, j, self.scale), fill)
         location = self.location
@@ -493,7 +493,7 @@ class _Measurements:
 def _empty_blocks(n_objects: int, layout: Layout, n_memberships: int = 0) -> Floats:
     """Blocks of zeros; where noise is held, with unit variances in the padding, so that T is regular there."""
     data = aligned((-(-n_objects // LANES), membership_row(layout) + n_memberships, LANES))
-    data[-1, [row for row, (i, j) in enumerate(_noise_rows(layout)) if i == j], :] = 1.0
+    data[-1, [row for row, (i, j) in enumerate(noise_rows(layout)) if i == j], :] = 1.0
     return data
 
 
@@ -540,7 +540,7 @@ def _kept(values: Floats, weights: Floats | None) -> tuple[Indices | None, bool]
     return kept, bool(present[kept].all())
 
 
-def _noise_rows(layout: Layout) -> list[tuple[int, int]]:
+def noise_rows(layout: Layout) -> list[tuple[int, int]]:
     """Elements (i, j) of the noise covariance that a block holds."""
     M, form = len(layout.measured), len(layout.noise)
     if form in (FULL, PROJECTED):

@@ -17,6 +17,7 @@ from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 from .fingerprint import fingerprint
 from .identification import unmeasured_coordinates, unmeasured_pairs
 from .observations import Observations
+from .packed_cache import PackedCache
 from .streamed import (
     Discovery,
     ObservationSource,
@@ -36,6 +37,7 @@ __all__ = [
     "NoiseMixture",
     "ObservationSource",
     "Observations",
+    "PackedCache",
     "StreamedObservations",
     "Totals",
     "all_in_memory",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from xdgmm.basics.ahead import read_ahead
+from xdgmm.basics.digests import digest
 from xdgmm.basics.units import check_units
 from xdgmm.errors import InputError
 from xdgmm.kernels import PackedPart, StreamedData, in_this_thread, triangle
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels import Data, Noise
 
     from .observations import Observations, Units
+    from .packed_cache import CachedParts, PackedCache
 
     AnyObservations: TypeAlias = Observations | "StreamedObservations"
 
@@ -88,6 +91,8 @@ class Totals:
         Number of objects that have a value, or a limit, in both of two columns.
     data_hash : str
         What `fingerprint` gives of all rows.
+    layout : str
+        A digest of the number of rows of each part, and of those that are used in a fit.
     """
 
     n_rows: int
@@ -96,6 +101,7 @@ class Totals:
     column_weights: Floats
     together: Floats
     data_hash: str
+    layout: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,6 +124,8 @@ class StreamedObservations:
         Bytes within which packed parts are kept for the next passes.
     remarks : tuple of str
         Decisions made while reading, one sentence each.
+    cache : PackedCache or None
+        Where packed parts are kept for other fits.
     memo : dict
         Results computed from these observations, kept for reuse.
     """
@@ -128,6 +136,7 @@ class StreamedObservations:
     totals: Totals
     memory: float = 0.0
     remarks: tuple[str, ...] = ()
+    cache: PackedCache | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:
@@ -209,9 +218,25 @@ class StreamedObservations:
         return replace(self, read=_Converted(self.read, units), sample=sample)
 
     def packed(self, packing: Packing) -> Data:
-        """`Data` of all objects, packed by this function; it keeps what fits into `memory`."""
+        """`Data` of all objects, packed by this function; it keeps what fits into `memory`, or is in the cache."""
         sample = packing(self.sample)
-        return StreamedData(_PackedParts(self.read, packing, self.memory), sample, self.n_objects, self.total_weight)
+        parts = _PackedParts(self.read, packing, self.memory, self._cached(packing))
+        return StreamedData(parts, sample, self.n_objects, self.total_weight)
+
+    def _cached(self, packing: Packing) -> CachedParts | None:
+        """The parts in the cache, if there is one, and it can be known what the function does."""
+        if self.cache is None:
+            return None
+        description = {
+            "xdgmm": version("xdgmm"),
+            "data_hash": self.data_hash,
+            "n_rows": len(self),
+            "n_objects": self.n_objects,
+            "names": list(self.names),
+            "units": [None if unit is None else unit.to_string() for unit in self.units],
+            "noise": self.cache.noise,
+        }
+        return self.cache.of(description, self.totals.layout, packing)
 
 
 @dataclass(frozen=True)
@@ -227,10 +252,16 @@ class _Converted:
 
 
 class _PackedParts:
-    """Reads the parts and packs them; keeps them if all fit into some bytes of memory."""
+    """Reads the parts and packs them, or maps those in a cache; keeps them if all fit into some bytes of memory."""
 
-    def __init__(self, read: Callable[[], Iterable[Observations]], packing: Packing, memory: float) -> None:
-        self.read, self.packing, self.memory = read, packing, memory
+    def __init__(
+        self,
+        read: Callable[[], Iterable[Observations]],
+        packing: Packing,
+        memory: float,
+        cached: CachedParts | None = None,
+    ) -> None:
+        self.read, self.packing, self.memory, self.cached = read, packing, memory, cached
         self.kept: list[PackedPart] | None = None
 
     def __call__(self) -> Iterator[PackedPart]:
@@ -239,13 +270,18 @@ class _PackedParts:
             return
         held: list[PackedPart] = []
         n_bytes = 0.0
-        for packed in read_ahead(self._packed):
+        for packed in read_ahead(self._parts):
             n_bytes += bytes_of(packed.data)
             held = [*held, packed] if n_bytes <= self.memory else []
             yield packed
             del packed
         if n_bytes <= self.memory:
             self.kept = held
+
+    def _parts(self) -> Iterator[PackedPart]:
+        if self.cached is None:
+            return self._packed()
+        return self.cached.written(self._packed) if self.cached.files is None else self.cached.parts()
 
     def _packed(self) -> Iterator[PackedPart]:
         first = 0
@@ -307,6 +343,7 @@ class Discovery:
         self.memory = memory
         self.first: Observations | None = None
         self.hash = Fingerprint()
+        self.layout = b""
         self.n_rows = self.n_objects = 0
         self.total_weight = 0.0
         self.column_weights: Floats | float = 0.0
@@ -327,6 +364,7 @@ class Discovery:
         else:
             check_alike(self.first, part)
         self.hash.update(part)
+        self.layout = digest(self.layout, part.counts)
         self.sample.add(self.n_rows, part)
         constrained = part.constrained[part.counts].astype(float)
         self.n_rows += len(part)
@@ -357,6 +395,7 @@ class Discovery:
             np.asarray(self.column_weights),
             np.asarray(self.together),
             self.hash.hexdigest(),
+            self.layout.hex(),
         )
         return StreamedObservations(read, sample, rows, totals, self.memory, (*self.first.remarks, *remarks))
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.basics.ahead import read_ahead
 from xdgmm.errors import InputError
-from xdgmm.observations import Discovery, Observations, ObservationSource, StreamedObservations
+from xdgmm.observations import Discovery, Observations, ObservationSource, PackedCache, StreamedObservations
 from xdgmm.tables import PlainReading, named_columns
 
 from .memory import parse_memory
@@ -17,6 +18,7 @@ from .partitions import Partition, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from os import PathLike
     from typing import Literal
 
     from xdgmm.tables.table_types import NamedColumns
@@ -51,11 +53,18 @@ class BlockSource(ObservationSource):
     memory : float or str
         Bytes, or words such as "1GB": the bound of the blocks that are held at once, packed and unpacked, and of the
         sample.  The interpreter and its libraries are beside it.
+    cache : path, optional
+        A folder in which packed blocks are kept: the first pass writes them, later passes and later fits of the same
+        data map them into memory.  Pages that are mapped do not count as memory: the system may take them away.
+    cache_noise : {"float64", "float32"}
+        With how many bits noise is held there: with 32 it takes half of its space, and is rounded.
 
     Raises
     ------
     InputError
-        If `memory` is no number of bytes.
+        If `memory` is no number of bytes, or `cache_noise` none of its two values.
+    OutputError
+        If the folder `cache` cannot be made.
     """
 
     def __init__(
@@ -70,6 +79,8 @@ class BlockSource(ObservationSource):
         on_limit: Literal["missing", "use", "drop", "keep", "raise"] = "missing",
         asymmetric: Literal["moments", "mixture"] = "moments",
         memory: float | str = MEMORY,
+        cache: str | PathLike[str] | None = None,
+        cache_noise: Literal["float64", "float32"] = "float64",
     ) -> None:
         self.columns = self.value_columns = columns
         self.options: dict[str, Any] = {
@@ -82,6 +93,7 @@ class BlockSource(ObservationSource):
             "asymmetric": asymmetric,
         }
         self.memory = parse_memory(memory)
+        self.cache = None if cache is None else PackedCache(cache, cache_noise)
         self._found: StreamedObservations | None = None
         self._lengths: list[int] = []
         self._reading: PlainReading | None = None
@@ -183,7 +195,7 @@ class BlockSource(ObservationSource):
             for name, part in read_ahead(self._named_parts):
                 with _named(name):
                     found.add(part)
-            self._found = found.finished(self.read)
+            self._found = replace(found.finished(self.read), cache=self.cache)
         return self._found
 
 
