@@ -17,6 +17,7 @@ from xdgmm import objects, prediction, selection
 from xdgmm.basics.calls import call
 from xdgmm.basics.installation import warn_of_foreign_files
 from xdgmm.basics.parameters import as_generator
+from xdgmm.basics.progress import check_progress, readings_shown
 from xdgmm.diagnostics import check, simulate
 from xdgmm.diagnostics.inputs import check_observations, columns_of_table, names_of_objects
 from xdgmm.diagnostics.simulate import simulated_like
@@ -302,7 +303,9 @@ class XDGMM(DensityMixin, BaseEstimator):
             If the likelihood has no maximum.
         """
         refuse_errors_as_labels(X, y)
-        observations = as_any_observations(X, Xerr, sample_weight)
+        check_progress(self.progress, self.callback)
+        with readings_shown(self.progress):
+            observations = as_any_observations(X, Xerr, sample_weight)
         if membership is not None:
             observations = _with_memberships(observations, membership)
         settings = self._settings(observations)
@@ -906,7 +909,9 @@ def select(
     several = len(numbers) * len(types) > 1
     model = XDGMM(numbers[0] if len(numbers) == 1 else 1, random_state=random_state, **parameters)
     model.n_init = (selection.N_INIT if several else model.n_init) if n_init is None else n_init
-    observations, seed = as_any_observations(X, Xerr, sample_weight), model._seed()  # noqa: SLF001 - of this module
+    with readings_shown(model.progress):
+        observations = as_any_observations(X, Xerr, sample_weight)
+    seed = model._seed()  # noqa: SLF001 - of this module
     arguments = {
         "n_components": numbers if len(numbers) > 1 else numbers[0],
         "covariance_types": tuple(types),

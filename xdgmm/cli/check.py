@@ -124,6 +124,7 @@ def check(
         hdu=hdu,
         readme=readme,
         memory=memory,
+        progress=printer.progress,
     )
     columns_along, names, labels = None, None, None
     if contents is None:

@@ -184,11 +184,13 @@ def observations_and_table(
     hdu: str | None,
     readme: Path | None,
     memory: str | None = None,
+    progress: str = "never",
 ) -> tuple[AnyObservations, QTable | None]:
     """The columns of a table that a model has, or others that are named, as observations; and the whole table.
 
     No table where it is read in parts.
     """
+    from xdgmm.basics.progress import readings_shown
     from xdgmm.observations import Observations
     from xdgmm.tables import read_table
 
@@ -204,7 +206,8 @@ def observations_and_table(
     }
     if is_read_in_parts(table, memory):
         source = opened(table, names, memory, hdu=hdu, readme=readme, **options)
-        return in_units_of(mixture, source.observations()), None
+        with readings_shown(progress):
+            return in_units_of(mixture, source.observations()), None
     contents = read_table(table, hdu, readme)
     return in_units_of(mixture, Observations.from_table(contents, names, **options)), contents
 

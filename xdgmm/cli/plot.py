@@ -101,6 +101,7 @@ def plot(
         hdu=hdu,
         readme=readme,
         memory=memory,
+        progress=printer.progress,
     )[0]
     if kind in OF_ALL and observations.sample.n_objects < observations.n_objects:
         raise InputError(

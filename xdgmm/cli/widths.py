@@ -105,6 +105,7 @@ def widths(
         hdu=hdu,
         readme=readme,
         memory=memory,
+        progress=printer.progress,
     )[0]
     options = {
         "method": method.value,

@@ -9,7 +9,7 @@ import numpy as np
 
 from xdgmm.basics.blas import one_blas_thread
 from xdgmm.basics.parameters import as_generator
-from xdgmm.basics.progress import progress_bar
+from xdgmm.basics.progress import passes_watched, progress_bar
 from xdgmm.errors import DegenerateError
 from xdgmm.kernels import SelectedData
 from xdgmm.mixture.families import HIGHEST_DOF
@@ -89,14 +89,15 @@ def fit(
     rng = as_generator(rng)
     with progress_bar(settings.progress) as bar:
         monitor = _monitor(problem, settings, bar)
-        found = search(problem, start, settings, rng, monitor)
-        if start is None and problem.constraints.free_dof.any() and found[0].outcome not in ENDED:
-            found = _above_gaussians(problem, found, settings, rng, monitor)
-        found_from = _with_refreshed_samples(problem, *found, settings, monitor)
-        problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
-    keep_order = start is not None or problem.constraints.keeps_order
-    n_starts = 1 if start is not None or n_components == 1 else settings.n_init
-    result = _finished(problem, solution, objective, n_starts, keep_order=keep_order)
+        with passes_watched(bar, lambda: monitor.phase):
+            found = search(problem, start, settings, rng, monitor)
+            if start is None and problem.constraints.free_dof.any() and found[0].outcome not in ENDED:
+                found = _above_gaussians(problem, found, settings, rng, monitor)
+            found_from = _with_refreshed_samples(problem, *found, settings, monitor)
+            problem, solution, objective = _with_fitted_edges(*found_from, settings, monitor)
+            keep_order = start is not None or problem.constraints.keeps_order
+            n_starts = 1 if start is not None or n_components == 1 else settings.n_init
+            result = _finished(problem, solution, objective, n_starts, keep_order=keep_order)
     if start is None and problem.constraints.free_dof.any() and _fits_edges(problem, solution):
         return _above_gaussians_and_edges(result, observations, settings, rng)
     return result

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from xdgmm.basics.progress import watched
+
 from .block_sums import total
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
@@ -92,12 +94,11 @@ class StreamedData:
 
     def parts(self) -> Iterator[Data]:
         """The data of the parts, in their order."""
-        for part in self.read():
-            yield part.data
+        return self.each(_data)
 
     def each(self, ask: Callable[[PackedPart], Any]) -> Iterator[Any]:
         """What a function finds of each part, in their order."""
-        return map(ask, self.read())
+        return map(ask, watched(self.read(), self.n_objects, _length))
 
     def total(self, ask: Callable[[PackedPart], Any], plus: Callable[[Any, Any], Any] = add) -> Any:
         """The sum of what a function finds of each part, added as `block_sums` does."""
@@ -188,6 +189,14 @@ class StreamedData:
     def sigma_profile(self, weights: Floats, means: Floats, covariances: Floats, component: int) -> None:  # noqa: ARG002
         """None: it would need the values of all members in memory."""
         return
+
+
+def _data(part: PackedPart) -> Data:
+    return part.data
+
+
+def _length(part: PackedPart) -> int:
+    return part.data.n_objects
 
 
 def _object_weights(part: PackedPart) -> Floats:

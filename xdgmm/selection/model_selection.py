@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.basics.parameters import as_generator, check_jobs
-from xdgmm.basics.progress import progress_bar
+from xdgmm.basics.progress import progress_bar, readings_shown
 from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarning, deprecated_arguments
 from xdgmm.fitting import FitResult, Model, Settings, fit
 from xdgmm.fitting.settings import check_n_components
@@ -183,10 +183,11 @@ def select(
     >>> found.n_components, found.decisiveness
     (2, '2 components: BIC lower by 8.1 than with 1 (strong)')
     """
-    observations = discovered(observations)
+    settings = Settings(n_init=N_INIT) if settings is None else settings
+    with readings_shown(settings.progress):
+        observations = discovered(observations)
     if criterion in NEEDS_ALL:
         observations = all_in_memory(observations, f"`criterion='{criterion}'` {NEEDS_ALL[criterion]} all objects")
-    settings = Settings(n_init=N_INIT) if settings is None else settings
     numbers = candidate_numbers(n_components)
     for number in numbers:
         check_n_components(number, observations)

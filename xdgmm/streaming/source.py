@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.basics.ahead import read_ahead
+from xdgmm.basics.progress import reading_bar
 from xdgmm.errors import InputError
 from xdgmm.observations import Discovery, Observations, ObservationSource, PackedCache, StreamedObservations
 from xdgmm.tables import PlainReading, named_columns
@@ -192,9 +193,11 @@ class BlockSource(ObservationSource):
         """What the catalogue holds, found in one reading; the same object each time."""
         if self._found is None:
             found = Discovery(self.memory / 2)
-            for name, part in read_ahead(self._named_parts):
-                with _named(name):
-                    found.add(part)
+            with reading_bar() as read:
+                for name, part in read_ahead(self._named_parts):
+                    with _named(name):
+                        found.add(part)
+                    read(len(part))
             self._found = replace(found.finished(self.read), cache=self.cache)
         return self._found
 
