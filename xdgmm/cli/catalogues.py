@@ -6,8 +6,6 @@ from dataclasses import replace
 from glob import has_magic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from xdgmm.errors import InputError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,18 +31,9 @@ def opened(
     InputError
         If it cannot be read in parts.
     """
-    from xdgmm.streaming import FitsSource, open_source
+    from xdgmm.streaming import open_source
 
-    if readme is not None:
-        raise InputError("--readme describes the columns of a text file, which is not read in parts; leave it out")
-    if memory is not None:
-        options["memory"] = memory
-    source = open_source(str(table), columns, **options)
-    if hdu is not None:
-        if not isinstance(source, FitsSource):
-            raise InputError("--hdu names a table of a FITS file, but these are Parquet files; leave it out")
-        source.hdu = int(hdu) if hdu.isdecimal() else hdu
-    return source
+    return open_source(table, columns, memory=memory, hdu=hdu, readme=readme, **options)
 
 
 def sampled(observations: AnyObservations, title: str) -> tuple[Any, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from xdgmm.errors import InputError
 
+from .catalogues import is_read_in_parts, opened
 from .fit_report import FitReport
 from .options import (
     Asymmetric,
@@ -23,6 +24,7 @@ from .options import (
     Hdu,
     Json,
     Memberships,
+    Memory,
     OnBad,
     OnBadChoice,
     OnLimit,
@@ -42,9 +44,17 @@ from .options import (
 from .output_files import FitFiles
 from .printing import Printer
 
+if TYPE_CHECKING:
+    from xdgmm.fitting.problem import AnyObservations
+
 
 def fit(
-    table: Annotated[Path, typer.Argument(help="Table to fit: FITS, ECSV, CSV, anything astropy reads.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="Table to fit: FITS, ECSV, CSV, Parquet, anything astropy reads; or a pattern or folder of such files."
+        ),
+    ],
     columns: Annotated[str, typer.Option(help="Columns to fit, separated by commas.", metavar="NAME[,NAME...]")],
     errors: Errors = "auto",
     correlations: CorrelationsChoice = Correlations.AUTO,
@@ -89,6 +99,7 @@ def fit(
     asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
+    memory: Memory = None,
     output: Annotated[Path | None, typer.Option(help="Write the model here (.fits or .ecsv).")] = None,
     report: Report = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture here (.png, .pdf, .svg).")] = None,
@@ -126,6 +137,8 @@ def fit(
     """Fit a table's columns and report their intrinsic widths.
 
     Example: xdgmm fit stars.fits --columns v --errors e_v --components 1:3 --report widths.ecsv
+
+    Files larger than memory: xdgmm fit 'gaia/*.parquet' --columns v --errors e_v --memory 1GB
     """
     printer = Printer(json, quiet)
     if not mcmc and (chain or corner):
@@ -138,7 +151,21 @@ def fit(
         raise InputError("a checkpoint is written by one process; leave out --jobs, or --checkpoint")
     files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
     files.checkpoint, files.resume = checkpoint, resume
-    files.check((table, "the table"))
+    names = parse_names(columns)
+    reading: dict[str, Any] = {
+        "errors": parse_errors(errors),
+        "correlations": correlations.value,
+        "weights": weights,
+        "memberships": memberships and parse_names(memberships),
+        "on_bad": on_bad.value,
+        "on_limit": on_limit.value,
+        "asymmetric": asymmetric.value,
+    }
+    source = None
+    if is_read_in_parts(table, memory):
+        _refuse_in_parts({"--cut": cut, "--background": background, "--mcmc": mcmc})
+        source = opened(table, names, memory, hdu=hdu, readme=readme, **reading)
+    files.check(*((path, "the table") for path in ([table] if source is None else source.paths)))
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1
     if candidates is not None and not several:
@@ -154,19 +181,12 @@ def fit(
     from xdgmm.selection import N_INIT
     from xdgmm.tables import read_table
 
-    names = parse_names(columns)
     selection = SelectionFunction.box(*parse_cuts(cut)) if cut else None
-    observations = Observations.from_table(
-        read_table(table, hdu, readme),
-        names,
-        errors=parse_errors(errors),
-        correlations=correlations.value,
-        weights=weights,
-        memberships=memberships and parse_names(memberships),
-        on_bad=on_bad.value,
-        on_limit=on_limit.value,
-        asymmetric=asymmetric.value,
-    )
+    observations: AnyObservations
+    if source is None:
+        observations = Observations.from_table(read_table(table, hdu, readme), names, **reading)
+    else:
+        observations = source.observations()
     files.check_dimensions(observations)
     box = Background() if background else None
     of_family = family.value, parse_dof(dof)
@@ -174,8 +194,19 @@ def fit(
     n_init = starts or (N_INIT if several else Settings().n_init)
     settings = Settings(model=model, n_init=n_init, progress=printer.progress)
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
-    report_of_fit = FitReport(table.name, observations, files, printer, options, full=full)
+    title = table.name if source is None else str(table)
+    report_of_fit = FitReport(title, observations, files, printer, options, full=full)
     chosen_by = {"covariance_types": types, "criterion": criterion.value, "n_jobs": jobs}
     document = report_of_fit.fit(numbers, settings, seed, **chosen_by)
     printer.print_json(document)
     raise typer.Exit(0 if document["converged"] else 1)
+
+
+def _refuse_in_parts(given: dict[str, Any]) -> None:
+    """Refuse options that need all objects in memory."""
+    needed = [option for option, value in given.items() if value]
+    if needed:
+        raise InputError(
+            f"{needed[0]} needs all objects in memory, but the table is read in parts; leave it out, or give one file "
+            "without --memory"
+        )

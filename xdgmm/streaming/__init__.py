@@ -4,7 +4,7 @@ A source (`BlockSource`) yields tables of a bounded size, always the same ones i
 `Observations` by the rules of `xdgmm.tables`.  ``XDGMM(...).fit(source)`` reads it once for totals, a random sample and
 the hash of the data (`xdgmm.observations.StreamedObservations`), and then once for each pass over all objects.
 
-To add one, write a class with `blocks`; of files, a class with `tables`.
+To add one, write a class with `blocks`; of files, a class with `rows_and_kept`.
 """
 
 from .arrow_source import ArrowSource
@@ -16,6 +16,7 @@ from .opening import open_source
 from .parquet_source import ParquetSource
 from .partitions import Partition, Rows
 from .source import Block, BlockSource
+from .table_files import TableFileSource
 from .table_source import TableSource
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ParquetSource",
     "Partition",
     "Rows",
+    "TableFileSource",
     "TableSource",
     "open_source",
     "parse_memory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .layout import Layout, ReadColumns
-from .source import BlockSource
+from .source import BlockSource, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +43,13 @@ class ColumnarSource(BlockSource):
             If it differs from that of the first part.
         """
         layout = layout.with_units(self.units)
-        found = layout.read_columns(self.columns, self.options)
+        with named(layout.where):
+            found = layout.read_columns(self.columns, self.options)
         if self._first is None:
             self._first = layout, found
             self.value_columns = list(found.values)
         first, expected = self._first
-        layout.check_like(first, expected)
+        layout.check_like(first, expected, found)
         return expected.every
 
     def rows_per_block(self, row_width: float, n_columns: int) -> int:

@@ -163,7 +163,10 @@ def find_files(files: str | Path | Iterable[str | Path], suffixes: Sequence[str]
         return tuple(found)
     path = Path(files)
     if path.is_dir():
-        return _of_folder(path, suffixes)
+        below = files_below(path, suffixes)
+        if not below:
+            raise InputError(f"the folder '{path}' holds no files that end in {' or '.join(suffixes)}; check the name")
+        return below
     if path.exists():
         return (path,)
     pattern = os.fspath(files)
@@ -179,16 +182,15 @@ def _matching(pattern: str) -> list[str]:
     return glob.glob(pattern, recursive=True)  # noqa: PTH207 - of Path finds hidden files too
 
 
-def _of_folder(folder: Path, suffixes: Sequence[str]) -> tuple[Path, ...]:
+def files_below(folder: Path, suffixes: Sequence[str]) -> tuple[Path, ...]:
     """Files below a folder, without those that begin with a dot or an underscore, which hold metadata."""
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.name.lower().endswith(tuple(suffixes))
-        and path.name != THUMBNAIL
-        and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-        and path.is_file()
+    return tuple(
+        sorted(
+            path
+            for path in folder.rglob("*")
+            if path.name.lower().endswith(tuple(suffixes))
+            and path.name != THUMBNAIL
+            and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
+            and path.is_file()
+        )
     )
-    if not found:
-        raise InputError(f"the folder '{folder}' holds no files that end in {' or '.join(suffixes)}; check the name")
-    return tuple(found)

@@ -75,14 +75,20 @@ class Layout:
     def _table(self, names: tuple[str, ...]) -> NamedColumns:
         return NamedColumns(names, 0, lambda name: np.empty(0, DTYPES.get(self.kinds[name], "O")))
 
-    def check_like(self, first: Layout, columns: ReadColumns) -> None:
-        """Refuse a file whose columns differ from those of the first one.
+    def check_like(self, first: Layout, columns: ReadColumns, own_columns: ReadColumns) -> None:
+        """Refuse a file whose columns differ from those of the first one, of which `columns` are read.
 
         Raises
         ------
         InputError
-            If one that is read is missing, holds something else, or has another unit.
+            If one that is read is missing, holds something else, or has another unit, or if one that would be read of
+            this file (`own_columns`) is missing in the first one.
         """
+        for name in own_columns.every:
+            if name not in first.kinds:
+                raise InputError(
+                    f"{self.where} has a column '{name}', which {first.where} has not; leave it out of all"
+                )
         for name in columns.every:
             if name not in self.kinds:
                 raise InputError(f"{self.where} has no column '{name}', which {first.where} has")

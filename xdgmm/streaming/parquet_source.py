@@ -48,7 +48,7 @@ class ParquetSource(FileSource):
     """
 
     suffixes = (".parquet", ".parq", ".pq")
-    what = "Parquet"
+    what = "a Parquet file"
 
     def __init__(
         self, files: str | Path | Sequence[str | Path], columns: Any = None, *, filters: Any = None, **options: Any
@@ -86,7 +86,13 @@ class ParquetSource(FileSource):
         from pyarrow.fs import LocalFileSystem
 
         fragment = ParquetFileFormat().make_fragment(str(path), LocalFileSystem())
-        return [group.id for group in fragment.subset(self.filters).row_groups]
+        try:
+            return [group.id for group in fragment.subset(self.filters).row_groups]
+        except (ValueError, TypeError, NotImplementedError) as error:  # those of pyarrow are these too
+            raise InputError(
+                f"'{path}' cannot be filtered ({str(error).splitlines()[0][:150]}); check the names and types in "
+                f"`filters`"
+            ) from None
 
     def _kept(self, batch: Any) -> Any:
         return batch if self.filters is None else as_arrow_table(batch).filter(self.filters)

@@ -127,7 +127,7 @@ class BlockSource(ObservationSource):
         """The observations of each block, and the name of the block for messages."""
         number = -1
         for number, (name, table) in enumerate(self._columns_of_blocks()):
-            with _named(name):
+            with named(name):
                 self._check_length(number, table.n_rows)
                 part = self._part(number, table) if table.n_rows else None
             if part is not None:
@@ -146,7 +146,7 @@ class BlockSource(ObservationSource):
     def _columns_of_blocks(self) -> Iterator[tuple[str, NamedColumns]]:
         """The name and the columns of each block."""
         for name, table in self.blocks():
-            with _named(name):
+            with named(name):
                 columns = named_columns(table)
             yield name, columns
 
@@ -162,7 +162,7 @@ class BlockSource(ObservationSource):
         return part
 
     def _observations(self, name: str, table: Any) -> Observations:
-        with _named(name):
+        with named(name):
             return Observations.from_table(table, self.value_columns, **self.options)
 
     def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
@@ -195,7 +195,7 @@ class BlockSource(ObservationSource):
             found = Discovery(self.memory / 2)
             with reading_bar() as read:
                 for name, part in read_ahead(self._named_parts):
-                    with _named(name):
+                    with named(name):
                         found.add(part)
                     read(len(part))
             self._found = replace(found.finished(self.read), cache=self.cache)
@@ -203,8 +203,8 @@ class BlockSource(ObservationSource):
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
-    """Messages begin with the name of the block."""
+def named(name: str) -> Iterator[None]:
+    """Messages begin with the name of a block or a file."""
     try:
         yield
     except InputError as error:

@@ -1,0 +1,76 @@
+"""`xdgmm fit` of patterns, folders and files that are read in parts."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from astropy.table import Table
+from pyarrow import parquet
+
+from xdgmm import GaussianMixture
+
+from .conftest import run, was_refused
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("catalogue")
+    (folder / "gaia").mkdir()
+    rng = np.random.default_rng(0)
+    whole = []
+    for number in range(3):
+        errors = rng.uniform(0.5, 2.0, 400)
+        values = 80.0 + 3.0 * rng.standard_normal(400) + errors * rng.standard_normal(400)
+        fields = [pa.field(name, pa.float64(), metadata={"unit": "km/s"}) for name in ("v", "e_v")]
+        parquet.write_table(pa.table([values, errors], pa.schema(fields)), folder / f"gaia/{number}.parquet")
+        whole.append(np.column_stack([values, errors]))
+    table = Table(np.concatenate(whole), names=["v", "e_v"], units=["km/s", "km/s"])
+    table.write(folder / "all.fits")
+    return folder
+
+
+def fitted(folder, *arguments):
+    done = run("fit", *arguments, "--columns", "v", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["gaia/*.parquet", "--errors", "e_v", "--memory", "1GB"], ["gaia"], ["all.fits", "--memory", "1MB"]]
+)
+def test_the_result_is_that_of_one_table(arguments, folder):
+    whole, found = fitted(folder, "all.fits"), fitted(folder, *arguments)
+    assert found["n_objects"] == whole["n_objects"] == 1200
+    assert found["record"]["data_hash"] == whole["record"]["data_hash"]
+    assert found["model"]["means"][0] == pytest.approx(whole["model"]["means"][0], rel=1e-8)
+    assert found["widths"].keys() == whole["widths"].keys()
+
+
+def test_files_are_written(folder, tmp_path):
+    outputs = {"--output": "m.fits", "--report": "r.ecsv", "--plot": "p.png"}
+    options = [text for option, name in outputs.items() for text in (option, tmp_path / name)]
+    done = run("fit", "gaia/*.parquet", "--columns", "v", "--quiet", *options, cwd=folder)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert all((tmp_path / name).stat().st_size for name in outputs.values())
+    assert GaussianMixture.read(tmp_path / "m.fits").units[0].to_string() == "km / s"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["gaia/*.parquet", "--cut", "v < 90"], ["--cut needs all objects in memory"]),
+        (["gaia/*.parquet", "--background"], ["--background needs all objects in memory"]),
+        (["gaia", "--mcmc"], ["--mcmc needs all objects in memory"]),
+        (["gaia/*.parq"], ["no file matches 'gaia/*.parq'"]),
+        (["gaia", "--hdu", "1"], ["--hdu", "holds one table"]),
+        (["gaia", "--memory", "much"], ["--memory", "number of bytes"]),
+    ],
+)
+def test_what_cannot_be_read_in_parts_is_refused(arguments, parts, folder):
+    was_refused(run("fit", *arguments, "--columns", "v", cwd=folder), *parts)
+
+
+def test_a_file_that_is_read_is_not_written(folder):
+    done = run("fit", "*.fits", "--columns", "v", "--output", "all.fits", "--overwrite", cwd=folder)
+    was_refused(done, "'all.fits' is the table that is read")
