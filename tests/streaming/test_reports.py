@@ -9,7 +9,8 @@ from astropy.table import Table
 
 from xdgmm import XDGMM, Background, Flat, Observations, select
 from xdgmm.diagnostics import influence, quick_checks, residuals, simulate
-from xdgmm.errors import InputError
+from xdgmm.errors import DegenerateError, InputError
+from xdgmm.fitting import fit
 from xdgmm.observations import streamed
 from xdgmm.streaming import TableSource
 from xdgmm.uncertainty import (
@@ -72,6 +73,12 @@ def fitted(form):
     return XDGMM(2, random_state=1, tol=1e-10, **options).fit(whole), whole, source
 
 
+def in_parts(observations, size=130):
+    return streamed.discover(
+        lambda: (observations.select(slice(i, i + size)) for i in range(0, len(observations), size)), 1e6
+    )
+
+
 def numbers(table, name):
     column = table[name]
     return np.asarray(getattr(column.filled(np.nan) if hasattr(column, "filled") else column, "value", column), float)
@@ -131,11 +138,11 @@ def test_rows_of_a_checked_sample_are_those_of_the_catalogue():
     # a value far from all others is the first of the unusual ones, wherever it is
     values = np.random.default_rng(1).standard_normal(3 * SAMPLE)
     whole = Observations.with_standard_errors(values, 0.1)
-    found = streamed.discover(lambda: (whole.select(slice(i, i + 100)) for i in range(0, len(values), 100)), 1e6)
+    found = in_parts(whole)
     row = int(found.sample_rows[SAMPLE // 2])
     values[row] = 3.9
     whole = Observations.with_standard_errors(values, 0.1)
-    found = streamed.discover(lambda: (whole.select(slice(i, i + 100)) for i in range(0, len(values), 100)), 1e6)
+    found = in_parts(whole)
     check = XDGMM().fit(whole).check(found, n_simulations=19)
     assert check.unusual["row"][0] == check.influence["row"][0] == row
 
@@ -160,7 +167,7 @@ def unresolved():
     rng = np.random.default_rng(3)
     errors = rng.uniform(1.0, 2.0, N)
     whole = Observations.with_standard_errors(5.0 + errors * rng.standard_normal(N), errors)
-    found = streamed.discover(lambda: (whole.select(slice(i, i + 130)) for i in range(0, N, 130)), 1e6)
+    found = in_parts(whole)
     return XDGMM(1, tol=1e-10).fit(whole), whole, found
 
 
@@ -262,3 +269,18 @@ def test_a_small_catalogue_in_parts_has_every_report():
     check = model.check(source, n_simulations=19)
     assert check.sampled_from is None
     assert str(check) == str(model.check(whole, n_simulations=19))
+
+
+def test_a_collapse_is_explained_by_the_sample_that_was_looked_at():
+    values = np.repeat([0.0, 5.0], [N // 2, N // 2])
+    with pytest.raises(DegenerateError, match=f"{SAMPLE} of {SAMPLE} objects in a random sample have such values"):
+        fit(in_parts(Observations.exact(values)), 2)
+
+
+def test_a_column_of_which_the_sample_has_no_value_is_refused():
+    rng = np.random.default_rng(5)
+    values = rng.standard_normal((N, 2))
+    rows = in_parts(Observations.exact(values)).sample_rows
+    values[rows, 1] = np.nan
+    with pytest.raises(InputError, match=f"no object in the random sample of {SAMPLE} has a value of y"):
+        fit(in_parts(Observations.exact(values, names=["x", "y"])), 1)

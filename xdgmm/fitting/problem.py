@@ -144,6 +144,7 @@ class Problem:
         self.all_observations, self.observations = all_observations, observations
         self.n_components, self.model = n_components, model
         constraints = model.constraints(n_components, observations.n_dimensions, observations.units)
+        _check_sampled(all_observations)
         _check_identified(observations, model, constraints)
         self.scaling = Standardisation.of(observations, isotropic=model.covariance_type == "spherical")
         self.constraints = constraints.standardised(self.scaling)
@@ -353,6 +354,18 @@ def _check_streams(model: Model) -> None:
         raise InputError(
             "the edges of a background cannot be fitted to a catalogue that is read in parts; give its box, "
             "`Background(low, high)`"
+        )
+
+
+def _check_sampled(all_observations: AnyObservations) -> None:
+    """Refuse a column with values of which the random sample, where fits start, has none."""
+    sample = all_observations.sample
+    rare = (all_observations.column_weights() > 0) & ~(sample.column_weights() > 0)
+    if sample is not all_observations and sample.projections is None and rare.any():
+        names = ", ".join(name for name, is_one in zip(sample.names, rare, strict=True) if is_one)
+        raise InputError(
+            f"no object in the random sample of {len(sample)} has a value of {names}, though some of the catalogue "
+            "have, so that a fit cannot start; leave that column out, or fit the rows that have one"
         )
 
 

@@ -89,7 +89,7 @@ def search(
             return solvers.evaluate(mixture, objective, outcome), objective
         except solvers.CollapseError as collapse:
             collapsed = collapse.component
-    raise _degenerate_error(collapsed, problem.observations)
+    raise _degenerate_error(collapsed, problem)
 
 
 def search_from(
@@ -173,7 +173,7 @@ class _Runs:
         trials = [trial for trial in map(solve, starts) if trial is not None]
         ranked = sorted(trials, key=lambda trial: -trial[0])
         if not ranked:
-            raise _degenerate_error(self.collapsed, problem.observations)
+            raise _degenerate_error(self.collapsed, problem)
         if settings.quick:
             return [ranked[0][1]]
         highest, counter = ranked[0], self.monitor.counter
@@ -241,9 +241,7 @@ class _Runs:
             if solution is not None and not (data is self.problem.data and self._unbounded(solution)):
                 found.append((solution, objective))
         if not found:
-            raise (
-                _degenerate_error(self.collapsed, self.problem.observations) if self.ties is None else self.ties.error()
-            )
+            raise (_degenerate_error(self.collapsed, self.problem) if self.ties is None else self.ties.error())
         return sorted(found, key=lambda pair: -_height(pair))
 
     def _unbounded(self, solution: Solution) -> bool:
@@ -349,8 +347,9 @@ def _sample_sizes(settings: Settings, data: Data) -> list[int]:
     return sizes
 
 
-def _degenerate_error(component: int, observations: Observations) -> DegenerateError:
+def _degenerate_error(component: int, problem: Problem) -> DegenerateError:
     """The error for a component that collapses, with its cause and the remedy."""
+    observations = problem.observations
     counted = observations.select(observations.counts)
     both = counted.present[:, :, None] & counted.present[:, None, :]
     noise = np.where(
@@ -358,13 +357,21 @@ def _degenerate_error(component: int, observations: Observations) -> DegenerateE
     )
     lowest = np.linalg.eigvalsh(noise)[:, 0]
     exact = int((lowest <= SINGULAR_NOISE * np.trace(noise, axis1=1, axis2=2)).sum())
+    among = f"{observations.n_objects} objects"
+    if not problem.holds_all:
+        among += " in a random sample"
+    if exact == 0 and not problem.holds_all:
+        return DegenerateError(
+            f"component {component} collapses, so the likelihood has no maximum, though none of {among} have values "
+            "without noise; look for such values, for outliers, or for a column that repeats others"
+        )
     if exact == 0:
         return DegenerateError(
             f"component {component} is so much longer than it is wide, and than the smallest errors, that double "
             "precision does not resolve its width; look for outliers, or leave out a column that repeats others"
         )
     return DegenerateError(
-        f"component {component} collapses on values without noise ({exact} of {observations.n_objects} objects have "
+        f"component {component} collapses on values without noise ({exact} of {among} have "
         "such values, or a direction without noise), so the likelihood has no maximum; give errors for these values, "
         "fit fewer components or columns, or give a prior on the covariances "
         "(`prior=Prior(covariances=InverseWishart(w))`)"
