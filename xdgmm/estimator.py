@@ -86,7 +86,8 @@ OF_EACH_OBJECT = (
     "memory; `xdgmm.objects.apply(mixture, source, output)` writes them to files"
 )
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
-FOR_FIT = {**WITH_ALL, "membership": True, "checkpoint": UNUSED, "resume": UNUSED}  # a checkpoint is of one fit
+# What they do not: a checkpoint and an executor are those of one fit.
+FOR_FIT = {**WITH_ALL, "membership": True, **dict.fromkeys(("checkpoint", "resume", "executor"), UNUSED)}
 
 
 class NoFitError(NotFittedError, SklearnNotFittedError):
@@ -263,6 +264,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         membership: ArrayLike | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
+        executor: Any = None,
     ) -> Self:
         """Fit the intrinsic mixture.
 
@@ -287,6 +289,8 @@ class XDGMM(DensityMixin, BaseEstimator):
             whatever way.  It must not exist.
         resume : bool
             Whether the fit goes on from its checkpoint: with the same data and parameters, to the same result.
+        executor : distributed.Client, optional
+            Of a Dask cluster, whose workers read X, a `xdgmm.streaming.DaskSource`, keep it and run the passes.
 
         Returns
         -------
@@ -305,7 +309,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         refuse_errors_as_labels(X, y)
         check_progress(self.progress, self.callback)
         with readings_shown(self.progress):
-            observations = as_any_observations(X, Xerr, sample_weight)
+            observations = as_any_observations(X, Xerr, sample_weight, executor)
         if membership is not None:
             observations = _with_memberships(observations, membership)
         settings = self._settings(observations)
@@ -314,6 +318,8 @@ class XDGMM(DensityMixin, BaseEstimator):
                 result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
             except DegenerateError as error:
                 result = _fit_shrunk(observations, self.n_components, settings, error)
+            finally:
+                observations.release()
         recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
         _warn_unless_converged(result)
         _warn_of_doubts(result, observations.sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from xdgmm.kernels import Data
     from xdgmm.mixture import Background, Flat, GaussianMixture
+    from xdgmm.observations import Observations
 
     from .model import Model
     from .objective import Objective
@@ -380,10 +382,15 @@ def _rows_beyond(box: Background | Flat | None, problem: Problem, counter: PassC
         counter.add(problem.all_observations.n_objects)
     rows: list[int] = []
     first = 0
-    for part in problem.all_observations.parts():
-        rows += (first + box.rows_beyond(part)).tolist()
-        first += len(part)
+    for n_rows, beyond in problem.all_observations.each(partial(_beyond, box)):
+        rows += (first + beyond).tolist()
+        first += n_rows
     return tuple(rows)
+
+
+def _beyond(box: Background | Flat, part: Observations) -> tuple[int, NDArray[np.intp]]:
+    """Number of rows of a part, and which of them are far outside the box."""
+    return len(part), box.rows_beyond(part)
 
 
 def _sorted(solution: Solution, problem: Problem, *, keep_order: bool) -> Iterate:

@@ -14,24 +14,29 @@ observations by a hash.  `StreamedObservations` are read in parts for each pass;
 from xdgmm.errors import deprecated_names
 from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 
-from .fingerprint import fingerprint
+from .fingerprint import FingerprintOfPartitions, fingerprint
 from .identification import unmeasured_coordinates, unmeasured_pairs
 from .observations import Observations
 from .packed_cache import PackedCache
 from .streamed import (
+    Description,
     Discovery,
     ObservationSource,
     StreamedObservations,
     Totals,
     all_in_memory,
+    described,
     discover,
     discovered,
+    rows_below,
 )
 
 __all__ = [
     "Correlated",
+    "Description",
     "Discovery",
     "Exact",
+    "FingerprintOfPartitions",
     "Independent",
     "Noise",
     "NoiseMixture",
@@ -41,9 +46,11 @@ __all__ = [
     "StreamedObservations",
     "Totals",
     "all_in_memory",
+    "described",
     "discover",
     "discovered",
     "fingerprint",
+    "rows_below",
     "unmeasured_coordinates",
     "unmeasured_pairs",
 ]

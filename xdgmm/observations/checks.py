@@ -6,6 +6,8 @@ The constructors of `Observations` convert what users pass with `as_values` and,
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 IN_ALL, LEFT_OUT = "in all, ", "without any value left out"  # beginning and end of the remark on empty rows
 MEMBERSHIPS_ROUNDED = 1e-6  # by which those of an object may differ from 1: single precision, or six digits
 CLEARLY_POSITIVE = 1e-12  # pivot of a correlation matrix; rounding of ten columns is smaller
+
+_is_part = ContextVar("is_part", default=False)  # are observations made of a part of a catalogue?
 
 
 def as_values(
@@ -278,16 +282,14 @@ def complete(
         weights = check_weights(as_floats(weights, "weights")[0], len(values))
     present = np.isfinite(values)
     if not present.any() and infinite.any():
-        raise InputError(
-            "each value that is present has an infinite error, so there is nothing to fit; check the errors"
-        )
+        refuse_nothing("each value that is present has an infinite error, so there is nothing to fit; check the errors")
     if not present.any():
-        raise InputError("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
+        refuse_nothing("every value is missing (NaN or masked), so there is nothing to fit; check the columns")
     if projections is not None:
         projections = _without_unused(projections, present)
     empty = ~in_any_column(present)
     if weights is not None and not (~empty & (weights > 0)).any():
-        raise InputError("no object has both a value and a weight above zero, so there is nothing to fit")
+        refuse_nothing("no object has both a value and a weight above zero, so there is nothing to fit")
     if weights is not None and projections is None:
         warn_of_spectrum(values, weights, names)
     return {
@@ -300,6 +302,28 @@ def complete(
         "projections": projections,
         "limits": None if limits is None else np.where(present, limits, np.int8(0)),
     }
+
+
+def refuse_nothing(sentence: str) -> None:
+    """Refuse observations of which none can be used, unless they are a part of a catalogue.
+
+    Raises
+    ------
+    InputError
+        The sentence.
+    """
+    if not _is_part.get():
+        raise InputError(sentence)
+
+
+@contextmanager
+def part_of_catalogue() -> Iterator[None]:
+    """Observations that are made meanwhile in this thread may be without any value: other parts have some."""
+    before = _is_part.set(True)
+    try:
+        yield
+    finally:
+        _is_part.reset(before)
 
 
 def check_columns_present(values: Floats, names: Sequence[str]) -> None:
@@ -330,7 +354,8 @@ def check_weights(weights: Floats, n_objects: int, name: str = "weights") -> Flo
             f"{name} is negative or not finite in {list_rows(np.flatnonzero(bad))}; use 0 to leave an object out"
         )
     if not weights.any():
-        raise InputError(f"{name} is zero for every object, so there is nothing to fit; give some a weight")
+        refuse_nothing(f"{name} is zero for every object, so there is nothing to fit; give some a weight")
+        return weights
     if not SMALLEST <= weights.max() <= LARGEST:
         raise InputError(
             f"the largest of {name} is {weights.max():.3g}, but it must lie between {SMALLEST:g} and {LARGEST:g}; "

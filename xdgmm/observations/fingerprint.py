@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .observations import Observations
 
 CHUNK = 65_536  # rows hashed at a time; another number would change the hash
+PARTITIONS = "partitions-"  # begins the hash of a catalogue in partitions
 
 
 class Fingerprint:
@@ -53,6 +54,29 @@ class Fingerprint:
         for array in _canonical(join(parts)):
             self._digest.update(repr(array.shape[1:]).encode())
             self._digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+
+
+class FingerprintOfPartitions:
+    """A hash of the hashes of partitions, which can be found side by side.
+
+    It depends on the order of the partitions and on where each of them ends.  Those without objects do not count.  It
+    begins with the word "partitions", so that it is not taken for the hash of all rows.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def update(self, observations: Observations) -> None:
+        """Add the next partition."""
+        self.add(fingerprint(observations) if observations.n_objects else "")
+
+    def add(self, fingerprint_of_partition: str) -> None:
+        """Add the next partition, of which `fingerprint` gives this; an empty text if it has no objects."""
+        self._digest.update(bytes.fromhex(fingerprint_of_partition))
+
+    def hexdigest(self) -> str:
+        """The hash of all partitions so far: "partitions-" and 32 hexadecimal digits."""
+        return f"{PARTITIONS}{self._digest.hexdigest()}"
 
 
 def fingerprint(observations: Observations) -> str:

@@ -71,21 +71,28 @@ def as_observations(
 
 
 def as_any_observations(
-    X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    X: Any, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None, executor: Any = None
 ) -> Observations | StreamedObservations:
-    """As `as_observations`; of a catalogue that is read in parts, what it holds.
+    """As `as_observations`; of a catalogue that is read in parts, what it holds, for passes that an executor runs.
 
     Raises
     ------
     InputError
-        As `as_observations`, or if errors or weights are given beside such a catalogue.
+        As `as_observations`, or if errors or weights are given beside such a catalogue, or an executor beside data that
+        it cannot read.
     """
+    if executor is not None and not isinstance(X, ObservationSource):
+        raise InputError(
+            f"`executor` runs a fit on the workers of a Dask cluster, but X is a {type(X).__name__}; give a DaskSource"
+        )
     if not isinstance(X, (ObservationSource, StreamedObservations)):
         return as_observations(X, Xerr, sample_weight)
     for name, argument in (("Xerr", Xerr), ("sample_weight", sample_weight)):
         if argument is not None:
             raise InputError(f"`{name}` was given beside a {type(X).__name__}; name columns of the catalogue instead")
-    return X.observations() if isinstance(X, ObservationSource) else X
+    if isinstance(X, StreamedObservations):
+        return X
+    return X.observations() if executor is None else X.on(executor)
 
 
 def holds_errors(X: Any) -> bool:

@@ -625,6 +625,13 @@ class Observations:
         """The observations themselves, as one part: `StreamedObservations` have several."""
         yield self
 
+    def each(self, ask: Callable[[Observations], Any]) -> Iterator[Any]:
+        """What a function finds of each part, of which there is one."""
+        yield ask(self)
+
+    def release(self) -> None:
+        """Do nothing: other machines hold no part of them."""
+
     def packed(self, packing: Callable[[Observations], kernels.Data]) -> kernels.Data:
         """`Data` of all objects, packed by this function."""
         return packing(self)

@@ -15,7 +15,7 @@ from xdgmm.basics.units import check_units
 from xdgmm.errors import InputError
 from xdgmm.kernels import PackedPart, StreamedData, in_this_thread, triangle
 
-from .fingerprint import Fingerprint
+from .fingerprint import Fingerprint, FingerprintOfPartitions
 from .joining import check_alike, join
 
 if TYPE_CHECKING:
@@ -35,11 +35,25 @@ if TYPE_CHECKING:
     Packing = Callable[[Observations], Data]
 
 SAMPLE = 1_000_000  # rows of the sample, if there is memory for them
+HIGHEST = 2**64 - 1  # priority of a row
 SEED = 20_260_000  # of the sample: the same catalogue always has the same one
 
 
 class ObservationSource(ABC):
     """A catalogue that can be read again and again, and so become `StreamedObservations`."""
+
+    def on(self, executor: Any) -> StreamedObservations:  # noqa: ARG002 - of subclasses
+        """What it holds, for passes that an executor runs.
+
+        Raises
+        ------
+        InputError
+            If it has no partitions that an executor can read.
+        """
+        raise InputError(
+            f"`executor` runs a fit on the workers of a Dask cluster, but X is a {type(self).__name__}; "
+            "give a DaskSource"
+        )
 
     @abstractmethod
     def observations(self) -> StreamedObservations:
@@ -203,6 +217,13 @@ class StreamedObservations:
         """The observations of each part, in their order; the next one is read while the present one is used."""
         return read_ahead(self.read)
 
+    def each(self, ask: Callable[[Observations], Any]) -> Iterator[Any]:
+        """What a function finds of each part, in their order; it runs where the part is."""
+        return map(ask, self.parts())
+
+    def release(self) -> None:
+        """Let other machines forget what they hold of these observations; it is made again if it is needed again."""
+
     def in_units(self, units: Units) -> StreamedObservations:
         """The observations in other units (D; None leaves a coordinate as it is).
 
@@ -330,8 +351,55 @@ def discover(
     return found.finished(read, remarks)
 
 
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What is known of all rows of one part: small, so that it can come from elsewhere.
+
+    Attributes
+    ----------
+    empty : Observations
+        No rows of it: columns, units, kind of errors and remarks.
+    n_rows, n_objects : int
+    total_weight : float
+    column_weights : ndarray (M,)
+    together : ndarray (M, M)
+        As in `Totals`.
+    row_width : float
+        Bytes of a row.
+    """
+
+    empty: Observations
+    n_rows: int
+    n_objects: int
+    total_weight: float
+    column_weights: Floats
+    together: Floats
+    row_width: float
+
+
+def described(part: Observations) -> Description:
+    """What is known of all rows of a part."""
+    constrained = part.constrained[part.counts].astype(float)
+    return Description(
+        part.select(slice(0, 0)) if len(part) else part,
+        len(part),
+        part.n_objects,
+        part.total_weight,
+        part.column_weights(),
+        constrained.T @ constrained,
+        _bytes_per_row(part),
+    )
+
+
 class Discovery:
     """Totals, sample and hash of observations that come in parts.
+
+    Parameters
+    ----------
+    memory : float
+        Bytes within which the sample, and packed parts, are kept.
+    of_data : Fingerprint or FingerprintOfPartitions, optional
+        Makes the hash of the data.
 
     Notes
     -----
@@ -339,16 +407,16 @@ class Discovery:
     parts nor on their order.
     """
 
-    def __init__(self, memory: float) -> None:
+    def __init__(self, memory: float, of_data: Fingerprint | FingerprintOfPartitions | None = None) -> None:
         self.memory = memory
         self.first: Observations | None = None
-        self.hash = Fingerprint()
+        self.hash = Fingerprint() if of_data is None else of_data
         self.layout = b""
         self.n_rows = self.n_objects = 0
         self.total_weight = 0.0
         self.column_weights: Floats | float = 0.0
         self.together: Floats | float = 0.0
-        self.sample = _Sample(SAMPLE)
+        self.sample = Sample(SAMPLE)
 
     def add(self, part: Observations) -> None:
         """Add the next part.
@@ -358,20 +426,59 @@ class Discovery:
         InputError
             If it differs from the first in columns, units or kind of errors.
         """
-        if self.first is None:
-            self.first = part.select(slice(0, 0)) if len(part) else part
-            self.sample = _Sample(int(min(SAMPLE, max(self.memory / (4.0 * _bytes_per_row(part)), 1000))))
-        else:
-            check_alike(self.first, part)
+        n_before = self.n_rows
+        self.add_totals(described(part))
         self.hash.update(part)
         self.layout = digest(self.layout, part.counts)
-        self.sample.add(self.n_rows, part)
-        constrained = part.constrained[part.counts].astype(float)
-        self.n_rows += len(part)
+        self.sample.add(*rows_below(part, n_before, self.sample.highest))
+
+    def add_totals(self, part: Description) -> None:
+        """Add the next part to the totals, but neither to the sample nor to the hash.
+
+        Raises
+        ------
+        InputError
+            If it differs from the first in columns, units or kind of errors.
+        """
+        if self.first is None:
+            self.first = part.empty
+            self.sample = Sample(int(min(SAMPLE, max(self.memory / (4.0 * part.row_width), 1000))))
+        else:
+            check_alike(self.first, part.empty)
+        self.n_rows += part.n_rows
         self.n_objects += part.n_objects
         self.total_weight += part.total_weight
-        self.column_weights = self.column_weights + part.column_weights()
-        self.together = self.together + constrained.T @ constrained
+        self.column_weights = self.column_weights + part.column_weights
+        self.together = self.together + part.together
+
+    def check_any(self) -> None:
+        """Refuse a catalogue without any object.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.first is None or not self.n_objects:
+            raise InputError(
+                f"none of the {self.n_rows} rows has a value and a weight above zero; nothing can be fitted"
+            )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Those of the first part."""
+        return () if self.first is None else self.first.remarks
+
+    def totals(self) -> Totals:
+        """Sums over all parts so far."""
+        return Totals(
+            self.n_rows,
+            self.n_objects,
+            float(self.total_weight),
+            np.asarray(self.column_weights),
+            np.asarray(self.together),
+            self.hash.hexdigest(),
+            self.layout.hex(),
+        )
 
     def finished(
         self, read: Callable[[], Iterable[Observations]], remarks: tuple[str, ...] = ()
@@ -383,39 +490,34 @@ class Discovery:
         InputError
             If no row can be used in a fit.
         """
-        if self.first is None or not self.n_objects:
-            raise InputError(
-                f"none of the {self.n_rows} rows has a value and a weight above zero; nothing can be fitted"
-            )
+        self.check_any()
         rows, sample = self.sample.finished()
-        totals = Totals(
-            self.n_rows,
-            self.n_objects,
-            float(self.total_weight),
-            np.asarray(self.column_weights),
-            np.asarray(self.together),
-            self.hash.hexdigest(),
-            self.layout.hex(),
-        )
-        return StreamedObservations(read, sample, rows, totals, self.memory, (*self.first.remarks, *remarks))
+        return StreamedObservations(read, sample, rows, self.totals(), self.memory, (*self.remarks, *remarks))
 
 
-class _Sample:
-    """The rows with the lowest priorities among those that count."""
+class Sample:
+    """The rows with the lowest priorities among those that are added.
+
+    Attributes
+    ----------
+    size : int
+        How many.
+    highest : int
+        A row with a priority above it is not among them.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.rows: list[NDArray[np.intp]] = []
         self.pieces: list[Observations] = []
-        self.highest = np.uint64(2**64 - 1)
+        self.highest = HIGHEST
 
-    def add(self, first: int, part: Observations) -> None:
-        own = np.flatnonzero(part.counts)
-        own = own[priorities(first + own) <= self.highest]
-        if not own.size:
+    def add(self, rows: NDArray[np.intp], piece: Observations) -> None:
+        """Add rows that follow those before, and which rows of all they are."""
+        if not rows.size:
             return
-        self.rows.append(first + own)
-        self.pieces.append(part.select(own))
+        self.rows.append(rows)
+        self.pieces.append(piece)
         if sum(map(len, self.pieces)) > 2 * self.size:
             self._cut()
 
@@ -423,14 +525,25 @@ class _Sample:
         rows, joined = np.concatenate(self.rows), join(self.pieces)
         if rows.size > self.size:
             order = priorities(rows)
-            self.highest = np.partition(order, self.size - 1)[self.size - 1]
-            kept = np.flatnonzero(order <= self.highest)
+            self.highest = int(np.partition(order, self.size - 1)[self.size - 1])
+            kept = np.flatnonzero(order <= np.uint64(self.highest))
             rows, joined = rows[kept], joined.select(kept)
         self.rows, self.pieces = [rows], [joined]
 
     def finished(self) -> tuple[NDArray[np.intp], Observations]:
+        """Which rows of all they are, and these rows."""
         self._cut()
         return self.rows[0], self.pieces[0]
+
+
+def rows_below(part: Observations, first: int, highest: int) -> tuple[NDArray[np.intp], Observations]:
+    """The rows of a part that count and have a priority up to the highest, and which rows of all they are.
+
+    `first` is the number of its first row.
+    """
+    own = np.flatnonzero(part.counts)
+    own = own[priorities(first + own) <= np.uint64(highest)]
+    return first + own, part.select(own)
 
 
 def priorities(rows: NDArray[np.intp]) -> NDArray[np.uint64]:

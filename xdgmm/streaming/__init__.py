@@ -9,6 +9,7 @@ To add one, write a class with `blocks`; of files, a class with `rows_and_kept`.
 
 from .arrow_source import ArrowSource
 from .columnar_source import ColumnarSource
+from .dask_source import DaskSource
 from .files import FileSource
 from .fits_source import FitsSource
 from .memory import parse_memory
@@ -24,6 +25,7 @@ __all__ = [
     "Block",
     "BlockSource",
     "ColumnarSource",
+    "DaskSource",
     "FileSource",
     "FitsSource",
     "ParquetSource",

@@ -12,16 +12,19 @@ from xdgmm.basics.ahead import read_ahead
 from xdgmm.basics.progress import reading_bar
 from xdgmm.errors import InputError
 from xdgmm.observations import Discovery, Observations, ObservationSource, PackedCache, StreamedObservations
+from xdgmm.observations.checks import part_of_catalogue
+from xdgmm.observations.fingerprint import Fingerprint
 from xdgmm.tables import PlainReading, named_columns
 
 from .memory import parse_memory
 from .partitions import Partition, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
     from typing import Literal
 
+    from xdgmm.observations import FingerprintOfPartitions
     from xdgmm.tables.table_types import NamedColumns
 
 MEMORY = "1GB"
@@ -101,6 +104,8 @@ class BlockSource(ObservationSource):
         self._plain: dict[int, bool] = {}
 
     unchanging = False  # is it certain that blocks are the same each time? then checks are made once
+
+    new_hash: Callable[[], Fingerprint | FingerprintOfPartitions] = Fingerprint  # what makes the hash of the data
 
     @abstractmethod
     def blocks(self) -> Iterator[Block]:
@@ -192,7 +197,7 @@ class BlockSource(ObservationSource):
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""
         if self._found is None:
-            found = Discovery(self.memory / 2)
+            found = Discovery(self.memory / 2, self.new_hash())
             with reading_bar() as read:
                 for name, part in read_ahead(self._named_parts):
                     with named(name):
@@ -204,8 +209,9 @@ class BlockSource(ObservationSource):
 
 @contextmanager
 def named(name: str) -> Iterator[None]:
-    """Messages begin with the name of a block or a file."""
+    """Messages begin with the name of a block or a file, of which every row may be without values: others have some."""
     try:
-        yield
+        with part_of_catalogue():
+            yield
     except InputError as error:
         raise InputError(f"{name}: {error}") from None

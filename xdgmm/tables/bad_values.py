@@ -8,7 +8,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError
-from xdgmm.observations.checks import invalid_errors, question_if_exchanged
+from xdgmm.observations.checks import invalid_errors, question_if_exchanged, refuse_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def refuse_without_usable_errors(
     columns, kind = "' and '".join(matches[i].columns), matches[i].kind
     zero_weight = kind == "ivar" and np.isposinf(errors[present[:, i], i]).all()
     why = "every inverse variance is zero" if zero_weight else "all are zero, negative, missing or infinite"
-    raise InputError(
+    refuse_nothing(
         f"'{columns}' holds no error of '{names[i]}' that can be used ({why}), so there is nothing to fit; name "
         "another column with `errors`, or say that the values are exact: `errors=None`"
     )

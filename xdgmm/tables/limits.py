@@ -9,6 +9,7 @@ import numpy as np
 
 from xdgmm.basics.arrays import list_rows
 from xdgmm.errors import InputError, XdgmmWarning
+from xdgmm.observations.checks import refuse_nothing
 
 from .text_cells import missing_cells
 
@@ -146,7 +147,7 @@ def _handle_column(
         remarks.append(f"{which}, but fitted as {'a measurement' if count == 1 else 'measurements'}")
         return
     if count == n_present:
-        raise InputError(f"{which}, so there is nothing to fit; set `on_limit` to 'keep' to fit limits as measurements")
+        refuse_nothing(f"{which}, so there is nothing to fit; set `on_limit` to 'keep' to fit limits as measurements")
     if on_limit == "use":
         remarks.append(f"{which} and used as {'one' if count == 1 else 'such'}")
         return
