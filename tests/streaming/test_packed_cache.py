@@ -5,15 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from xdgmm import XDGMM, Background, Flat
 from xdgmm.errors import InputError, OutputError, XdgmmWarning
-from xdgmm.streaming import TableSource
+from xdgmm.streaming import FitsSource, TableSource
 
 N = 900
 
@@ -203,6 +205,89 @@ def test_options_that_cannot_be_used_are_refused(noise, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="of `cache` cannot be made"):
         source(tmp_path / "file")
+
+
+class CountedFiles(FitsSource):
+    """Counts how often files are opened."""
+
+    opened = 0
+
+    def rows_and_kept(self, path, keep):
+        self.opened += 1
+        return super().rows_and_kept(path, keep)
+
+
+def written(folder, age=60.0):
+    """Two files that were last changed some seconds ago."""
+    folder.mkdir(exist_ok=True)
+    table = catalogue()
+    for number, rows in enumerate((table[:500], table[500:])):
+        path = folder / f"{number}.fits"
+        rows["a"].unit, rows["e_a"].unit = "km/s", "km/s"
+        rows.write(path, overwrite=True)
+        os.utime(path, (time.time() - age, time.time() - age))
+    return folder
+
+
+def files(folder, cache, **options):
+    return CountedFiles(folder, options.pop("columns", ["a", "b"]), cache=cache, **options)
+
+
+def test_files_that_have_not_changed_are_not_read_again(tmp_path):
+    folder, cache = written(tmp_path / "files"), tmp_path / "cache"
+    first = files(folder, cache)
+    whole = fitted(first)
+    assert first.opened == 4
+    again = files(folder, cache)
+    model = fitted(again)
+    assert again.opened == 0
+    for name in ("weights_", "means_", "covariances_"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(whole, name))
+    assert model.mixture_.units == whole.mixture_.units
+    assert model.mixture_.record.data_hash == whole.mixture_.record.data_hash
+    assert (whole.result_.passes.reading, model.result_.passes.reading) == (1.0, 0.0)
+    one, other = (each.observations() for each in (first, again))
+    np.testing.assert_array_equal(one.sample_rows, other.sample_rows)
+    np.testing.assert_array_equal(one.sample.values, other.sample.values)
+    assert (repr(one), one.remarks, one.totals.layout) == (repr(other), other.remarks, other.totals.layout)
+    for part, same in zip(one.parts(), other.parts(), strict=True):  # the files are read where they are asked for
+        np.testing.assert_array_equal(part.values, same.values)
+
+
+@pytest.mark.parametrize("options", [{"columns": ["b", "a"]}, {"memory": "2MB"}, {"on_bad": "drop"}])
+def test_files_are_read_in_another_way(options, tmp_path):
+    folder, cache = written(tmp_path / "files"), tmp_path / "cache"
+    files(folder, cache).observations()
+    other = files(folder, cache, **options)
+    other.observations()
+    assert other.opened == 2
+
+
+def test_files_that_have_changed_are_read_again(tmp_path):
+    folder, cache = written(tmp_path / "files"), tmp_path / "cache"
+    before = files(folder, cache).observations()
+    written(folder, age=30.0)
+    with fits.open(folder / "0.fits", mode="update") as file:
+        file[1].data["a"][0] += 1.0
+    os.utime(folder / "0.fits", (time.time() - 60.0,) * 2)  # a time that says nothing
+    again = files(folder, cache)
+    assert again.observations().data_hash != before.data_hash
+    assert again.opened == 2
+
+
+def test_files_that_were_changed_just_now_are_not_trusted(tmp_path):
+    folder, cache = written(tmp_path / "files", age=0.0), tmp_path / "cache"
+    files(folder, cache).observations()
+    assert not list(cache.iterdir())
+
+
+def test_what_was_found_is_refused_when_damaged(tmp_path):
+    folder, cache = written(tmp_path / "files"), tmp_path / "cache"
+    files(folder, cache).observations()
+    (path,) = cache.iterdir()
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"discovery-\w+.xdgmm' is damaged"):
+        files(folder, cache).observations()
 
 
 SCRIPT = """

@@ -14,6 +14,7 @@ from xdgmm.basics.progress import passes_watched, progress_bar
 from xdgmm.errors import DegenerateError
 from xdgmm.kernels import SelectedData
 from xdgmm.mixture.families import HIGHEST_DOF
+from xdgmm.observations import StreamedObservations
 
 from .background_edges import fit_edges
 from .model import STARTING_DOF
@@ -193,8 +194,8 @@ def _monitor(problem: Problem, settings: Settings, bar: tqdm[Any] | None = None)
     """The monitor of a fit, which has counted the reading of a catalogue in parts."""
     everything = problem.all_observations
     monitor = Monitor(settings.callback, bar, problem.log_jacobian / everything.total_weight)
-    if problem.streams:
-        monitor.counter.add_reading(everything.n_objects)
+    if isinstance(everything, StreamedObservations):
+        monitor.counter.add_reading(everything.n_readings * everything.n_objects)
     return monitor
 
 

@@ -16,6 +16,7 @@ from xdgmm.kernels import Correlated, Exact, Independent, Noise, NoiseMixture
 
 from .fingerprint import FingerprintOfPartitions, fingerprint
 from .identification import unmeasured_coordinates, unmeasured_pairs
+from .kept_discovery import keep_discovery, kept_discovery
 from .observations import Observations
 from .packed_cache import PackedCache
 from .streamed import (
@@ -50,6 +51,8 @@ __all__ = [
     "discover",
     "discovered",
     "fingerprint",
+    "keep_discovery",
+    "kept_discovery",
     "rows_below",
     "unmeasured_coordinates",
     "unmeasured_pairs",

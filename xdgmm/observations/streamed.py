@@ -140,6 +140,8 @@ class StreamedObservations:
         Decisions made while reading, one sentence each.
     cache : PackedCache or None
         Where packed parts are kept for other fits.
+    n_readings : int
+        How often the catalogue was read to find all this: 0 where a cache has kept it.
     memo : dict
         Results computed from these observations, kept for reuse.
     """
@@ -151,6 +153,7 @@ class StreamedObservations:
     memory: float = 0.0
     remarks: tuple[str, ...] = ()
     cache: PackedCache | None = None
+    n_readings: int = 1
     memo: dict[str, Any] = field(default_factory=dict, init=False)
 
     def __len__(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from abc import abstractmethod
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from xdgmm.tables.table_types import NamedColumns
 
+SETTLED = 2_000_000_000  # nanoseconds after which a file that changes again has another time
 THUMBNAIL = "data_thumbnail.parquet"  # rows of a HATS catalogue for a preview, which its partitions hold too
 
 
@@ -50,6 +52,22 @@ class FileSource(ColumnarSource):
         super().__init__(columns, **options)
         self.paths = find_files(files, self.suffixes)
         self._seen: dict[Path, _State] = {}
+
+    def identity(self) -> dict[str, Any] | None:
+        """The files as they are now, and how they are read; None if one was changed just now."""
+        states = {path: _State.of(path) for path in self.paths}
+        if time.time_ns() - max(state.modified for state in states.values()) < SETTLED:
+            return None
+        self._seen.update(states)
+        files = [(str(path.absolute()), state, path.stat().st_ctime_ns) for path, state in states.items()]
+        return {
+            "kind": type(self).__name__,
+            "files": files,
+            "columns": self.columns,
+            "options": self.options,
+            "units": self.units,
+            "memory": self.memory,
+        }
 
     @abstractmethod
     def rows_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[NamedColumns, Callable[[], Any]]]:

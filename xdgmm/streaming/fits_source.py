@@ -72,6 +72,11 @@ class FitsSource(FileSource):
         """Names of all columns of a file."""
         return list(self._rows_of(path).kinds)
 
+    def identity(self) -> dict[str, Any] | None:
+        """The files as they are now, and how they are read."""
+        found = super().identity()
+        return None if found is None else {**found, "hdu": self.hdu}
+
     def _rows_of(self, path: Path) -> FitsRows:
         if path not in self._opened:
             with warnings.catch_warnings():

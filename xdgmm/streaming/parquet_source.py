@@ -73,6 +73,11 @@ class ParquetSource(FileSource):
             for arrow in of_size(map(self._kept, batches), n_rows):
                 yield columns_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
 
+    def identity(self) -> dict[str, Any] | None:
+        """The files as they are now, and how they are read."""
+        found = super().identity()
+        return None if found is None else {**found, "filters": None if self.filters is None else str(self.filters)}
+
     def _names_in_filters(self, schema: Any) -> list[str]:
         """Columns that the filters name, or whose names are part of such names."""
         text = "" if self.filters is None else str(self.filters)

@@ -6,12 +6,22 @@ from abc import abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.basics.ahead import read_ahead
+from xdgmm.basics.digests import digest
 from xdgmm.basics.progress import reading_bar
 from xdgmm.errors import InputError
-from xdgmm.observations import Discovery, Observations, ObservationSource, PackedCache, StreamedObservations
+from xdgmm.observations import (
+    Discovery,
+    Observations,
+    ObservationSource,
+    PackedCache,
+    StreamedObservations,
+    keep_discovery,
+    kept_discovery,
+)
 from xdgmm.observations.checks import part_of_catalogue
 from xdgmm.observations.fingerprint import Fingerprint
 from xdgmm.tables import PlainReading, named_columns
@@ -22,6 +32,7 @@ from .partitions import Partition, Rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
+    from pathlib import Path
     from typing import Literal
 
     from xdgmm.observations import FingerprintOfPartitions
@@ -99,6 +110,7 @@ class BlockSource(ObservationSource):
         self.memory = parse_memory(memory)
         self.cache = None if cache is None else PackedCache(cache, cache_noise)
         self._found: StreamedObservations | None = None
+        self._kept_in: Path | None = None
         self._lengths: list[int] = []
         self._reading: PlainReading | None = None
         self._plain: dict[int, bool] = {}
@@ -197,14 +209,47 @@ class BlockSource(ObservationSource):
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""
         if self._found is None:
-            found = Discovery(self.memory / 2, self.new_hash())
-            with reading_bar() as read:
-                for name, part in read_ahead(self._named_parts):
-                    with named(name):
-                        found.add(part)
-                    read(len(part))
-            self._found = replace(found.finished(self.read), cache=self.cache)
+            self._found = replace(self._recalled() or self._discovered(), cache=self.cache)
         return self._found
+
+    def _recalled(self) -> StreamedObservations | None:
+        """What an earlier reading of the same files has found, if the cache has kept it."""
+        self._kept_in = self._place_in_cache()
+        if self.cache is None or self._kept_in is None:
+            return None
+        advice = f"remove the folder '{self.cache.folder}', and the next fit writes it anew"
+        kept = kept_discovery(self._kept_in, advice)
+        if kept is None:
+            return None
+        self._lengths = list(kept.lengths)
+        return kept.observations(self.read, self.memory / 2)
+
+    def _place_in_cache(self) -> Path | None:
+        """The file of the cache for what a reading has found."""
+        identity = self.identity() if self.cache is not None else None
+        if self.cache is None or identity is None:
+            return None
+        try:
+            return self.cache.folder / f"discovery-{digest(version('xdgmm'), identity).hex()}.xdgmm"
+        except TypeError:
+            return None
+
+    def identity(self) -> dict[str, Any] | None:
+        """Everything on which the blocks depend, found without reading them; None if that is not possible."""
+        return None
+
+    def _discovered(self) -> StreamedObservations:
+        """What one reading finds."""
+        found = Discovery(self.memory / 2, self.new_hash())
+        with reading_bar() as read:
+            for name, part in read_ahead(self._named_parts):
+                with named(name):
+                    found.add(part)
+                read(len(part))
+        result = found.finished(self.read)
+        if self._kept_in is not None:
+            keep_discovery(self._kept_in, result, self._lengths)
+        return result
 
 
 @contextmanager
