@@ -22,6 +22,7 @@ ROOMS = {
     "xdgmm.lines": "Spectral lines",
     "xdgmm.spectra": "Spectra and their instruments",
     "xdgmm.plotting": "Pictures",
+    "xdgmm.streaming": "Catalogues larger than memory",
     "xdgmm.tables": "Tables",
     "xdgmm.datasets": "Bundled tables",
     "xdgmm.compat": "Calls of other packages",
