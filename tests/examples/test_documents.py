@@ -245,7 +245,8 @@ def test_the_page_on_trust_says_what_its_example_prints(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_examples_in_docstrings_are_right(name):
+def test_the_examples_in_docstrings_are_right(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files
     assert doctest.testmod(importlib.import_module(name)).failed == 0
 
 
