@@ -83,7 +83,7 @@ def test_the_sample_is_a_random_one():
     values = Observations.exact(np.arange(200_000.0))
     found = discover(lambda: (values.select(slice(i, i + 30_000)) for i in range(0, 200_000, 30_000)), 1e6)
     n = len(found.sample)
-    assert 20_000 < n < 100_000
+    assert 10_000 < n < 100_000
     shares = np.histogram(found.sample_rows, 10, (0, 200_000))[0]
     deviation = np.sqrt(n * 0.1 * 0.9 * (1 - n / 200_000))
     assert np.abs(shares - n / 10).max() < 5 * deviation

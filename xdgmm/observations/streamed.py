@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 1_000_000  # rows of the sample, if there is memory for them
 HIGHEST = 2**64 - 1  # priority of a row
+SHARE = 1.0 / 8.0  # of the memory that this sample may have: joined, selected and packed it is there several times
 SEED = 20_260_000  # of the sample: the same catalogue always has the same one
 
 
@@ -244,7 +245,8 @@ class StreamedObservations:
     def packed(self, packing: Packing) -> Data:
         """`Data` of all objects, packed by this function; it keeps what fits into `memory`, or is in the cache."""
         sample = packing(self.sample)
-        parts = _PackedParts(self.read, packing, self.memory, self._cached(packing))
+        left = self.memory - bytes_of_rows(self.sample) - 2.0 * bytes_of(sample)  # parts of it are packed again
+        parts = _PackedParts(self.read, packing, max(left, 0.0), self._cached(packing))
         return StreamedData(parts, sample, self.n_objects, self.total_weight)
 
     def _cached(self, packing: Packing) -> CachedParts | None:
@@ -445,7 +447,7 @@ class Discovery:
         """
         if self.first is None:
             self.first = part.empty
-            self.sample = Sample(int(min(SAMPLE, max(self.memory / (4.0 * part.row_width), 1000))))
+            self.sample = Sample(int(min(SAMPLE, max(SHARE * self.memory / part.row_width, 1000))))
         else:
             check_alike(self.first, part.empty)
         self.n_rows += part.n_rows
@@ -561,7 +563,10 @@ def priorities(rows: NDArray[np.intp]) -> NDArray[np.uint64]:
     return np.asarray(z ^ (z >> np.uint64(31)))
 
 
+def bytes_of_rows(part: Observations) -> int:
+    """Memory that the arrays of observations occupy."""
+    return sum(map(bytes_of, (part.values, part.noise_model, part.weights, part.projections)))
+
+
 def _bytes_per_row(part: Observations) -> float:
-    return max(
-        sum(map(bytes_of, (part.values, part.noise_model, part.weights, part.projections))) / max(len(part), 1), 8.0
-    )
+    return max(bytes_of_rows(part) / max(len(part), 1), 8.0)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FEWEST, MOST = 1000, 250_000  # rows of a block
 # Bytes of a block in flight for each of a number that is read: as it is read, as a table, as observations and while
 # these are checked, packed, and again packed in the queue and in the pass.
-COPIES = 16
+COPIES = 20
 
 
 class ColumnarSource(BlockSource):
