@@ -74,3 +74,19 @@ def test_what_cannot_be_read_in_parts_is_refused(arguments, parts, folder):
 def test_a_file_that_is_read_is_not_written(folder):
     done = run("fit", "*.fits", "--columns", "v", "--output", "all.fits", "--overwrite", cwd=folder)
     was_refused(done, "'all.fits' is the table that is read")
+
+
+def test_a_cache_and_a_checkpoint_are_kept(folder, tmp_path):
+    command = ["gaia", "--components", "1:2", "--cache", tmp_path / "cache", "--checkpoint", tmp_path / "state"]
+    first = fitted(folder, *command)
+    parts = list((tmp_path / "cache").glob("*/part-*.xdgmm"))
+    assert len(parts) == 3
+    modified = [path.stat().st_mtime_ns for path in parts]
+    again = fitted(folder, *command, "--resume", "--cache-noise", "float64")
+    assert again["model"] == first["model"]
+    assert again["candidates"] == first["candidates"]
+    assert [path.stat().st_mtime_ns for path in parts] == modified
+    rounded = fitted(folder, *command[:-2], "--cache-noise", "float32")
+    assert rounded["model"]["means"] == [pytest.approx(mean, abs=1e-6) for mean in first["model"]["means"]]
+    done = run("fit", "all.fits", "--columns", "v", "--cache", tmp_path / "cache", cwd=folder)
+    was_refused(done, "--cache keeps blocks of catalogues that are read in parts; add --memory")

@@ -14,6 +14,7 @@ from .fit_report import FitReport
 from .options import (
     Asymmetric,
     AsymmetricChoice,
+    CacheNoise,
     Correlations,
     CorrelationsChoice,
     CovarianceType,
@@ -129,6 +130,13 @@ def fit(
         Path | None, typer.Option(help="Keep the passes of a long fit here, so that --resume goes on from them.")
     ] = None,
     resume: Annotated[bool, flag("--resume", help="Go on from --checkpoint, to the same result.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep packed blocks of a catalogue in parts in this folder, for later passes and fits."),
+    ] = None,
+    cache_noise: Annotated[
+        CacheNoise, typer.Option(help="With how many bits noise is held there: 32 take half of the space.")
+    ] = CacheNoise.FLOAT64,
     full: Full = False,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -164,7 +172,10 @@ def fit(
     source = None
     if is_read_in_parts(table, memory):
         _refuse_in_parts({"--cut": cut, "--background": background, "--mcmc": mcmc})
-        source = opened(table, names, memory, hdu=hdu, readme=readme, **reading)
+        in_cache = {"cache": cache, "cache_noise": cache_noise.value}
+        source = opened(table, names, memory, hdu=hdu, readme=readme, **reading, **in_cache)
+    elif cache is not None:
+        raise InputError("--cache keeps blocks of catalogues that are read in parts; add --memory, as --memory 1GB")
     files.check(*((path, "the table") for path in ([table] if source is None else source.paths)))
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1

@@ -120,6 +120,13 @@ class Asymmetric(StrEnum):
     MIXTURE = "mixture"
 
 
+class CacheNoise(StrEnum):
+    """With how many bits a packed cache holds noise."""
+
+    FLOAT64 = "float64"
+    FLOAT32 = "float32"
+
+
 class Correlations(StrEnum):
     """Whether correlations of errors are searched for by their names."""
 
