@@ -14,13 +14,15 @@ import pytest
 from astropy.table import Table
 from dask import delayed
 from distributed import Client, LocalCluster
+from pyarrow import parquet
 
 import xdgmm
 from xdgmm import XDGMM, Background, GaussianMixture
-from xdgmm.errors import InputError, KindError
+from xdgmm.errors import InputError, KindError, OutputError
 from xdgmm.fitting import Model
 from xdgmm.fitting.problem import Problem
 from xdgmm.kernels import PackedPart, run_in_threads
+from xdgmm.objects import apply
 from xdgmm.observations import FingerprintOfPartitions, Observations, discover, fingerprint
 from xdgmm.streaming import DaskSource, TableSource, dask_data, worker_tasks
 
@@ -334,3 +336,37 @@ def test_enough_rows_have_the_priority_that_is_asked_for():
         highest = np.uint64(dask_data.share_of_priorities(wanted, n))
         found = (rng.integers(0, 2**64 - 1, n, np.uint64, endpoint=True) <= highest).sum()
         assert wanted <= found <= wanted + 20 * wanted**0.5 + 40
+
+
+def test_members_are_written_on_the_workers(client, tmp_path):
+    mixture = GaussianMixture(START.weights, START.means, START.covariances, ["v", "c"])
+    here, there = (
+        apply(mixture, source(), tmp_path / name, n_samples=5, rng=1, executor=executor)
+        for name, executor in (("here", None), ("there", client))
+    )
+    assert (there.n_rows, there.n_masked) == (here.n_rows, here.n_masked)
+    assert there.n_rows == sum(map(len, tables()))
+    assert [path.name for path in there.files] == [path.name for path in here.files]
+    assert len(there.files) == len(tables()) - 1  # one has no rows
+    for one, other in zip(here.files, there.files, strict=True):
+        on_workers, alone = parquet.read_table(other), parquet.read_table(one)
+        assert on_workers.schema.equals(alone.schema, check_metadata=True)
+        for name in alone.schema.names:
+            np.testing.assert_array_equal(on_workers[name].to_numpy(), alone[name].to_numpy(), err_msg=name)
+    with pytest.raises(OutputError, match="exists"):
+        apply(mixture, source(), tmp_path / "there", executor=client)
+
+
+def test_members_of_a_data_frame_of_dask_keep_its_columns_and_its_index(client, tmp_path):
+    frame = catalogue(300).to_pandas()
+    frame["name"] = "a"
+    frame.index.name = "id"
+    data = DaskSource(dask.dataframe.from_pandas(frame, npartitions=2), "v")
+    apply(GaussianMixture([1.0], [[0.0]], [[[90.0]]], ["v"]), data, tmp_path / "members", executor=client)
+    found = parquet.read_table(tmp_path / "members")
+    assert set(found.schema.names) > {*frame.columns, "id", "xd_v"}
+    assert found["id"].to_pylist() == frame.index.tolist()
+    spoiled = DaskSource([delayed(catalogue(10)), delayed(Table({"v": [1.0]}))], "v", errors="e_v")
+    with pytest.raises(InputError, match=r"partition 1: .*e_v"):
+        apply(GaussianMixture([1.0], [[0.0]], [[[90.0]]], ["v"]), spoiled, tmp_path / "other", executor=client)
+    assert [path.name for path in (tmp_path / "other").iterdir()] in ([], ["part-00000.parquet"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ from xdgmm.basics.parameters import as_generator
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import InputError, KindError, OutputError
 from xdgmm.files import atomic_write, check_output
-from xdgmm.streaming import BlockSource, FitsSource
+from xdgmm.streaming import BlockSource, DaskSource, FitsSource, name_of_partition
 from xdgmm.tables import (
     Column,
     append_columns,
+    arrow_of_table,
     check_fits_names,
     check_new_names,
     is_fits_name,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from xdgmm.mixture import GaussianMixture
     from xdgmm.observations import Observations
-    from xdgmm.streaming import Partition
+    from xdgmm.streaming import Partition, Rows
+    from xdgmm.streaming.worker_tasks import Reading
 
 PARQUET = ".parquet"
 
@@ -69,6 +71,7 @@ def apply(
     overwrite: bool = False,
     overwrite_columns: bool = False,
     progress: str = "auto",
+    executor: Any = None,
     started: Callable[[], object] = lambda: None,
     finished: Callable[[Path], object] = lambda _: None,
 ) -> Applied:
@@ -86,13 +89,16 @@ def apply(
     keep : sequence of str, optional
         Columns of the catalogue that are written beside the new ones, in Parquet files; all by default.
     prefix, n_samples, rng
-        As in `ObjectColumns`; draws for the outlyingness depend on the blocks in which rows are read.
+        As in `ObjectColumns`; draws for the outlyingness depend on the partitions and blocks in which rows are read.
     overwrite : bool
         Whether files that exist are replaced.
     overwrite_columns : bool
         Whether columns of the new names are replaced.
     progress : {"auto", "always", "never"}
         Whether a progress bar is shown.
+    executor : distributed.Client, optional
+        Where the partitions of a `DaskSource` are computed and written to a folder, which all workers must see; by
+        default the client that fits take too.
     started : callable, optional
         Is called before each block of rows, and may raise an exception to end the work.
     finished : callable, optional
@@ -139,8 +145,10 @@ def apply(
     first = next(iter(source.read()), None)
     if first is None:
         raise InputError("the catalogue has no rows, so nothing can be written")
-    columns = ObjectColumns(mixture, first, prefix, n_samples, as_generator(rng))
+    seed = int(as_generator(rng).integers(2**63))
+    columns = ObjectColumns(mixture, first.select(slice(0, 1)), prefix, n_samples, seed)
     work = _Work(source, columns, Path(output), keep, overwrite=overwrite, overwrite_columns=overwrite_columns)
+    work.executor = executor
     with progress_bar(progress, "objects") as bar:
 
         def tick(n_rows: int) -> None:
@@ -174,6 +182,7 @@ class _Work:
         self.new = columns.columns
         self.n_rows = self.n_masked = 0
         self.tick: Callable[[int], None] = lambda _: None
+        self.executor: Any = None
 
     def files(self) -> Iterator[Path]:
         """Write the files one after the other."""
@@ -191,6 +200,11 @@ class _Work:
             raise OutputError(
                 f"'{self.output}' is a file, but its name is that of a folder here; end it in .parquet for one file"
             )
+        if isinstance(self.source, DaskSource):
+            client = self.executor or self.source.client_or_default()
+            if client is not None:
+                yield from self._on_workers(self.source, client)
+                return
         as_fits = isinstance(self.source, FitsSource) and self.keep is None
         for partition in self.source.partitions(() if as_fits else self.keep):
             if next(partition.rows(), None) is None:
@@ -213,10 +227,10 @@ class _Work:
     def _parquet(self, target: Path, partitions: Iterator[Partition]) -> Path:
         with atomic_write(target, overwrite=self.overwrite) as temporary, parquet_writer(temporary, target) as writer:
             for partition in partitions:
-                for rows in partition.rows():
+                for rows, values in self._answered(partition):
                     kept = rows.kept()
                     check_new_names(kept.schema.names, self.new, replace=self.overwrite_columns)
-                    writer.write(with_columns(kept, self.new, self._values(rows.observations)))
+                    writer.write(with_columns(kept, self.new, values))
         return target
 
     def _only_fits_file(self) -> Partition:
@@ -236,17 +250,77 @@ class _Work:
         names = self.source.names(partition.path)
         check_new_names(names, self.new, replace=self.overwrite_columns)
         check_fits_names([*names, *(column.name for column in self.new)])
-        blocks = (self._values(rows.observations) for rows in partition.rows())
+        blocks = (values for _, values in self._answered(partition))
         append_columns(partition.path, target, self.new, blocks, hdu=self.source.hdu, overwrite=self.overwrite)
         return target
 
-    def _values(self, observations: Observations) -> list[NDArray[Any]]:
-        """The values of the new columns for some rows."""
-        self.tick(len(observations))
-        columns = replace(self.columns, observations=observations)
-        self.n_rows += len(observations)
-        self.n_masked += columns.n_masked
-        return [np.concatenate(parts) for parts in zip(*columns.blocks("never"), strict=True)]
+    def _answered(self, partition: Partition) -> Iterator[tuple[Rows, list[NDArray[Any]]]]:
+        """The rows of a partition, and the values of the new columns for them."""
+        for number, rows in enumerate(partition.rows()):
+            self.tick(len(rows))
+            columns = of_rows(self.columns, rows.observations, (partition.number, number))
+            self.n_rows += len(rows)
+            self.n_masked += columns.n_masked
+            yield rows, columns.values()
+
+    def _on_workers(self, source: DaskSource, client: Any) -> Iterator[Path]:
+        """Write the partitions on the workers of a cluster, as soon as they are computed."""
+        _make_folder(self.output)
+        folder = self.output.absolute()
+        targets = [folder / f"{name_of_partition(number)}{PARQUET}" for number in range(len(source.every))]
+        for target in targets:
+            self._check_target(target, PARQUET)
+        self.tick(0)
+        write = PartitionWriter(self.columns, source.reading, self.keep, replace=self.overwrite_columns)
+        found = source.use_each(write, list(enumerate(targets)), client)
+        for target, counts in zip(targets, found, strict=True):
+            if counts is not None:
+                self.n_rows += counts[0]
+                self.n_masked += counts[1]
+                yield self.output / target.name
+
+
+def of_rows(columns: ObjectColumns, observations: Observations, place: tuple[int, int]) -> ObjectColumns:
+    """The columns for other rows; `place`, the numbers of partition and block, decides their draws."""
+    assert isinstance(columns.rng, int)
+    return replace(columns, observations=observations, rng=np.random.default_rng([columns.rng, *place]))
+
+
+@dataclass(frozen=True)
+class PartitionWriter:
+    """Writes a partition with its new columns; small, so that it can be sent to workers.
+
+    Attributes
+    ----------
+    columns : ObjectColumns
+        Of a row.
+    reading : Reading
+        How tables become observations.
+    keep : sequence of str or None
+    replace : bool
+        Whether columns of the new names are replaced.
+    """
+
+    columns: ObjectColumns
+    reading: Reading
+    keep: Sequence[str] | None
+    _: KW_ONLY
+    replace: bool
+
+    def __call__(self, table: Any, where: tuple[int, Path]) -> tuple[int, int] | None:
+        """Number of rows, and of those that are masked; None if there are none, and no file.
+
+        A file that is there is one of a lost worker: what may not be replaced was refused before.
+        """
+        (number, target), observations = where, self.reading(table)
+        if observations is None:
+            return None
+        kept = arrow_of_table(table, self.keep, f"partition {number}")
+        columns = of_rows(self.columns, observations, (number, 0))
+        check_new_names(kept.schema.names, columns.columns, replace=self.replace)
+        with atomic_write(target, overwrite=True) as temporary, parquet_writer(temporary, target) as writer:
+            writer.write(with_columns(kept, columns.columns, columns.values()))
+        return len(observations), columns.n_masked
 
 
 def _make_folder(folder: Path) -> None:

@@ -119,6 +119,10 @@ class ObjectColumns:
                 if bar is not None:
                     bar.update(len(block))
 
+    def values(self) -> list[NDArray[Any]]:
+        """Values of each column for all rows."""
+        return [np.concatenate(parts) for parts in zip(*self.blocks("never"), strict=True)]
+
     def _values(self, block: Observations, rng: np.random.Generator) -> list[NDArray[Any]]:
         found = known(self.mixture, block)
         component = found.responsibilities.argmax(axis=1)

@@ -16,7 +16,7 @@ from .memory import parse_memory
 from .opening import open_source
 from .parquet_source import ParquetSource
 from .partitions import Partition, Rows
-from .source import Block, BlockSource
+from .source import Block, BlockSource, name_of_partition
 from .table_files import TableFileSource
 from .table_source import TableSource
 
@@ -33,6 +33,7 @@ __all__ = [
     "Rows",
     "TableFileSource",
     "TableSource",
+    "name_of_partition",
     "open_source",
     "parse_memory",
 ]

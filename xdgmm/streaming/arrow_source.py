@@ -13,7 +13,7 @@ from xdgmm.tables.table_types import as_table
 from .columnar_source import ColumnarSource
 from .layout import Layout, unit_of
 from .partitions import Partition, Rows
-from .source import Block
+from .source import Block, name_of_partition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ class ArrowSource(ColumnarSource):
             ) -> Iterator[Rows]:
                 yield Rows(self._observations(name, columns), kept)
 
-            yield Partition(f"part-{number:05d}", None, rows)
+            yield Partition(number, name_of_partition(number), None, rows)
 
     def _blocks_and_kept(
         self, keep: Sequence[str] | None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import xdgmm
 from xdgmm.errors import InputError, KindError
 from xdgmm.observations import FingerprintOfPartitions, Observations, StreamedObservations
 from xdgmm.tables.table_types import text_name
 
+from . import worker_tasks
 from .cluster import NEEDED, Cluster, as_failure_of
 from .dask_data import Partitions
 from .layout import Layout
@@ -15,7 +18,7 @@ from .source import Block, BlockSource, named
 from .worker_tasks import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 PATIENCE = 60.0
 
@@ -79,6 +82,7 @@ class DaskSource(BlockSource):
 
         super().__init__(columns, **options)
         given = {name: Unit(unit) for name, unit in (units or {}).items()}
+        self.every = delayed_partitions(partitions)
         if is_frame(partitions):
             partitions, self.value_columns, given = self._needed(partitions, given)
         self.delayed = delayed_partitions(partitions)
@@ -103,6 +107,40 @@ class DaskSource(BlockSource):
             name = f"partition {number}"
             yield Block(name, _computed(name, each))
 
+    def whole_blocks(self) -> Iterator[Block]:
+        """The partitions with all columns, computed in this process."""
+        for number, each in enumerate(self.every):
+            name = f"partition {number}"
+            yield Block(name, _computed(name, each))
+
+    def use_each(self, function: Callable[[Any, Any], Any], arguments: Sequence[Any], executor: Any) -> list[Any]:
+        """What a function makes, on the workers, of each partition with all columns, and of an argument for each.
+
+        Parameters
+        ----------
+        function : callable
+            Of a table and an argument; it can be pickled.
+        arguments : sequence
+            One for each partition.
+        executor : distributed.Client
+
+        Raises
+        ------
+        InputError
+            That names the first partition that fails.
+        """
+        from dask import delayed
+
+        cluster = Cluster(executor, self.patience)
+        task = delayed(partial(worker_tasks.use, function=function, version=xdgmm.__version__), pure=False)
+        keys = cluster.new_keys("use", len(self.every))
+        pairs = zip(self.every, arguments, keys, strict=True)
+        return cluster.results(cluster.compute([task(each, own, dask_key_name=key) for each, own, key in pairs]))
+
+    def client_or_default(self) -> Any:
+        """The client of this source, or the one that was made last in this process; None without any."""
+        return self.client or _default_client()
+
     def _named_parts(self) -> Iterator[tuple[str, Observations]]:
         for name, table in self.blocks():
             with named(name):
@@ -118,7 +156,7 @@ class DaskSource(BlockSource):
 
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""
-        client = self.client or _default_client()
+        client = self.client_or_default()
         if client is not None:
             return self.on(client)
         if self._clients:

@@ -79,10 +79,11 @@ class FileSource(ColumnarSource):
     def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
         """The files."""
         folder = Path(os.path.commonpath([path.parent.absolute() for path in self.paths]))
-        for path in self.paths:
+        for number, path in enumerate(self.paths):
             name = path.name[: -len(path.suffix)] if path.suffix else path.name
             below = path.parent.absolute().relative_to(folder)
-            yield Partition((below / name.removesuffix(".fits")).as_posix(), path, partial(self._kept_rows, path, keep))
+            of_file = (below / name.removesuffix(".fits")).as_posix()
+            yield Partition(number, of_file, path, partial(self._kept_rows, path, keep))
 
     def _kept_rows(self, path: Path, keep: Sequence[str] | None) -> Iterator[Rows]:
         first = 0

@@ -37,6 +37,8 @@ class Partition(NamedTuple):
 
     Attributes
     ----------
+    number : int
+        Its place in the catalogue.
     name : str
         Of a file for them, without its suffix, below the folder of all.
     path : Path or None
@@ -45,6 +47,7 @@ class Partition(NamedTuple):
         Returns the rows, some at a time.
     """
 
+    number: int
     name: str
     path: Path | None
     rows: Callable[[], Iterator[Rows]]

@@ -182,6 +182,10 @@ class BlockSource(ObservationSource):
         with named(name):
             return Observations.from_table(table, self.value_columns, **self.options)
 
+    def whole_blocks(self) -> Iterator[Block]:
+        """The blocks with all of their columns; a source that reads fewer has a method of its own."""
+        return self.blocks()
+
     def partitions(self, keep: Sequence[str] | None = None) -> Iterator[Partition]:
         """The parts of the catalogue that are written to files of their own: here each block.
 
@@ -197,14 +201,14 @@ class BlockSource(ObservationSource):
         """
         from xdgmm.tables import arrow_of_table
 
-        for number, (name, table) in enumerate(self.blocks()):
+        for number, (name, table) in enumerate(self.whole_blocks()):
             if not len(table):
                 continue
 
             def rows(name: str = name, table: Any = table) -> Iterator[Rows]:
                 yield Rows(self._observations(name, table), partial(arrow_of_table, table, keep, name))
 
-            yield Partition(f"part-{number:05d}", None, rows)
+            yield Partition(number, name_of_partition(number), None, rows)
 
     def observations(self) -> StreamedObservations:
         """What the catalogue holds, found in one reading; the same object each time."""
@@ -250,6 +254,11 @@ class BlockSource(ObservationSource):
         if self._kept_in is not None:
             keep_discovery(self._kept_in, result, self._lengths)
         return result
+
+
+def name_of_partition(number: int) -> str:
+    """The name of a file for a partition that comes from none."""
+    return f"part-{number:05d}"
 
 
 @contextmanager

@@ -137,6 +137,13 @@ def read(table: Any, reading: Reading, version: str) -> Observations | None:
         return reading(table)
 
 
+def use(table: Any, argument: Any, function: Callable[[Any, Any], Any], version: str) -> Any:
+    """What a function makes of the table of a partition, and of an argument that is its own."""
+    check_version(version)
+    with in_this_thread():
+        return function(table, argument)
+
+
 def describe(observations: Observations | None) -> tuple[Description, str] | None:
     """What is known of all rows of a partition, and their hash; None if there are none."""
     if observations is None:

@@ -140,7 +140,7 @@ def arrow_of_table(table: Any, keep: Sequence[str] | None, where: str) -> Any:
         found = pa.table(table) if isinstance(table, pa.RecordBatch) else table
         return found.select(chosen_names(found.schema.names, keep, where))
     if hasattr(table, "to_numpy") and hasattr(table, "iloc"):
-        found = pa.Table.from_pandas(table, preserve_index=False)
+        found = pa.Table.from_pandas(table, preserve_index=any(name is not None for name in table.index.names))
         return found.select(chosen_names(found.schema.names, keep, where))
     if not hasattr(table, "colnames") and hasattr(table, "__arrow_c_stream__"):
         found = pa.table(table)
