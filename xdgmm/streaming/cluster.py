@@ -182,21 +182,22 @@ class Cluster:
     @contextmanager
     def _connected(self) -> Iterator[None]:
         """Say in a sentence that the cluster is gone."""
-        from distributed.client import ClosedClientError
         from distributed.comm import CommClosedError
         from distributed.utils import CancelledError
 
+        if self.client.status in ("closing", "closed"):
+            raise InputError(LOST)
         try:
             with self.client.as_current():
                 yield
         except TimeoutError:
             raise
-        except (ClosedClientError, CommClosedError, CancelledError) as error:
+        except (CommClosedError, CancelledError) as error:
             raise InputError(LOST) from error
-        except (OSError, RuntimeError) as error:
+        except Exception as error:
             if self.client.status == "running":
                 raise
-            raise InputError(LOST) from error
+            raise InputError(LOST) from error  # a client that was closed meanwhile raises errors of several kinds
 
 
 def _failure(task: Task) -> InputError:
