@@ -60,4 +60,5 @@ def main():
     write(WHAT[chosen.what][0](quick=chosen.quick, **options), chosen.output)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -44,7 +44,7 @@ def measure(*, quick, largest=None, plot=None):
             if plot is not None:
                 draw(growth.rows, plot)
             yield _sources(Path(folder), min(largest, LARGEST))
-            yield _threads(Path(folder), min(largest, LARGEST))
+            yield _threads(Path(folder), min(largest, LARGEST), () if quick else (1, 2))
         yield _recipe(RECIPE[1:2] if quick else RECIPE, min(largest, LARGEST))
         yield _solvers(min(largest, 1_000_000))
     finally:
@@ -248,7 +248,7 @@ def _cached(folder, path):
     return {"packed cache": cached}
 
 
-def _threads(folder, n_objects):
+def _threads(folder, n_objects, workers):
     table = Table(
         f"Threads and Dask workers of one thread each: N = {n_objects:.0e}, K = {K}, D = {D}, packed parts kept",
         "wall seconds of one pass; speed-up relative to one thread; measure on a machine that nobody else uses",
@@ -259,7 +259,7 @@ def _threads(folder, n_objects):
         wall = pass_seconds(parquet(path, "10GB").observations(), mixture, 4)[1]
         table.rows.append({"by": f"{n_threads} thread{'s'[: n_threads != 1]}", "wall s": wall})
     set_num_threads(1)
-    for n_workers in (1, 2) if _has_dask() else ():
+    for n_workers in workers if _has_dask() else ():
         table.rows.append(
             {"by": f"{n_workers} Dask worker{'s'[: n_workers != 1]}", "wall s": _dask(path, n_workers, mixture)}
         )
