@@ -32,7 +32,7 @@ from xdgmm.fitting import (
     StepwiseFit,
     StoppingRule,
     check_stepwise,
-    described,
+    description_of_fit,
     fit,
     label_start,
     recorded,
@@ -341,7 +341,7 @@ class XDGMM(DensityMixin, BaseEstimator):
                 "fit begins with the same seed"
             )
         seed = None if seed is None else int(seed)
-        return recorded(observations, checkpoint, described(settings, self.n_components), seed, resume=resume)
+        return recorded(observations, checkpoint, description_of_fit(settings, self.n_components), seed, resume=resume)
 
     def partial_fit(
         self,

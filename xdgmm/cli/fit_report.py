@@ -61,11 +61,13 @@ class FitReport:
 
     def fit(self, n_components: Sequence[int], settings: Settings, seed: int, **options: Any) -> dict[str, Any]:
         """Fit by `xdgmm.selection.select`, which has the options; print and write; returns what to print as JSON."""
-        from xdgmm.fitting import described, with_recipe
+        from xdgmm.fitting import description_of_fit, with_recipe
         from xdgmm.selection import select
 
         self.print_data()
-        everything = described(settings, list(n_components)) | {k: v for k, v in options.items() if k != "n_jobs"}
+        everything = description_of_fit(settings, list(n_components)) | {
+            k: v for k, v in options.items() if k != "n_jobs"
+        }
         with self.files.recording(self.observations, everything, seed) as observations:
             selection = select(observations, n_components, settings, seed, **options)
         result, table = with_recipe(selection.result, given_command.text), selection.table

@@ -12,6 +12,7 @@ import mmap
 import os
 import sys
 import zlib
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,7 +110,7 @@ def map_arrays(path: Path, kinds: Mapping[str, type], *, checksum: bool, advice:
             mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY, **CLOSED)
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror or error}); {advice}") from None
-    if hasattr(mmap, "MADV_WILLNEED"):
+    with suppress(OSError, AttributeError):  # where the system takes no advice
         mapped.madvise(mmap.MADV_WILLNEED)
     if size != first + described["size"]:
         raise _damaged(path, "its length", advice)

@@ -19,7 +19,7 @@ covariance type, a class in `covariance_types`.
 
 from xdgmm.kernels import Statistics
 
-from .checkpoint import Checkpoint, described, recorded
+from .checkpoint import Checkpoint, description_of_fit, recorded
 from .covariance_types import COVARIANCE_TYPES
 from .fit import fit, fit_above, fit_from
 from .initialisation import STARTS
@@ -55,7 +55,7 @@ __all__ = [
     "StepwiseFit",
     "StoppingRule",
     "check_stepwise",
-    "described",
+    "description_of_fit",
     "expect",
     "fit",
     "fit_above",

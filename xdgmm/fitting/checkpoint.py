@@ -194,7 +194,7 @@ def recorded(
     observations : Observations or StreamedObservations
     path : path
     settings : mapping
-        Everything on which the result depends besides data and seed; `described` makes it.
+        Everything on which the result depends besides data and seed; `description_of_fit` makes it.
     seed : int or None
         Of the random starts; None draws one, or takes that of the file.
     resume : bool
@@ -275,7 +275,7 @@ def _digests(settings: Mapping[str, Any]) -> dict[str, str]:
         ) from None
 
 
-def described(settings: Settings, n_components: Any) -> dict[str, Any]:
+def description_of_fit(settings: Settings, n_components: Any) -> dict[str, Any]:
     """Everything in the settings of a fit on which its result depends, by the names of arguments of `XDGMM`."""
     model = {name: value for name, value in vars(settings.model).items() if name != "known_memberships"}
     return {
