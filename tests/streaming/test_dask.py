@@ -24,7 +24,11 @@ from xdgmm.fitting.problem import Problem
 from xdgmm.kernels import PackedPart, run_in_threads
 from xdgmm.objects import apply
 from xdgmm.observations import FingerprintOfPartitions, Observations, discover, fingerprint
+from xdgmm.prediction import total_log_likelihood
+from xdgmm.selection.criteria import membership_entropy
 from xdgmm.streaming import DaskSource, TableSource, dask_data, worker_tasks
+from xdgmm.uncertainty import parameter_errors
+from xdgmm.widths import widths
 
 N, SIZE = 6000, 700
 START = GaussianMixture([0.5, 0.5], [[-10.0, 0.0], [10.0, 1.0]], [[[9.0, 0.0], [0.0, 4.0]]] * 2)
@@ -370,3 +374,16 @@ def test_members_of_a_data_frame_of_dask_keep_its_columns_and_its_index(client, 
     with pytest.raises(InputError, match=r"partition 1: .*e_v"):
         apply(GaussianMixture([1.0], [[0.0]], [[[90.0]]], ["v"]), spoiled, tmp_path / "other", executor=client)
     assert [path.name for path in (tmp_path / "other").iterdir()] in ([], ["part-00000.parquet"])
+
+
+def test_reports_of_a_catalogue_on_workers_have_the_bits_of_one_process(client):
+    result = fitted(source()).result_
+    alone, there = source().observations(), source().on(client)
+    one, other = (widths(result, each, method="sandwich") for each in (alone, there))
+    for name in ("sigma", "sigma_error", "mean_error", "weight_error"):
+        np.testing.assert_array_equal(one[name], other[name])
+    assert total_log_likelihood(result.mixture, there) == total_log_likelihood(result.mixture, alone)
+    assert membership_entropy(result.mixture, there) == membership_entropy(result.mixture, alone)
+    single = GaussianMixture([1.0], [[0.0, 0.0]], [np.eye(2)])
+    errors = [parameter_errors(single, each, "expected").covariance for each in (alone, there)]
+    np.testing.assert_array_equal(*errors)

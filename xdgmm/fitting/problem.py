@@ -30,8 +30,6 @@ from .selector import Selector
 from .standardisation import Standardisation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from xdgmm.kernels import Data, Statistics
@@ -224,14 +222,6 @@ class Problem:
     def holds_all(self) -> bool:
         """Are all objects that are used in memory?"""
         return self.observations.n_objects == self.all_observations.n_objects
-
-    def parts(self) -> Iterator[tuple[Observations, Data]]:
-        """The objects part by part, in the user's units and standardised: all at once where they are in memory."""
-        for part in self.all_observations.parts():
-            if part is self.all_observations:
-                yield part, self.data
-            elif part.n_objects:
-                yield part, self.pack(part)
 
     def pack(self, observations: Observations) -> Data:
         """`Data` of observations in the user's units, for the solvers: of these, or of resamples and simulations."""

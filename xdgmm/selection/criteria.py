@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +61,7 @@ def membership_entropy(mixture: GaussianMixture, observations: AnyObservations) 
     """``- sum_i omega_i sum_k r_ik ln r_ik`` in nats, r the memberships, a background's too; zero for one component."""
     if mixture.all_weights.size == 1:
         return 0.0
-    return sum((_entropy_of_part(mixture, part) for part in observations.parts()), 0.0)
+    return sum(observations.each(partial(_entropy_of_part, mixture)), 0.0)
 
 
 def _entropy_of_part(mixture: GaussianMixture, observations: Observations) -> float:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from xdgmm.fitting import FitResult, Model
     from xdgmm.fitting.optimality import Iterate
-    from xdgmm.fitting.problem import Evaluation
+    from xdgmm.fitting.problem import Evaluation, Packing
     from xdgmm.fitting.standardisation import Standardisation
     from xdgmm.kernels import Data
     from xdgmm.mixture import GaussianMixture
@@ -433,10 +434,19 @@ def _check_no_limits(observations: Observations) -> None:
 
 def _expected(mixture: GaussianMixture, problem: Problem) -> Floats:
     """Expected information (P, P) about weight, mean and packed covariance of a single standardised Gaussian."""
+    parts = problem.all_observations.each(partial(_expected_of_part, mixture, problem.scaling))
+    return sum(parts, np.zeros(()))
+
+
+def _expected_of_part(mixture: GaussianMixture, scaling: Standardisation, observations: Observations) -> Floats:
+    """The part of some observations in it."""
+    _check_no_limits(observations)
     D = mixture.n_dimensions
     rows, columns = kernels.triangle(D)
+    counted = np.flatnonzero(observations.counts)
     mean, covariance = np.zeros((D, D)), np.zeros((rows.size, rows.size))
-    for part in _standardised_chunks(problem):
+    for start in range(0, len(counted), CHUNK):
+        part = scaling.observations(observations.select(counted[start : start + CHUNK]))
         noise, weights = part.noise_covariances, part.object_weights
         _, _, P = component(part.values, noise, mixture.means[0], mixture.covariances[0], part.projections)
         mean += np.einsum("n,nij->ij", weights, P)
@@ -452,49 +462,60 @@ def _expected(mixture: GaussianMixture, problem: Problem) -> Floats:
     return result
 
 
-def _standardised_chunks(problem: Problem) -> Iterator[Observations]:
-    """The objects that count, standardised, some at a time."""
-    for observations in problem.all_observations.parts():
-        counted = np.flatnonzero(observations.counts)
-        _check_no_limits(observations)
-        for start in range(0, len(counted), CHUNK):
-            yield problem.scaling.observations(observations.select(counted[start : start + CHUNK]))
-
-
 def _meat(iterate: Iterate, problem: Problem) -> Floats:
-    """``sum omega^2 s s'`` over the objects, s their scores in the free coordinates."""
-    weighted = (omega[:, None] * s for omega, s in object_scores(iterate, problem))
-    n_free = int(np.count_nonzero(iterate.free))
-    return sum((s.T @ s for s in weighted), np.zeros((n_free, n_free)))
+    """``sum omega^2 s s'`` over all objects, s their scores in the free coordinates; over each part where that is."""
+    scores = _Scores.of(iterate, problem)
+    if problem.all_observations is problem.observations:
+        return scores.products(problem.observations, problem.data)
+    return sum(problem.all_observations.each(scores), np.zeros((int(np.count_nonzero(iterate.free)),) * 2))
 
 
 def object_scores(iterate: Iterate, problem: Problem) -> Iterator[tuple[Floats, Floats]]:
-    """Weights (n,) and scores (n, free) of all objects, chunk by chunk: derivatives of each ``ln p(w_i)``.
+    """Weights (n,) and scores (n, free) of the objects in memory, chunk by chunk: derivatives of each ``ln p(w_i)``."""
+    return _Scores.of(iterate, problem).of_objects(problem.observations, problem.sample)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Scores of objects; called, the sum of their products over a part.  Small, so that it can be sent elsewhere.
 
     With respect to weights ``r / alpha``, to means ``r u``, to covariances ``r (u u' - P) / 2``; the Jacobian converts
-    these to derivatives with respect to the coordinates.
+    these to derivatives with respect to the free coordinates.
     """
-    mixture, jacobian = iterate.mixture, iterate.coordinates.jacobian()[:, iterate.free]
-    for observations, data in problem.parts():
-        for weights, slopes in _slopes_of_objects(mixture, problem.scaling, observations, data):
-            yield weights, slopes @ jacobian
 
+    mixture: GaussianMixture
+    jacobian: Floats
+    packing: Packing
 
-def _slopes_of_objects(
-    mixture: GaussianMixture, scaling: Standardisation, observations: Observations, data: Data
-) -> Iterator[tuple[Floats, Floats]]:
-    """Weights (n,) of the objects and their derivatives (n, P) by all parameters, chunk by chunk."""
-    lost = _of_selection(mixture, data)
-    members = responsibilities(mixture, data)
-    bare = replace(observations, weights=None)
-    for start in range(0, data.n_objects, CHUNK):
-        chunk = slice(start, start + CHUNK)
-        part = scaling.observations(bare.select(data.rows[chunk]))
-        r = members[chunk]
-        weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
-        of_each = [_of_rows(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
-        means, covariances, of_dof = zip(*of_each, strict=True)
-        yield data.object_weights[chunk], np.hstack([weights, *means, *covariances, *of_dof]) - lost[chunk]
+    @classmethod
+    def of(cls, iterate: Iterate, problem: Problem) -> _Scores:
+        return cls(iterate.mixture, iterate.coordinates.jacobian()[:, iterate.free], problem.packing)
+
+    def __call__(self, observations: Observations) -> Floats:
+        if not observations.n_objects:
+            return np.zeros((self.jacobian.shape[1],) * 2)
+        return self.products(observations, self.packing(observations))
+
+    def products(self, observations: Observations, data: Data) -> Floats:
+        """``sum omega^2 s s'`` over objects."""
+        weighted = (omega[:, None] * s for omega, s in self.of_objects(observations, data))
+        return sum((s.T @ s for s in weighted), np.zeros((self.jacobian.shape[1],) * 2))
+
+    def of_objects(self, observations: Observations, data: Data) -> Iterator[tuple[Floats, Floats]]:
+        """Weights (n,) of the objects and their scores (n, free), chunk by chunk."""
+        mixture = self.mixture
+        lost = _of_selection(mixture, data)
+        members = responsibilities(mixture, data)
+        bare = replace(observations, weights=None)
+        for start in range(0, data.n_objects, CHUNK):
+            chunk = slice(start, start + CHUNK)
+            part = self.packing.scaling.observations(bare.select(data.rows[chunk]))
+            r = members[chunk]
+            weights = np.divide(r, mixture.all_weights, out=np.zeros_like(r), where=mixture.all_weights > 0)
+            of_each = [_of_rows(part, mixture, k, r[:, k]) for k in range(mixture.n_components)]
+            means, covariances, of_dof = zip(*of_each, strict=True)
+            slopes = np.hstack([weights, *means, *covariances, *of_dof]) - lost[chunk]
+            yield data.object_weights[chunk], slopes @ self.jacobian
 
 
 def _of_selection(mixture: GaussianMixture, data: Data) -> Floats:
