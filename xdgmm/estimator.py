@@ -322,7 +322,7 @@ class XDGMM(DensityMixin, BaseEstimator):
                 observations.release()
         recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
         _warn_unless_converged(result)
-        _warn_of_doubts(result, observations.sample)
+        _warn_of_doubts(result, observations)
         self._keep(with_recipe(result, recipe), X, observations)
         return self
 
@@ -941,7 +941,7 @@ def select(
         n_jobs=n_jobs,
     )
     _warn_unless_converged(chosen.result)
-    _warn_of_doubts(chosen.result, observations.sample)
+    _warn_of_doubts(chosen.result, observations)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)
     result = with_recipe(chosen.result, recipe)
     results = tuple(result if each is chosen.result else each for each in chosen.results)
@@ -987,7 +987,7 @@ def _warn_unless_converged(result: FitResult) -> None:
         )
 
 
-def _warn_of_doubts(result: FitResult, observations: Observations) -> None:
+def _warn_of_doubts(result: FitResult, observations: AnyObservations) -> None:
     for sentence in (*doubts_about_samples(result.mixture, observations), *result.doubts_about_completeness):
         warnings.warn(sentence, XdgmmWarning, stacklevel=3)
 

@@ -1,17 +1,19 @@
 """Reports on a catalogue in parts are those on the same table in memory, or of a random sample, or refused."""
 
 import functools
+import re
 import warnings
 
 import numpy as np
 import pytest
 from astropy.table import Table
 
-from xdgmm import XDGMM, Background, Flat, Observations, select
+from xdgmm import XDGMM, Background, Flat, GaussianMixture, Observations, select
 from xdgmm.diagnostics import influence, quick_checks, residuals, simulate
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import fit
 from xdgmm.observations import streamed
+from xdgmm.prediction import doubts_about_samples
 from xdgmm.streaming import TableSource
 from xdgmm.uncertainty import (
     background_limit,
@@ -284,3 +286,15 @@ def test_a_column_of_which_the_sample_has_no_value_is_refused():
     values[rows, 1] = np.nan
     with pytest.raises(InputError, match=f"no object in the random sample of {SAMPLE} has a value of y"):
         fit(in_parts(Observations.exact(values, names=["x", "y"])), 1)
+
+
+@pytest.mark.filterwarnings("ignore:fewer than 50 effective samples")
+def test_doubts_about_posterior_samples_are_those_of_all_objects():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0.0, 1.0, N)
+    samples = truth[:, None, None] + rng.standard_normal((N, 1, 1)) + rng.standard_normal((N, 20, 1))
+    whole = Observations.from_samples(samples, lambda values: np.zeros(values.shape[:2]))
+    mixture = GaussianMixture([1.0], [[0.0]], [[[1.0]]], whole.names)
+    (expected,), (found,) = (list(doubts_about_samples(mixture, each)) for each in (whole, in_parts(whole)))
+    errors = (float(re.search(r"error of ([0-9.]+) nats", each)[1]) for each in (expected, found))
+    assert next(errors) == pytest.approx(next(errors), rel=0.1)  # of the sample: sqrt(3) times less

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations
 
 from .memberships import checked_observations, in_blocks, log_likelihoods, memberships
+
+if TYPE_CHECKING:
+    from xdgmm.fitting.problem import AnyObservations
 
 FEW = 10.0  # effective samples in a component, with which ln p of an object has an error of .3
 NOISY = 1.0  # variance of the log-likelihood in nats squared: its slope then shifts a width by a part of its error
@@ -43,15 +47,17 @@ def effective_samples(mixture: GaussianMixture, observations: Observations) -> N
     return result
 
 
-def doubts_about_samples(mixture: GaussianMixture, observations: Observations) -> Iterator[str]:
+def doubts_about_samples(mixture: GaussianMixture, all_observations: AnyObservations) -> Iterator[str]:
     """Sentences on a likelihood that is noisy, since it comes from few samples, and on widths below their spacing.
 
-    Nothing where objects are no samples.
+    Nothing where objects are no samples.  Of a catalogue that is read in parts each object of the random sample stands
+    for as many.
 
     Notes
     -----
     The total variance should be below one (Talbot & Golomb 2023, MNRAS 526, 3495).
     """
+    observations = all_observations.sample
     if not isinstance(observations.noise_model, SampledNoise):
         return
     rows = np.flatnonzero(observations.counts)
@@ -59,7 +65,7 @@ def doubts_about_samples(mixture: GaussianMixture, observations: Observations) -
     noise = some.noise_model
     assert isinstance(noise, SampledNoise)
     variances = np.maximum(1.0 / effective_samples(mixture, some) - 1.0 / np.diff(noise.starts), 0.0)
-    total = float(variances @ some.object_weights**2) * rows.size / len(some)
+    total = float(variances @ some.object_weights**2) * all_observations.n_objects / len(some)
     if total > NOISY:
         yield (
             f"posterior samples are few beside the widths: the log-likelihood has a Monte Carlo error of "

@@ -170,7 +170,7 @@ def widths(
         *_of_tails(mixture, observations, given_model, errors),
         *_of_sample(observations),
         *_of_residuals(mixture, observations.sample),
-        *doubts_about_samples(mixture, observations.sample),
+        *doubts_about_samples(mixture, observations),
         *estimates.remarks,
         *([velocity.sentence] if velocity else []),
         *_of_few(rows, make_rows, method),
