@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 from astropy.table import QTable, Table
+from dask import delayed
 
 from xdgmm import XDGMM, Fixed, GaussianMixture, InverseWishart, Observations, Prior, datasets
+from xdgmm.streaming import DaskSource
 
 
 def test_widths_are_found_in_another_way_for_a_model_that_was_written(xdgmm, process, refused, stars):
@@ -48,6 +50,16 @@ def test_models_other_than_full_are_recognised(here, tmp_path):
         assert here("fit", "t.csv", "--columns", "a,b", *options)[0] == 0
         assert here("widths", f"{kind}.fits", "t.csv", "--report", f"{kind}.ecsv")[0] == 0
         assert QTable.read(tmp_path / f"{kind}.ecsv").meta["covariance_type"] == kind
+
+
+def test_the_hash_of_partitions_is_not_taken_for_that_of_other_data(here, stars):
+    table = Table.read(stars / "stars.fits")
+    model = XDGMM().fit(DaskSource([delayed(table[:20]), delayed(table[20:])], "v"))
+    model.mixture_.write(stars / "p.fits")
+    _, out, _ = here("widths", "p.fits", "stars.fits")
+    words = " ".join(out.split())
+    assert f"whether these are the same {len(table)} objects cannot be told" in words
+    assert "these are not the values" not in words
 
 
 def test_widths_say_what_was_read_and_whether_it_is_what_was_fitted(here, stars):

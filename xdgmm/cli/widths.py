@@ -129,10 +129,19 @@ def widths(
 
 
 def _other_data(mixture: GaussianMixture, observations: AnyObservations) -> tuple[str, ...]:
-    """One sentence if the model was fitted to other data, otherwise none."""
+    """One sentence if the model was fitted to other data, or this cannot be told, otherwise none."""
+    from xdgmm.observations.fingerprint import PARTITIONS
+
     record = mixture.record
     if record is None or record.data_hash == observations.data_hash:
         return ()
+    in_partitions = [each.startswith(PARTITIONS) for each in (record.data_hash, observations.data_hash)]
+    if in_partitions[0] != in_partitions[1] and record.n_objects == observations.n_objects:
+        unknown = (
+            "the model was fitted to partitions of Dask, whose hash is not that of a table: whether these are the same "
+            f"{record.n_objects} objects cannot be told"
+        )
+        return (unknown,)
     sentence = (
         f"these are not the values, errors and weights that the model was fitted to ({record.n_objects} objects, "
         f"{record.date[:10]}), or not in their order{_remarks_of_fit(mixture, observations)}: the report is on the "

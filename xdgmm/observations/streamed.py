@@ -384,6 +384,7 @@ class Description:
 
 def described(part: Observations) -> Description:
     """What is known of all rows of a part."""
+    row_width = _bytes_per_row(part)  # before what the part keeps of the following
     constrained = part.constrained[part.counts].astype(float)
     return Description(
         part.select(slice(0, 0)) if len(part) else part,
@@ -392,7 +393,7 @@ def described(part: Observations) -> Description:
         part.total_weight,
         part.column_weights(),
         constrained.T @ constrained,
-        _bytes_per_row(part),
+        row_width,
     )
 
 
