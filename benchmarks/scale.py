@@ -8,6 +8,7 @@ because machines are shared.
 import importlib.util
 import inspect
 import time
+from logging import CRITICAL
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -204,6 +205,7 @@ def _sources(folder, n_objects):
     from xdgmm.streaming import FitsSource
 
     n_objects = min(n_objects, 3_000_000)
+    memory = MEMORY if n_objects > 2_500_000 else "1MB"  # into which not all objects fit
     table = Table(
         f"One pass from each source: N = {n_objects:.0e}, K = {K}, D = {D}",
         "CPU seconds of one thread, wall seconds, and CPU relative to data in memory; kept: packed parts fit into it",
@@ -214,9 +216,9 @@ def _sources(folder, n_objects):
     sources = {
         "arrays in memory": lambda: Observations.with_standard_errors(values, errors),
         "Parquet, kept": lambda: parquet(path, "10GB").observations(),
-        "Parquet": lambda: parquet(path, "50MB" if n_objects > SMALLEST * 10 else "1MB").observations(),
-        "FITS": lambda: FitsSource(fits, names, memory="50MB" if n_objects > SMALLEST * 10 else "1MB").observations(),
-        **_cached(folder, path),
+        "Parquet": lambda: parquet(path, memory).observations(),
+        "FITS": lambda: FitsSource(fits, names, memory=memory).observations(),
+        **_cached(folder, path, memory),
     }
     for name, make in sources.items():
         seconds, wall = pass_seconds(make(), mixture)
@@ -234,7 +236,7 @@ def _as_fits(folder, names, values, errors):
     return path
 
 
-def _cached(folder, path):
+def _cached(folder, path, memory):
     """The packed caches, where this version has them."""
     from xdgmm.streaming import BlockSource, ParquetSource
 
@@ -243,7 +245,7 @@ def _cached(folder, path):
     names = [f"x{i}" for i in range(D)]
 
     def cached():
-        return ParquetSource(path, names, memory="1MB", cache=Path(folder) / "cache").observations()
+        return ParquetSource(path, names, memory=memory, cache=Path(folder) / "cache").observations()
 
     return {"packed cache": cached}
 
@@ -292,10 +294,8 @@ def _dask(path, n_workers, mixture):
     from xdgmm.streaming import DaskSource
 
     groups = range(ParquetFile(path).num_row_groups)
-    with (
-        LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
+    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": CRITICAL}
+    with LocalCluster(n_workers=n_workers, **options) as cluster, Client(cluster) as client:
         source = DaskSource([delayed(group_of)(path, i) for i in groups], [f"x{i}" for i in range(D)], client=client)
         return pass_seconds(source.observations(), mixture, 4)[1]
 
