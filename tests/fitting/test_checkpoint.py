@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -310,13 +311,20 @@ from xdgmm.streaming import TableSource
 checkpoint.INTERVAL = 0.05
 
 
+def table(number):
+    rng = np.random.default_rng(number)
+    errors = rng.uniform(0.5, 2.0, 5000)
+    values = np.where(rng.random(5000) < 0.4, rng.normal(0, 3, 5000), rng.normal(10, 2, 5000))
+    return Table({"v": values + errors * rng.standard_normal(5000), "e_v": errors})
+
+
+tables = [table(number) for number in range(8)]
+
+
 def blocks():
-    for number in range(8):
-        time.sleep(0.005)  # so that there is time to be killed
-        rng = np.random.default_rng(number)
-        errors = rng.uniform(0.5, 2.0, 5000)
-        values = np.where(rng.random(5000) < 0.4, rng.normal(0, 3, 5000), rng.normal(7, 2, 5000))
-        yield Table({"v": values + errors * rng.standard_normal(5000), "e_v": errors})
+    for each in tables:
+        time.sleep(0.008)  # so that there is time to be killed
+        yield each
 
 
 path, resume, output = sys.argv[1:]
@@ -327,20 +335,21 @@ np.savez(output, *(model.weights_, model.means_, model.covariances_, model.resul
 """
 
 
-def started(tmp_path, path, resume, output):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+def started(script, path, resume, output):
     return subprocess.Popen([sys.executable, script, path, resume, output])
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
-def test_a_fit_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path):
-    assert started(tmp_path, "", "", tmp_path / "whole.npz").wait() == 0
+def test_a_fit_that_is_killed_again_and_again_ends_with_the_same_bits(tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    monkeypatch.setattr(sys, "argv", [str(script), "", "", str(tmp_path / "whole.npz")])
+    runpy.run_path(str(script))
     path, output, kills, rng = tmp_path / "state", tmp_path / "resumed.npz", 0, np.random.default_rng(2)
     while not output.exists():
         resume = "resume" if path.exists() else ""
-        process = started(tmp_path, path, resume, output)
+        process = started(script, path, resume, output)
         size = path.stat().st_size if path.exists() else 0
         while kills < 3 and process.poll() is None and not (path.exists() and path.stat().st_size > size):
             time.sleep(0.01)  # until something was added

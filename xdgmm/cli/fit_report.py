@@ -65,9 +65,8 @@ class FitReport:
         from xdgmm.selection import select
 
         self.print_data()
-        everything = description_of_fit(settings, list(n_components)) | {
-            k: v for k, v in options.items() if k != "n_jobs"
-        }
+        chosen_by = {name: value for name, value in options.items() if name != "n_jobs"}
+        everything = description_of_fit(settings, list(n_components)) | chosen_by
         with self.files.recording(self.observations, everything, seed) as observations:
             selection = select(observations, n_components, settings, seed, **options)
         result, table = with_recipe(selection.result, given_command.text), selection.table
