@@ -56,7 +56,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 PAGES = [
     ("lines.md", 5),
-    ("large_catalogues.md", 5),
+    ("large_catalogues.md", 6),
     ("line_fits.md", 5),
     ("intrinsic_widths.md", 13),
     pytest.param("many_fits.md", 2, marks=pytest.mark.slow),

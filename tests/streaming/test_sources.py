@@ -81,7 +81,7 @@ def test_totals_sample_and_hash_do_not_depend_on_the_parts():
 def test_the_sample_is_a_random_one():
     # each tenth of the rows gets its share, within five standard deviations of a hypergeometric number
     values = Observations.exact(np.arange(200_000.0))
-    found = discover(lambda: (values.select(slice(i, i + 30_000)) for i in range(0, 200_000, 30_000)), 1e6)
+    found = discover(lambda: (values.select(slice(i, i + 30_000)) for i in range(0, 200_000, 30_000)), 4e6)
     n = len(found.sample)
     assert 10_000 < n < 100_000
     shares = np.histogram(found.sample_rows, 10, (0, 200_000))[0]

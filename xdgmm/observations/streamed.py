@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 1_000_000  # rows of the sample, if there is memory for them
 HIGHEST = 2**64 - 1  # priority of a row
-SHARE = 1.0 / 8.0  # of the memory that this sample may have: joined, selected and packed it is there several times
+SHARE = 1.0 / 12.0  # of the memory that this sample may have: joined, selected and packed it is there several times
 SEED = 20_260_000  # of the sample: the same catalogue always has the same one
 
 
@@ -289,6 +289,7 @@ class _PackedParts:
     ) -> None:
         self.read, self.packing, self.memory, self.cached = read, packing, memory, cached
         self.kept: list[PackedPart] | None = None
+        self.too_large = False
 
     def __call__(self) -> Iterator[PackedPart]:
         if self.kept is not None:
@@ -298,10 +299,11 @@ class _PackedParts:
         n_bytes = 0.0
         for packed in read_ahead(self._parts):
             n_bytes += bytes_of(packed.data)
-            held = [*held, packed] if n_bytes <= self.memory else []
+            self.too_large = self.too_large or n_bytes > self.memory / 2
+            held = [] if self.too_large else [*held, packed]
             yield packed
             del packed
-        if n_bytes <= self.memory:
+        if not self.too_large:
             self.kept = held
 
     def _parts(self) -> Iterator[PackedPart]:
@@ -524,7 +526,7 @@ class Sample:
             return
         self.rows.append(rows)
         self.pieces.append(piece)
-        if sum(map(len, self.pieces)) > 2 * self.size:
+        if sum(map(len, self.pieces)) > 1.25 * self.size:
             self._cut()
 
     def _cut(self) -> None:

@@ -52,6 +52,10 @@ class ColumnarSource(BlockSource):
         layout.check_like(first, expected, found)
         return expected.every
 
-    def rows_per_block(self, row_width: float, n_columns: int) -> int:
-        """How many rows a block has, for rows of so many bytes in the file of which so many columns are read."""
-        return int(min(max(self.memory / 2 / (row_width + 8 * COPIES * n_columns), FEWEST), MOST))
+    def rows_per_block(self, row_width: float, n_columns: int, beside: float = 0.0) -> int:
+        """How many rows a block has, for rows of so many bytes in the file of which so many columns are read.
+
+        `beside` are bytes that the reader of the file needs whatever the number of rows.
+        """
+        room = max(self.memory / 2 - beside, 0.0)
+        return int(min(max(room / (row_width + 8 * COPIES * n_columns), FEWEST), MOST))

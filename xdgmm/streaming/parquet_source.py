@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from xdgmm.tables.table_types import NamedColumns
 
-BUFFER = 1 << 18  # bytes of each column that are read at a time
+BUFFER = 1 << 16  # bytes of each column that are read at a time
+PAGES = 3e6  # bytes of each column that are in memory beside: a page and a dictionary of 1 MiB, also as they are stored
+RELEASED = 8  # blocks after which Arrow gives memory back that it does not use
 
 
 class ParquetSource(FileSource):
@@ -58,6 +60,7 @@ class ParquetSource(FileSource):
 
     def rows_and_kept(self, path: Path, keep: Sequence[str] | None) -> Iterator[tuple[NamedColumns, Callable[[], Any]]]:
         """The rows of a file that the filters keep."""
+        from pyarrow import default_memory_pool
         from pyarrow.parquet import ParquetFile
 
         with ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
@@ -67,10 +70,12 @@ class ParquetSource(FileSource):
             read = [*columns, *masks_of(schema, columns)]
             kept = names_with_masks(schema, keep, f"'{path}'")
             names = list(dict.fromkeys([*read, *kept, *self._names_in_filters(schema)]))
-            n_rows = self.rows_per_block(row_width(schema, names), len(names))
+            n_rows = self.rows_per_block(row_width(schema, names), len(names), PAGES * len(names))
             groups = self._groups(path)
             batches = file.iter_batches(n_rows, groups, names, use_threads=False) if groups != [] else ()
-            for arrow in of_size(map(self._kept, batches), n_rows):
+            for number, arrow in enumerate(of_size(map(self._kept, batches), n_rows)):
+                if number % RELEASED == 0:
+                    default_memory_pool().release_unused()
                 yield columns_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
 
     def identity(self) -> dict[str, Any] | None:
