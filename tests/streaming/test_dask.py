@@ -283,6 +283,9 @@ def test_the_default_client_is_taken(client):
     with client.as_current():
         assert isinstance(source().observations(), dask_data.DaskObservations)
     assert not isinstance(source().observations(), dask_data.DaskObservations)
+    used = source()
+    found = used.on(client)
+    assert used.observations() is found  # reports after a fit run where it did
 
 
 def test_what_is_no_partition_and_no_executor_is_refused(client, tmp_path):

@@ -138,8 +138,9 @@ class DaskSource(BlockSource):
         return cluster.results(cluster.compute([task(each, own, dask_key_name=key) for each, own, key in pairs]))
 
     def client_or_default(self) -> Any:
-        """The client of this source, or the one that was made last in this process; None without any."""
-        return self.client or _default_client()
+        """The client of this source, that of its last fit, or the one made last in this process; None without any."""
+        of_fit = next((each for each in self._clients if each.status == "running"), None)
+        return self.client or of_fit or _default_client()
 
     def _named_parts(self) -> Iterator[tuple[str, Observations]]:
         for name, table in self.blocks():
