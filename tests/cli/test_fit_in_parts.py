@@ -45,13 +45,15 @@ def test_the_result_is_that_of_one_table(arguments, folder):
     assert found["record"]["data_hash"] == whole["record"]["data_hash"]
     assert found["model"]["means"][0] == pytest.approx(whole["model"]["means"][0], rel=1e-8)
     assert found["widths"].keys() == whole["widths"].keys()
+    assert not any("full-data equivalents" in sentence for sentence in whole["remarks"])
+    assert any("full-data equivalents: 1.0 to read" in sentence for sentence in found["remarks"])
 
 
 def test_files_are_written(folder, tmp_path):
     outputs = {"--output": "m.fits", "--report": "r.ecsv", "--plot": "p.png"}
     options = [text for option, name in outputs.items() for text in (option, tmp_path / name)]
     done = run("fit", "gaia/*.parquet", "--columns", "v", "--quiet", *options, cwd=folder)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done.stderr
     assert all((tmp_path / name).stat().st_size for name in outputs.values())
     assert GaussianMixture.read(tmp_path / "m.fits").units[0].to_string() == "km / s"
 

@@ -186,6 +186,7 @@ def fit(
             f"--criterion {criterion.value} chooses among candidates, but there is one; give a range, as --components "
             "1:4"
         )
+    from xdgmm.basics.progress import readings_shown
     from xdgmm.fitting import Fixed, Model, Settings
     from xdgmm.mixture import Background, SelectionFunction
     from xdgmm.observations import Observations
@@ -197,7 +198,8 @@ def fit(
     if source is None:
         observations = Observations.from_table(read_table(table, hdu, readme), names, **reading)
     else:
-        observations = source.observations()
+        with readings_shown(printer.progress):
+            observations = source.observations()
     files.check_dimensions(observations)
     box = Background() if background else None
     of_family = family.value, parse_dof(dof)
