@@ -165,3 +165,10 @@ def test_blocks_that_a_function_yields_are_checked_each_time(stars):
     given.pop()
     with pytest.raises(InputError, match="there were 2 blocks at first, but now 1"):
         list(found.parts())
+
+
+def test_remarks_count_all_rows(stars, tmp_path):
+    found = SOURCES["Parquet folder"](tmp_path, stars).observations()
+    whole = Observations.from_table(stars, COLUMNS)
+    assert set(found.remarks) == set(whole.remarks)
+    assert any("missing" in remark for remark in found.remarks)

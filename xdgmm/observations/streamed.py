@@ -15,6 +15,7 @@ from xdgmm.basics.units import check_units
 from xdgmm.errors import InputError
 from xdgmm.kernels import PackedPart, StreamedData, in_this_thread, triangle
 
+from .counted_remarks import CountedRemarks
 from .fingerprint import Fingerprint, FingerprintOfPartitions
 from .joining import check_alike, join
 
@@ -425,6 +426,7 @@ class Discovery:
         self.column_weights: Floats | float = 0.0
         self.together: Floats | float = 0.0
         self.sample = Sample(SAMPLE)
+        self._remarks = CountedRemarks()
 
     def add(self, part: Observations) -> None:
         """Add the next part.
@@ -453,6 +455,7 @@ class Discovery:
             self.sample = Sample(int(min(SAMPLE, max(SHARE * self.memory / part.row_width, 1000))))
         else:
             check_alike(self.first, part.empty)
+        self._remarks.add(part.empty.remarks)
         self.n_rows += part.n_rows
         self.n_objects += part.n_objects
         self.total_weight += part.total_weight
@@ -473,8 +476,8 @@ class Discovery:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Those of the first part."""
-        return () if self.first is None else self.first.remarks
+        """Those of the parts: counts are those of all rows."""
+        return self._remarks.joined()
 
     def totals(self) -> Totals:
         """Sums over all parts so far."""
