@@ -189,18 +189,19 @@ def test_another_fit_is_refused(options, message, tmp_path):
         lambda: Observations.from_table(catalogue(), ["b", "a"]),
         lambda: Observations.from_table(catalogue(), ["a", "b"], errors=None),
         lambda: observations().select(slice(0, N - 1)),
-        stream,
     ],
 )
-def test_other_data_are_refused(other, tmp_path, monkeypatch):
-    if other is stream:  # of which another number of objects is in the sample
-        fitted(stream(), tmp_path / "state", {})
-        monkeypatch.setattr("xdgmm.observations.streamed.SAMPLE", 300)
-        with pytest.raises(InputError, match="is of other data"):
-            fitted(stream(), tmp_path / "state", {}, resume=True)
-        return
+def test_other_data_are_refused(other, tmp_path):
     with pytest.raises(InputError, match="is of other data"):
         fitted(other(), begun(tmp_path), {}, resume=True)
+
+
+def test_a_catalogue_that_is_read_with_other_memory_is_refused(tmp_path):
+    # blocks and sample are others, and so are the last bits of every sum
+    fitted(stream(), tmp_path / "state", {})
+    other = TableSource([catalogue()], ["a", "b"], memory="2MB")
+    with pytest.raises(InputError, match="of a fit with other `memory`"):
+        fitted(other, tmp_path / "state", {}, resume=True)
 
 
 def test_a_file_that_exists_is_not_replaced(tmp_path):

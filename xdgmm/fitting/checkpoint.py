@@ -25,6 +25,7 @@ from xdgmm.basics.digests import SIZE, digest
 from xdgmm.errors import InputError, OutputError, XdgmmWarning
 from xdgmm.files import atomic_write, check_output, write_lock
 from xdgmm.files.writing import remove
+from xdgmm.observations import Observations
 
 from .problem import PASS_LOG
 
@@ -221,7 +222,7 @@ def recorded(
         "format_version": VERSION,
         "xdgmm": version("xdgmm"),
         "data": _identity(observations),
-        "settings": _digests(settings),
+        "settings": _digests({**settings, **_reading(observations)}),
         "seed": seed,
     }
     _check_file(path, resume=resume, overwrite=overwrite)
@@ -259,10 +260,14 @@ def _drawn() -> int:
 
 
 def _identity(observations: AnyObservations) -> str:
-    """What the data are: values, noise and weights (their hash), names, units, and the sample of a stream."""
-    sample = None if observations.sample is observations else observations.sample.data_hash
-    named = observations.names, observations.units, len(observations), sample
+    """What the data are: values, noise and weights (their hash), names and units."""
+    named = observations.names, observations.units, len(observations)
     return f"{observations.data_hash} {digest(*named).hex()}"
+
+
+def _reading(observations: AnyObservations) -> dict[str, Any]:
+    """Of a stream, the memory, on which its blocks and its sample depend."""
+    return {} if isinstance(observations, Observations) else {"memory": float(observations.memory)}
 
 
 def _digests(settings: Mapping[str, Any]) -> dict[str, str]:
