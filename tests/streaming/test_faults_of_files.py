@@ -133,8 +133,6 @@ def test_columns_that_do_not_exist(folder):
     message = said(ParquetSource(folder, ["w"]))
     assert message.startswith(f"'{folder / 'part0.parquet'}': the table has no column 'w'")
     assert "has no column 'w', for which `units`" in said(ParquetSource(folder, COLUMNS, units={"w": "km/s"}))
-    message = said(ParquetSource(folder, COLUMNS, filters=[("w", "<", 1)]))
-    assert message.startswith(f"'{folder / 'part0.parquet'}' cannot be filtered (No match for FieldRef.Name(w)")
 
 
 @pytest.mark.parametrize("change", ["rewritten", "touched", "removed", "grown"])
@@ -167,6 +165,36 @@ def test_a_bad_error_is_named_with_its_file(folder, stars):
     rewrite(folder, stars)
     message = said(ParquetSource(folder, COLUMNS))
     assert message.startswith(f"'{folder / 'part1.parquet'}', rows 0 to 999: error column 'e_v' has invalid errors")
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ([("w", "<", 1)], "`filters` names a column 'w', but '{path}' has none"),
+        ([("g", "<", "abc")], "`filters` compares a column of '{path}' with something of another type"),
+        ([("g", "<", 1)], "`filters` keeps no row, (g < 1)"),
+    ],
+)
+def test_filters_that_do_not_suit_the_columns(filters, words, folder):
+    message = said(ParquetSource(folder, COLUMNS, filters=filters))
+    assert message.startswith(words.format(path=folder / "part0.parquet"))
+
+
+def test_a_file_that_is_given_twice(folder, tmp_path):
+    path = folder / "part1.parquet"
+    link = tmp_path / "link.parquet"
+    link.symlink_to(path)
+    for files, words in (([folder, path], "is given twice"), ([path, link], f"is the same file as '{path}'")):
+        with pytest.raises(InputError, match=f"'{files[-1]}' {words}, so that its objects would count twice"):
+            ParquetSource(files, COLUMNS)
+
+
+@pytest.mark.parametrize("source", [ParquetSource, FitsSource, open_source])
+def test_a_tilde_is_the_home_folder(source, folder, stars, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    stars[:5].write(folder.parent / "a.fits")
+    name = "~/*.fits" if source is FitsSource else "~/gaia"
+    assert all(path.is_absolute() and path.is_file() for path in source(name, COLUMNS).paths)
 
 
 @pytest.mark.parametrize("filters", [[("g", "near", 3)], "g < 3", 7])

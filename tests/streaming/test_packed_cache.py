@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -310,3 +311,24 @@ def test_several_processes_write_one_cache(tmp_path):
     again = source(tmp_path)
     fitted(again)
     assert again.reads == 1
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path):
+    stars = source(tmp_path / "packed")
+    first = fitted(stars)
+    for path in folders(tmp_path / "packed"):
+        shutil.rmtree(path)
+    (tmp_path / "packed").rmdir()
+    check_identical(fitted(stars), first)
+    assert len(folders(tmp_path / "packed")) == 1
+
+
+def test_a_folder_that_cannot_be_made_again_is_warned_of_once(tmp_path):
+    (tmp_path / "disk").mkdir()
+    stars = source(tmp_path / "disk" / "packed", memory="1MB", table=catalogue())
+    first = fitted(stars)
+    shutil.rmtree(tmp_path / "disk")
+    with pytest.warns(XdgmmWarning, match="cannot make the folder") as warned:
+        again = fitted(stars)
+    assert len(warned) == 1
+    check_identical(again, first)

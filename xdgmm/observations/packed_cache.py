@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.basics.digests import digest
-from xdgmm.errors import InputError, OutputError, XdgmmWarning
+from xdgmm.errors import InputError, KindError, OutputError, XdgmmWarning
 from xdgmm.files import MOST_MAPPED, ArrayFile, atomic_write
 from xdgmm.kernels import map_part, with_rounded_noise, write_part
 
@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 FORMAT, VERSION = "xdgmm packed cache", 1
 HEADER = "header.json"
 NOISES = ("float64", "float32")
+
+
+def check_noise(noise: str) -> None:
+    """Refuse what is none of the ways to hold noise.
+
+    Raises
+    ------
+    InputError
+    """
+    if noise not in NOISES:
+        raise InputError(f"`cache_noise` is {noise!r}, but it must be one of {', '.join(NOISES)}")
 
 
 class PackedCache:
@@ -37,14 +48,18 @@ class PackedCache:
     ------
     InputError
         If `noise` is neither.
+    KindError
+        If `folder` is no name of one.
     OutputError
         If there is no such folder, and it cannot be made.
     """
 
     def __init__(self, folder: str | PathLike[str], noise: str = "float64") -> None:
-        if noise not in NOISES:
-            raise InputError(f"`cache_noise` is {noise!r}, but it must be one of {', '.join(NOISES)}")
-        self.folder, self.noise = Path(folder), noise
+        check_noise(noise)
+        try:
+            self.folder, self.noise = Path(folder).expanduser(), noise
+        except TypeError:
+            raise KindError(f"`cache` is {folder!r}, but the name of a folder is needed") from None
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
@@ -87,6 +102,7 @@ class CachedParts:
         self.folder, self.halved, self.description = folder, halved, description
         self.checked: set[int] = set()  # parts whose checksum was compared in this process
         self.mapped: dict[int, PackedPart] = {}  # to map them again would cost a tenth of a pass with ten components
+        self.failed = False  # could something not be written?
         self.files = self._read_header()
 
     @property
@@ -140,12 +156,13 @@ class CachedParts:
 
         Where a file cannot be written a warning says so once, and the others are not written.
         """
-        files: list[ArrayFile] | None = []
+        files: list[ArrayFile] | None = None if self.failed else []
         try:
+            self.folder.parent.mkdir(exist_ok=True)  # it may have been removed since the last fit
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
             files = None
-            _warn_of(f"cannot make the folder '{self.folder}': {error.strerror or error}")
+            self._fail(f"cannot make the folder '{self.folder}': {error.strerror or error}")
         for part in read():
             kept = with_rounded_noise(part) if self.halved else part
             del part
@@ -154,7 +171,7 @@ class CachedParts:
                     files.append(write_part(self._path(len(files)), kept, halved=self.halved))
                 except OutputError as error:
                     files = None
-                    _warn_of(str(error))
+                    self._fail(str(error))
             yield kept
             del kept
         if files is not None:
@@ -167,10 +184,12 @@ class CachedParts:
             with atomic_write(self.folder / HEADER, overwrite=True) as temporary:
                 temporary.write_text(json.dumps(header, indent=1), encoding="utf-8")
         except OutputError as error:
-            _warn_of(str(error))
+            self._fail(str(error))
             return
         self.files, self.checked = files, set(range(len(files)))
 
-
-def _warn_of(why: str) -> None:
-    warnings.warn(f"{why}; the fit goes on without its packed cache", XdgmmWarning, stacklevel=2)
+    def _fail(self, why: str) -> None:
+        """Write nothing in later passes, and warn of it once."""
+        if not self.failed:
+            warnings.warn(f"{why}; the fit goes on without its packed cache", XdgmmWarning, stacklevel=2)
+        self.failed = True

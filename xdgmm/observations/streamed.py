@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -44,6 +44,10 @@ SEED = 20_260_000  # of the sample: the same catalogue always has the same one
 class ObservationSource(ABC):
     """A catalogue that can be read again and again, and so become `StreamedObservations`."""
 
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise: an array would have lost the errors."""
+        raise _no_array()
+
     def on(self, executor: Any) -> StreamedObservations:  # noqa: ARG002 - of subclasses
         """What it holds, for passes that an executor runs.
 
@@ -60,6 +64,13 @@ class ObservationSource(ABC):
     @abstractmethod
     def observations(self) -> StreamedObservations:
         """What it holds, found in one reading; the same object each time."""
+
+
+def _no_array() -> InputError:
+    return InputError(
+        "observations that are read in parts are more than an array, they hold errors too; ask for the `values` of "
+        "each of their `parts()`, or of their `sample`"
+    )
 
 
 def discovered(observations: AnyObservations | ObservationSource) -> AnyObservations:
@@ -157,6 +168,10 @@ class StreamedObservations:
     cache: PackedCache | None = None
     n_readings: int = 1
     memo: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise: an array would have lost the errors, and of most catalogues there is no room for one."""
+        raise _no_array()
 
     def __len__(self) -> int:
         """Number of rows, including those without any value."""

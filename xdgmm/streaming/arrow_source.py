@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError
 from xdgmm.tables import chosen_names
 from xdgmm.tables.arrow import columns_of_arrow, kind_of_arrow, masks_of, names_of_schema, units_of_schema
-from xdgmm.tables.table_types import as_table
+from xdgmm.tables.table_types import as_table, is_table
 
 from .columnar_source import ColumnarSource
 from .layout import Layout, unit_of
@@ -16,7 +17,7 @@ from .partitions import Partition, Rows
 from .source import Block, name_of_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xdgmm.tables.table_types import NamedColumns
 
@@ -37,6 +38,8 @@ class ArrowSource(ColumnarSource):
     ------
     InputError
         If it is an iterator, which can be read only once.
+    KindError
+        If it is something else.
 
     Examples
     --------
@@ -55,6 +58,8 @@ class ArrowSource(ColumnarSource):
                 "the batches are an iterator, which can be read only once, but each pass reads them again; give a "
                 "function that returns a new one"
             )
+        if not callable(batches) and not hasattr(batches, "__arrow_c_stream__"):
+            next(iter(_several(batches)), None)
         self._batches = batches
         self.unchanging = not callable(batches)
 
@@ -100,7 +105,7 @@ class ArrowSource(ColumnarSource):
         batches = self._batches() if callable(self._batches) else self._batches
         if hasattr(batches, "__arrow_c_stream__"):
             return pa.RecordBatchReader.from_stream(batches)  # type: ignore[no-any-return]
-        return batches  # type: ignore[no-any-return]
+        return _several(batches)
 
     def _checked(self, start: Any, others: Iterator[Any], read: Sequence[str]) -> Iterator[Any]:
         """The columns that are read of all batches."""
@@ -111,6 +116,32 @@ class ArrowSource(ColumnarSource):
                 self.columns_in(layout_of_schema(batch.schema, f"batch {number}"))
                 schema = batch.schema
             yield batch.select(read)
+
+
+def _several(batches: Any) -> Iterable[Any]:
+    """Record batches in a list or an iterator.
+
+    Raises
+    ------
+    KindError
+        If it is something else.
+    """
+    if is_table(batches) or not isinstance(batches, Iterable):
+        raise KindError(_other_kind(batches))
+    return map(_batch, batches)
+
+
+def _batch(batch: Any) -> Any:
+    if not (hasattr(batch, "schema") and hasattr(batch, "select") and hasattr(batch, "num_rows")):
+        raise KindError(_other_kind(batch))
+    return batch
+
+
+def _other_kind(found: Any) -> str:
+    return (
+        f"the batches are a {type(found).__name__}, but a table of pyarrow, or a function that returns record batches, "
+        "is needed; TableSource takes other tables"
+    )
 
 
 def names_with_masks(schema: Any, keep: Sequence[str] | None, where: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .layout import Layout, ReadColumns
+from .layout import Layout, ReadColumns, given_units
 from .source import BlockSource, named
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ class ColumnarSource(BlockSource):
     """
 
     def __init__(self, columns: Any = None, *, units: Mapping[str, Any] | None = None, **options: Any) -> None:
-        from astropy.units import Unit
-
         super().__init__(columns, **options)
-        self.units = {name: Unit(unit) for name, unit in (units or {}).items()}
+        self.units = given_units(units)
         self._first: tuple[Layout, ReadColumns] | None = None
 
     def columns_in(self, layout: Layout) -> tuple[str, ...]:

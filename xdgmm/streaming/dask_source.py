@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import xdgmm
 from xdgmm.errors import InputError, KindError
 from xdgmm.observations import FingerprintOfPartitions, Observations, StreamedObservations
-from xdgmm.tables.table_types import text_name
+from xdgmm.tables.table_types import is_table, text_name
 
 from . import worker_tasks
 from .cluster import NEEDED, Cluster, as_failure_of
 from .dask_data import Partitions
-from .layout import Layout
+from .layout import Layout, given_units
 from .source import Block, BlockSource, named
 from .worker_tasks import Reading
 
@@ -78,10 +78,8 @@ class DaskSource(BlockSource):
         patience: float = PATIENCE,
         **options: Any,
     ) -> None:
-        from astropy.units import Unit
-
         super().__init__(columns, **options)
-        given = {name: Unit(unit) for name, unit in (units or {}).items()}
+        given = given_units(units)
         self.every = delayed_partitions(partitions)
         if is_frame(partitions):
             partitions, self.value_columns, given = self._needed(partitions, given)
@@ -201,6 +199,11 @@ def delayed_partitions(partitions: Any) -> list[Any]:
         raise InputError(NEEDED) from None
     if is_frame(partitions):
         partitions = partitions.to_delayed()
+    elif is_table(partitions):
+        raise KindError(
+            f"the partitions are a {type(partitions).__name__}, a single table in memory; give it to TableSource in a "
+            "list, or divide it with dask.dataframe.from_pandas"
+        )
     each: list[Any] = [partitions] if isinstance(partitions, Delayed) or _is_future(partitions) else _listed(partitions)
     for number, one in enumerate(each):
         if not (isinstance(one, Delayed) or _is_future(one)):

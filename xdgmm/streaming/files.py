@@ -6,20 +6,21 @@ import glob
 import os
 import time
 from abc import abstractmethod
+from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from xdgmm.errors import InputError, reraise_lack_of_memory
-from xdgmm.tables.table_types import as_table
+from xdgmm.errors import InputError, KindError, reraise_lack_of_memory
+from xdgmm.tables.table_types import as_table, is_table
 
 from .columnar_source import ColumnarSource
 from .partitions import Partition, Rows
 from .source import AGAIN, Block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xdgmm.tables.table_types import NamedColumns
 
@@ -41,7 +42,9 @@ class FileSource(ColumnarSource):
     Raises
     ------
     InputError
-        If there is no such file.
+        If there is no such file, or one is given twice.
+    KindError
+        If it is no name of a file.
     """
 
     unchanging = True
@@ -51,6 +54,7 @@ class FileSource(ColumnarSource):
     def __init__(self, files: str | Path | Sequence[str | Path], columns: Any = None, **options: Any) -> None:
         super().__init__(columns, **options)
         self.paths = find_files(files, self.suffixes)
+        _check_once(self.paths)
         self._seen: dict[Path, _State] = {}
 
     def identity(self) -> dict[str, Any] | None:
@@ -174,13 +178,20 @@ def find_files(files: str | Path | Iterable[str | Path], suffixes: Sequence[str]
     ------
     InputError
         If there are none.
+    KindError
+        If it is something else.
     """
-    if not isinstance(files, (str, Path)):
+    if not isinstance(files, (str, os.PathLike)):
+        if isinstance(files, bytes) or is_table(files) or not isinstance(files, Iterable):
+            raise KindError(
+                f"the files are a {type(files).__name__}, but the name of a file, a pattern, a folder or a list of "
+                "these is needed; TableSource takes tables in memory"
+            )
         found = [path for each in files for path in find_files(each, suffixes)]
         if not found:
             raise InputError("the list of files is empty; give at least one")
         return tuple(found)
-    path = Path(files)
+    path = Path(files).expanduser()
     if path.is_dir():
         below = files_below(path, suffixes)
         if not below:
@@ -188,13 +199,23 @@ def find_files(files: str | Path | Iterable[str | Path], suffixes: Sequence[str]
         return below
     if path.exists():
         return (path,)
-    pattern = os.fspath(files)
+    pattern = os.fspath(path)
     if not glob.has_magic(pattern):
         raise InputError(f"there is no file '{path}'; check the name")
     matching = sorted(Path(each) for each in _matching(pattern) if Path(each).is_file())
     if not matching:
         raise InputError(f"no file matches '{pattern}'; check the pattern")
     return tuple(matching)
+
+
+def _check_once(paths: Iterable[Path]) -> None:
+    """Refuse files of which one is there twice, as itself or by a link."""
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        before = seen.setdefault(path.resolve(), path)
+        if before is not path:
+            also = "is given twice" if before == path else f"is the same file as '{before}'"
+            raise InputError(f"'{path}' {also}, so that its objects would count twice; give it once")
 
 
 def _matching(pattern: str) -> list[str]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError
 from xdgmm.tables import names_read
 from xdgmm.tables.table_types import NamedColumns
 from xdgmm.tables.units import known_unit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DTYPES = {"numbers": "f8", "text": "U1", "booleans": "?", "nulls": "f8"}
 
@@ -106,6 +104,34 @@ class Layout:
                 f"column '{name}' has {has} in {self.where}, but {but} in {first.where}; give the "
                 "unit of all in `units`, or write the files in one"
             )
+
+
+def given_units(units: Any) -> dict[str, Any]:
+    """Units that a user gives for columns, by their names.
+
+    Raises
+    ------
+    KindError
+        If they are no dictionary.
+    InputError
+        If astropy does not know one.
+    """
+    if units is None:
+        return {}
+    if not isinstance(units, Mapping):
+        raise KindError(f"`units` is {units!r}, but a dictionary of the names of columns is needed: {{'v': 'km/s'}}")
+    return {name: _given_unit(name, unit) for name, unit in units.items()}
+
+
+def _given_unit(name: str, unit: Any) -> Any:
+    from astropy.units import Unit
+
+    try:
+        return Unit(unit)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"`units` gives column '{name}' the unit {unit!r}, which astropy does not know; write it as in 'km/s'"
+        ) from None
 
 
 @cache

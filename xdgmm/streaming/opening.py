@@ -41,8 +41,8 @@ def open_source(files: str | Path | Sequence[str | Path], columns: Any = None, *
     >>> open_source(files("xdgmm.datasets") / "data" / "hydrus1.fits", "v").observations()
     <StreamedObservations: 31 objects, v [km / s], 1-sigma errors>
     """
-    folder = isinstance(files, (str, Path)) and Path(files).is_dir()
-    first = _first_of_folder(Path(str(files))) if folder else find_files(files, ())[0]
+    folder = isinstance(files, (str, Path)) and Path(files).expanduser().is_dir()
+    first = _first_of_folder(Path(str(files)).expanduser()) if folder else find_files(files, ())[0]
     kind = _kind_of(first)
     given = {name: value for name, value in options.items() if value is not None or name in ("errors", "correlations")}
     for name, own in (("filters", ParquetSource), ("readme", TableFileSource)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +75,7 @@ class ParquetSource(FileSource):
             n_rows = self.rows_per_block(row_width(schema, names), len(names), PAGES * len(names))
             groups = self._groups(path)
             batches = file.iter_batches(n_rows, groups, names, use_threads=False) if groups != [] else ()
-            for number, arrow in enumerate(of_size(map(self._kept, batches), n_rows)):
+            for number, arrow in enumerate(of_size(map(partial(self._kept, path), batches), n_rows)):
                 if number % RELEASED == 0:
                     default_memory_pool().release_unused()
                 yield columns_of_arrow(arrow, columns, {**layout.units, **self.units}), partial(arrow.select, kept)
@@ -96,16 +98,38 @@ class ParquetSource(FileSource):
         from pyarrow.fs import LocalFileSystem
 
         fragment = ParquetFileFormat().make_fragment(str(path), LocalFileSystem())
-        try:
+        with _filtered(path):
             return [group.id for group in fragment.subset(self.filters).row_groups]
-        except (ValueError, TypeError, NotImplementedError) as error:  # those of pyarrow are these too
-            raise InputError(
-                f"'{path}' cannot be filtered ({str(error).splitlines()[0][:150]}); check the names and types in "
-                f"`filters`"
-            ) from None
 
-    def _kept(self, batch: Any) -> Any:
-        return batch if self.filters is None else as_arrow_table(batch).filter(self.filters)
+    def _kept(self, path: Path, batch: Any) -> Any:
+        if self.filters is None:
+            return batch
+        with _filtered(path):
+            return as_arrow_table(batch).filter(self.filters)
+
+    def no_rows(self) -> str:
+        """The sentence for files of which no row is read."""
+        if self.filters is None:
+            return super().no_rows()
+        return f"`filters` keeps no row, {self.filters}; change its conditions"
+
+
+@contextmanager
+def _filtered(path: Path) -> Iterator[None]:
+    """One sentence for filters that do not suit the columns of a file."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, NotImplementedError) as error:  # those of pyarrow are these too
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
+        missing = re.match(r"No match for FieldRef\.Name\((.*?)\)", reason)
+        if missing is not None:
+            raise InputError(
+                f"`filters` names a column '{missing[1]}', but '{path}' has none; check the name"
+            ) from None
+        raise InputError(
+            f"`filters` compares a column of '{path}' with something of another type ({reason}); give numbers for "
+            "numbers, and text for text"
+        ) from None
 
 
 def _expression(filters: Any) -> Any:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xdgmm.basics.ahead import read_ahead
 from xdgmm.basics.digests import digest
 from xdgmm.basics.progress import reading_bar
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, KindError
 from xdgmm.observations import (
     Discovery,
     Observations,
@@ -24,6 +25,7 @@ from xdgmm.observations import (
 )
 from xdgmm.observations.checks import part_of_catalogue
 from xdgmm.observations.fingerprint import Fingerprint
+from xdgmm.observations.packed_cache import check_noise
 from xdgmm.tables import PlainReading, named_columns
 
 from .memory import parse_memory
@@ -78,6 +80,8 @@ class BlockSource(ObservationSource):
     ------
     InputError
         If `memory` is no number of bytes, or `cache_noise` none of its two values.
+    KindError
+        If there is no such option, or `cache` is no name of a folder.
     OutputError
         If the folder `cache` cannot be made.
     """
@@ -96,7 +100,13 @@ class BlockSource(ObservationSource):
         memory: float | str = MEMORY,
         cache: str | PathLike[str] | None = None,
         cache_noise: Literal["float64", "float32"] = "float64",
+        **unknown: Any,
     ) -> None:
+        if unknown:
+            raise KindError(
+                f"{type(self).__name__} has no option `{next(iter(unknown))}`; it has {_options(type(self))}"
+            )
+        check_noise(cache_noise)
         self.columns = self.value_columns = columns
         self.options: dict[str, Any] = {
             "errors": errors,
@@ -238,6 +248,10 @@ class BlockSource(ObservationSource):
         except TypeError:
             return None
 
+    def no_rows(self) -> str:
+        """The sentence for a catalogue without rows."""
+        return "the catalogue has no rows, so nothing can be fitted; check what it is made of"
+
     def identity(self) -> dict[str, Any] | None:
         """Everything on which the blocks depend, found without reading them; None if that is not possible."""
         return None
@@ -250,10 +264,18 @@ class BlockSource(ObservationSource):
                 with named(name):
                     found.add(part)
                 read(len(part))
+        if not found.n_rows:
+            raise InputError(self.no_rows())
         result = found.finished(self.read)
         if self._kept_in is not None:
             keep_discovery(self._kept_in, result, self._lengths)
         return result
+
+
+def _options(kind: type) -> str:
+    """The names of the options of a source."""
+    every = (each for cls in kind.__mro__ if "__init__" in vars(cls) for each in signature(cls).parameters.values())
+    return ", ".join(dict.fromkeys(each.name for each in every if each.kind is each.KEYWORD_ONLY))
 
 
 def name_of_partition(number: int) -> str:

@@ -116,6 +116,16 @@ def named_columns(table: object) -> NamedColumns:
     return _of_frame(table)
 
 
+def is_table(data: object) -> bool:
+    """Is it a single table of a type that `named_columns` takes?"""
+    kind = type(data)  # a delayed object of Dask itself has every attribute
+    return (
+        isinstance(data, (NamedColumns, Mapping))
+        or (isinstance(data, np.ndarray) and data.dtype.names is not None)
+        or any(hasattr(kind, name) for name in ("colnames", "column_names", "columns"))
+    )
+
+
 def as_table(columns: NamedColumns) -> Table:
     """A table of astropy with these columns."""
     from astropy.table import Column, Table
