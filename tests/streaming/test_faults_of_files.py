@@ -94,9 +94,16 @@ def test_a_partition_with_another_unit(folder, stars):
 
 
 def test_a_partition_with_text(folder, stars):
-    rewrite(folder, stars, v=np.asarray(stars["v"][1000:2000]).astype(str))
+    velocities = np.asarray(stars["v"][1000:2000])
+    before = ParquetSource(folder, COLUMNS).observations()
+    rewrite(folder, stars, v=stars["v"][1000:2000].astype(str))
+    assert ParquetSource(folder, COLUMNS).observations().data_hash == before.data_hash
+    rewrite(folder, stars, v=np.where(velocities > 0, "abc", "1"))
+    message = said(ParquetSource(folder, COLUMNS, units={"v": "km/s"}))
+    assert message.startswith(f"'{folder / 'part1.parquet'}', rows 0 to 999: column 'v' holds strings")
+    rewrite(folder, stars, v=velocities > 0)
     message = said(ParquetSource(folder, COLUMNS))
-    assert message.startswith(f"column 'v' holds text in '{folder / 'part1.parquet'}', but numbers in")
+    assert message.startswith(f"column 'v' holds booleans in '{folder / 'part1.parquet'}', but numbers in")
 
 
 def test_an_empty_partition_is_fine(folder, stars):

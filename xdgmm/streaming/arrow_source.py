@@ -175,11 +175,12 @@ def of_size(batches: Iterable[Any], n_rows: int) -> Iterator[Any]:
     n_waiting = 0
     for batch in batches:
         for first in range(0, batch.num_rows, n_rows):
-            part = batch.slice(first, n_rows)
-            if n_waiting + part.num_rows > n_rows:
+            part = as_arrow_table(batch.slice(first, n_rows))
+            other = bool(waiting) and part.schema.types != waiting[0].schema.types  # text is not joined to numbers
+            if other or n_waiting + part.num_rows > n_rows:
                 yield _joined(waiting)
                 waiting, n_waiting = [], 0
-            waiting.append(as_arrow_table(part))
+            waiting.append(part)
             n_waiting += part.num_rows
     if n_waiting:
         yield _joined(waiting)

@@ -80,7 +80,7 @@ class Layout:
         ------
         InputError
             If one that is read is missing, holds something else, or has another unit, or if one that would be read of
-            this file (`own_columns`) is missing in the first one.
+            this file (`own_columns`) is missing in the first one.  Text may hold numbers, as in tables in memory.
         """
         for name in own_columns.every:
             if name not in first.kinds:
@@ -91,7 +91,7 @@ class Layout:
             if name not in self.kinds:
                 raise InputError(f"{self.where} has no column '{name}', which {first.where} has")
             own, expected = self.kinds[name], first.kinds[name]
-            if own != expected and "nulls" not in (own, expected):
+            if own != expected and "nulls" not in (own, expected) and {own, expected} != {"numbers", "text"}:
                 raise InputError(f"column '{name}' holds {own} in {self.where}, but {expected} in {first.where}")
             self._check_unit(first, name)
 
