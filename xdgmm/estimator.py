@@ -270,9 +270,10 @@ class XDGMM(DensityMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Observations, Table, data frame, Quantity or array (N,) or (N, D)
-            What was measured.  Of a table, every column for which an error column is found; a data frame is an array
-            with names (`Observations.from_table` finds error columns).
+        X : Observations, Table, data frame, Quantity, array (N,) or (N, D), BlockSource or StreamedObservations
+            What was measured; a source of `xdgmm.streaming`, or its ``observations()``, is a catalogue in parts.
+            Of a table, every column for which an error column is found; a data frame is an array with names
+            (`Observations.from_table` finds error columns).
         y : None
             Ignored, for scikit-learn.
         Xerr : array or Quantity, optional
@@ -621,7 +622,10 @@ class XDGMM(DensityMixin, BaseEstimator):
         Xerr: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> float:
-        """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out."""
+        """Mean log-likelihood per object, in nats: ``sum omega ln p / sum omega``; rows without values left out.
+
+        X may be all that `fit` takes, a catalogue in parts (BlockSource, StreamedObservations) too: one pass over it.
+        """
         refuse_errors_as_labels(X, y)
         observations = self._any_observations(X, Xerr, sample_weight)
         return self._log_likelihood(observations) / float(observations.total_weight)
@@ -691,12 +695,18 @@ class XDGMM(DensityMixin, BaseEstimator):
         return self._fitted_mixture.sample(n_samples, self._generator())
 
     def aic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's information criterion of these data; the lower the better."""
+        """Akaike's information criterion of these data; the lower the better.
+
+        X may be all that `fit` takes, a catalogue in parts (BlockSource, StreamedObservations) too: one pass over it.
+        """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         return float(selection.aic(self._log_likelihood(observations), self._fit_result.n_parameters))
 
     def bic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
-        """Bayesian information criterion of these data; the lower the better."""
+        """Bayesian information criterion of these data; the lower the better.
+
+        X may be all that `fit` takes, a catalogue in parts (BlockSource, StreamedObservations) too: one pass over it.
+        """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         log_likelihood, n_free = self._log_likelihood(observations), self._fit_result.n_parameters
         return float(selection.bic(log_likelihood, n_free, observations.total_weight))
@@ -714,9 +724,9 @@ class XDGMM(DensityMixin, BaseEstimator):
     ) -> QTable:
         """Intrinsic-width report: a QTable with one row per component and axis, which prints well.
 
-        X, Xerr and sample_weight are the data that were fitted, or X is their source; the rest is passed on to
-        `xdgmm.widths.widths`, which explains methods ("information", "sandwich", "profile", "bootstrap", "mcmc"),
-        columns and further options.
+        X, Xerr and sample_weight are the data that were fitted; X may be a catalogue in parts (BlockSource,
+        StreamedObservations).  The rest is passed on to `xdgmm.widths.widths`, which explains methods ("information",
+        "sandwich", "profile", "bootstrap", "mcmc"), columns and further options.
         """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
@@ -738,7 +748,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         the tests, and ``print(check)`` shows both.  `against` are further columns along which residuals may change:
         names of columns of the table X, a dict of arrays (N,) by their names, or an array; `object_names` a column of X
         with names of the objects, or the names, by default a column that is called name, source_id and the like.
-        Further options are those of `xdgmm.diagnostics.check`.  Of a source a random sample is checked.
+        Further options are those of `xdgmm.diagnostics.check`.  Of a catalogue in parts (BlockSource,
+        StreamedObservations) a random sample is checked.
         """
         observations = self._fitted_observations(X, Xerr, sample_weight)
         columns, names = columns_of_table(against, X), names_of_objects(object_names, X)
@@ -860,7 +871,7 @@ def select(
     Parameters
     ----------
     X, y, Xerr, sample_weight
-        As for `XDGMM.fit`.
+        As for `XDGMM.fit`: a catalogue in parts (BlockSource, StreamedObservations) too, with an information criterion.
     n_components : int or iterable of int
         The numbers to try.
     covariance_types : str or sequence of str

@@ -92,3 +92,14 @@ def test_a_cache_and_a_checkpoint_are_kept(folder, tmp_path):
     assert rounded["model"]["means"] == [pytest.approx(mean, abs=1e-6) for mean in first["model"]["means"]]
     done = run("fit", "all.fits", "--columns", "v", "--cache", tmp_path / "cache", cwd=folder)
     was_refused(done, "--cache keeps blocks of catalogues that are read in parts; add --memory")
+
+
+@pytest.mark.parametrize("command", [["fit"], ["apply", "m.fits", "--output", "members"]])
+def test_a_pattern_that_the_shell_has_replaced_is_advised_in_quotes(command, folder):
+    done = run(*command, "gaia/0.parquet", "gaia/1.parquet", "gaia/2.parquet", "--columns", "v", cwd=folder)
+    assert done.returncode == 2
+    assert "'*.parquet'" in done.stderr
+
+
+def test_the_size_of_the_sample_is_in_json(folder):
+    assert fitted(folder, "gaia")["n_sampled"] == 1200

@@ -221,6 +221,7 @@ def test_an_interrupt_leaves_nothing_half_written(stars, tmp_path):
         ("gaia", {"overwrite": True}, OutputError, "is a file of the catalogue"),
         ("gaia/part0.parquet", {"overwrite": True}, OutputError, "is a file of the catalogue"),
         ("members.fits", {}, OutputError, "would be one FITS table"),
+        *((f"members.{end}", {}, OutputError, f"would be a .{end} file") for end in ("csv", "txt", "ecsv", "vot")),
         ("members", {"keep": ["ra"]}, InputError, "`keep` names 'ra', but '.*part0.parquet' has no such column"),
         ("members", {"progress": "maybe"}, InputError, "`progress`"),
     ],

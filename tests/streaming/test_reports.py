@@ -12,6 +12,7 @@ from xdgmm import XDGMM, Background, Flat, GaussianMixture, Observations, select
 from xdgmm.diagnostics import influence, quick_checks, residuals, simulate
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import fit
+from xdgmm.kernels import StreamedData
 from xdgmm.observations import streamed
 from xdgmm.prediction import doubts_about_samples
 from xdgmm.streaming import TableSource
@@ -19,6 +20,7 @@ from xdgmm.uncertainty import (
     background_limit,
     bootstrap,
     function_interval,
+    mean_interval,
     parameter_errors,
     profile_interval,
     sample_posterior,
@@ -300,3 +302,17 @@ def test_doubts_about_posterior_samples_are_those_of_all_objects():
     (expected,), (found,) = (list(doubts_about_samples(mixture, each)) for each in (whole, in_parts(whole)))
     errors = (float(re.search(r"error of ([0-9.]+) nats", each)[1]) for each in (expected, found))
     assert next(errors) == pytest.approx(next(errors), rel=0.1)  # of the sample: sqrt(3) times less
+
+
+def test_a_profile_makes_few_passes_over_a_catalogue_in_parts(monkeypatch):
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(0.0, 1.0, 2000), rng.normal(5.0, 1.0, 2000)])
+    stars = Observations.with_standard_errors(rng.permutation(values)[:, None], 0.5)
+    result = fit(stars, 2)
+    whole = mean_interval(result.mixture, stars, 0, 0)
+    passes = []
+    each = StreamedData.each
+    monkeypatch.setattr(StreamedData, "each", lambda self, ask: (passes.append(ask), each(self, ask))[1])
+    parts = mean_interval(result.mixture, in_parts(stars, 1000), 0, 0)
+    assert len(passes) < 250  # ten times as many without the curvature of the sample
+    assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=1e-5 * whole.error)

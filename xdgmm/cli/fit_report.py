@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ class FitReport:
         from xdgmm.mixture import GaussianMixture
 
         options = self._with_samples(fitted)
-        with self.printer.status("errors and limits"):
+        with self._shown_passes():
             report = reports.widths(fitted, self.observations, title=self.title, **options)
             mixture = fitted if isinstance(fitted, GaussianMixture) else fitted.mixture
             relations = None
@@ -115,6 +116,7 @@ class FitReport:
         document = {
             "title": self.title,
             "n_objects": self.observations.n_objects,
+            "n_sampled": self.observations.sample.n_objects,
             "data": list(self.observations.remarks),
             "model": mixture_as_json(mixture),
             "record": record_as_json(mixture.record),
@@ -126,6 +128,19 @@ class FitReport:
             "written": [str(path) for path in written],
         }
         return document, getattr(options.get("samples"), "converged", True)
+
+    @contextmanager
+    def _shown_passes(self) -> Iterator[None]:
+        """A terminal shows that errors and limits are found; of a catalogue in parts how far the present pass is."""
+        from xdgmm.basics.progress import passes_watched, progress_bar
+
+        what = "errors and limits"
+        if self.observations.sample is self.observations:
+            with self.printer.status(what):
+                yield
+            return
+        with progress_bar(self.printer.progress) as bar, passes_watched(bar, lambda: what):
+            yield
 
     def _print_tables(self, report: QTable, relations: QTable | None, n_columns: int) -> None:
         """Print the tables; of a long report the first rows, and how many are left out.

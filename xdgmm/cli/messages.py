@@ -12,6 +12,7 @@ import warnings
 from ast import literal_eval
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer import Exit
@@ -63,6 +64,8 @@ OTHER_NAMES = {
         "replace": "overwrite_columns",
     },
 }
+OF_PATTERNS = ("fit", "apply", "widths", "check", "plot")  # commands that read catalogues in parts
+EXTRA = re.compile(r"unexpected extra argument\S* \((.+)\)")  # in the words of typer
 WRONG_INPUT = 2  # exit code
 # `name` or `name=value`.
 ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
@@ -97,8 +100,18 @@ def _printable_usage_errors() -> Iterator[None]:
         yield
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "message"):  # typer prints it
-            error.message = printable(error.message)
+            error.message = printable(f"{error.message}{_advice_on_patterns(error)}")
         raise
+
+
+def _advice_on_patterns(error: Any) -> str:
+    """What to do where the shell has made several files of a pattern."""
+    extra = EXTRA.search(error.message)
+    command = getattr(getattr(error, "ctx", None), "info_name", None)
+    suffix = Path(extra[1].split()[-1]).suffix if extra and command in OF_PATTERNS else ""
+    if not suffix:
+        return ""
+    return f". Is this a pattern, which the shell has replaced by its files? Put it in quotes: '*{suffix}'"
 
 
 class Command(TyperCommand):

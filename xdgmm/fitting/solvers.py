@@ -171,7 +171,7 @@ def _run_quasi_newton(
             mixture, statistics = update_boundary(inner, statistics, objective, tolerance)
             point = _iterate_at(mixture, statistics, objective)
         else:
-            sample = _hessian_sample(mixture, objective, sample)
+            sample = hessian_sample(mixture, objective, sample)
         gain += point.boundary_gain
         if mixture is not inner:  # the gain was predicted before the boundary changed
             gain = max(gain, gain_lower_bound(point))
@@ -202,12 +202,12 @@ def _near_sample(point: Iterate, objective: Objective) -> Objective | None:
     mixture = point.mixture
     if hessian_affordable(point, objective.data):
         return objective
-    sample = _hessian_sample(mixture, objective, None)
+    sample = hessian_sample(mixture, objective)
     cost = objective.constraints.n_parameters(mixture.n_dimensions) * sample.data.n_objects
     return sample if cost <= SPARED_PASSES * objective.data.n_objects else None
 
 
-def _hessian_sample(mixture: GaussianMixture, objective: Objective, previous: Objective | None) -> Objective:
+def hessian_sample(mixture: GaussianMixture, objective: Objective, previous: Objective | None = None) -> Objective:
     """The objective of as many objects as a useful Hessian needs: twice as many as in the previous round."""
     n_objects = objective.data.n_objects
     if previous is None:

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     from xdgmm.streaming.worker_tasks import Reading
 
 PARQUET = ".parquet"
+# Endings of names of tables that are not written in parts, and would be surprising ones of a folder.
+OF_OTHER_FORMATS = frozenset(
+    f".{ending}"
+    for ending in (
+        *("parq", "pq", "csv", "tsv", "txt", "dat", "tex", "html", "ecsv", "asdf", "vot", "votable", "xml"),
+        *("hdf5", "h5", "hdf", "feather", "arrow", "ipc", "json", "jsonl", "gz", "bz2", "xz", "zip", "zst"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def apply(
     InputError
         If the source cannot be read, does not fit the mixture, or has columns of the new names.
     OutputError
-        If a file cannot be written, exists, or is one that is read.
+        If a file cannot be written, exists, or is one that is read, or the name is that of a table of another format.
     KindError
         If `source` is no source.
 
@@ -196,6 +204,11 @@ class _Work:
             yield from self._folder()
 
     def _folder(self) -> Iterator[Path]:
+        if self.output.suffix.lower() in OF_OTHER_FORMATS and not self.output.is_dir():
+            raise OutputError(
+                f"'{self.output}' would be a {self.output.suffix} file, but a catalogue that is read in parts is "
+                "written as Parquet or FITS; end the name in .parquet, or give a folder without such an ending"
+            )
         if self.output.exists() and not self.output.is_dir():
             raise OutputError(
                 f"'{self.output}' is a file, but its name is that of a folder here; end it in .parquet for one file"

@@ -17,7 +17,7 @@ from scipy.optimize import minimize
 from xdgmm.basics.parameters import check_level
 from xdgmm.basics.quantiles import chi_squared_quantile
 from xdgmm.errors import InputError, XdgmmWarning
-from xdgmm.fitting import Problem
+from xdgmm.fitting import Problem, newton, solvers
 from xdgmm.fitting.coordinates import FactorCoordinates
 
 from .estimates import ONE_SIGMA, Estimate, numbers
@@ -43,8 +43,10 @@ MET = 1e-6  # standard errors within which the value must be met
 LEAST_SLOPE = 1e-12  # of the function at a start, relative to that at the fit, by which conditions are divided
 ROUNDS = 4  # of the search, each in coordinates around the last point
 GAIN = 1e-7  # nats by which a round must rise for another one
+SMALL = 1e-10  # change in nats below which a search ends, unless the rounding errors of the likelihood are larger
+SMALL_IN_PARTS = 1e-8  # of a catalogue that is read anew for each point of the search
+FLATTEST = 1e-2  # least curvature in which the coordinates of a search are whitened
 IMPOSSIBLE = 1e10  # minus the log-likelihood where there is none
-CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
 EDGE = 12.0  # on the scales of ranges, from where a value is that of the end of the range
 
 
@@ -193,7 +195,7 @@ class FunctionProfile(ComponentProfile):
             found, there = self._search(mixture, value)
             if found > reached or not np.isfinite(reached):
                 reached, mixture = found, there
-            if not reached > before + GAIN:
+            if not reached > before + max(GAIN, self.evaluation.statistics.rounding):
                 break
         self.seen.append(reached)
         if np.isfinite(reached):
@@ -207,20 +209,49 @@ class FunctionProfile(ComponentProfile):
         coordinates = self._lifted(coordinates, statistics)
         slope = _length(self._slope(coordinates, np.zeros(coordinates.size)))
         error = max(slope, LEAST_SLOPE * self.error) or 1.0
+        whitening = self._whitening(coordinates)
         meets = {
             "type": "eq",
-            "fun": lambda z: (self._at(coordinates, z) - value) / error,
-            "jac": lambda z: self._slope(coordinates, z) / error,
+            "fun": lambda y: (self._at(coordinates, whitening @ y) - value) / error,
+            "jac": lambda y: whitening.T @ self._slope(coordinates, whitening @ y) / error,
         }
-        options = {"maxiter": 200, "ftol": 1e-10}
+        # a smaller change is one of rounding errors, at which the search would go on until its last iteration
+        small = max(SMALL_IN_PARTS if self.in_parts else SMALL, statistics.rounding)
+        options = {"maxiter": 200, "ftol": small}
         origin = np.zeros(coordinates.size)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of SciPy, where a step leaves the range
             found = minimize(
-                self._fall, origin, (coordinates,), jac=True, method="SLSQP", constraints=[meets], options=options
+                self._fall,
+                origin,
+                (coordinates, whitening),
+                jac=True,
+                method="SLSQP",
+                constraints=[meets],
+                options=options,
             )
-        met = abs(self._at(coordinates, found.x) - value) < MET * error
-        return (-float(found.fun), coordinates.at(found.x)) if met and found.fun < IMPOSSIBLE else (-np.inf, start)
+        z = whitening @ found.x
+        met = abs(self._at(coordinates, z) - value) < MET * error
+        return (-float(found.fun), coordinates.at(z)) if met and found.fun < IMPOSSIBLE else (-np.inf, start)
+
+    def _whitening(self, coordinates: FactorCoordinates) -> Floats:
+        """The map from the coordinates of a search to z.
+
+        Of a catalogue in parts the curvature of a sample is one in each direction there, so that the search makes few
+        passes over all objects.
+        """
+        identity = np.eye(coordinates.size)
+        if not self.in_parts:
+            return identity
+        objective = self.problem.objective()
+        sample = solvers.hessian_sample(coordinates.mixture, objective)
+        ratio = objective.data.total_weight / sample.data.total_weight
+        statistics = sample.expect(coordinates.mixture)
+        if not np.isfinite(statistics.log_likelihood):
+            return identity
+        curvature = -ratio * newton.hessian(coordinates, statistics, sample, np.arange(coordinates.size))
+        values, vectors = np.linalg.eigh(curvature)
+        return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), FLATTEST)))
 
     def _lifted(self, coordinates: FactorCoordinates, statistics: Statistics) -> FactorCoordinates:
         """Coordinates around the mixture with some width in every direction: from none, a search does not move."""
@@ -230,13 +261,14 @@ class FunctionProfile(ComponentProfile):
         lifted = coordinates.with_variances(flat, np.where(flat, LIFT, 0.0))
         return FactorCoordinates(lifted, statistics, self.problem.constraints)
 
-    def _fall(self, z: Floats, coordinates: FactorCoordinates) -> tuple[float, Floats]:
+    def _fall(self, y: Floats, coordinates: FactorCoordinates, whitening: Floats) -> tuple[float, Floats]:
         """Minus the log-likelihood, and its gradient."""
+        z = whitening @ y
         mixture = coordinates.at(z)
         statistics = self.problem.objective().differentiate(mixture)
         if not np.isfinite(statistics.log_likelihood):
             return IMPOSSIBLE, np.zeros(z.size)
-        return -statistics.log_likelihood, -coordinates.gradient(z, mixture, statistics)
+        return -statistics.log_likelihood, -whitening.T @ coordinates.gradient(z, mixture, statistics)
 
     def _at(self, coordinates: FactorCoordinates, z: Floats) -> float:
         """The function at coordinates, on the scale of its range."""
@@ -274,7 +306,7 @@ def _end(profile: FunctionProfile, level: float, direction: float) -> float:
         place = profile.value + direction * distance
         if direction * place > max(edge, direction * profile.value + edge):
             raise StopIteration
-        return float(min(2.0 * (profile.maximum - profile.at(place)), CAPPED + quantile) - quantile)
+        return profile.beyond(profile.maximum, place, quantile)
 
     try:
         distance, lost = first_crossing(fallen, 0.0, float(np.sqrt(quantile)) * profile.error)

@@ -31,6 +31,8 @@ WIDEST = 30  # doublings of the step before a limit is called infinite
 RATIO = 1.25  # between places where more crossings of a profile are looked for
 DOWN = 16  # such places on the way down, before zero
 BEYOND = 1e-3  # of the first crossing: where the search for more of them starts
+CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
+NEGLIGIBLE = 1e-6  # deviance within which an end is that of the interval, where each point is many readings
 SHALLOW = 2.0  # deviance above the quantile below which a minimum between such places is looked at closely
 
 
@@ -88,6 +90,16 @@ class Profile(ABC):
         self.value = value
         self.known = {value: (self.maximum, self.mixture)}
         self.seen = [self.maximum]
+
+    @property
+    def in_parts(self) -> bool:
+        """Are the objects read in parts?"""
+        return self.problem.all_observations.sample is not self.problem.all_observations
+
+    def beyond(self, top: float, value: float, quantile: float) -> float:
+        """By how much the deviance from a log-likelihood `top` at a value exceeds a quantile."""
+        beyond = float(min(2.0 * (top - self.at(value)), CAPPED + quantile) - quantile)
+        return 0.0 if self.in_parts and abs(beyond) < NEGLIGIBLE else beyond
 
     @abstractmethod
     def hold(self, value: float) -> Constraints:

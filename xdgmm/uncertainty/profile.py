@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from xdgmm.observations.inputs import Catalogue
 
 HIGHER = 1e-3  # nats above the fit that show a local maximum rather than rounding
-CAPPED = 1e3  # deviance that stands for an impossible one while a root is sought
 WIDE = 10.0  # robust spreads behind projections
 DOWNWARDS = (0.8, 0.6, 0.4, 0.2)  # steps to zero, so that a component is followed rather than replaced
 
@@ -363,7 +362,7 @@ class _Ends:
         quantile = chi_squared_quantile(level)
 
         def fallen(sigma: float) -> float:
-            return float(min(2.0 * (self.top - self.profile.at(sigma)), CAPPED + quantile) - quantile)
+            return self.profile.beyond(self.top, sigma, quantile)
 
         step = max(np.sqrt(quantile) * self.profile.error, 1e-9 * self.profile.step)
         lower, lost_below = crossings(fallen, self.sigma, -step, 0.0) if self.sigma > 0 else ([0.0], False)

@@ -318,8 +318,10 @@ def _of_sample(observations: AnyObservations) -> Iterator[str]:
     n = observations.sample.n_objects
     if isinstance(observations, StreamedObservations) and n < observations.n_objects:
         yield (
-            "observed, instrumental and naive sigma, effective numbers of objects, and checks of residuals are those "
-            f"of a random sample of {n} of the {observations.n_objects} objects; all else is that of all objects"
+            "observed (s), instrumental and naive sigma, effective numbers of objects (n_informative), and checks of "
+            f"residuals are those of a random sample of {n} of the {observations.n_objects} objects; all else is that "
+            "of all objects, also N; 's off by' and 'naive off by' count errors of the sample, which a larger sample "
+            "makes smaller"
         )
 
 
