@@ -238,7 +238,7 @@ def test_packed_caches(with_every_fault, tmp_path):
         )
 
     calls = with_every_fault(lambda: rmtree(folder, ignore_errors=True), write, check)
-    assert calls.count("os.mkdir") == 2
+    assert calls.count("os.mkdir") == 3  # twice when it is made, and once when it is written: it may have been removed
     assert calls.count("os.replace") == 2
 
 
