@@ -34,8 +34,8 @@ class FileSource(ColumnarSource):
     Parameters
     ----------
     files : str, Path, or sequence of these
-        A file, a pattern such as "gaia/*.parquet", a folder with all below it, or a list of files.  Those of patterns
-        and folders are read in the order of their names, those of a list in its own.
+        A file, a pattern such as ``"gaia/*.parquet"``, a folder with all below it, or a list of files.  Those of
+        patterns and folders are read in the order of their names, those of a list in its own.
     columns, **options
         As in `ColumnarSource`.
 
