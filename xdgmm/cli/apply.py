@@ -33,8 +33,8 @@ from .options import (
     Prefix,
     Quiet,
     Readme,
-    parse_errors,
     parse_names,
+    reading_options,
 )
 from .output_files import AppendedTable, column_as_json
 from .printing import Printer, escaped
@@ -94,14 +94,7 @@ def apply(
     Example: xdgmm apply model.fits stars.fits --output members.fits
     """
     printer = Printer(json, quiet)
-    options: dict[str, Any] = {
-        "errors": parse_errors(errors),
-        "correlations": correlations.value,
-        "memberships": memberships and parse_names(memberships),
-        "on_bad": on_bad.value,
-        "on_limit": on_limit.value,
-        "asymmetric": asymmetric.value,
-    }
+    options = reading_options(errors, correlations, None, memberships, on_bad, on_limit, asymmetric)
     if is_read_in_parts(table, memory) or output.suffix == ".parquet":
         written: dict[str, Any] = {
             "keep": keep and parse_names(keep),

@@ -39,8 +39,8 @@ from .options import (
     parse_components,
     parse_cuts,
     parse_dof,
-    parse_errors,
     parse_names,
+    reading_options,
 )
 from .output_files import FitFiles
 from .printing import Printer
@@ -160,15 +160,7 @@ def fit(
     files = FitFiles(output, report, plot, candidates, chain=chain, corner=corner, overwrite=overwrite)
     files.checkpoint, files.resume = checkpoint, resume
     names = parse_names(columns)
-    reading: dict[str, Any] = {
-        "errors": parse_errors(errors),
-        "correlations": correlations.value,
-        "weights": weights,
-        "memberships": memberships and parse_names(memberships),
-        "on_bad": on_bad.value,
-        "on_limit": on_limit.value,
-        "asymmetric": asymmetric.value,
-    }
+    reading = reading_options(errors, correlations, weights, memberships, on_bad, on_limit, asymmetric)
     source = None
     if is_read_in_parts(table, memory):
         _refuse_in_parts({"--cut": cut, "--background": background, "--mcmc": mcmc})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogues import Measured, is_read_in_parts, opened, with_remarks
 from .given_command import given_command
 from .json_results import finite, mixture_as_json, record_as_json, table_as_json
-from .options import parse_errors, parse_names
+from .options import parse_names, reading_options
 from .printing import escaped
 
 if TYPE_CHECKING:
@@ -211,15 +211,7 @@ def observations_and_table(
     from xdgmm.tables import read_table
 
     names = list(mixture.names) if columns is None else parse_names(columns)
-    options: dict[str, Any] = {
-        "errors": parse_errors(errors),
-        "correlations": correlations.value,
-        "weights": weights,
-        "memberships": memberships and parse_names(memberships),
-        "on_bad": on_bad.value,
-        "on_limit": on_limit.value,
-        "asymmetric": asymmetric.value,
-    }
+    options = reading_options(errors, correlations, weights, memberships, on_bad, on_limit, asymmetric)
     if is_read_in_parts(table, memory):
         source = opened(table, names, memory, hdu=hdu, readme=readme, **options)
         with readings_shown(progress):

@@ -294,3 +294,24 @@ def parse_quantity(text: str | None, option: str, example: str) -> Quantity | No
                 f"unit, as '{example}'"
             ) from error
         raise InputError(f"{option} is '{text}', but it must be a number with a unit, as '{example}'") from error
+
+
+def reading_options(
+    errors: str,
+    correlations: Correlations,
+    weights: str | None,
+    memberships: str | None,
+    on_bad: OnBad,
+    on_limit: OnLimit,
+    asymmetric: Asymmetric,
+) -> dict[str, Any]:
+    """The options of a command that say how columns are read, as `Observations.from_table` and sources take them."""
+    return {
+        "errors": parse_errors(errors),
+        "correlations": correlations.value,
+        "weights": weights,
+        "memberships": memberships and parse_names(memberships),
+        "on_bad": on_bad.value,
+        "on_limit": on_limit.value,
+        "asymmetric": asymmetric.value,
+    }
