@@ -19,6 +19,7 @@ ROOT = Path(xdgmm.__file__).parent
 TESTS = Path(__file__).parent
 ORDER = [
     {"cli"},
+    {"explore"},
     {"estimator", "compat"},
     {"plotting"},
     {"lines"},
@@ -162,7 +163,7 @@ try:
     {start}
 except SystemExit:
     pass
-heavy = {{"numba", "sklearn", "matplotlib", "scipy", "astropy", "emcee", "h5py", "arviz"}}
+heavy = {{"numba", "sklearn", "matplotlib", "scipy", "astropy", "emcee", "h5py", "arviz", "bokeh", "tornado"}}
 print(sorted(heavy & set(sys.modules)), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -22,6 +22,7 @@ ROOMS = {
     "xdgmm.lines": "Spectral lines",
     "xdgmm.spectra": "Spectra and their instruments",
     "xdgmm.plotting": "Pictures",
+    "xdgmm.explore": "In the browser",
     "xdgmm.streaming": "Catalogues larger than memory",
     "xdgmm.tables": "Tables",
     "xdgmm.datasets": "Bundled tables",

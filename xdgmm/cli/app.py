@@ -11,6 +11,7 @@ from xdgmm.basics.installation import warn_of_foreign_files
 from .apply import apply
 from .check import check
 from .demo import demo
+from .explore import explore
 from .fit import fit
 from .info import info
 from .lines import lines
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in (fit, widths, check, plot, apply, info, demo):
+for command in (fit, widths, check, plot, apply, info, explore, demo):
     app.command(cls=Command)(command)
 app.add_typer(lines, name="lines")
 

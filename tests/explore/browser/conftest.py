@@ -1,0 +1,299 @@
+"""Pages of the server in a headless browser, seen and used as a user does.
+
+`open_page` opens one; its `Page` reads and clicks.  After each test, no page may have written an error to the console.
+"""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+PATIENCE = 30.0  # seconds until something must have happened, on a busy machine
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1400,1000",
+)
+HARMLESS = ("favicon",)  # in messages of the console
+
+# Views by the names of their models: bokeh draws each into a shadow tree of its own.
+FIND = """
+const [name] = arguments
+const find = (views) => {
+  for (const view of views) {
+    if (view.model.name === name) return view
+    const found = find(view.children())
+    if (found != null) return found
+  }
+  return null
+}
+const view = find([...Bokeh.index])
+"""
+
+
+class Page:
+    """A page in the browser.
+
+    Attributes
+    ----------
+    driver : selenium WebDriver
+    tab : str
+        The handle of its browser tab.
+    """
+
+    def __init__(self, driver, url):
+        self.driver = driver
+        driver.switch_to.new_window("tab")
+        self.tab = driver.current_window_handle
+        driver.get(url)
+
+    def run(self, code, *arguments):
+        """What a piece of JavaScript returns in the page."""
+        if self.driver.current_window_handle != self.tab:
+            self.driver.switch_to.window(self.tab)
+        return self.driver.execute_script(code, *arguments)
+
+    def wait_until(self, holds, patience=PATIENCE):
+        """The first true value that a function returns, or a failure after some seconds."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if value := holds():
+                return value
+            time.sleep(0.03)
+        pytest.fail(f"nothing happened within {patience} s")
+
+    def wait_until_drawn(self):
+        """Wait for bokeh to draw everything."""
+        self.wait_until(
+            lambda: self.run(
+                "return window.Bokeh != null && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle"
+                " && [...Bokeh.index].length > 0"
+            )
+        )
+        return self
+
+    def value(self, name, of="value"):
+        """A property of the model of this name; of a path such as "data.x", what is found there, as lists."""
+        return self.run(
+            """
+            const [name, path] = arguments
+            let value = Bokeh.documents[0].get_model_by_name(name)
+            if (value == null) throw new Error(`no model is called ${name}`)
+            for (const part of path.split("."))
+              value = value instanceof Map ? value.get(part) : value[part]
+            return ArrayBuffer.isView(value) ? Array.from(value) : value
+            """,
+            name,
+            of,
+        )
+
+    def set(self, name, value, of="value"):
+        """Set a property of the model of this name, as its widget does."""
+        self.run("Bokeh.documents[0].get_model_by_name(arguments[0])[arguments[1]] = arguments[2]", name, of, value)
+
+    def has(self, name):
+        """Is there a model of this name?"""
+        return self.run("return Bokeh.documents[0].get_model_by_name(arguments[0]) != null", name)
+
+    def show_tab(self, title):
+        """Click on the heading of one of the three tabs."""
+        self.run(
+            FIND.replace("arguments", "['tabs']") + "const titles = view.model.tabs.map((tab) => tab.title)\n"
+            "view.model.active = titles.indexOf(arguments[0])",
+            title,
+        )
+        return self.wait_until_drawn()
+
+    def click(self, name):
+        """Click on a button, by the name of its model; its last part is the label of a button in a group."""
+        element = self.run(
+            FIND + "return (view.shadow_el ?? view.el).querySelector('button, input')",
+            name,
+        )
+        element.click()
+
+    def text(self, name):
+        """What is written in the model of this name, as the user reads it."""
+        return self.run(
+            FIND
+            + """
+            if (view == null) return ''
+            const parts = [...(view.shadow_el ?? view.el).children]
+            const hidden = ["STYLE", "LINK"]
+            return parts.map((part) => hidden.includes(part.tagName) ? "" : part.innerText).join("\\n").trim()
+            """,
+            name,
+        )
+
+    def at(self, name, x, y):
+        """Where a point in the coordinates of the figure of this name is in the window, in pixels."""
+        return self.run(
+            FIND
+            + """
+            const box = view.canvas_view.el.getBoundingClientRect()
+            const frame = view.frame
+            return [box.left + frame.x_scale.compute(arguments[1]), box.top + frame.y_scale.compute(arguments[2])]
+            """,
+            name,
+            x,
+            y,
+        )
+
+    def drag(self, name, start, end, steps=8):
+        """Drag the mouse in a figure, from one point of its coordinates to another."""
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+        from selenium.webdriver.common.actions.mouse_button import MouseButton
+
+        self.run(FIND + "view.el.scrollIntoView({block: 'center'})", name)
+        (x0, y0), (x1, y1) = self.at(name, *start), self.at(name, *end)
+        actions = ActionBuilder(self.driver, duration=20)
+        mouse = actions.pointer_action
+        mouse.move_to_location(int(x0), int(y0))
+        mouse.pointer_down(MouseButton.LEFT)
+        for step in range(1, steps + 1):
+            part = step / steps
+            mouse.move_to_location(int(x0 + part * (x1 - x0)), int(y0 + part * (y1 - y0)))
+        mouse.pointer_up(MouseButton.LEFT)
+        actions.perform()
+
+    def hover(self, name, x, y):
+        """Move the mouse to a point of a figure, in its coordinates."""
+        from selenium.webdriver.common.actions.action_builder import ActionBuilder
+
+        self.run(FIND + "view.el.scrollIntoView({block: 'center'})", name)
+        place = self.at(name, x, y)
+        actions = ActionBuilder(self.driver, duration=20)
+        actions.pointer_action.move_to_location(*map(int, place))
+        actions.perform()
+
+    def picture(self, path):
+        """Write a picture of what is seen."""
+        self.run("")
+        self.driver.save_screenshot(str(path))
+
+    def close(self):
+        """Close the browser tab."""
+        self.run("")
+        self.driver.close()
+        self.driver.switch_to.window(self.driver.window_handles[0])
+
+
+@contextmanager
+def running_server(*arguments, cwd=None):
+    """A server in a process of its own, as `xdgmm explore` starts it: the process and the address of its page."""
+    code = "from xdgmm.cli import main; main()"
+    command = [sys.executable, "-c", code, "explore", "--no-browser", *map(str, arguments)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200"},
+    ) as process:
+        try:
+            yield process, address(process)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+
+def address(process):
+    """The address that the server prints when it can be asked."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        if select.select([process.stdout], [], [], 0.1)[0]:
+            line = process.stdout.readline()
+            if line.startswith("http://"):
+                return line.split()[0]
+    process.kill()
+    pytest.fail(f"the server did not start: {process.stderr.read()}")
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    """A headless browser with an empty profile, for all tests of a process."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("there is no chromium with a chromedriver")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = BROWSER
+    downloads = tmp_path_factory.mktemp("downloads")
+    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(argument)
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
+    browser.downloads = downloads
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of a server that starts with the blobs of textbooks, one for each module of tests."""
+    with running_server() as (_, url):
+        yield url
+
+
+def console_errors(driver):
+    """What pages have written to the console as errors since the last look."""
+    return [
+        entry["message"]
+        for entry in driver.get_log("browser")
+        if entry["level"] == "SEVERE" and not any(word in entry["message"] for word in HARMLESS)
+    ]
+
+
+@pytest.fixture
+def open_page(driver):
+    """Opens pages by their addresses; they are closed after the test, and had no errors."""
+    pages = []
+
+    def open_one(url):
+        pages.append(Page(driver, url).wait_until_drawn())
+        return pages[-1]
+
+    yield open_one
+    errors = []
+    for page in pages:
+        if page.tab in driver.window_handles:
+            page.run("")
+            errors += console_errors(driver)
+            page.close()
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page, server):
+    """A new page of the server of this module."""
+    return open_page(server)
+
+
+@pytest.fixture
+def serve():
+    """`running_server`, for tests that need one of their own."""
+    return running_server

@@ -1,0 +1,16 @@
+"""See a mixture move, in the browser.
+
+`explore` starts a server that answers this machine only, and opens the page; the command is ``xdgmm explore``.  The
+extra ``explore`` installs bokeh, which no other room imports.
+
+- `data_sets`: what can be explored (bundled tables, blobs of a textbook, files, uploads), free of bokeh;
+- `session`: what one page knows: its data, its mixture, and who hears of changes; free of bokeh too;
+- `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
+- `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
+- `escaping`: text of files, where a browser shows it.
+"""
+
+from .data_sets import DataSet, blobs, bundled, read_file
+from .opening import explore
+
+__all__ = ["DataSet", "blobs", "bundled", "explore", "read_file"]

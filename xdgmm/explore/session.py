@@ -1,0 +1,113 @@
+"""What one page knows: its data set, its mixture, its last sentence, and who hears when they change."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xdgmm.errors import XdgmmError, XdgmmWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xdgmm.fitting import FitResult
+    from xdgmm.mixture import GaussianMixture
+
+    from .data_sets import DataSet
+
+CHANGES = ("data", "mixture", "message")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sentence for the user.
+
+    Attributes
+    ----------
+    text : str
+        Not escaped.
+    kind : str
+        "error", "warning" or "note".
+    """
+
+    text: str
+    kind: str = "note"
+
+
+class Session:
+    """What one page knows; each page has its own.
+
+    Parameters
+    ----------
+    data : DataSet
+        The first data set.
+
+    Attributes
+    ----------
+    data : DataSet
+    mixture : GaussianMixture or None
+        The present mixture, in the units of the data; None after a new data set.
+    result : FitResult or None
+        Of the fit that ended with this mixture; None while it moves.
+    message : Message or None
+    """
+
+    def __init__(self, data: DataSet) -> None:
+        self.data = data
+        self.mixture: GaussianMixture | None = None
+        self.result: FitResult | None = None
+        self.message: Message | None = None
+        self._listeners: dict[str, list[Callable[[], None]]] = {change: [] for change in CHANGES}
+        self._closing: list[Callable[[], None]] = []
+
+    def listen(self, change: str, listener: Callable[[], None]) -> None:
+        """Call a function after each change of "data", "mixture" (with its result) or "message"."""
+        self._listeners[change].append(listener)
+
+    def _tell(self, change: str) -> None:
+        for listener in self._listeners[change]:
+            listener()
+
+    def set_data(self, data: DataSet) -> None:
+        """Explore other data; the mixture of the old ones is dropped."""
+        self.data, self.mixture, self.result = data, None, None
+        self._tell("data")
+        self._tell("mixture")
+
+    def set_mixture(self, mixture: GaussianMixture | None, result: FitResult | None = None) -> None:
+        """Show another mixture, with the result of its fit where it has ended."""
+        self.mixture, self.result = mixture, result
+        self._tell("mixture")
+
+    def say(self, text: str, kind: str = "note") -> None:
+        """Show a sentence above the tabs; an empty one removes the last."""
+        self.message = Message(text, kind) if text else None
+        self._tell("message")
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Context in which an error of the package becomes its one sentence on the page, and so do warnings."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", XdgmmWarning)
+            try:
+                yield
+            except XdgmmError as error:
+                self.say(str(error), "error")
+                return
+            except MemoryError as error:
+                self.say(f"the memory is not enough ({str(error) or 'no details'})", "error")
+                return
+        sentences = [str(each.message) for each in caught if issubclass(each.category, XdgmmWarning)]
+        if sentences:
+            self.say("; ".join(dict.fromkeys(sentences)), "warning")
+
+    def when_closed(self, end: Callable[[], None]) -> None:
+        """Call a function once when the page is closed."""
+        self._closing.append(end)
+
+    def close(self) -> None:
+        """End everything that belongs to the page."""
+        while self._closing:
+            self._closing.pop()()
