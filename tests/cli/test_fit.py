@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 
-from xdgmm import GaussianMixture, datasets
+from xdgmm import XDGMM, GaussianMixture, Observations, datasets
 from xdgmm.selection import table_of
 
 OUTPUTS = ("model.fits", "widths.ecsv", "fit.png")
@@ -248,6 +248,36 @@ def test_overwriting_is_possible_when_asked_for(xdgmm, stars):
     done = xdgmm("fit", "stars.fits", "--columns", "v", "--output", "model.fits", "--overwrite", cwd=stars)
     assert done.returncode == 0, done.stderr
     assert fits.getheader(stars / "model.fits", 1)["XDGMMFMT"] == 3
+
+
+def test_means_solver_and_passes_give_the_mixture_of_the_estimator(xdgmm, tmp_path):
+    table = datasets.load("neutron_stars")
+    Table({"m": table["m"].value, "e_m": table["e_m"].value}).write(tmp_path / "masses.csv")
+    command = ["fit", "masses.csv", "--columns", "m", "--components", "2", "--means", "1.2;2.1", "--solver", "em"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = xdgmm(*command, "--passes", "5", "--output", "model.fits", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr  # it is not the maximum
+    assert "max_iter passes were made" in done.stdout
+    assert "not the maximum" in done.stderr
+    model = XDGMM(2, solver="em", means_init=[[1.2], [2.1]], tol=0, max_iter=5)
+    model.fit(Observations.from_table(QTable.read(tmp_path / "masses.csv"), "m"))
+    found = GaussianMixture.read(tmp_path / "model.fits")
+    for name in ("weights", "means", "covariances"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(model.mixture_, name))
+
+
+@pytest.mark.parametrize(
+    ("means", "said"),
+    [
+        ("1;two", ["--means is '1;two'", "separated by commas"]),
+        ("1,2;3", ["--means"]),
+        ("1;2;3", ["--means", "(2, 1)"]),
+    ],
+)
+def test_means_that_are_none_are_refused(xdgmm, refused, stars, means, said):
+    command = ["fit", "stars.fits", "--columns", "v", "--components", "2", "--means", means]
+    refused(xdgmm(*command, cwd=stars), *said)
 
 
 @pytest.mark.parametrize("last", ["--report widths.fits", "--report WIDTHS.ECSV"])

@@ -34,11 +34,13 @@ from .options import (
     Quiet,
     Readme,
     Report,
+    Solver,
     Weights,
     flag,
     parse_components,
     parse_cuts,
     parse_dof,
+    parse_means,
     parse_names,
     reading_options,
 )
@@ -112,6 +114,23 @@ def fit(
         typer.Option(help="Random starts that are compared: 10, or 3 of each of several candidates.", min=1),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
+    means: Annotated[
+        str | None,
+        typer.Option(
+            help="Start from these means, in the units of the columns, and not at random: columns separated by commas, "
+            "components by semicolons.",
+            metavar="'X,Y;X,Y'",
+        ),
+    ] = None,
+    solver: Annotated[
+        Solver, typer.Option(help="How the likelihood is maximised: all reach the same maximum from one start.")
+    ] = Solver.AUTO,
+    passes: Annotated[
+        int | None,
+        typer.Option(
+            help="Make exactly so many passes from each start, at a maximum or not: to watch a solver.", min=1
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes that fit candidates; -1 for all processors.")] = 1,
     *,
     background: Annotated[
@@ -169,6 +188,7 @@ def fit(
     elif cache is not None:
         raise InputError("--cache keeps blocks of catalogues that are read in parts; add --memory, as --memory 1GB")
     files.check(*((path, "the table") for path in ([table] if source is None else source.paths)))
+    centres = parse_means(means)
     numbers, types = parse_components(components), list(dict.fromkeys(each.value for each in covariance_type))
     several = len(numbers) * len(types) > 1
     if candidates is not None and not several:
@@ -179,7 +199,7 @@ def fit(
             "1:4"
         )
     from xdgmm.basics.progress import readings_shown
-    from xdgmm.fitting import Fixed, Model, Settings
+    from xdgmm.fitting import Fixed, Model, Settings, StoppingRule, start_from
     from xdgmm.mixture import Background, SelectionFunction
     from xdgmm.observations import Observations
     from xdgmm.selection import N_INIT
@@ -197,7 +217,12 @@ def fit(
     of_family = family.value, parse_dof(dof)
     model = Model(types[0], Fixed(), None, box, *of_family, selection_function=selection)
     n_init = starts or (N_INIT if several else Settings().n_init)
-    settings = Settings(model=model, n_init=n_init, progress=printer.progress)
+    stopping = StoppingRule() if passes is None else StoppingRule(0.0, passes)
+    start = None if centres is None else start_from(observations.sample, numbers[0], means=centres, model=model)
+    progress = printer.progress
+    settings = Settings(
+        model=model, solver=solver.value, stopping=stopping, n_init=n_init, start=start, progress=progress
+    )
     options = {"method": "mcmc", "rng": seed} if mcmc else {}
     title = table.name if source is None else str(table)
     report_of_fit = FitReport(title, observations, files, printer, options, full=full)

@@ -45,6 +45,8 @@ OTHER_NAMES = {
         "covariance_types": "covariance_type",
         "backend": "chain",
         "random_state": "seed",
+        "means_init": "means",
+        "max_iter": "passes",
     },
     "apply": {"replace": "overwrite_columns"},
     "lines fit": {

@@ -49,6 +49,15 @@ class Criterion(StrEnum):
     BOOTSTRAP = "bootstrap"
 
 
+class Solver(StrEnum):
+    """How the likelihood is maximised."""
+
+    AUTO = "auto"
+    EM = "em"
+    IMPLICIT = "implicit"
+    QUASI_NEWTON = "quasi-newton"
+
+
 class Method(StrEnum):
     """How the errors of a report are found."""
 
@@ -260,6 +269,28 @@ def parse_components(text: str) -> list[int]:
     if low < 1 or high < low:
         raise InputError(f"--components is '{text}', but it must be at least 1, and a range must not run backwards")
     return list(range(low, high + 1))
+
+
+def parse_means(text: str | None) -> list[list[float]] | None:
+    """Means from '1,2;3,4', one component behind each semicolon; None stays None.
+
+    Raises
+    ------
+    InputError
+        If it is something else, or the components have different numbers of columns.
+    """
+    if text is None:
+        return None
+    try:
+        means = [[float(number) for number in mean.split(",")] for mean in text.split(";")]
+    except ValueError:
+        means = []
+    if not means or len({len(mean) for mean in means}) > 1:
+        raise InputError(
+            f"--means is '{text}', but it must be numbers, columns separated by commas and components by semicolons, "
+            "as '1.5,2;3,4'"
+        )
+    return means
 
 
 def parse_names(text: str) -> list[str]:
