@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .session import Session
 
+POLLING, WARMING = 30, 300  # milliseconds: between looks at the process of a page, and until it is started
 TABS = {"Mixture": mixture_tab.build, "Fit": fit_tab.build, "Judge": judge_tab.build}
 
 
@@ -33,6 +34,8 @@ def fill(document: Document, session: Session) -> None:
     session.listen("message", show_message)
     panels = [TabPanel(child=build(session), title=title) for title, build in TABS.items()]
     tabs = Tabs(tabs=panels, name="tabs", sizing_mode="stretch_width")
+    document.add_periodic_callback(session.worker.poll, POLLING)
+    document.add_timeout_callback(session.worker.warm, WARMING)  # after the page is drawn
     document.add_root(Column(message, tabs, name="page", sizing_mode="stretch_width"))
 
 

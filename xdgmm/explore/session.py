@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from xdgmm.errors import XdgmmError, XdgmmWarning
 
+from .worker import Worker
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -52,6 +54,8 @@ class Session:
     result : FitResult or None
         Of the fit that ended with this mixture; None while it moves.
     message : Message or None
+    worker : Worker
+        Its process, for what takes long.
     """
 
     def __init__(self, data: DataSet) -> None:
@@ -60,7 +64,8 @@ class Session:
         self.result: FitResult | None = None
         self.message: Message | None = None
         self._listeners: dict[str, list[Callable[[], None]]] = {change: [] for change in CHANGES}
-        self._closing: list[Callable[[], None]] = []
+        self.worker = Worker()
+        self._closing: list[Callable[[], None]] = [self.worker.close]
 
     def listen(self, change: str, listener: Callable[[], None]) -> None:
         """Call a function after each change of "data", "mixture" (with its result) or "message"."""

@@ -1,0 +1,118 @@
+"""What the process of a page computes: functions that report what they have reached, for `Worker.start`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from xdgmm.fitting import Problem, Settings, StoppingRule, fit
+
+if TYPE_CHECKING:
+    from xdgmm.fitting import FitResult, Progress
+    from xdgmm.mixture import GaussianMixture
+    from xdgmm.observations import Observations
+
+    from .worker import Reporter
+
+INTERVAL = 0.02  # seconds between two reports; iterations in between are not shown
+ONE_ITERATION = StoppingRule(tolerance=0.0, max_passes=2)  # the second pass is that of the new mixture
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """What a fit has reached.
+
+    Attributes
+    ----------
+    number : int
+        Passes made so far.
+    phase : str
+        As in `xdgmm.fitting.Progress`: "starts", "sample" or "all objects".
+    n_objects : int
+        Objects that this pass went over.
+    mean_log_likelihood : float
+        Nats per object.
+    predicted_gain : float
+        Further gain in nats, as last predicted; infinite before.
+    mixture : GaussianMixture
+        In the units of the data.
+    """
+
+    number: int
+    phase: str
+    n_objects: int
+    mean_log_likelihood: float
+    predicted_gain: float
+    mixture: GaussianMixture
+
+
+def run(
+    report: Reporter,
+    observations: Observations,
+    n_components: int,
+    settings: Settings,
+    seed: int = 0,
+    pace: float = 0.0,
+) -> FitResult:
+    """Fit until the maximum, and report `Iteration`s.
+
+    Parameters
+    ----------
+    report : Reporter
+    observations : Observations
+    n_components : int
+    settings : Settings
+        Without a callback.
+    seed : int
+        Of random starts.
+    pace : float
+        Seconds after each pass, for the eyes; then every pass is reported.
+    """
+    problem = Problem(observations, n_components, settings.model)
+    last = -float("inf")
+
+    def callback(progress: Progress) -> None:
+        nonlocal last
+        report.check()
+        now = time.monotonic()
+        if pace <= 0 and now - last < INTERVAL:
+            return
+        last = now
+        report(
+            Iteration(
+                progress.passes,
+                progress.phase,
+                progress.n_objects,
+                progress.mean_log_likelihood,
+                progress.predicted_gain,
+                problem.original(progress.mixture),
+            )
+        )
+        if pace > 0:
+            report.wait(pace)
+
+    return fit(observations, n_components, replace(settings, callback=callback), seed)
+
+
+def step(_report: Reporter, observations: Observations, mixture: GaussianMixture, settings: Settings) -> FitResult:
+    """One iteration of a solver ("em" or "implicit") from a mixture in the units of the data."""
+    one = replace(settings, start=mixture, stopping=ONE_ITERATION)
+    return fit(observations, mixture.n_components, one)
+
+
+def candidates(
+    report: Reporter,
+    observations: Observations,
+    n_components: list[int],
+    settings: Settings,
+    seed: int = 0,
+    options: dict[str, Any] | None = None,
+) -> Any:
+    """The table of information criteria over numbers of components; see `xdgmm.selection.select`."""
+    from xdgmm.selection import select
+
+    def callback(_: Progress) -> None:
+        report.check()
+
+    return select(observations, n_components, replace(settings, callback=callback), seed, **(options or {}))
