@@ -4,6 +4,7 @@
 extra ``explore`` installs bokeh, which no other room imports.
 
 - `data_sets`: what can be explored (bundled tables, blobs of a textbook, files, uploads), free of bokeh;
+- `uploads`: files that a browser sends, and how large they may be;
 - `session`: what one page knows: its data, its mixture, and who hears of changes; free of bokeh too;
 - `worker`: a process for each page, which computes what takes long, can be cancelled and reports; `tasks` what it runs;
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;

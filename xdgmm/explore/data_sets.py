@@ -23,11 +23,8 @@ FIRST = "blobs"  # what is shown before anything is chosen
 MOST_COLUMNS = 2  # that are taken where the user names none
 BLOBS, BLOB_SEED = 300, 0  # objects, and the seed of their positions
 SINGULAR = "two Gaussians, one on one point"
-# Of bundled tables: the columns of each that show most.
-BUNDLED = {
-    "hydrus1": ("v",),
-    "neutron_stars": ("m",),
-}
+# Bundled tables that are no measurements of objects: spectra, and the profile of a line.
+LEFT_OUT = ("mn_kalpha", "nist_gauss1", "nist_gauss2", "nist_gauss3", "simulated_sdss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +85,7 @@ def choices() -> dict[str, Callable[[], DataSet]]:
     """What can be chosen on the page, by name, and how it is made."""
     from xdgmm import datasets
 
-    tables = {name: partial(bundled, name) for name in datasets.names()}
+    tables = {name: partial(bundled, name) for name in datasets.names() if name not in LEFT_OUT}
     return {FIRST: blobs, "blobs with errors": partial(blobs, error=1.0), SINGULAR: singular, **tables}
 
 
@@ -140,7 +137,7 @@ def bundled(name: str, columns: Sequence[str] | None = None, errors: str = "auto
     from xdgmm import datasets
 
     options = {"on_bad": "drop"} | options  # the published tables have values without an error of their own
-    return _data_set(name, datasets.load(name), columns or BUNDLED.get(name), errors, options)
+    return _data_set(name, datasets.load(name), columns, errors, options)
 
 
 def read_file(path: str | Path, columns: Sequence[str] | None = None, errors: str = "auto", **options: Any) -> DataSet:
