@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import webbrowser
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from xdgmm.errors import InputError
+from xdgmm.files import ENDING_SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .data_sets import DataSet
 
@@ -51,12 +54,32 @@ def explore(
 
     server = PageServer(blobs() if data is None else data, port)
     try:
-        if when_ready is not None:
-            when_ready(server.url)
-        if browser:  # a browser in the terminal would keep the server from answering it
-            threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-        server.run()
-    except KeyboardInterrupt:
-        pass
+        with _ended_by_signals(server.stop) as received:
+            if when_ready is not None:
+                when_ready(server.url)
+            if browser:  # a browser in the terminal would keep the server from answering it
+                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+            server.run()
     finally:
         server.close()
+    for number in received:
+        if number != signal.SIGINT:
+            signal.raise_signal(number)
+
+
+@contextmanager
+def _ended_by_signals(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Context in which signals that end a program call a function instead of raising an exception anywhere."""
+    received: list[int] = []
+
+    def note(number: int, _frame: object) -> None:
+        received.append(number)
+        stop()
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, *ENDING_SIGNALS) if main}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

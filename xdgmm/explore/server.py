@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
@@ -49,20 +48,25 @@ class Guarded(BokehTornado):
     """Bokeh's server, which refuses foreign hosts and origins on every route, static files and websocket too.
 
     A page on the web can reach servers on the user's machine: by a name of its own that leads here, which the
-    header Host shows, or openly from its own origin.  Bokeh itself looks at the origins of websockets alone.
+    header Host shows, or openly from its own origin.  A link to the page may stand anywhere, a frame or a script that
+    shows it may not.  Bokeh itself looks at the origins of websockets alone.
     """
 
     hosts: frozenset[str] = frozenset()
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """The handler of a request."""
-        origin = request.headers.get("Origin")
-        foreign = origin is not None and (
-            urlsplit(origin).scheme != "http" or urlsplit(origin).netloc not in self.hosts
-        )
-        if request.headers.get_list("Host") and request.host.lower() in self.hosts and not foreign:
+        if request.host.lower() in self.hosts and self._may_ask(request):
             return super().find_handler(request, **options)
         return self.get_handler_delegate(request, Refused)
+
+    def _may_ask(self, request: HTTPServerRequest) -> bool:
+        """Does a request come from a page of this server, or from the user?"""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin.lower() not in {f"http://{host}" for host in self.hosts}:
+            return False
+        is_own = request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
+        return is_own or request.headers.get("Sec-Fetch-Dest") == "document"
 
 
 class PageServer:
@@ -127,8 +131,13 @@ class PageServer:
         fill(document, session)
 
     def run(self) -> None:
-        """Answer requests until an exception, such as that of Ctrl-C, ends it."""
+        """Answer requests until `stop`."""
         self._server.io_loop.start()
+
+    def stop(self) -> None:
+        """Let `run` return; a handler of signals, or another thread, may call it."""
+        loop = self._server.io_loop
+        loop.asyncio_loop.call_soon_threadsafe(loop.stop)
 
     def close(self) -> None:
         """End the server, and everything that belongs to its pages."""

@@ -10,14 +10,14 @@ import multiprocessing
 import signal
 import time
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.errors import InputError, XdgmmError, XdgmmWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -104,7 +104,8 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         self._process = context.Process(target=_serve, args=(other,), daemon=True, name="xdgmm explore")
-        self._process.start()
+        with _without_ctrl_c():
+            self._process.start()
         other.close()
 
     def start(
@@ -226,6 +227,19 @@ class Worker:
             self._process.join()
             self._process.close()
             self._process = None
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Context that hides Ctrl-C from processes that start in it; it reaches this one at the end."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection) -> None:

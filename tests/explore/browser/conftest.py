@@ -3,14 +3,8 @@
 `open_page` opens one; its `Page` reads and clicks.  After each test, no page may have written an error to the console.
 """
 
-import os
-import select
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 
@@ -193,43 +187,6 @@ class Page:
         self.driver.switch_to.window(self.driver.window_handles[0])
 
 
-@contextmanager
-def running_server(*arguments, cwd=None):
-    """A server in a process of its own, as `xdgmm explore` starts it: the process and the address of its page."""
-    code = "from xdgmm.cli import main; main()"
-    command = [sys.executable, "-c", code, "explore", "--no-browser", *map(str, arguments)]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200"},
-    ) as process:
-        try:
-            yield process, address(process)
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise
-
-
-def address(process):
-    """The address that the server prints when it can be asked."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        if select.select([process.stdout], [], [], 0.1)[0]:
-            line = process.stdout.readline()
-            if line.startswith("http://"):
-                return line.split()[0]
-    process.kill()
-    pytest.fail(f"the server did not start: {process.stderr.read()}")
-
-
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory):
     """A headless browser with an empty profile, for all tests of a process."""
@@ -253,9 +210,9 @@ def driver(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server():
+def server(serve):
     """The address of a server that starts with the blobs of textbooks, one for each module of tests."""
-    with running_server() as (_, url):
+    with serve() as (_, url):
         yield url
 
 
@@ -291,9 +248,3 @@ def open_page(driver):
 def page(open_page, server):
     """A new page of the server of this module."""
     return open_page(server)
-
-
-@pytest.fixture
-def serve():
-    """`running_server`, for tests that need one of their own."""
-    return running_server
