@@ -36,6 +36,7 @@ def fill(document: Document, session: Session) -> None:
     document.add_timeout_callback(session.worker.warm, WARMING)  # after the page is drawn
     panels = [TabPanel(child=build(session), title=title) for title, build in TABS.items()]
     tabs = Tabs(tabs=panels, name="tabs", sizing_mode="stretch_width")
+    tabs.on_change("active", lambda _attribute, _old, new: session.show_tab(tabs.tabs[new].title))
     document.add_root(Column(_messages(session), tabs, name="page", sizing_mode="stretch_width"))
     document.add_root(_files(session, tabs))
 

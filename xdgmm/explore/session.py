@@ -12,14 +12,14 @@ from xdgmm.errors import XdgmmError, XdgmmWarning
 from .worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from xdgmm.fitting import FitResult
     from xdgmm.mixture import GaussianMixture
 
     from .data_sets import DataSet
 
-CHANGES = ("data", "mixture", "message")
+CHANGES = ("data", "mixture", "selection", "tab", "message")
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ class Session:
         The present mixture, in the units of the data; None after a new data set.
     result : FitResult or None
         Of the fit that ended with this mixture; None while it moves.
+    selection : tuple of int
+        Rows that are highlighted in every picture, in their order.
+    tab : str
+        Title of the tab that is shown.
     message : Message or None
     worker : Worker
         Its process, for what takes long.
@@ -62,13 +66,15 @@ class Session:
         self.data = data
         self.mixture: GaussianMixture | None = None
         self.result: FitResult | None = None
+        self.selection: tuple[int, ...] = ()
+        self.tab = ""
         self.message: Message | None = None
         self._listeners: dict[str, list[Callable[[], None]]] = {change: [] for change in CHANGES}
         self.worker = Worker()
         self._closing: list[Callable[[], None]] = [self.worker.close]
 
     def listen(self, change: str, listener: Callable[[], None]) -> None:
-        """Call a function after each change of "data", "mixture" (with its result) or "message"."""
+        """Call a function after each change of "data", "mixture" (with its result), "selection", "tab" or "message"."""
         self._listeners[change].append(listener)
 
     def _tell(self, change: str) -> None:
@@ -76,15 +82,27 @@ class Session:
             listener()
 
     def set_data(self, data: DataSet) -> None:
-        """Explore other data; the mixture of the old ones is dropped."""
-        self.data, self.mixture, self.result = data, None, None
-        self._tell("data")
-        self._tell("mixture")
+        """Explore other data; mixture and selection of the old ones are dropped."""
+        self.data, self.mixture, self.result, self.selection = data, None, None, ()
+        for change in ("data", "mixture", "selection"):
+            self._tell(change)
 
     def set_mixture(self, mixture: GaussianMixture | None, result: FitResult | None = None) -> None:
         """Show another mixture, with the result of its fit where it has ended."""
         self.mixture, self.result = mixture, result
         self._tell("mixture")
+
+    def select(self, rows: Iterable[int]) -> None:
+        """Highlight rows in every picture; those that are highlighted already change nothing."""
+        rows = tuple(sorted(set(rows)))
+        if rows != self.selection:
+            self.selection = rows
+            self._tell("selection")
+
+    def show_tab(self, title: str) -> None:
+        """Note which tab is shown."""
+        self.tab = title
+        self._tell("tab")
 
     def say(self, text: str, kind: str = "note") -> None:
         """Show a sentence above the tabs; an empty one removes the last."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import bdtrik, betaincinv, ndtr, ndtri
 
 from xdgmm.diagnostics import residuals
 from xdgmm.errors import InputError
@@ -15,6 +14,7 @@ from .colours import ACCENT, DATA, EXPECTED, INTRINSIC, label_object_colours, ob
 from .figures import legend_above, prepared_axes
 from .inputs import drawn
 from .labels import label_x, log_x
+from .residual_numbers import normal_quantiles, pit_counts, scatter_by_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-PROBABILITY = 0.95  # of a band
-MOST_QUANTILES = 2000  # of more residuals, the quantiles at so many even steps of the normal score
-FEWEST_BINS, MOST_BINS, IN_BIN = 5, 20, 15
-MOST_GROUPS, IN_GROUP = 8, 12  # of objects with similar errors
 WIDE = 5.0  # ratio of errors from which on their scale is logarithmic
 RASTERIZED = 3000
 
@@ -71,12 +67,9 @@ def plot_quantiles(
     >>> stars = datasets.load("hydrus1")
     >>> ax = plot_quantiles(XDGMM().fit(stars["v"], Xerr=stars["e_v"]), stars["v"], Xerr=stars["e_v"])
     """
-    z = np.sort(_finite(_residuals(model, X, Xerr, columns)))
-    rank = _ranks(z.size)
-    expected = ndtri((rank + 0.5) / z.size)
-    low, high = (ndtri(betaincinv(rank + 1, z.size - rank, p)) for p in (0.5 - PROBABILITY / 2, 0.5 + PROBABILITY / 2))
+    _, expected, found, low, high = normal_quantiles(_finite(_residuals(model, X, Xerr, columns)))
     ax = prepared_axes(ax)
-    draw_quantiles(ax, expected, z[rank], low, high, "95% of normal residuals")
+    draw_quantiles(ax, expected, found, low, high, "95% of normal residuals")
     return ax
 
 
@@ -118,15 +111,11 @@ def plot_pit(
         As `plot_quantiles`.
     """
     z = _residuals(model, X, Xerr, columns)
-    probabilities = ndtr(_finite(z))
-    n, n_bins = probabilities.size, int(np.clip(probabilities.size // IN_BIN, FEWEST_BINS, MOST_BINS))
-    edges = np.linspace(0.0, 1.0, n_bins + 1)
-    counts = np.histogram(probabilities, edges)[0]
-    low, high = np.ceil(bdtrik([0.5 - PROBABILITY / 2, 0.5 + PROBABILITY / 2], n, 1.0 / n_bins))
+    counts, edges, expected, low, high = pit_counts(_finite(z))
     ax = prepared_axes(ax)
     ax.stairs(counts, edges, color=INTRINSIC, lw=1.4, label="objects" if z.shape[1] == 1 else "values")
     ax.axhspan(low, high, color=EXPECTED, lw=0, zorder=0, label="95% if the model is right")
-    ax.axhline(n / n_bins, color=DATA, lw=0.8)
+    ax.axhline(expected, color=DATA, lw=0.8)
     ax.set(xlim=(0.0, 1.0), ylim=(0.0, 1.3 * max(counts.max(), high)))
     ax.set_xlabel("probability of a lower value")
     ax.set_ylabel("number in each bin")
@@ -193,13 +182,9 @@ def plot_residuals(
 
 def _draw_scatter(ax: Axes, errors: Floats, z: Floats) -> None:
     """Root mean square residuals of groups of objects with similar errors, with their standard errors."""
-    n_groups = min(MOST_GROUPS, z.size // IN_GROUP)
-    if n_groups < 1:
+    middle, scatter, error = scatter_by_error(errors, z)
+    if not middle.size:
         return
-    groups = np.array_split(np.argsort(errors, kind="stable"), n_groups)
-    middle = np.array([np.median(errors[group]) for group in groups])
-    scatter = np.array([np.sqrt(np.mean(z[group] ** 2)) for group in groups])
-    error = scatter / np.sqrt(2.0 * np.array([group.size for group in groups]))
     for sign in (1.0, -1.0):
         label = "root mean square" if sign > 0 else "_nolegend_"
         ax.errorbar(
@@ -217,12 +202,3 @@ def _residuals(model: Any, X: Measurements, Xerr: ArrayLike | None, columns: str
 
 def _finite(z: Floats) -> Floats:
     return z[np.isfinite(z)]
-
-
-def _ranks(n: int) -> NDArray[np.intp]:
-    """Ranks from 0 to n - 1: all of a few, else those at even steps of the normal score, the ends included."""
-    if n <= MOST_QUANTILES:
-        return np.arange(n)
-    end = float(ndtri(1.0 - 0.5 / n))
-    scores = np.linspace(-end, end, MOST_QUANTILES)
-    return np.unique(np.clip(np.round(ndtr(scores) * n - 0.5).astype(int), 0, n - 1))
