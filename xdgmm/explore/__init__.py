@@ -7,6 +7,8 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `uploads`: files that a browser sends, and how large they may be;
 - `session`: what one page knows: its data, its mixture, and who hears of changes; free of bokeh too;
 - `worker`: a process for each page, which computes what takes long, can be cancelled and reports; `tasks` what it runs;
+- `fit_state`: what the second tab knows, free of bokeh; `fit_tasks` what its process computes, `code_boxes` the Python
+  and the command that repeat it, `downloads` its files;
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
 - `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
 - `escaping`: text of files, where a browser shows it.

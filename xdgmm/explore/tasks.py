@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .worker import Reporter
 
 INTERVAL = 0.02  # seconds between two reports; iterations in between are not shown
-ONE_ITERATION = StoppingRule(tolerance=0.0, max_passes=2)  # the second pass is that of the new mixture
+MOST_PASSES = 6  # of one iteration, the first of which is that of the mixture it starts from
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +96,16 @@ def run(
 
 
 def step(_report: Reporter, observations: Observations, mixture: GaussianMixture, settings: Settings) -> FitResult:
-    """One iteration of a solver ("em" or "implicit") from a mixture in the units of the data."""
-    one = replace(settings, start=mixture, stopping=ONE_ITERATION)
-    return fit(observations, mixture.n_components, one)
+    """One iteration of a solver ("em" or "implicit") from a mixture in the units of the data.
+
+    An implicit step that is too long is shortened, which takes a pass for each trial.
+    """
+    for passes in range(2, 3 if settings.solver == "em" else MOST_PASSES + 1):
+        one = replace(settings, start=mixture, stopping=StoppingRule(tolerance=0.0, max_passes=passes))
+        result = fit(observations, mixture.n_components, one)
+        if result.history.max() > result.history[0]:
+            break
+    return result
 
 
 def candidates(
