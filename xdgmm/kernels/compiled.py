@@ -161,11 +161,33 @@ _INSTRUCTIONS = {
 }
 
 
-class _Emitted:
-    """A vector during code generation: arithmetic on it appends instructions."""
+class _Llvm:
+    """The language in which functions of rows write themselves for the processor."""
 
-    def __init__(self, builder, value):
-        self.builder, self.value = builder, value
+    def __init__(self, builder):
+        self.builder = builder
+
+    def number(self, value):
+        """Eight equal numbers."""
+        return _reals(value)
+
+    def instruction(self, name, *values):
+        """The value of one operation."""
+        return _INSTRUCTIONS[name](self.builder, *values)
+
+    def memory(self, count):
+        """Memory for so many vectors."""
+        return _EmittedRows(self, _allocate(self.builder, count), ROWS)
+
+
+class Emitted:
+    """A vector during code generation: arithmetic on it writes an instruction in its language.
+
+    A language has the methods of `_Llvm`; another one is in `cuda/c_language.py`.
+    """
+
+    def __init__(self, language, value):
+        self.language, self.value = language, value
 
     def __add__(self, y):
         return _emit("add", self, y)
@@ -193,9 +215,9 @@ class _Emitted:
 
 
 def _emit(name, *operands):
-    builder = next(operand.builder for operand in operands if isinstance(operand, _Emitted))
-    values = (operand.value if isinstance(operand, _Emitted) else _reals(operand) for operand in operands)
-    return _Emitted(builder, _INSTRUCTIONS[name](builder, *values))
+    language = next(operand.language for operand in operands if isinstance(operand, Emitted))
+    values = (operand.value if isinstance(operand, Emitted) else language.number(operand) for operand in operands)
+    return Emitted(language, language.instruction(name, *values))
 
 
 class _EmittedIndex:
@@ -211,19 +233,20 @@ class _EmittedIndex:
 class _EmittedRows:
     """Vectors in memory (or numbers, each read as eight equal ones) during code generation."""
 
-    def __init__(self, builder, pointer, kind):
-        self.builder, self.pointer, self.kind = builder, pointer, kind
+    def __init__(self, language, pointer, kind):
+        self.language, self.pointer, self.kind = language, pointer, kind
 
     def _at(self, row):
         place = row.value if isinstance(row, _EmittedIndex) else ir.Constant(_INT, row)
-        return self.builder.gep(self.pointer, [place])
+        return self.language.builder.gep(self.pointer, [place])
 
     def __getitem__(self, row):
-        value = self.builder.load(self._at(row), align=8)
-        return _Emitted(self.builder, _spread(self.builder, value) if self.kind == NUMBERS else value)
+        builder = self.language.builder
+        value = builder.load(self._at(row), align=8)
+        return Emitted(self.language, _spread(builder, value) if self.kind == NUMBERS else value)
 
     def __setitem__(self, row, vector):
-        self.builder.store(_value(vector), self._at(row), align=8)
+        self.language.builder.store(_value(vector), self._at(row), align=8)
 
 
 def _intrinsic(name):
@@ -435,7 +458,7 @@ def _memory_beside(count):
     """Make a function of rows t and the layout that returns memory for so many vectors more; `of_rows` can call it."""
 
     def memory(t, layout):
-        return _EmittedRows(t.builder, _allocate(t.builder, count(layout)), ROWS)
+        return t.language.memory(count(layout))
 
     @intrinsic
     def allocate(_typing, t, layout):
@@ -580,19 +603,19 @@ def of_tiles(returns=0):
 
 
 def _value(vector):
-    return vector.value if isinstance(vector, _Emitted) else _reals(vector)
+    return vector.value if isinstance(vector, Emitted) else _reals(vector)
 
 
 def _readable(context, builder, value, kind):
     if kind in (ROWS, NUMBERS):
-        return _EmittedRows(builder, value, kind)
+        return _EmittedRows(_Llvm(builder), value, kind)
     if isinstance(kind, types.BaseNamedTuple):
         return _layout(kind)
     if isinstance(kind, types.UniTuple):
         return [_readable(context, builder, part, kind.dtype) for part in cgutils.unpack_tuple(builder, value)]
     if isinstance(kind, types.Integer):
         return _EmittedIndex(builder, context.cast(builder, value, kind, types.intp))
-    return _Emitted(builder, context.cast(builder, value, kind, VECTOR))
+    return Emitted(_Llvm(builder), context.cast(builder, value, kind, VECTOR))
 
 
 @register_jitable

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 OF_TYPICAL_ERRORS = 20_000  # objects from which a median error is taken
-AT_ONCE = 100_000  # objects whose responsibilities are held at once where only sums of them are wanted
 SMALLEST_SQUARES = 1e-250  # sums of smaller squares have lost digits
 
 
@@ -61,11 +60,7 @@ class PackedData(Blocks):
     def effective_sizes(self, weights: Floats, means: Floats, covariances: Floats) -> Floats:
         """``(sum omega r)^2 / sum (omega r)^2`` of each Gaussian component (K,)."""
         unit = max(float(self.object_weights.max(initial=0.0)), 1e-300)  # so that no square overflows
-        sums = np.zeros((2, len(means)))
-        for part in self.parts(AT_ONCE):
-            r = np.nan_to_num(passes.responsibilities(part, weights, means, covariances)[:, : len(means)], copy=False)
-            relative = part.object_weights / unit
-            sums += relative @ r, relative**2 @ r**2
+        sums = passes.member_sums(self, weights, means, covariances, unit)[:, : len(means)]
         sizes = np.where(sums[1] > SMALLEST_SQUARES, sums[0] ** 2 / np.maximum(sums[1], SMALLEST_SQUARES), 0.0)
         for k in np.flatnonzero((sums[0] > 0) & (sizes == 0)):
             members = self._members(weights, means, covariances, int(k))

@@ -1,4 +1,4 @@
-"""Run the compiled passes: bring a mixture into their layout, share chunks among threads, add their sums in order."""
+"""Make passes: bring a mixture into the layout of an engine, which runs over the objects; complete what it found."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import compiled
-from .blocks import LN2, LOG_2PI, aligned, triangle
-from .compiled import BESIDE, LANES, PROJECTED, element
+from .blocks import LN2, LOG_2PI, triangle
+from .compiled import BESIDE, LANES, element
 from .conditioning import congruent, invert
+from .devices import current_engine
 from .mixtures import NONE, complete, lay_out
 from .posteriors import Posteriors
 from .statistics import Gradients, Statistics
-from .threads import run_in_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from .blocks import Blocks
@@ -93,7 +90,7 @@ def _passes(
     (W, K, D), S = means.shape, weights.shape[1]
     amplitude, theta, white = _laid_out(blocks, weights, means, covariances)
     in_pass = with_information and len(white) == 0
-    sums, likelihoods = _sums(blocks, amplitude, theta, own, with_information=in_pass)
+    sums, likelihoods = current_engine().sums(blocks, amplitude, theta, own, with_information=in_pass)
     of_information = (W, K, D, D) if with_information else (0, 0, 0, 0)
     shapes = (W,), (W, S), (W, K, D), (W, K, D, D), of_information, (W, K) if D == 1 else (0, 0)
     found = tuple(np.empty(shape) for shape in shapes)
@@ -102,45 +99,14 @@ def _passes(
     return found
 
 
-def _sums(
-    blocks: Blocks, amplitude: Floats, theta: Floats, object_weights: Floats, *, with_information: bool
-) -> tuple[Floats, Floats]:
-    """Sums over each chunk under each mixture (W, chunks, S, n), and likelihoods (W, chunks, 2, LANES)."""
-    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
-    W, S = theta.shape[:2]
-    n, n_chunks = element(D, 0), blocks.n_chunks
-    n_sums = 1 + D + n + (n + (D == 1) if with_information else 0)
-    sums, likelihoods = np.zeros((W, n_chunks, S, n_sums)), np.zeros((W, n_chunks, 2, LANES))
-
-    def task(first: int, last: int) -> None:
-        factors = aligned((S, element(M, M) + 2, LANES))
-        running = aligned((S, n_sums, LANES))
-        for w in range(first // n_chunks, -(-last // n_chunks)):  # chunks of all mixtures, one after the other
-            start, end = max(first - w * n_chunks, 0), min(last - w * n_chunks, n_chunks)
-            arguments = blocks.chunk_size, amplitude[w], theta[w], blocks.layout, factors, running
-            compiled.accumulate(
-                blocks.data, blocks.taken, start, end, *arguments, sums[w], likelihoods[w], object_weights
-            )
-
-    run_in_threads(task, W * n_chunks, W * _nanoseconds(blocks, S))
-    return sums, likelihoods
-
-
 def log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:
     """Log-density ln p(w_i) of every packed object (n_objects,); minus infinity where all components have density zero.
 
     A component that is singular for an object is left out there.
     """
     amplitude, theta = _kernel_parameters(blocks, weights, means, covariances)
-    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
-    out = np.empty((blocks.n_blocks, LANES))
-
-    def task(first: int, last: int) -> None:
-        work = aligned((2 * len(weights), LANES))
-        compiled.log_likelihoods(blocks.data, blocks.taken, first, last, *arguments, work, out)
-
-    _run(task, blocks, len(weights))
-    return _natural_logarithms(out.reshape(-1)[: blocks.n_objects], blocks)
+    found = current_engine().log2_densities(blocks, amplitude, theta)
+    return _natural_logarithms(found[: blocks.n_objects], blocks)
 
 
 def _natural_logarithms(log2_densities: Floats, blocks: Blocks) -> Floats:
@@ -159,16 +125,14 @@ def responsibilities(
     component that is singular for an object is left out there.
     """
     amplitude, theta = _kernel_parameters(blocks, weights, means, covariances)
-    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
-    first_component, n_out = (0, len(weights)) if component is None else (component, 1)
-    out = np.empty((blocks.n_blocks * LANES, n_out))
+    first, n_out = (0, len(weights)) if component is None else (component, 1)
+    return current_engine().responsibilities(blocks, amplitude, theta, first, n_out)[: blocks.n_objects]
 
-    def task(first: int, last: int) -> None:
-        work = aligned((2 * len(weights), LANES))
-        compiled.responsibilities(blocks.data, blocks.taken, first, last, *arguments, work, first_component, out)
 
-    _run(task, blocks, len(weights))
-    return out[: blocks.n_objects]
+def member_sums(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats, unit: float) -> Floats:
+    """``sum r omega / unit`` and ``sum (r omega / unit)^2`` of each component (2, K), of the background too."""
+    amplitude, theta = _kernel_parameters(blocks, weights, means, covariances)
+    return current_engine().member_sums(blocks, amplitude, theta, unit)
 
 
 def posteriors(
@@ -180,22 +144,13 @@ def posteriors(
     directions in which it has no width.
     """
     blocks = blocks.with_own_projections()
-    (K, D), n = means.shape, blocks.n_blocks * LANES
+    K = len(means)
     amplitude, theta = _kernel_parameters(blocks, weights, means, covariances)
     prior = _priors(means, covariances, blocks.common)
     whole = weights[:K].sum()
     among_gaussians = np.append(weights[:K] / whole if whole > 0.0 else np.full(K, 1.0 / K), np.zeros(weights.size - K))
     fallback = np.column_stack([weights, among_gaussians])
-    each = (n, K) if of_each else (0, 0)
-    shapes = (n,), (n, weights.size), (n,), (n, D), (n, D, D), (*each, D), (*each, D, D)
-    out = [np.empty(shape) for shape in shapes]
-
-    def task(first: int, last: int) -> None:
-        work, centres = aligned((2 * weights.size, LANES)), aligned((K * D, LANES))
-        arguments = amplitude, theta, blocks.layout, fallback, prior, work, centres
-        compiled.posteriors(blocks.data, blocks.taken, first, last, blocks.chunk_size, *arguments, *out)
-
-    _run(task, blocks, 2 * weights.size)
+    out = current_engine().posteriors(blocks, amplitude, theta, fallback, prior, of_each=of_each)
     log_likelihoods, *others = (array[: blocks.n_objects] for array in out)
     log_likelihoods = _natural_logarithms(log_likelihoods, blocks)
     return Posteriors(log_likelihoods, *others) if of_each else Posteriors(log_likelihoods, *others[:4])
@@ -220,30 +175,11 @@ def _priors(means: Floats, covariances: Floats, common: Floats | None) -> Floats
 
 def total_log_likelihoods(blocks: Blocks, weights: Floats, means: Floats, covariances: Floats) -> Floats:
     """Log-likelihood of the packed objects under each of W mixtures, whose arrays have one axis more in front: (W,)."""
-    W, K = weights.shape
+    W = len(weights)
     amplitude, theta = _kernel_parameters(blocks, weights, means, covariances)
-    arguments = blocks.chunk_size, amplitude, theta, blocks.layout
-    likelihoods = np.zeros((blocks.n_chunks, W, 2))
-
-    def task(first: int, last: int) -> None:
-        work, running = aligned((2 * K, LANES)), aligned((W, 2, LANES))
-        compiled.total_log_likelihoods(blocks.data, blocks.taken, first, last, *arguments, work, running, likelihoods)
-
-    _run(task, blocks, W * K)
-    log2_likelihoods, n_singular = likelihoods[:, :, 0].sum(axis=0), likelihoods[:, :, 1].sum(axis=0)
+    log2_likelihoods, n_singular = current_engine().total_log2_likelihoods(blocks, amplitude, theta, W)
     possible = (n_singular == 0) & np.isfinite(theta).reshape(W, -1).all(axis=1)
     return np.where(possible, LN2 * log2_likelihoods - 0.5 * LOG_2PI * blocks.n_values, -np.inf)
-
-
-def _run(task: Callable[[int, int], None], blocks: Blocks, n_components: int) -> None:
-    run_in_threads(task, blocks.n_chunks, _nanoseconds(blocks, n_components))
-
-
-def _nanoseconds(blocks: Blocks, n_components: int) -> float:
-    """About how long a pass takes on one thread."""
-    D, M = len(blocks.layout.dimensions), len(blocks.layout.measured)
-    projecting = 0.1 * M * D * (D + M) if len(blocks.layout.noise) == PROJECTED else 0.0
-    return blocks.n_objects * n_components * (2.0 + 0.04 * M**3 + projecting)
 
 
 def weights_among_members(weights: Floats, n_gaussians: int, n_memberships: int) -> Floats:

@@ -1,0 +1,119 @@
+"""Which device makes passes: the processors of this machine, or a graphics card."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from xdgmm.errors import InputError
+
+from .processors import Processors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .engines import Engine
+
+Device: TypeAlias = Literal["cpu", "cuda", "cuda-float32", "auto"]
+DEVICES: tuple[str, ...] = get_args(Device)
+VARIABLE = "XDGMM_DEVICE"
+
+
+class _Choice:
+    """The device that `set_device` chose for this process."""
+
+    device: str | None = None
+
+
+_of_call: ContextVar[str | None] = ContextVar("xdgmm_device", default=None)
+
+
+def set_device(device: Device | None) -> None:
+    """Make the passes of this process on a device from now on; None returns to the default.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "cuda-float32", "auto"} or None
+        "cpu": threads of this machine's processors.  "cuda": an NVIDIA card, in double precision.  "cuda-float32": the
+        same, with elimination in single and sums in double precision, for cards that are slow in double precision.
+        "auto": the card for passes over many objects, if there is one.  The default is the environment variable
+        XDGMM_DEVICE, else "cpu".
+
+    Raises
+    ------
+    InputError
+        If there is no such device, saying what was found.
+
+    Notes
+    -----
+    A device that a model was given, ``XDGMM(device=...)``, goes before this one.
+    """
+    if device is not None:
+        engine(checked(device, "`device`"))
+    _Choice.device = device
+
+
+def get_device() -> str:
+    """The device of passes that begin now; see `set_device`."""
+    chosen = _of_call.get() or _Choice.device
+    if chosen is not None:
+        return chosen
+    given = os.environ.get(VARIABLE)
+    return checked(given, f"the environment variable {VARIABLE}") if given else "cpu"
+
+
+@contextmanager
+def using_device(device: str | None) -> Iterator[None]:
+    """Make the passes of this thread on a device meanwhile; None changes nothing.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    if device is None:
+        yield
+        return
+    engine(checked(device, "`device`"))
+    token = _of_call.set(device)
+    try:
+        yield
+    finally:
+        _of_call.reset(token)
+
+
+def current_engine() -> Engine:
+    """What makes a pass that begins now."""
+    return engine(get_device())
+
+
+def checked(device: object, name: str) -> str:
+    """A device's name, as it is.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if device not in DEVICES:
+        raise InputError(f"{name} is {device!r}, but it must be one of {', '.join(DEVICES)}")
+    return str(device)
+
+
+@cache
+def engine(device: str) -> Engine:
+    """The engine of a device, one for the process.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    if device == "cpu":
+        return Processors()
+    from .cuda import make_engine  # a processor needs nothing of it
+
+    return make_engine(device)
