@@ -1,0 +1,264 @@
+"""`CudaEngine`: passes of a graphics card over blocks; only sums, or what was asked of each object, come back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdgmm.kernels.compiled import LANES
+
+from .source import IN_CONSTANT_MEMORY, OF_OBJECTS, OF_SUMS, Module, n_sums, n_theta, used_rows
+from .tuning import shared_bytes, tuned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from xdgmm.kernels.blocks import Blocks
+
+    from .card import Argument, Card, Memory, Program
+    from .residents import Segment
+
+    Floats = NDArray[np.float64]
+
+CHUNKS = 8448  # at most so many, 64 for each multiprocessor of an H200: more would cost sums, fewer leave some idle
+ADDING = 256  # threads of `add_chunks`
+NUMBER = 8  # bytes
+
+
+class CudaEngine:
+    """Passes of one card; see `Engine`.
+
+    Parameters
+    ----------
+    card : Card
+    name : str
+        The device, as users name it.
+    real : {"double", "float"}
+        Type of the numbers of an object; sums are always double.
+    """
+
+    def __init__(self, card: Card, name: str, real: str = "double") -> None:
+        from .residents import Residents
+
+        self.card, self.name, self.real = card, name, real
+        self.number = np.float64 if real == "double" else np.float32
+        self.residents = Residents(card, self.number)
+        self.programs: dict[Module, Program] = {}
+
+    # --- Sums over objects -----------------------------------------------------------------------------------------
+
+    def sums(
+        self, blocks: Blocks, amplitude: Floats, theta: Floats, object_weights: Floats, *, with_information: bool
+    ) -> tuple[Floats, Floats]:
+        """Sums (W, 1, S, n) under each of W mixtures, and likelihoods (W, 1, 2, LANES)."""
+        W, S = theta.shape[:2]
+        n = n_sums(blocks.layout, information=with_information)
+        found = self._summed(blocks, amplitude, theta, object_weights, information=with_information)
+        sums, likelihoods = np.empty((W, 1, S, n)), np.zeros((W, 1, 2, LANES))
+        sums[:, 0] = found[:, :-2].reshape(W, S, n)
+        likelihoods[:, 0, 0, 0], likelihoods[:, 0, 1] = found[:, -2], found[:, -1:]
+        return sums, likelihoods
+
+    def member_sums(self, blocks: Blocks, amplitude: Floats, theta: Floats, unit: float) -> Floats:
+        """``sum r omega / unit`` and ``sum (r omega / unit)^2`` of each component (2, S)."""
+        none = np.zeros((0, LANES))
+        found = self._summed(blocks, amplitude[None], theta[None], none, unit=1.0 / unit, squared=True)
+        return np.ascontiguousarray(found[0, :-2].reshape(-1, 2).T)
+
+    def _summed(
+        self,
+        blocks: Blocks,
+        amplitude: Floats,
+        theta: Floats,
+        object_weights: Floats,
+        *,
+        unit: float = 1.0,
+        information: bool = False,
+        squared: bool = False,
+    ) -> Floats:
+        """Sums of each component, log2-likelihood and lowest pivot under each of W mixtures (W, S n + 2)."""
+        module = self._module(blocks, OF_SUMS, amplitude.shape[1], information=information, squared=squared)
+        program, tuning = self._program(module), module.tuning
+        (W, S), n = theta.shape[:2], blocks.n_blocks * LANES
+        count, size = S * module.n_sums + 2, _chunk_size(n, tuning.at_once)
+        n_chunks = -(-n // size)
+        partial, out = self._empty(count * n_chunks), self._empty(W * count)
+        weights = self._sent(object_weights) if object_weights.size else None
+        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+        shared = shared_bytes(tuning, S, module.n_sums, used_rows(blocks.layout), self.real)
+        for segment in self.residents.segments(blocks, size):
+            for w in range(W):
+                mixture = self._of_mixture(program, module, w, amplitude, theta, amplitudes, thetas)
+                given = (*_summed_arguments(segment, size, n_chunks, weights), *mixture, np.int32(S))
+                if tuning.whole:
+                    arguments = *given, np.float64(unit), partial
+                    program.launch("accumulate", (segment.n_chunks(size), 1), tuning.threads, shared, arguments)
+                else:
+                    self._one_after_the_other(program, module, segment, size, given, unit, partial)
+                done = out.at(w * count * NUMBER)
+                if W > 1 or segment.is_last:
+                    arguments = partial, np.int64(n_chunks), np.int32(count), done
+                    program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
+        return self._received(out, (W, count))
+
+    def _one_after_the_other(
+        self,
+        program: Program,
+        module: Module,
+        segment: Segment,
+        size: int,
+        given: Sequence[Argument],
+        unit: float,
+        partial: Memory,
+    ) -> None:
+        """The sums of one component after the other, for mixtures that do not fit into shared memory."""
+        threads, S = module.tuning.threads, int(given[-1])  # type: ignore[arg-type]
+        found = self._empty(2 * segment.n_objects)
+        grid, warps = segment.n_chunks(size), threads // 32
+        program.launch("normalise", (grid, 1), threads, 2 * warps * NUMBER, (*given, found, partial))
+        shared = warps * (module.n_sums + 1) * NUMBER
+        arguments = *given, np.float64(unit), found, partial
+        program.launch("accumulate_component", (grid, S), threads, shared, arguments)
+
+    def total_log2_likelihoods(
+        self, blocks: Blocks, amplitude: Floats, theta: Floats, n_mixtures: int
+    ) -> tuple[Floats, Floats]:
+        """Those of each of W mixtures of as many components, and for how many objects one was singular."""
+        S = len(amplitude) // n_mixtures
+        module = self._module(blocks, OF_OBJECTS, S)
+        program, threads, n = self._program(module), module.tuning.threads, blocks.n_blocks * LANES
+        size = _chunk_size(n, threads)
+        n_chunks = -(-n // size)
+        partial, out = self._empty(2 * n_mixtures * n_chunks), self._empty(2 * n_mixtures)
+        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+        for segment in self.residents.segments(blocks, size):
+            given = _summed_arguments(segment, size, n_chunks, None)
+            arguments = *given, thetas, amplitudes, np.int32(S), partial
+            grid = segment.n_chunks(size), n_mixtures
+            program.launch("total_likelihoods", grid, threads, 2 * threads // 32 * NUMBER, arguments)
+        count = 2 * n_mixtures  # of sums: add_chunks is told that there is one number more, which would be a minimum
+        arguments = partial, np.int64(n_chunks), np.int32(count + 1), out
+        program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
+        found = self._received(out, (n_mixtures, 2))
+        return found[:, 0], found[:, 1]
+
+    # --- Numbers of each object --------------------------------------------------------------------------------------
+
+    def log2_densities(self, blocks: Blocks, amplitude: Floats, theta: Floats) -> Floats:
+        """log2 of the density of each object, without the (2 pi)^(-1/2) of each value."""
+        return self._of_each("log2_densities", blocks, amplitude, theta, (), [()])[0]
+
+    def responsibilities(self, blocks: Blocks, amplitude: Floats, theta: Floats, first: int, n_out: int) -> Floats:
+        """Those of n_out components from the first one on."""
+        which = np.int32(first), np.int32(n_out)
+        return self._of_each("responsibilities", blocks, amplitude, theta, which, [(n_out,)])[0]
+
+    def posteriors(
+        self,
+        blocks: Blocks,
+        amplitude: Floats,
+        theta: Floats,
+        fallback: Floats,
+        prior: Floats,
+        *,
+        of_each: bool,
+    ) -> list[Floats]:
+        """What is known of each object."""
+        D, S, G = len(blocks.layout.dimensions), len(amplitude), len(prior)
+        extra: list[Argument] = [self._sent(each, self.number) for each in (fallback, prior)]
+        extra.append(np.int32(G))
+        shapes = [(), (S,), (), (D,), (D, D), (G, D), (G, D, D) if of_each else None]
+        found = self._of_each("posteriors", blocks, amplitude, theta, extra, shapes)
+        return found if of_each else [*found[:5], np.empty((0, 0, D)), np.empty((0, 0, D, D))]
+
+    def _of_each(
+        self,
+        kernel: str,
+        blocks: Blocks,
+        amplitude: Floats,
+        theta: Floats,
+        extra: Sequence[Argument],
+        shapes: Sequence[tuple[int, ...] | None],
+    ) -> list[Floats]:
+        """The arrays (n, *shape) that a kernel fills; those of the shape None are not filled."""
+        module = self._module(blocks, OF_OBJECTS, len(amplitude))
+        program, threads, n = self._program(module), module.tuning.threads, blocks.n_blocks * LANES
+        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+        out = [np.empty((n, *shape)) for shape in shapes if shape is not None]
+        for segment in self.residents.segments(blocks, LANES * threads):
+            rows = slice(segment.first, segment.first + segment.n_objects)
+            filled = [None if s is None else self._empty(segment.n_objects * int(np.prod(s))) for s in shapes]
+            given = segment.memory, np.int64(segment.every), np.int64(segment.n_objects)
+            arguments = *given, thetas, amplitudes, np.int32(len(amplitude)), *extra, *filled
+            program.launch(kernel, (-(-segment.n_objects // threads), 1), threads, 0, arguments)
+            for memory, array in zip([each for each in filled if each is not None], out, strict=True):
+                self.card.download(memory, array[rows])
+        return out
+
+    # --- Modules and memory ------------------------------------------------------------------------------------------
+
+    def _module(
+        self, blocks: Blocks, part: int, n_components: int, *, information: bool = False, squared: bool = False
+    ) -> Module:
+        layout = blocks.layout
+        of_sums = n_sums(layout, information=information, squared=squared)
+        numbers = n_components * (n_theta(layout) + 2)
+        tuning = tuned(
+            len(layout.dimensions),
+            n_components if part == OF_SUMS else 1,
+            of_sums,
+            used_rows(layout),
+            self.real,
+            in_constant=part == OF_SUMS and numbers <= IN_CONSTANT_MEMORY,
+            largest=self.card.shared_bytes,
+        )
+        return Module(layout, blocks.n_memberships, part, self.real, tuning, information, squared)
+
+    def _program(self, module: Module) -> Program:
+        if module not in self.programs:
+            self.programs[module] = self.card.load(module.source)
+        return self.programs[module]
+
+    def _of_mixture(
+        self,
+        program: Program,
+        module: Module,
+        w: int,
+        amplitude: Floats,
+        theta: Floats,
+        amplitudes: Memory,
+        thetas: Memory,
+    ) -> tuple[Memory, Memory]:
+        """Where a kernel finds one of the mixtures."""
+        if module.tuning.in_constant:
+            program.hold("held_theta", theta[w].astype(self.number).ravel())
+            program.hold("held_amplitude", amplitude[w].astype(self.number).ravel())
+        size = np.dtype(self.number).itemsize
+        return thetas.at(w * theta[w].size * size), amplitudes.at(w * amplitude[w].size * size)
+
+    def _empty(self, count: int) -> Memory:
+        return self.card.allocate(max(count, 1) * NUMBER)
+
+    def _sent(self, array: NDArray[Any], kind: Any = np.float64) -> Memory:
+        array = np.ascontiguousarray(array, dtype=kind)
+        memory = self.card.allocate(max(array.nbytes, 1))
+        self.card.upload(array, memory)
+        return memory
+
+    def _received(self, memory: Memory, shape: tuple[int, ...]) -> Floats:
+        out = np.empty(shape)
+        self.card.download(memory, out)
+        return out
+
+
+def _chunk_size(n_objects: int, at_once: int) -> int:
+    """Objects of a chunk: a multiple of what a block of threads takes at once."""
+    return -(-n_objects // (CHUNKS * at_once)) * at_once
+
+
+def _summed_arguments(segment: Segment, size: int, n_chunks: int, weights: Memory | None) -> tuple[Argument, ...]:
+    numbers = (np.int64(each) for each in (segment.every, segment.n_objects, size, segment.first // size, n_chunks))
+    return segment.memory, *numbers, None if weights is None else weights.at(segment.first * NUMBER)
