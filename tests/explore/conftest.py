@@ -10,13 +10,16 @@ from contextlib import contextmanager
 
 import pytest
 
-PATIENCE = 30.0  # seconds until something must have happened, on a busy machine
+PATIENCE = 60.0  # seconds until something must have happened, on a busy machine
 
 
 @contextmanager
-def running_server(*arguments, cwd=None):
-    """A server in a process of its own, as `xdgmm explore` starts it: the process and the address of its page."""
-    code = "from xdgmm.cli import main; main()"
+def running_server(*arguments, cwd=None, before=""):
+    """A server in a process of its own, as `xdgmm explore` starts it: the process and the address of its page.
+
+    Some lines of Python may be run before, for pages that begin with something else.
+    """
+    code = f"{before}\nfrom xdgmm.cli import main; main()"
     command = [sys.executable, "-c", code, "explore", "--no-browser", *map(str, arguments)]
     with subprocess.Popen(
         command,

@@ -17,7 +17,7 @@ from bokeh.server.urls import per_app_patterns, toplevel_patterns
 from xdgmm.errors import InputError
 from xdgmm.explore import explore
 
-PATIENCE = 30.0  # seconds, on a busy machine
+PATIENCE = 60.0  # seconds, on a busy machine
 # Every route of bokeh, a file that exists, and one that leads nowhere.
 ROUTES = [
     "/",

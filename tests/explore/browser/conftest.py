@@ -10,7 +10,7 @@ import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
-PATIENCE = 30.0  # seconds until something must have happened, on a busy machine
+PATIENCE = 60.0  # seconds until something must have happened, on a busy machine
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
