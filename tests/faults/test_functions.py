@@ -12,6 +12,7 @@ from xdgmm import XDGMM, GaussianMixture, Observations
 from xdgmm.compat import tholoien
 from xdgmm.diagnostics import Check
 from xdgmm.errors import OutputError
+from xdgmm.explore import export_lesson
 from xdgmm.files import atomic_writes
 from xdgmm.fitting import checkpoint
 from xdgmm.kernels import PackedPart, pack
@@ -64,6 +65,12 @@ def save_figure(path, **options):
     save(figure, path, **options)
 
 
+def export_page(path, **options):
+    with pytest.MonkeyPatch.context() as patch:  # because every page has identifiers of its own
+        patch.setattr("xdgmm.explore.lesson.export.lesson_html", lambda: "<!DOCTYPE html>\n" * N)
+        export_lesson(path, **options)
+
+
 def write_two(path, **options):
     with atomic_writes([path, path.with_name("second.txt")], **options) as temporaries:
         for temporary in temporaries:
@@ -81,6 +88,7 @@ WRITERS = {
     "appended.fits": append,
     "appended.ecsv": append,
     "figure.png": save_figure,
+    "lesson.html": export_page,
     "two.txt": write_two,
 }
 
@@ -110,7 +118,7 @@ def test_old_or_new(with_every_fault, tmp_path, name, overwrite):
 @pytest.mark.parametrize("name", [name for name in WRITERS if name != "two.txt"])
 def test_old_or_new_without_memory(with_every_allocation_failing, tmp_path, name, overwrite):
     calls = old_or_new(partial(with_every_allocation_failing, LARGE), tmp_path, name, overwrite=overwrite)
-    assert calls or name in ("report.ecsv", "check.html", "widths.tex")  # which are written row by row
+    assert calls or name in ("report.ecsv", "check.html", "widths.tex", "lesson.html")  # which are written row by row
 
 
 def old_or_new(with_every_fault, tmp_path, name, *, overwrite):

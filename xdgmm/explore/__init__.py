@@ -12,10 +12,12 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
 - `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab` (with its numbers
   in `judge_state`);
+- `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
 - `escaping`: text of files, where a browser shows it.
 """
 
 from .data_sets import DataSet, blobs, bundled, read_file
+from .lesson.export import export_lesson
 from .opening import explore
 
-__all__ = ["DataSet", "blobs", "bundled", "explore", "read_file"]
+__all__ = ["DataSet", "blobs", "bundled", "explore", "export_lesson", "read_file"]

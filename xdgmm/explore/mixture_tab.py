@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bokeh.models import Div
+from .lesson.mixture_lesson import build_mixture_lesson
 
 if TYPE_CHECKING:
     from bokeh.models import UIElement
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 
 def build(session: Session) -> UIElement:  # noqa: ARG001 - the other tabs read it
     """The layout of the tab."""
-    return Div(text="a mixture to move", name="mixture_tab")
+    return build_mixture_lesson().layout

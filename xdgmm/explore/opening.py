@@ -8,15 +8,14 @@ import webbrowser
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from xdgmm.errors import InputError
 from xdgmm.files import ENDING_SIGNALS
+
+from .extra import needing_bokeh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .data_sets import DataSet
-
-NEEDS_BOKEH = "exploring in the browser needs bokeh: pip install 'xdgmm[explore]'"
 
 
 def explore(
@@ -44,12 +43,8 @@ def explore(
     InputError
         If bokeh is not installed, or the port is in use.
     """
-    try:
+    with needing_bokeh():
         from .server import PageServer
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("bokeh", "tornado"):
-            raise
-        raise InputError(NEEDS_BOKEH) from None
     from .data_sets import blobs
 
     server = PageServer(blobs() if data is None else data, port)
