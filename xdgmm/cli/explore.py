@@ -20,6 +20,7 @@ from .options import (
     OnBadChoice,
     OnLimit,
     OnLimitChoice,
+    Overwrite,
     Quiet,
     Readme,
     Weights,
@@ -47,7 +48,12 @@ def explore(
     hdu: Hdu = None,
     readme: Readme = None,
     port: Annotated[int, typer.Option(help="Port of the server; 0 takes a free one.", min=0, max=65535)] = 0,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write a lesson that needs no server into this file (HTML), and end.", metavar="FILE"),
+    ] = None,
     *,
+    overwrite: Overwrite = False,
     no_browser: Annotated[bool, flag("--no-browser", help="Print the address only, and open no browser.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -61,6 +67,11 @@ def explore(
     data = None
     if table is None and (columns is not None or errors != "auto"):
         raise InputError("`columns` and `errors` are those of a table, but none was given; name a file before them")
+    if export is not None:
+        if table is not None:
+            raise InputError("`export` writes a lesson without a table, but one was given; leave one of the two out")
+        printer.print(f"wrote {escaped(room.export_lesson(export, overwrite=overwrite))}")
+        return
     if table is not None:
         options = reading_options(errors, correlations, weights, None, on_bad, on_limit, asymmetric)
         del options["errors"], options["memberships"]
