@@ -7,6 +7,7 @@ tables that are too large for the repository.
 import os
 import sys
 from functools import cached_property
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import combinations, groupby
 from pathlib import Path
 from random import Random
@@ -123,6 +124,41 @@ def hessians(monkeypatch):
     replacement.__set_name__(Evaluation, "hessian")
     monkeypatch.setattr(Evaluation, "hessian", replacement)
     return formed
+
+
+@pytest.fixture(scope="session")
+def emulated(tmp_path_factory):
+    """The module of emulated cards, and a folder for the programs that they compile, which all workers share."""
+    place = Path(__file__).parent / "kernels" / "cuda" / "emulated.py"
+    spec = spec_from_file_location("emulated", place)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if module.COMPILER is None:
+        pytest.skip("no g++ on Linux is here, which compiles the programs of an emulated card")
+    folder = tmp_path_factory.getbasetemp()
+    module.FOLDER = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "programs"
+    module.FOLDER.mkdir(exist_ok=True)
+    return module
+
+
+@pytest.fixture(scope="session")
+def engines_of_cards(emulated):
+    """Engines of an emulated card, by the device that they stand for."""
+    from xdgmm.kernels.cuda.engine import CudaEngine
+
+    card = emulated.EmulatedCard(emulated.FOLDER)
+    return {"cuda": CudaEngine(card, "cuda"), "cuda-float32": CudaEngine(card, "cuda-float32", "float")}
+
+
+@pytest.fixture
+def on_card(engines_of_cards, monkeypatch):
+    """All passes run on an emulated card, unless a device is chosen; its engine."""
+    from xdgmm.kernels import devices
+
+    original = devices.engine
+    monkeypatch.setattr(devices, "engine", lambda device: engines_of_cards.get(device) or original(device))
+    monkeypatch.setenv(devices.VARIABLE, "cuda")
+    return engines_of_cards["cuda"]
 
 
 @pytest.fixture(autouse=True)

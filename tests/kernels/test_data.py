@@ -1,4 +1,7 @@
-"""The contract of `Data`: what every source of data and every backend must do.  Add a new one to IMPLEMENTATIONS."""
+"""The contract of `Data`: what every source of data and every backend must do, on each device.
+
+Add a new one to IMPLEMENTATIONS.
+"""
 
 from itertools import product
 
@@ -155,14 +158,27 @@ COMBINATIONS = [
 ]
 
 
-@pytest.fixture(params=IMPLEMENTATIONS, ids=str)
+# A card is emulated, which takes longer; all other implementations consist of packed data.
+ON_CARD = [
+    pytest.param(("card", *each), marks=[] if each[0] == "packed" or each[1:] == CASES[-1] else pytest.mark.slow)
+    for each in COMBINATIONS
+    if each[0] != "reference"
+]
+
+
+@pytest.fixture(params=[*(("cpu", name) for name in IMPLEMENTATIONS), ("card", "packed")], ids=" on ".join)
 def pack(request):
-    return IMPLEMENTATIONS[request.param]
+    device, name = request.param
+    if device == "card":
+        request.getfixturevalue("on_card")
+    return IMPLEMENTATIONS[name]
 
 
-@pytest.fixture(params=COMBINATIONS, ids=" and ".join)
+@pytest.fixture(params=[*(("cpu", *each) for each in COMBINATIONS), *ON_CARD], ids=" and ".join)
 def combination(request):
-    name, *each = request.param
+    device, name, *each = request.param
+    if device == "card":
+        request.getfixturevalue("on_card")
     return IMPLEMENTATIONS[name], *measurements(*each)
 
 

@@ -1,10 +1,12 @@
-"""A card that is emulated: the CUDA source compiled by g++, memory that is NumPy's."""
+"""A card that is emulated: its CUDA source compiled by g++, all of it but the launch; memory with guards around it."""
 
 import ctypes
+import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+import sys
+import weakref
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -12,77 +14,77 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-COMPILER = shutil.which("g++")
+COMPILER = shutil.which("g++") if sys.platform == "linux" else None
+OPTIONS = ("-std=c++17", "-O1", "-w", "-march=native", "-ffp-contract=fast", "-fPIC", "-U_FORTIFY_SOURCE")
 TYPES = {"int": ctypes.c_int, "i64": ctypes.c_longlong, "double": ctypes.c_double}
+SIZES = {"real": {"double": 8, "float": 4}, "double": {"double": 8, "float": 8}}
 
 
-@dataclass
+class Fault(AssertionError):
+    """What a program does that no card allows, or that no program should do."""
+
+
 class HostMemory:
-    """Memory of the emulated card: bytes of an array; what nobody wrote is not a number."""
+    """Memory of the emulated card, at an offset."""
 
-    array: np.ndarray
-    offset: int = 0
+    def __init__(self, whole, offset=0):
+        self.whole, self.offset = whole, offset
 
     @property
     def n_bytes(self):
-        return self.array.nbytes - self.offset
+        return self.whole.n_bytes - self.offset
 
     def at(self, offset):
         assert 0 <= offset <= self.n_bytes
-        return HostMemory(self.array, self.offset + offset)
+        return HostMemory(self.whole, self.offset + offset)
 
     @property
     def address(self):
-        return self.array.ctypes.data + self.offset
+        return self.whole.address + self.offset
 
 
-def signatures(source):
-    """Kernels with their parameters, (type, name) each."""
-    source = re.sub(r"\\\n", " ", source)
-    macros = dict(re.findall(r"#define (SUMMED|OF_EACH) (.*)", source))
-    for name, parameters in re.findall(r"KERNEL\([^)]*\)\s*(\w+)\(([^{]*?)\)\s*\{", source):
-        for macro, text in macros.items():
-            parameters = re.sub(rf"\b{macro}\b", lambda _, text=text: text, parameters)
-        cleaned = (re.sub(r"\b(const|__restrict__)\b", "", each).split() for each in parameters.split(","))
-        yield name, [(" ".join(words[:-1]).replace(" *", "*"), words[-1]) for words in cleaned]
+class Piece:
+    """Memory that was allocated; it is free again when nothing refers to it any more."""
+
+    def __init__(self, runtime, n_bytes, card):
+        self.n_bytes, self.address = n_bytes, runtime.allocate(ctypes.c_longlong(n_bytes))
+        card.used_bytes += n_bytes
+        weakref.finalize(self, _release, runtime, self.address, n_bytes, card)
 
 
-class EmulatedProgram:
-    def __init__(self, library, kernels):
-        self.library, self.kernels = library, kernels
-
-    def launch(self, kernel, grid, threads, shared_bytes, arguments):
-        parameters = self.kernels[kernel]
-        assert len(arguments) == len(parameters), kernel
-        given = []
-        for (kind, name), value in zip(parameters, arguments, strict=True):
-            if "*" in kind:
-                given.append(ctypes.c_void_p(None if value is None else value.address))
-            else:
-                assert isinstance(value, np.generic), (kernel, name)
-                given.append(TYPES[kind](value.item()))
-        assert 1 <= grid[1] <= 65535
-        getattr(self.library, f"run_{kernel}")(*grid, threads, int(shared_bytes), *given)
-
-    def hold(self, symbol, array):
-        address = getattr(self.library, f"address_of_{symbol}")
-        address.restype = ctypes.c_void_p
-        ctypes.memmove(address(), array.ctypes.data, array.nbytes)
+def _release(runtime, address, n_bytes, card):
+    runtime.release(ctypes.c_void_p(address), ctypes.c_longlong(n_bytes))
+    card.used_bytes -= n_bytes
 
 
 class EmulatedCard:
-    """See `xdgmm.kernels.cuda.card.Card`."""
+    """See `xdgmm.kernels.cuda.card.Card`.
+
+    Parameters
+    ----------
+    folder : path
+        Of compiled modules, which several processes can share.
+    shared_bytes, memory : int
+        Largest shared memory of a block, and all memory.
+    """
 
     name = "an emulated card"
 
     def __init__(self, folder, shared_bytes=227 * 1024, memory=1 << 34):
         self.folder, self.shared_bytes, self.memory = Path(folder), shared_bytes, memory
+        self.runtime = runtime(self.folder)
+        self.used_bytes = self.n_launches = 0
+
+    def set_order(self, order):
+        """In which order threads and blocks take turns: 0 ascending, 1 descending, others by chance."""
+        self.runtime.set_order(ctypes.c_uint(order))
 
     def free_bytes(self):
-        return self.memory
+        return self.memory - self.used_bytes
 
     def allocate(self, n_bytes):
-        return HostMemory(np.full(n_bytes, 0xFF, np.uint8))
+        assert n_bytes > 0
+        return HostMemory(Piece(self.runtime, int(n_bytes), self))
 
     def upload(self, array, memory):
         assert array.flags.c_contiguous
@@ -95,41 +97,124 @@ class EmulatedCard:
         ctypes.memmove(array.ctypes.data, memory.address, array.nbytes)
 
     def load(self, source):
-        kernels = dict(signatures(source))
-        return EmulatedProgram(compiled(source, self.folder), self.kernels_of(kernels, source))
-
-    @staticmethod
-    def kernels_of(kernels, source):
-        return {name: parameters for name, parameters in kernels.items() if name in present(source)}
+        library = compiled(source, self.folder)
+        library.clear_constants()  # what nobody wrote is not a number
+        return EmulatedProgram(self, library, source)
 
 
-def present(source):
-    """Kernels of the part that a module has."""
+class EmulatedProgram:
+    def __init__(self, card, library, source):
+        self.card, self.library, self.source = card, library, source
+        self.kernels = dict(kernels(source))
+        self.real = re.search(r"#define REAL (\w+)", source)[1]
+
+    def launch(self, kernel, grid, threads, shared_bytes, arguments):
+        parameters = self.kernels[kernel]
+        assert len(arguments) == len(parameters), kernel
+        assert 1 <= grid[0] < 2**31
+        assert 1 <= grid[1] <= 65535
+        assert 0 <= shared_bytes <= self.card.shared_bytes
+        given = []
+        for (kind, name), value in zip(parameters, arguments, strict=True):
+            if kind.endswith("*"):
+                assert value is None or value.address % SIZES[kind[:-1]][self.real] == 0, (kernel, name)
+                given.append(ctypes.c_void_p(None if value is None else value.address))
+            else:
+                assert isinstance(value, np.generic), (kernel, name)
+                assert value.itemsize == ctypes.sizeof(TYPES[kind]), (kernel, name)
+                given.append(TYPES[kind](value.item()))
+        self.card.n_launches += 1
+        found = getattr(self.library, f"run_{kernel}")(*grid, threads, int(shared_bytes), *given)
+        if found:
+            raise Fault(f"{kernel}: {found.decode()}")
+        for value in arguments:
+            if isinstance(value, HostMemory):
+                whole = value.whole
+                intact = self.card.runtime.is_intact(ctypes.c_void_p(whole.address), ctypes.c_longlong(whole.n_bytes))
+                assert intact, f"{kernel} writes before the beginning of memory"
+
+    def hold(self, symbol, array):
+        size = getattr(self.library, f"size_of_{symbol}")()
+        address = getattr(self.library, f"address_of_{symbol}")
+        address.restype = ctypes.c_void_p
+        assert array.flags.c_contiguous
+        assert array.nbytes <= size
+        ctypes.memmove(address(), array.ctypes.data, array.nbytes)
+
+
+def kernels(source):
+    """Kernels of the part that a module has, with their parameters, (type, name) each."""
     part = int(re.search(r"#define PART (\d)", source)[1])
-    both = {"add_chunks"}
-    sums = {"accumulate", "normalise", "accumulate_component"}
-    return both | (sums if part == 0 else {name for name, _ in signatures(source)} - sums)
+    begins = {name: source.index(f"#if PART == {name}") for name in ("OF_SUMS", "OF_OBJECTS")}
+    of_other = slice(begins["OF_OBJECTS"], None) if part == 0 else slice(begins["OF_SUMS"], begins["OF_OBJECTS"])
+    left_out = source[of_other]
+    macros = {name: re.sub(r"\\\n", " ", text) for name, text in _macros(source).items()}
+    for found in re.finditer(r"KERNEL\([^)]*\)\s*(\w+)\(([^{]*?)\)\s*\{", source):
+        name, parameters = found.groups()
+        if found[0] in left_out:
+            continue
+        for macro, text in macros.items():
+            parameters = re.sub(rf"\b{macro}\b", lambda _, text=text: text, parameters)
+        cleaned = (re.sub(r"\b(const|__restrict__)\b", "", each).split() for each in parameters.split(","))
+        yield name, [(" ".join(words[:-1]).replace(" *", "*"), words[-1]) for words in cleaned]
+
+
+def _macros(source):
+    return dict(re.findall(r"#define (SUMMED|OF_EACH) ((?:.*\\\n)*.*)", source))
+
+
+@cache
+def runtime(folder):
+    """What runs modules, compiled once."""
+    text = (HERE / "emulation.cpp").read_text()
+    library = ctypes.PyDLL(str(_built(text, folder, ())))  # holds the lock of Python: one launch at a time
+    library.allocate.restype = ctypes.c_void_p
+    library.is_intact.restype = ctypes.c_bool
+    return library
 
 
 @cache
 def compiled(source, folder):
-    text = (HERE / "emulation.cpp").read_text()
-    text += re.sub(r"extern __shared__ double shared\[\];", "#define shared memory_of_block", source)
-    kernels = present(source)
-    for name, parameters in signatures(source):
-        if name not in kernels:
-            continue
+    """A module: each kernel as ``run_NAME(nx, ny, threads, shared bytes, its arguments)``, which returns a fault."""
+    runtime(folder)
+    text = (HERE / "emulation.h").read_text()
+    text += source.replace("extern __shared__ double shared[];", "#define shared memory_of_block")
+    text += (
+        "\n__shared__ char a_byte;\n__constant__ char another;\n"
+        "extern char __start_of_block, __stop_of_block, __start_constants, __stop_constants;\n"
+        'extern "C" void clear_constants() { another = a_byte;'
+        " __builtin_memset(&__start_constants, 0xff, &__stop_constants - &__start_constants); }\n"
+    )
+    for name, parameters in kernels(source):
         declared = ", ".join(f"{kind} {own}" for kind, own in parameters)
         names = ", ".join(own for _, own in parameters)
         text += (
-            f'\nextern "C" void run_{name}(int nx, int ny, int n_threads, int n_bytes, {declared}) '
-            f"{{ launch(nx, ny, n_threads, n_bytes, [=] {{ {name}({names}); }}); }}"
+            f'extern "C" const char* run_{name}(int nx, int ny, int n_threads, int n_bytes, {declared}) {{\n'
+            f"    auto body = [=] {{ {name}({names}); }};\n"
+            "    return run(nx, ny, n_threads, n_bytes, &__start_of_block, &__stop_of_block - &__start_of_block,\n"
+            "               [](void* given) { (*(decltype(body)*)given)(); }, &body);\n}\n"
         )
     for symbol in ("held_theta", "held_amplitude"):
-        text += f'\n#if IN_CONSTANT\nextern "C" void* address_of_{symbol}() {{ return (void*){symbol}; }}\n#endif'
-    stem = folder / sha256(text.encode()).hexdigest()[:20]
-    if not stem.with_suffix(".so").exists():
-        stem.with_suffix(".cpp").write_text(text)
-        command = [COMPILER, "-std=c++17", "-O1", "-w", "-ffp-contract=fast", "-mfma", "-shared", "-fPIC"]
-        subprocess.run([*command, "-o", f"{stem}.so", f"{stem}.cpp"], check=True)
-    return ctypes.CDLL(f"{stem}.so")
+        text += (
+            f'#if IN_CONSTANT\nextern "C" void* address_of_{symbol}() {{ return (void*){symbol}; }}\n'
+            f'extern "C" int size_of_{symbol}() {{ return sizeof {symbol}; }}\n#endif\n'
+        )
+    library = ctypes.PyDLL(str(_built(text, folder, (str(_place((HERE / "emulation.cpp").read_text(), folder)),))))
+    for name, _ in kernels(source):
+        getattr(library, f"run_{name}").restype = ctypes.c_char_p
+    return library
+
+
+def _place(text, folder):
+    return folder / f"{sha256((text + ' '.join(OPTIONS)).encode()).hexdigest()[:20]}.so"
+
+
+def _built(text, folder, libraries):
+    """A library, compiled unless another process did so before."""
+    place = _place(text, folder)
+    if not place.exists():
+        own = place.with_name(f"{place.stem}_{os.getpid()}.so")
+        command = [COMPILER, *OPTIONS, "-shared", "-x", "c++", "-", "-x", "none", *libraries, "-o", str(own)]
+        subprocess.run(command, input=text.encode(), check=True)
+        own.replace(place)
+    return place
