@@ -8,10 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xdgmm.errors import InputError
+from xdgmm.kernels.processors import Processors
+
 if TYPE_CHECKING:
     from xdgmm.kernels.engines import Engine
 
 
 def make_engine(device: str) -> Engine:
-    """The engine of a device other than "cpu"."""
-    raise NotImplementedError(device)
+    """The engine of a device other than "cpu".
+
+    Raises
+    ------
+    InputError
+        If there is no such device, saying what was found; "auto" needs none.
+    """
+    from .cupy_card import find_card
+    from .engine import CudaEngine
+
+    if device == "auto":
+        try:
+            return CudaEngine(find_card(device), device)
+        except InputError:
+            return Processors()
+    return CudaEngine(find_card(device), device, "float" if device == "cuda-float32" else "double")

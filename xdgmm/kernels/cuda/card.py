@@ -36,8 +36,15 @@ class Program(Protocol):
         """Write an array to constant memory, in the order of the launches."""
 
 
+class Mark(Protocol):
+    """A moment in the order of what a card does."""
+
+
 class Card(Protocol):
     """A graphics card, or what stands for one in tests.
+
+    Kernels run in the order in which they were begun.  Copies from and to staging memory run beside them, in an order
+    of their own: after the kernels up to a mark, and before the kernels that are begun later.
 
     Attributes
     ----------
@@ -56,13 +63,34 @@ class Card(Protocol):
         """Memory that is free."""
 
     def allocate(self, n_bytes: int) -> Memory:
-        """Memory, not cleared."""
+        """Memory, not cleared.
+
+        Raises
+        ------
+        MemoryError
+            If there is not so much.
+        """
 
     def upload(self, array: NDArray[Any], memory: Memory) -> None:
-        """Copy a contiguous array to the card; it may be changed when this returns."""
+        """Copy a contiguous array to the card, in the order of the kernels; it may be changed when this returns."""
 
     def download(self, memory: Memory, array: NDArray[Any]) -> None:
         """Copy from the card to a contiguous array, when all that was begun has ended."""
+
+    def staging(self, n_bytes: int) -> NDArray[np.uint8]:
+        """Memory of this machine that a card reads and writes by itself."""
+
+    def mark(self) -> Mark:
+        """Passed when the kernels that were begun so far have ended."""
+
+    def send(self, staged: NDArray[Any], memory: Memory, after: Mark) -> Mark:
+        """Begin to copy staging memory to the card; the mark is passed when that has ended."""
+
+    def receive(self, memory: Memory, staged: NDArray[Any], after: Mark) -> Mark:
+        """Begin to copy from the card to staging memory; the mark is passed when that has ended."""
+
+    def wait(self, mark: Mark) -> None:
+        """Return when a mark is passed."""
 
     def load(self, source: str) -> Program:
         """Compile a module."""

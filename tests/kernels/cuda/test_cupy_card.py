@@ -1,0 +1,155 @@
+"""The card that CuPy reaches: what is said where there is none, and passes through a CuPy that is emulated."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xdgmm.errors import InputError
+from xdgmm.kernels import cuda, devices
+from xdgmm.kernels.cuda import cupy_card
+
+
+@pytest.fixture
+def cupy(monkeypatch, fake_cupy):
+    module = fake_cupy.module(fake_cupy.HostCard)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
+
+
+def failing(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+def sentence(device="cuda"):
+    with pytest.raises(InputError) as caught:
+        cuda.make_engine(device)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert repr(device) in text
+    return text
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda-float32"])
+def test_without_cupy_the_extra_is_named(monkeypatch, device):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(sys, "meta_path", [NoCupy, *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "cupy")
+    text = sentence(device)
+    assert "CuPy, which is not installed" in text
+    assert "pip install 'xdgmm[cuda]'" in text
+
+
+class NoCupy:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == "cupy":
+            raise ModuleNotFoundError("No module named 'cupy'", name="cupy")
+
+
+def test_a_cupy_that_cannot_be_imported_says_why(monkeypatch):
+    class Broken:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "cupy":
+                raise ImportError("\n=====\nlibcudart.so.12: cannot open shared object file\n=====")
+
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken, *sys.meta_path])
+    assert "import failed: libcudart.so.12" in sentence()
+
+
+def test_without_a_driver_that_is_said(cupy):
+    cupy.cuda.runtime.getDeviceCount = failing(cupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver: old"))
+    cupy.cuda.runtime.driverGetVersion = lambda: 0
+    text = sentence()
+    assert "CuPy 14.2.0 is installed" in text
+    assert "no driver of one was found" in text
+
+
+def test_an_old_driver_is_named_with_the_two_ways_out(cupy):
+    cupy.cuda.runtime.getDeviceCount = failing(cupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver: old"))
+    cupy.cuda.runtime.driverGetVersion, cupy.cuda.runtime.runtimeGetVersion = lambda: 12040, lambda: 13020
+    text = sentence()
+    assert "CUDA up to 12.4" in text
+    assert "needs 13.2" in text
+    assert "cupy-cuda12x" in text
+
+
+def test_a_driver_without_a_card_is_said_with_what_hides_them(cupy, monkeypatch):
+    cupy.cuda.runtime.getDeviceCount = lambda: 0
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "CUDA_VISIBLE_DEVICES" not in sentence()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES is ''" in sentence()
+
+
+def test_a_missing_compiler_is_said_with_the_extra(cupy):
+    cupy.cuda.nvrtc.getVersion = failing(RuntimeError('Failure finding "libnvrtc.so.12"\nlooked in 12 places'))
+    text = sentence()
+    assert "NVRTC" in text
+    assert "NVIDIA Imaginary" in text
+    assert "xdgmm[cuda]" in text
+    assert "12 places" not in text
+
+
+@pytest.mark.parametrize(("version", "archs", "needed"), [((12, 9), (75, 90), 7.5), ((13, 0), None, 7.5)])
+def test_a_card_that_is_too_old_for_the_compiler_is_said(cupy, version, archs, needed):
+    cupy.cuda.nvrtc.getVersion = lambda: version
+    if archs is None:
+        del cupy.cuda.nvrtc.getSupportedArchs
+    else:
+        cupy.cuda.nvrtc.getSupportedArchs = lambda: archs
+    cupy.cuda.Device.compute_capability = "61"
+    text = sentence()
+    assert f"capability {needed} or above" in text
+    assert "NVIDIA Imaginary has 6.1" in text
+
+
+def test_auto_needs_no_card(cupy):
+    cupy.cuda.runtime.getDeviceCount = lambda: 0
+    assert cuda.make_engine("auto").name in devices.DEVICES
+
+
+def test_large_memory_is_the_drivers_and_a_full_card_is_a_memory_error(cupy):
+    card = cupy_card.find_card("cuda")
+    asked = []
+
+    def full(n_bytes):
+        asked.append(n_bytes)
+        raise cupy.cuda.runtime.CUDARuntimeError("cudaErrorMemoryAllocation: out of memory")
+
+    cupy.cuda.Memory = full
+    card.allocate(1000)
+    assert asked == []
+    with pytest.raises(MemoryError, match="cudaErrorMemoryAllocation"):
+        card.allocate(cupy_card.LARGE)
+    assert asked == [cupy_card.LARGE]
+
+
+def test_where_no_memory_can_be_page_locked_staging_is_ordinary(cupy):
+    cupy.cuda.alloc_pinned_memory = failing(cupy.cuda.runtime.CUDARuntimeError("cudaErrorMemoryAllocation"))
+    assert cupy_card.find_card("cuda").staging(64).nbytes == 64
+
+
+@pytest.mark.usefixtures("cupy")
+def test_copies_wait_for_the_kernels_before_them_and_later_kernels_for_the_copies():
+    card = cupy_card.find_card("cuda")
+    memory, staged = card.allocate(80), card.staging(80).view(np.float64)
+    staged[:] = np.arange(10.0)
+    before = card.mark()
+    mark = card.send(staged, memory, before)
+    assert card.copies.waits == [before]
+    assert card.kernels.waits == [mark]
+    card.wait(mark)
+    back = card.staging(40).view(np.float64)
+    card.wait(card.receive(memory.at(40), back, card.mark()))
+    np.testing.assert_array_equal(back, np.arange(5.0, 10.0))
+
+
+def test_the_source_of_the_package_is_beside_it():
+    assert (Path(cuda.__file__).parent / "passes.cu").exists()
