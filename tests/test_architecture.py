@@ -76,6 +76,12 @@ def test_only_the_kernels_import_numba(path):
     assert room_of(path) == "kernels" or not ("import numba" in text or "from numba" in text)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_explore_imports_bokeh(path):
+    text = path.read_text(encoding="utf-8")
+    assert room_of(path) == "explore" or not re.search(r"(import|from) (bokeh|tornado)", text)
+
+
 def private_names(path):
     """Names with an underscore in front that a file imports from the package, or patches by a path in a string."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -12,7 +12,7 @@ from xdgmm import GaussianMixture
 from xdgmm import __version__ as xdgmm_version
 from xdgmm.fitting import FitResult
 
-COMMANDS = ("fit", "widths", "apply", "info", "demo", "lines deconvolve")
+COMMANDS = ("fit", "widths", "apply", "info", "explore", "demo", "lines deconvolve")
 LINES = 60  # of a page
 
 

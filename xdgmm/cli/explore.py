@@ -47,7 +47,7 @@ def explore(
     asymmetric: AsymmetricChoice = Asymmetric.MOMENTS,
     hdu: Hdu = None,
     readme: Readme = None,
-    port: Annotated[int, typer.Option(help="Port of the server; 0 takes a free one.", min=0, max=65535)] = 0,
+    port: Annotated[int, typer.Option(help="Port of the server; 0 takes a free one.")] = 0,
     export: Annotated[
         Path | None,
         typer.Option(help="Write a lesson that needs no server into this file (HTML), and end.", metavar="FILE"),

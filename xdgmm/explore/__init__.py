@@ -10,8 +10,8 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `fit_state`: what the second tab knows, free of bokeh; `fit_tasks` what its process computes, `code_boxes` the Python
   and the command that repeat it, `downloads` its files;
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
-- `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab` (with its numbers
-  in `judge_state`);
+- `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
+- `judge_state`: the numbers of the third tab;
 - `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
 - `escaping`: text of files, where a browser shows it.
 """

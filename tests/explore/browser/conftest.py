@@ -5,6 +5,7 @@
 
 import shutil
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -148,14 +149,14 @@ class Page:
             y,
         )
 
-    def drag(self, name, start, end, steps=8):
-        """Drag the mouse in a figure, from one point of its coordinates to another."""
+    def drag(self, name, start, end, steps=8, duration=20):
+        """Drag the mouse in a figure, from one point of its coordinates to another; each step takes some ms."""
         from selenium.webdriver.common.actions.action_builder import ActionBuilder
         from selenium.webdriver.common.actions.mouse_button import MouseButton
 
         self.run(FIND + "view.el.scrollIntoView({block: 'center'})", name)
         (x0, y0), (x1, y1) = self.at(name, *start), self.at(name, *end)
-        actions = ActionBuilder(self.driver, duration=20)
+        actions = ActionBuilder(self.driver, duration=duration)
         mouse = actions.pointer_action
         mouse.move_to_location(int(x0), int(y0))
         mouse.pointer_down(MouseButton.LEFT)
@@ -187,26 +188,36 @@ class Page:
         self.driver.switch_to.window(self.driver.window_handles[0])
 
 
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory):
-    """A headless browser with an empty profile, for all tests of a process."""
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("there is no chromium with a chromedriver")
+@contextmanager
+def running_browser(folder):
+    """A headless browser with an empty profile, which keeps everything in a folder."""
     from selenium import webdriver
     from selenium.webdriver.chrome.options import Options
     from selenium.webdriver.chrome.service import Service
 
     options = Options()
     options.binary_location = BROWSER
-    downloads = tmp_path_factory.mktemp("downloads")
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    downloads = folder / "downloads"
+    downloads.mkdir()
+    for argument in (*ARGUMENTS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     browser = webdriver.Chrome(options=options, service=Service(DRIVER))
     browser.downloads = downloads
-    yield browser
-    browser.quit()
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory):
+    """A headless browser for all tests of a process."""
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("there is no chromium with a chromedriver")
+    with running_browser(tmp_path_factory.mktemp("browser")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
