@@ -161,6 +161,50 @@ def on_card(engines_of_cards, monkeypatch):
     return engines_of_cards["cuda"]
 
 
+@pytest.fixture
+def card(monkeypatch):
+    """Stands for a graphics card in this process: a list of the passes that were made on it, by the processors."""
+    from xdgmm.kernels import devices
+    from xdgmm.kernels.processors import Processors
+
+    passes = []
+
+    class Card(Processors):
+        name = "cuda"
+
+        def __getattribute__(self, name):
+            if name in ENGINE:
+                passes.append(name)
+            return super().__getattribute__(name)
+
+    on_card = Card()
+    monkeypatch.setattr(devices, "engine", lambda device: Processors() if device == "cpu" else on_card)
+    monkeypatch.delenv(devices.VARIABLE, raising=False)
+    yield passes
+    devices.set_device(None)
+
+
+ENGINE = ("sums", "log2_densities", "responsibilities", "member_sums", "posteriors", "total_log2_likelihoods")
+NO_CARD = "`device` is 'cuda', but no card was found; this is what the tests say"
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    """A machine without a graphics card: what is said of it."""
+    from xdgmm.errors import InputError
+    from xdgmm.kernels import devices
+    from xdgmm.kernels.processors import Processors
+
+    def engine(device):
+        if device == "cpu":
+            return Processors()
+        raise InputError(NO_CARD)
+
+    monkeypatch.setattr(devices, "engine", engine)
+    monkeypatch.delenv(devices.VARIABLE, raising=False)
+    return NO_CARD
+
+
 @pytest.fixture(autouse=True)
 def closed_figures():
     """Figures that pyplot keeps are closed after each test."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from xdgmm.errors import ConvergenceWarning, DegenerateError, InputError, XdgmmError
     from xdgmm.estimator import XDGMM, select
     from xdgmm.fitting import Dirichlet, Fixed, InverseWishart, Normal, Prior
-    from xdgmm.kernels import get_num_threads, set_num_threads
+    from xdgmm.kernels import get_device, get_num_threads, set_device, set_num_threads
     from xdgmm.mixture import Background, Flat, GaussianMixture, SelectionFunction
     from xdgmm.observations import Observations
 
@@ -32,8 +32,10 @@ _HOME = {
     "SelectionFunction": "xdgmm.mixture",
     "XDGMM": "xdgmm.estimator",
     "XdgmmError": "xdgmm.errors",
+    "get_device": "xdgmm.kernels",
     "get_num_threads": "xdgmm.kernels",
     "select": "xdgmm.estimator",
+    "set_device": "xdgmm.kernels",
     "set_num_threads": "xdgmm.kernels",
 }
 
@@ -53,8 +55,10 @@ __all__ = [
     "Prior",
     "SelectionFunction",
     "XdgmmError",
+    "get_device",
     "get_num_threads",
     "select",
+    "set_device",
     "set_num_threads",
 ]
 

@@ -11,6 +11,7 @@ import numpy as np
 from xdgmm.basics.parameters import as_generator, check_jobs
 from xdgmm.basics.progress import check_progress, progress_bar
 from xdgmm.errors import InputError
+from xdgmm.kernels import on_same_device
 from xdgmm.mixture import refuse_selection
 from xdgmm.observations import ObservationSource, StreamedObservations
 from xdgmm.uncertainty.information import warn_unless_maximum
@@ -171,6 +172,6 @@ def _each(samples: Samples, seeds: list[int], n_jobs: int) -> Iterable[Statistic
         return map(samples.of_sample, seeds)
     from joblib import Parallel, delayed
 
-    of_sample = delayed(samples.of_sample)
+    of_sample = delayed(on_same_device(samples.of_sample))
     results: Iterable[Statistics | None] = Parallel(n_jobs=n_jobs, return_as="generator")(of_sample(s) for s in seeds)
     return results

@@ -20,6 +20,7 @@ from .cached import map_part, with_rounded_noise, write_part
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
+from .devices import current_engine, get_device, on_same_device, set_device, using_device
 from .flat import FlatData
 from .grouped import GroupedData
 from .joined import JoinedData
@@ -83,7 +84,9 @@ __all__ = [
     "add_blocks",
     "as_noise",
     "condition_gaussian",
+    "current_engine",
     "from_unconstrained",
+    "get_device",
     "get_num_threads",
     "in_this_thread",
     "interpolated_profiles",
@@ -93,15 +96,18 @@ __all__ = [
     "log_likelihoods",
     "map_part",
     "matching_costs",
+    "on_same_device",
     "pack",
     "posteriors",
     "responsibilities",
     "run_in_threads",
+    "set_device",
     "set_num_threads",
     "total_log_likelihoods",
     "total_of",
     "triangle",
     "unpack",
+    "using_device",
     "width_likelihoods",
     "with_rounded_noise",
     "write_part",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from xdgmm.errors import InputError
 
 from .processors import Processors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .engines import Engine
 
@@ -83,6 +84,24 @@ def using_device(device: str | None) -> Iterator[None]:
         yield
     finally:
         _of_call.reset(token)
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """A function whose passes are made on a device, in whatever thread or process it is called; see `using_device`."""
+
+    function: Callable[..., Any]
+    device: str
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function."""
+        with using_device(self.device):
+            return self.function(*arguments, **options)
+
+
+def on_same_device(function: Callable[..., Any]) -> OnDevice:
+    """A function for another process, which makes its passes there on the device of passes that begin here now."""
+    return OnDevice(function, get_device())
 
 
 def current_engine() -> Engine:

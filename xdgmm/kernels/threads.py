@@ -11,7 +11,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
+from contextvars import copy_context
 from itertools import pairwise
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -125,7 +125,7 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
         return
     bounds = [n_chunks * i // n_tasks for i in range(n_tasks + 1)]
     pool = _threads.of_size(get_num_threads())
-    running = [pool.submit(partial(_run_alone, task), *ends) for ends in pairwise(bounds)]
+    running = [pool.submit(_alone(task), *ends) for ends in pairwise(bounds)]
     try:
         for each in running:
             each.result()
@@ -135,10 +135,18 @@ def run_in_threads(task: Callable[[int, int], object], n_chunks: int, nanosecond
         wait(running)
 
 
-def _run_alone(task: Callable[[int, int], object], first: int, last: int) -> None:
-    """The task in this thread of the pool, which starts no others meanwhile."""
-    with in_this_thread():
-        task(first, last)
+def _alone(task: Callable[[int, int], object]) -> Callable[[int, int], None]:
+    """The task for a thread of the pool, which starts no others meanwhile.
+
+    It sees the context of this thread: on which device passes are made is part of it.
+    """
+    context = copy_context()
+
+    def run(first: int, last: int) -> None:
+        with in_this_thread():
+            context.run(task, first, last)
+
+    return run
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 from xdgmm.errors import DegenerateError
 from xdgmm.fitting import COVARIANCE_TYPES, FitResult, Outcome, Settings, fit, fit_above, fit_from
 from xdgmm.fitting.progress import Stopped
+from xdgmm.kernels import on_same_device
 
 if TYPE_CHECKING:
     from xdgmm.fitting.problem import AnyObservations
@@ -70,7 +71,8 @@ def run_all(function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], n_job
         return (function(*job) for job in jobs)
     from joblib import Parallel, delayed
 
-    results: Iterator[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(function)(*job) for job in jobs)
+    task = delayed(on_same_device(function))
+    results: Iterator[Any] = Parallel(n_jobs=n_jobs, return_as="generator")(task(*job) for job in jobs)
     return results
 
 

@@ -23,6 +23,7 @@ from xdgmm.errors import DegenerateError, DeprecatedAlias, InputError, XdgmmWarn
 from xdgmm.fitting import FitResult, Problem, responsibilities, solvers
 from xdgmm.fitting.objective import information_of
 from xdgmm.fitting.optimality import Iterate
+from xdgmm.kernels import on_same_device
 from xdgmm.observations import all_in_memory
 
 from .estimates import SampledMixtures
@@ -164,7 +165,7 @@ def _results(refits: Refits, seeds: NDArray[np.int64], n_jobs: int) -> Iterable[
         return map(refits.refit, seeds)
     from joblib import Parallel, delayed
 
-    refit = delayed(refits.refit)
+    refit = delayed(on_same_device(refits.refit))
     results: Iterable[Refit | None] = Parallel(n_jobs=n_jobs, return_as="generator")(refit(seed) for seed in seeds)
     return results
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from xdgmm.errors import DegenerateError, InputError
 from xdgmm.fitting import solvers
+from xdgmm.kernels import on_same_device
 from xdgmm.prediction import draw_observations
 
 from .calibration import SignedRoots
@@ -163,4 +164,5 @@ def _each(
         return (function(mixture, observations, value, seed) for seed in seeds)
     from joblib import Parallel, delayed
 
-    return Parallel(n_jobs=n_jobs)(delayed(function)(mixture, observations, value, seed) for seed in seeds)
+    of_sample = delayed(on_same_device(function))
+    return Parallel(n_jobs=n_jobs)(of_sample(mixture, observations, value, seed) for seed in seeds)
