@@ -6,7 +6,8 @@ import inspect
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
@@ -40,7 +41,7 @@ from xdgmm.fitting import (
     start_from,
     with_recipe,
 )
-from xdgmm.kernels import SampledNoise
+from xdgmm.kernels import SampledNoise, using_device
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 from xdgmm.observations.inputs import (
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from xdgmm.diagnostics import Check
     from xdgmm.fitting import FitResult, Prior, Progress
     from xdgmm.fitting.problem import AnyObservations
+    from xdgmm.kernels.devices import Device
     from xdgmm.mixture import Background, Flat, SelectionFunction
     from xdgmm.objects import Denoised
     from xdgmm.observations.inputs import Measurements
@@ -88,6 +90,20 @@ OF_EACH_OBJECT = (
 WITH_ERRORS, WITH_ALL = {"Xerr": True}, {"Xerr": True, "sample_weight": True}  # what scikit-learn's tools pass on
 # What they do not: a checkpoint and an executor are those of one fit.
 FOR_FIT = {**WITH_ALL, "membership": True, **dict.fromkeys(("checkpoint", "resume", "executor"), UNUSED)}
+
+
+Method = TypeVar("Method", bound="Callable[..., Any]")
+
+
+def _on_own_device(method: Method) -> Method:
+    """A method of `XDGMM` that makes its passes on the device of the model."""
+
+    @wraps(method)
+    def on_device(self: XDGMM, *arguments: Any, **options: Any) -> Any:
+        with using_device(self.device):
+            return method(self, *arguments, **options)
+
+    return cast("Method", on_device)
 
 
 class NoFitError(NotFittedError, SklearnNotFittedError):
@@ -143,6 +159,9 @@ class XDGMM(DensityMixin, BaseEstimator):
         Is called after every pass with an `xdgmm.fitting.Progress`; a true value that it returns ends the fit.
     random_state : int, Generator or None
         Seed of the starts and of `sample`.
+    device : {"cpu", "cuda", "cuda-float32", "auto"}, optional
+        Where the passes of all methods are made: on the processors, on a graphics card, or where it is faster.  By
+        default where `xdgmm.set_device` says, which explains the names.
 
     Attributes
     ----------
@@ -231,6 +250,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         progress: Literal["auto", "always", "never"] = "auto",
         callback: Callable[[Progress], object] | None = None,
         random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        device: Device | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -253,6 +273,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         self.progress = progress
         self.callback = callback
         self.random_state = random_state
+        self.device = device
 
     def fit(
         self,
@@ -309,22 +330,28 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         refuse_errors_as_labels(X, y)
         check_progress(self.progress, self.callback)
-        with readings_shown(self.progress):
-            observations = as_any_observations(X, Xerr, sample_weight, executor)
-        if membership is not None:
-            observations = _with_memberships(observations, membership)
-        settings = self._settings(observations)
-        with self._recorded(observations, settings, checkpoint, resume=resume) as (observations, seed):
-            try:
-                result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
-            except DegenerateError as error:
-                result = _fit_shrunk(observations, self.n_components, settings, error)
-            finally:
-                observations.release()
-        recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
-        _warn_unless_converged(result)
-        _warn_of_doubts(result, observations)
-        self._keep(with_recipe(result, recipe), X, observations)
+        if executor is not None and self.device not in (None, "cpu"):
+            raise InputError(
+                f"`device` is {self.device!r}, but the workers of an `executor` make the passes, each on its own; "
+                f"set XDGMM_DEVICE={self.device} where they are started, and leave `device` out"
+            )
+        with using_device(self.device):
+            with readings_shown(self.progress):
+                observations = as_any_observations(X, Xerr, sample_weight, executor)
+            if membership is not None:
+                observations = _with_memberships(observations, membership)
+            settings = self._settings(observations)
+            with self._recorded(observations, settings, checkpoint, resume=resume) as (observations, seed):
+                try:
+                    result = fit(observations, self.n_components, settings, as_generator(seed, "random_state"))
+                except DegenerateError as error:
+                    result = _fit_shrunk(observations, self.n_components, settings, error)
+                finally:
+                    observations.release()
+            recipe = f"{self._call(seed)}.fit({_data_of_call(Xerr, sample_weight, membership)})"
+            _warn_unless_converged(result)
+            _warn_of_doubts(result, observations)
+            self._keep(with_recipe(result, recipe), X, observations)
         return self
 
     def _recorded(
@@ -344,6 +371,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         seed = None if seed is None else int(seed)
         return recorded(observations, checkpoint, description_of_fit(settings, self.n_components), seed, resume=resume)
 
+    @_on_own_device
     def partial_fit(
         self,
         X: Measurements,
@@ -610,10 +638,12 @@ class XDGMM(DensityMixin, BaseEstimator):
                 f"{', '.join(names)}, but the model was fitted to {', '.join(fitted)}; give these, in this order"
             )
 
+    @_on_own_device
     def score_samples(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Log-likelihood of each object (N,), its noise taken into account, in nats."""
         return objects.log_likelihoods(self._fitted_mixture, self._new_observations(X, Xerr))
 
+    @_on_own_device
     def score(
         self,
         X: Measurements,
@@ -634,14 +664,17 @@ class XDGMM(DensityMixin, BaseEstimator):
         """Total log-likelihood of observations, in nats."""
         return prediction.total_log_likelihood(self._fitted_mixture, observations)
 
+    @_on_own_device
     def predict_proba(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Probability that each object belongs to each component (N, K); (N, K + 1) with a background, its own last."""
         return objects.memberships(self._fitted_mixture, self._new_observations(X, Xerr))
 
+    @_on_own_device
     def predict(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.intp]:
         """Most probable component of each object (N,); K stands for the background."""
         return np.asarray(self.predict_proba(X, Xerr=Xerr).argmax(axis=1))
 
+    @_on_own_device
     def fit_predict(
         self,
         X: Measurements,
@@ -653,6 +686,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """Fit, and the most probable component of each object (N,): ``fit(X, Xerr=...).predict(X, Xerr=...)``."""
         return self.fit(X, y, Xerr=Xerr, sample_weight=sample_weight).predict(X, Xerr=Xerr)
 
+    @_on_own_device
     def denoise(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> Denoised:
         """True values of each object, missing ones imputed: means, covariances, samples, quantiles.
 
@@ -660,6 +694,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         return objects.denoise(self._fitted_mixture, self._new_observations(X, Xerr), progress=self.progress)
 
+    @_on_own_device
     def outlyingness(
         self, X: Measurements, *, Xerr: ArrayLike | None = None, n_samples: int | None = None
     ) -> NDArray[np.float64]:
@@ -674,6 +709,7 @@ class XDGMM(DensityMixin, BaseEstimator):
             self._fitted_mixture, observations, n_samples=n_samples, rng=self._generator(), progress=self.progress
         )
 
+    @_on_own_device
     def outlier_weights(self, X: Measurements, *, Xerr: ArrayLike | None = None) -> NDArray[np.float64]:
         """Weight of each object in a fit of Student-t components (N,): small for outliers, 1 with Gaussian components.
 
@@ -694,6 +730,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         """Draw intrinsic (noise-free) points: values (n_samples, D) and component labels (n_samples,)."""
         return self._fitted_mixture.sample(n_samples, self._generator())
 
+    @_on_own_device
     def aic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Akaike's information criterion of these data; the lower the better.
 
@@ -702,6 +739,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         observations = self._fitted_observations(X, Xerr, sample_weight)
         return float(selection.aic(self._log_likelihood(observations), self._fit_result.n_parameters))
 
+    @_on_own_device
     def bic(self, X: Measurements, *, Xerr: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion of these data; the lower the better.
 
@@ -711,6 +749,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         log_likelihood, n_free = self._log_likelihood(observations), self._fit_result.n_parameters
         return float(selection.bic(log_likelihood, n_free, observations.total_weight))
 
+    @_on_own_device
     def widths(
         self,
         X: Measurements,
@@ -732,6 +771,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         options = {"method": method, "level": level, "limit_level": limit_level, **options}
         return widths(self._fit_result, observations, **options)
 
+    @_on_own_device
     def check(
         self,
         X: Measurements,
@@ -756,6 +796,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         options = {"progress": self.progress, "against": columns, "object_names": names, **options}
         return check(self._fit_result, observations, **options)
 
+    @_on_own_device
     def plot(
         self,
         X: Measurements | None = None,
@@ -779,6 +820,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         self._fit_result  # noqa: B018 - refuses what is not fitted
         return plot(self, observations, kind=kind, columns=columns, **options)
 
+    @_on_own_device
     def simulate(
         self,
         X: Measurements,
@@ -804,6 +846,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         drawn = simulate(mixture, observations, n, rng, parameters=parameters, model=model)
         return simulated_like(X, observations, drawn)
 
+    @_on_own_device
     def relations(
         self,
         X: Measurements,
@@ -816,6 +859,7 @@ class XDGMM(DensityMixin, BaseEstimator):
         observations = self._fitted_observations(X, Xerr, sample_weight)
         return relations(self._fit_result, observations, **options)
 
+    @_on_own_device
     def sample_posterior(
         self,
         X: Measurements,
@@ -940,17 +984,18 @@ def select(
     }
     arguments = {**_changed(select, arguments), "random_state": seed}
     recipe = call("select", arguments).replace("(", f"({_data_of_call(Xerr, sample_weight)}, ", 1)
-    chosen = selection.select(
-        observations,
-        numbers,
-        model._settings(observations),  # noqa: SLF001
-        as_generator(seed, "random_state"),
-        covariance_types=types,
-        criterion=criterion,
-        n_folds=n_folds,
-        n_simulations=n_simulations,
-        n_jobs=n_jobs,
-    )
+    with using_device(model.device):
+        chosen = selection.select(
+            observations,
+            numbers,
+            model._settings(observations),  # noqa: SLF001
+            as_generator(seed, "random_state"),
+            covariance_types=types,
+            criterion=criterion,
+            n_folds=n_folds,
+            n_simulations=n_simulations,
+            n_jobs=n_jobs,
+        )
     _warn_unless_converged(chosen.result)
     _warn_of_doubts(chosen.result, observations)
     model.set_params(n_components=chosen.n_components, covariance_type=chosen.covariance_type)

@@ -162,7 +162,7 @@ def test_the_record_of_the_fit_comes_back(tmp_path, ending, model):
     n = model.all_weights.size + 10
     covariance = np.random.default_rng(0).standard_normal((n, n))
     covariance[0, :3] = [np.inf, -0.0, 5e-324]
-    for kept in (record(), record(covariance)):
+    for kept in (record(), record(covariance), dataclasses.replace(record(), device="cuda (NVIDIA H200)")):
         model.with_record(kept).write(tmp_path / f"model.{ending}", overwrite=True)
         back = GaussianMixture.read(tmp_path / f"model.{ending}")
         assert_same(back, model)
@@ -189,7 +189,18 @@ def test_every_part_of_a_record_has_a_place_in_the_file():
         "covariance",
         "selection",
         "recipe",
+        "device",
     }
+
+
+def test_a_file_says_nothing_of_processors_and_one_of_a_card_has_the_format_of_before(tmp_path):
+    formats = {}
+    for device in ("cpu", "cuda (NVIDIA H200)"):
+        MODEL.with_record(dataclasses.replace(record(), device=device)).write(tmp_path / "model.fits", overwrite=True)
+        header = fits.getheader(tmp_path / "model.fits", 1)
+        formats[header.get("DEVICE")] = header["XDGMMFMT"], header["DIGEST"]
+    assert set(formats) == {None, '"cuda (NVIDIA H200)"'}
+    assert len(set(formats.values())) == 1
 
 
 def test_what_is_made_from_a_mixture_has_no_record():

@@ -169,7 +169,8 @@ def _history(record: FitRecord | None) -> Iterator[str]:
         yield "the file has no record of a fit"
         return
     plural = "" if record.n_objects == 1 else "s"
-    yield f"fitted to {record.n_objects} object{plural} on {record.date} by xdgmm {record.version}"
+    on_device = "" if record.device == "cpu" else f" on {record.device}"
+    yield f"fitted to {record.n_objects} object{plural} on {record.date} by xdgmm {record.version}{on_device}"
     if record.recipe:
         yield f"the fit again: {record.recipe}"
     yield from record.remarks

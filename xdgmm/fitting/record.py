@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.kernels import device_in_words, get_device
 from xdgmm.mixture import FitRecord
 
 from .model import Fixed, Model
@@ -37,6 +38,7 @@ def with_record(result: FitResult, observations: Observations | StreamedObservat
         data_hash=observations.data_hash,
         version=_version(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
+        device=device_in_words(get_device()),
     )
     return replace(result, mixture=result.mixture.with_record(record))
 

@@ -20,7 +20,7 @@ from .cached import map_part, with_rounded_noise, write_part
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
-from .devices import current_engine, get_device, on_same_device, set_device, using_device
+from .devices import current_engine, device_in_words, get_device, on_same_device, set_device, using_device
 from .flat import FlatData
 from .grouped import GroupedData
 from .joined import JoinedData
@@ -85,6 +85,7 @@ __all__ = [
     "as_noise",
     "condition_gaussian",
     "current_engine",
+    "device_in_words",
     "from_unconstrained",
     "get_device",
     "get_num_threads",

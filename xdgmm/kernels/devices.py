@@ -109,6 +109,18 @@ def current_engine() -> Engine:
     return engine(get_device())
 
 
+def device_in_words(device: str) -> str:
+    """A device with the name of the card behind it, if there is one: "cuda (NVIDIA H200)".
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    card = getattr(engine(device), "card", None)
+    return device if card is None else f"{device} ({card.name})"
+
+
 def checked(device: object, name: str) -> str:
     """A device's name, as it is.
 

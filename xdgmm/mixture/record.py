@@ -55,6 +55,8 @@ class FitRecord:
         The candidates from which the fit was chosen, if it was (`xdgmm.selection.table_of` makes a table of them).
     recipe : str
         The call or the command that repeats the fit, with its seed, and the version; empty where it is not known.
+    device : str
+        Where the passes were made, with the name of the graphics card if there was one; "cpu" in files that do not say.
     """
 
     model: dict[str, Any]
@@ -72,6 +74,7 @@ class FitRecord:
     covariance: NDArray[np.float64] | None = field(default=None, repr=False)
     selection: dict[str, Any] | None = field(default=None, repr=False)
     recipe: str = ""
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Make the remarks a tuple and the covariance read-only."""

@@ -5,8 +5,9 @@ A table with one row per component, which any program for tables shows: ``weight
 triangle of the covariance.  Weights, means and covariances are the model; sigmas and correlations are computed from
 them, for people who read the file.  Cards, short keys with a number or JSON text, hold the version of the format
 (``XDGMMFMT``), names and units of the coordinates, the box of a background, and the record of the fit.  ``DIGEST`` is a
-hash of everything that is read back, so that a truncated or edited file is refused; only the recipe (``RECIPE``) is no
-part of it, since version 0.1 knows none.  The covariance of the parameters, where it is known, is a separate matrix.
+hash of everything that is read back, so that a truncated or edited file is refused; only the recipe (``RECIPE``) and
+the device, if it was not the processors (``DEVICE``), are no part of it, since version 0.1 knows none.  The covariance
+of the parameters, where it is known, is a separate matrix.
 
 A mixture with a background of true values has format 4, which says so (``BGOF``) and whether its edges were fitted
 (``BGFITTED``); version 0.1, which has only those of measured values, refuses it.  One that was chosen among candidates
@@ -50,7 +51,7 @@ COMPLETE = (FORMAT, CHOSEN, OF_TRUE_VALUES, OF_MEASURED_VALUES)
 FLAT = "FLAT"  # the card of the flat components
 DOF = "DOF"  # the card of the degrees of freedom
 SELECTED = "SELECTED"  # the card of the candidates
-RECIPE = "RECIPE"  # no part of the digest, so that version 0.1 reads the file
+RECIPE, DEVICE = "RECIPE", "DEVICE"  # no part of the digest, so that version 0.1 reads the file
 LONGEST_LABEL = 29  # two of them and "corr_" fit into a FITS column name of 68 characters
 RECORD_CARDS = {
     "model": "MODEL",
@@ -252,6 +253,8 @@ def _record_cards(record: FitRecord | None) -> dict[str, str]:
     cards = {card: json.dumps(values[name]) for name, card in RECORD_CARDS.items()}
     if record.recipe:
         cards[RECIPE] = json.dumps(record.recipe)
+    if record.device != "cpu":
+        cards[DEVICE] = json.dumps(record.device)
     return cards if record.selection is None else {**cards, SELECTED: json.dumps(record.selection)}
 
 
@@ -259,14 +262,16 @@ def _record(cards: dict[str, Any], covariance: NDArray[np.float64] | None) -> Fi
     values = {name: json.loads(cards[card]) for name, card in RECORD_CARDS.items()}
     if SELECTION in values["model"]:
         values["model"][SELECTION] = of_description(values["model"][SELECTION])
-    selection, recipe = json.loads(cards.get(SELECTED, "null")), json.loads(cards.get(RECIPE, '""'))
-    return FitRecord(**values, covariance=covariance, selection=selection, recipe=recipe)
+    others: dict[str, Any] = {"selection": (SELECTED, None), "recipe": (RECIPE, ""), "device": (DEVICE, "cpu")}
+    for name, (card, if_missing) in others.items():
+        others[name] = json.loads(cards[card]) if card in cards else if_missing
+    return FitRecord(**values, covariance=covariance, **others)
 
 
 def _digest(contents: Contents) -> str:
-    """Hash of all that is read back, but for the recipe."""
+    """Hash of all that is read back, but for recipe and device."""
     digest = hashlib.blake2b(digest_size=16)
-    cards = {key: value for key, value in contents.cards.items() if key not in ("DIGEST", RECIPE)}
+    cards = {key: value for key, value in contents.cards.items() if key not in ("DIGEST", RECIPE, DEVICE)}
     digest.update(json.dumps(cards, sort_keys=True).encode())
     for array in (contents.rows, contents.covariance):
         if array is not None:
@@ -290,5 +295,6 @@ CARDS = {
     FLAT,
     SELECTED,
     RECIPE,
+    DEVICE,
     *RECORD_CARDS.values(),
 }
