@@ -110,3 +110,8 @@ def test_other_processes_use_the_environment_variable_unless_they_are_told():
     command = [sys.executable, "-c", DEVICE_OF_A_WORKER]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == "['cpu', 'auto']"
+
+
+def test_a_device_is_described_by_what_makes_its_passes(on_card):
+    assert devices.device_in_words("cpu") == "cpu"
+    assert devices.device_in_words("cuda") == f"cuda ({on_card.card.name})"

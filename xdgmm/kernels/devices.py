@@ -110,15 +110,16 @@ def current_engine() -> Engine:
 
 
 def device_in_words(device: str) -> str:
-    """A device with the name of the card behind it, if there is one: "cuda (NVIDIA H200)".
+    """What makes the passes of a device, with the name of the card if there is one: "cuda (NVIDIA H200)".
 
     Raises
     ------
     InputError
         If there is no such device.
     """
-    card = getattr(engine(device), "card", None)
-    return device if card is None else f"{device} ({card.name})"
+    made = engine(device)
+    card = getattr(made, "card", None)
+    return made.name if card is None else f"{made.name} ({card.name})"
 
 
 def checked(device: object, name: str) -> str:
