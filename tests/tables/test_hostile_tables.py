@@ -151,3 +151,24 @@ def test_what_fits_cannot_hold_is_said_and_leaves_no_file(tmp_path):
 def test_odd_units_and_metadata_do_not_warn(tmp_path, meta):
     write_table(QTable({"v": VALUES * u.dex(u.cm / u.s**2)}, meta=meta), tmp_path / "t.fits")
     assert len(fits.getdata(tmp_path / "t.fits", 1)) == 3
+
+
+ELSEWHERE = """<?xml version="1.0"?>
+<VOTABLE version="1.3" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
+<RESOURCE><TABLE><FIELD name="v" datatype="double"/>
+<DATA><{kind}><STREAM href="{address}" encoding="base64"/></{kind}></DATA></TABLE></RESOURCE></VOTABLE>
+"""
+
+
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "http://127.0.0.1:9/rows", "https://example.org/rows"])
+@pytest.mark.parametrize("kind", ["BINARY", "BINARY2", "FITS", "PARQUET"])
+def test_a_votable_whose_rows_lie_elsewhere_is_not_followed(address, kind, tmp_path, monkeypatch):
+    followed = []
+    monkeypatch.setattr("urllib.request.urlopen", followed.append)
+    text = ELSEWHERE.format(kind=kind, address=address).encode()
+    (tmp_path / "t.vot").write_bytes(text)
+    (tmp_path / "t.vot.gz").write_bytes(gzip.compress(text))
+    for name in ("t.vot", "t.vot.gz"):
+        with pytest.raises(InputError, match=f"takes its rows from '{address}', which is not followed"):
+            read_table(tmp_path / name)
+    assert followed == []

@@ -63,9 +63,23 @@ def _votable(path: Path, hdu: int | str | None) -> QTable:
     from astropy.io.votable import parse
     from astropy.table import QTable
 
+    _refuse_rows_elsewhere(path)
     found = list(parse(path).iter_tables())
     tables = {number: table.ID or table.name or "" for number, table in enumerate(found)}
     return QTable(found[_chosen(tables, hdu, path)].to_table(use_names_over_ids=True), copy=False)
+
+
+def _refuse_rows_elsewhere(path: Path) -> None:
+    """Refuse a VOTable whose rows lie elsewhere: the reader would fetch any address, and any file, that it names."""
+    from astropy.utils.xml.iterparser import get_xml_iterator
+
+    with get_xml_iterator(str(path)) as elements:
+        for is_start, name, attributes, _ in elements:
+            if is_start and name.rpartition(":")[2] == "STREAM" and "href" in attributes:
+                raise InputError(
+                    f"'{path}' takes its rows from '{attributes['href']}', which is not followed; save the table "
+                    "with its rows in it"
+                )
 
 
 def _chosen(tables: Mapping[int, str], hdu: int | str | None, path: Path) -> int:
