@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "api_pages",
     "command_line",
+    "lesson",
     "mathml",
 ]
 exclude_patterns = ["_build", "_templates", "extensions", "**/GALLERY_HEADER.rst"]

@@ -119,7 +119,7 @@ def build_mixture_lesson() -> MixtureLesson:
     )
     colours = LinearColorMapper(palette=Greys256[:80:-1], low=0.0, high=1.0)
     plane = _plane("plane", "True values: drag circles and squares", x_range=(-HALF, HALF), y_range=(-HALF, HALF))
-    observed = _plane("observed", "Observed values, with the error", x_range=plane.x_range, y_range=plane.y_range)
+    observed = _plane("observed", "Observed values (grey circle: error, 1σ)", x_range=plane.x_range, y_range=plane.y_range)
     for panel, image, ellipse, places in (
         (plane, images[0], ellipses[0], ("true_x", "true_y")),
         (observed, images[1], ellipses[1], ("x", "y")),
@@ -137,7 +137,6 @@ def build_mixture_lesson() -> MixtureLesson:
         "xs", "ys", source=ellipses[0], line_color="colour", line_width="width", line_dash="dotted", alpha=0.7
     )
     observed.patch("x", "y", source=sources["noise"], fill_color=NOISE, fill_alpha=0.25, line_color=NOISE)
-    observed.text(x=[CORNER], y=[-HALF], text=["error, 1σ"], text_align="center", y_offset=-4, text_font_size="11px")
     plane.segment("x0", "y0", "x1", "y1", source=sources["stalks"], line_color="colour", line_width=1.2)
     plane.scatter(
         "x",
