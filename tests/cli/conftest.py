@@ -12,6 +12,7 @@ import pytest
 
 from xdgmm import datasets
 from xdgmm.cli import main
+from xdgmm.kernels import devices
 
 
 def run_in_process(*arguments, cwd):
@@ -33,6 +34,7 @@ def run(*arguments, cwd):
         patch.setattr(sys, "argv", ["xdgmm", *map(str, arguments)])
         with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
             main()
+        devices.set_device(None)  # which --device has set
     printed = []
     for stream in (out, err):
         stream.flush()
@@ -69,6 +71,7 @@ def here(tmp_path):
         done = run(*arguments, cwd=tmp_path)
         return done.returncode, done.stdout, done.stderr
 
+    run_here.folder = tmp_path
     return run_here
 
 

@@ -17,6 +17,7 @@ from .options import (
     AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
+    DeviceChoice,
     Errors,
     Hdu,
     Json,
@@ -33,6 +34,7 @@ from .options import (
     Prefix,
     Quiet,
     Readme,
+    make_passes_on,
     parse_names,
     reading_options,
 )
@@ -83,6 +85,7 @@ def apply(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of these draws.", min=0)] = 0,
+    device: DeviceChoice = None,
     *,
     overwrite_columns: OverwriteColumns = False,
     overwrite: Overwrite = False,
@@ -94,6 +97,7 @@ def apply(
     Example: xdgmm apply model.fits stars.fits --output members.fits
     """
     printer = Printer(json, quiet)
+    make_passes_on(device)
     options = reading_options(errors, correlations, None, memberships, on_bad, on_limit, asymmetric)
     if is_read_in_parts(table, memory) or output.suffix == ".parquet":
         written: dict[str, Any] = {

@@ -18,6 +18,7 @@ from .options import (
     AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
+    DeviceChoice,
     Errors,
     FittedTable,
     Hdu,
@@ -34,6 +35,7 @@ from .options import (
     Quiet,
     Readme,
     Weights,
+    make_passes_on,
     parse_names,
 )
 from .output_files import check_written
@@ -87,6 +89,7 @@ def check(
     plot: Annotated[
         Path | None, typer.Option(help="Write a picture of residuals and tests here (.png, .pdf, .svg).")
     ] = None,
+    device: DeviceChoice = None,
     *,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -97,6 +100,7 @@ def check(
     Example: xdgmm check model.fits stars.fits
     """
     printer = Printer(json, quiet)
+    make_passes_on(device)
     from xdgmm import diagnostics
     from xdgmm.diagnostics.inputs import columns_of_table, names_of_objects
     from xdgmm.mixture import GaussianMixture

@@ -11,7 +11,7 @@ import typer
 from xdgmm.errors import OutputError
 
 from .fit_report import FitReport
-from .options import Json, Overwrite, Quiet
+from .options import DeviceChoice, Json, Overwrite, Quiet, make_passes_on
 from .output_files import FitFiles
 from .printing import Printer, escaped
 
@@ -24,6 +24,7 @@ def demo(
         Path | None, typer.Option(help="Folder to write to; a new one, xdgmm-demo, by default.", metavar="DIR")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random starts.", min=0)] = 0,
+    device: DeviceChoice = None,
     *,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -33,6 +34,7 @@ def demo(
 
     Example: xdgmm demo --output my-folder
     """
+    make_passes_on(device)
     folder = _new_folder() if output is None else output
     with _made(folder):
         documents = _fit_both(folder, seed, Printer(json, quiet), overwrite=overwrite)

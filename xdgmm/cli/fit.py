@@ -19,6 +19,7 @@ from .options import (
     CorrelationsChoice,
     CovarianceType,
     Criterion,
+    DeviceChoice,
     Errors,
     Family,
     Full,
@@ -37,6 +38,7 @@ from .options import (
     Solver,
     Weights,
     flag,
+    make_passes_on,
     parse_components,
     parse_cuts,
     parse_dof,
@@ -132,6 +134,7 @@ def fit(
         ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes that fit candidates; -1 for all processors.")] = 1,
+    device: DeviceChoice = None,
     *,
     background: Annotated[
         bool, flag("--background", help="Add a uniform component for outliers, over a box whose edges are fitted.")
@@ -168,6 +171,7 @@ def fit(
     Files larger than memory: xdgmm fit 'gaia/*.parquet' --columns v --errors e_v --memory 1GB
     """
     printer = Printer(json, quiet)
+    make_passes_on(device)
     if not mcmc and (chain or corner):
         raise InputError(f"{'--corner' if chain is None else '--chain'} is of samples of the posterior; add --mcmc")
     if mcmc and family is Family.T:

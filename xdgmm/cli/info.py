@@ -1,4 +1,4 @@
-"""`xdgmm info`: a model and the record of its fit, or the columns of a table."""
+"""`xdgmm info`: a model and the record of its fit, the columns of a table, or this machine."""
 
 from __future__ import annotations
 
@@ -30,19 +30,25 @@ ROWS = 100  # rows of a table that are read to find out how its columns are unde
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A model that `xdgmm fit` wrote, or a table.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A model that `xdgmm fit` wrote, or a table; without one this machine is shown."),
+    ] = None,
     hdu: Hdu = None,
     readme: Readme = None,
     *,
     json: Json = False,
 ) -> None:
-    """Show a model and what it was fitted to, or the columns of a table and the errors found for them.
+    """Show a model and its fit, the columns of a table and the errors found for them, or the devices of this machine.
 
     Example: xdgmm info model.fits
     """
+    printer = Printer(json)
+    if file is None:
+        printer.print_json(_show_machine(printer))
+        return
     from xdgmm.mixture import GaussianMixture
 
-    printer = Printer(json)
     title = f"[b]{escaped(file.name)}[/b]"
     try:
         mixture = GaussianMixture.read(file)
@@ -61,6 +67,26 @@ def _is_damaged_model(file: Path) -> bool:
             return b"XDGMMFMT" in stream.read(50_000)
     except OSError:
         return False
+
+
+def _show_machine(printer: Printer) -> dict[str, Any]:
+    """Print which devices make passes here; returns what to print as JSON."""
+    import xdgmm
+    from xdgmm.kernels import device_in_words
+
+    device, n_threads = xdgmm.get_device(), xdgmm.get_num_threads()
+    found: dict[str, Any] = {}
+    for name in ("cpu", "cuda"):
+        try:
+            found[name] = {"found": True, "description": device_in_words(name)}
+        except InputError as error:
+            found[name] = {"found": False, "description": str(error)}
+    found["cpu"]["description"] = f"cpu ({n_threads} thread{'' if n_threads == 1 else 's'})"
+    printer.print(f"xdgmm {xdgmm.__version__}")
+    printer.print(f"device of passes: {device}; --device or XDGMM_DEVICE chooses another")
+    for name, each in found.items():
+        printer.print(escaped(each["description"] if each["found"] else f"no {name}: {each['description']}"))
+    return {"kind": "machine", "version": xdgmm.__version__, "device": device, "devices": found, "threads": n_threads}
 
 
 def _show_model(mixture: GaussianMixture, title: str, printer: Printer) -> dict[str, Any]:

@@ -95,6 +95,15 @@ class Limit(StrEnum):
     SIMULATED = "simulated"
 
 
+class Device(StrEnum):
+    """Where passes over the data are made."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    CUDA_FLOAT32 = "cuda-float32"
+    AUTO = "auto"
+
+
 class Convention(StrEnum):
     """Which Doppler formula."""
 
@@ -200,6 +209,14 @@ Memory = Annotated[
 Report = Annotated[
     Path | None, typer.Option(help="Write the width report here (.ecsv or .fits; .tex: the table of a paper).")
 ]
+DeviceChoice = Annotated[
+    Device | None,
+    typer.Option(
+        "--device",
+        envvar="XDGMM_DEVICE",
+        help="Where passes are made: on the processors, on an NVIDIA card, or where it is faster.",
+    ),
+]
 LimitChoice = Annotated[
     Limit, typer.Option(help="What limits rest on: the likelihood ratio of many objects, or simulations.")
 ]
@@ -211,6 +228,20 @@ Overwrite = Annotated[bool, flag("--overwrite", help="Replace outputs that exist
 Full = Annotated[bool, flag("--full", help="Print every row of a long report, not only what fits a screen.")]
 Json = Annotated[bool, flag("--json", help="Print the results as one JSON object.")]
 Quiet = Annotated[bool, flag("--quiet", "-q", help="Print no progress, and results only as --json.")]
+
+
+def make_passes_on(device: Device | None) -> None:
+    """Make the passes of this command on a device.
+
+    Raises
+    ------
+    InputError
+        If there is no such device.
+    """
+    if device is not None:
+        from xdgmm.kernels import set_device
+
+        set_device(device.value)
 
 
 def parse_dof(text: str | None) -> float | tuple[float, ...] | str | None:

@@ -17,6 +17,7 @@ from .options import (
     AsymmetricChoice,
     Correlations,
     CorrelationsChoice,
+    DeviceChoice,
     Errors,
     FittedTable,
     Hdu,
@@ -33,6 +34,7 @@ from .options import (
     Quiet,
     Readme,
     Weights,
+    make_passes_on,
     parse_names,
 )
 from .output_files import check_written
@@ -70,6 +72,7 @@ def plot(
     readme: Readme = None,
     memory: Memory = None,
     title: Annotated[str | None, typer.Option(help="Title of the picture.", metavar="TEXT")] = None,
+    device: DeviceChoice = None,
     *,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -80,6 +83,7 @@ def plot(
     Example: xdgmm plot model.fits stars.fits --kind corner --columns pmra,pmdec --output corner.pdf
     """
     printer = Printer(json, quiet)
+    make_passes_on(device)
     from xdgmm import plotting
     from xdgmm.mixture import GaussianMixture
     from xdgmm.plotting.figures import set_title

@@ -15,6 +15,7 @@ from .options import (
     Convention,
     Correlations,
     CorrelationsChoice,
+    DeviceChoice,
     Errors,
     FittedTable,
     Full,
@@ -36,6 +37,7 @@ from .options import (
     Readme,
     Report,
     Weights,
+    make_passes_on,
     parse_quantity,
 )
 from .output_files import FitFiles
@@ -74,6 +76,7 @@ def widths(
     convention: Annotated[Convention, typer.Option(help="Doppler formula for --rest.")] = Convention.OPTICAL,
     report: Report = None,
     seed: Annotated[int, typer.Option(help="Seed of simulations, bootstrap and posterior samples.", min=0)] = 0,
+    device: DeviceChoice = None,
     *,
     full: Full = False,
     overwrite: Overwrite = False,
@@ -85,6 +88,7 @@ def widths(
     Example: xdgmm widths model.fits stars.fits --method profile
     """
     printer = Printer(json, quiet)
+    make_passes_on(device)
     files = FitFiles(None, report, None, overwrite=overwrite)
     files.check((table, "the table"), (model, "the model"))
     from xdgmm.mixture import GaussianMixture
