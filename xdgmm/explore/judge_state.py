@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.diagnostics import check, quick_checks, residuals, unusual_objects
-from xdgmm.diagnostics.inputs import names_of_objects
 from xdgmm.plotting.residual_numbers import Counts, Quantiles, normal_quantiles, pit_counts
 
 if TYPE_CHECKING:
@@ -102,6 +100,9 @@ def judge(_report: Reporter | None, mixture: GaussianMixture, observations: Obse
     table : QTable
         From which they come; a column of it may hold the names of the objects.
     """
+    from xdgmm.diagnostics import quick_checks, residuals, unusual_objects
+    from xdgmm.diagnostics.inputs import names_of_objects
+
     z = residuals(mixture, observations)
     rows, columns = np.nonzero(np.isfinite(z))
     quantiles = normal_quantiles(z[rows, columns])
@@ -119,4 +120,6 @@ def judge(_report: Reporter | None, mixture: GaussianMixture, observations: Obse
 
 def judge_by_samples(_report: Reporter | None, fitted: Any, observations: Observations) -> Check:
     """The whole check, against samples of the model that are fitted too; a task for `Worker.start`."""
+    from xdgmm.diagnostics import check
+
     return check(fitted, observations, n_simulations=SIMULATIONS, progress="never")

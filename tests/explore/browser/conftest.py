@@ -135,6 +135,11 @@ class Page:
             name,
         )
 
+    def texts(self, name, selector):
+        """Texts of all elements within the model of this name that a selector of CSS finds."""
+        code = "return [...view.shadow_el.querySelectorAll(arguments[1])].map((each) => each.textContent)"
+        return self.run(FIND + code, name, selector)
+
     def at(self, name, x, y):
         """Where a point in the coordinates of the figure of this name is in the window, in pixels."""
         return self.run(

@@ -8,13 +8,14 @@ from xdgmm.explore import blobs
 from xdgmm.explore.judge_state import LISTED
 from xdgmm.fitting import fit
 
-# Pages that begin with a fit of the blobs with errors, by K components.
+# Pages that begin with a fit of the blobs with errors, by three components; their objects have names that are no names.
 FITTED = """
 import xdgmm.explore.server as server
 from xdgmm.explore import blobs
 from xdgmm.fitting import fit
 data = blobs(1.0)
-result = fit(data.observations, {}, rng=0)
+data.table["name"] = [f"<img src=x onerror=window.attacked=1>$${k}$$" for k in range(300)]
+result = fit(data.observations, 3, rng=0)
 class Session(server.Session):
     def __init__(self, _):
         super().__init__(data)
@@ -25,8 +26,8 @@ server.Session = Session
 
 @pytest.fixture(scope="module")
 def fitted(serve):
-    """The address of a server whose pages begin with the right number of components."""
-    with serve(before=FITTED.format(3)) as (_, url):
+    """The address of a server whose pages begin with a fit."""
+    with serve(before=FITTED) as (_, url):
         yield url
 
 
@@ -64,6 +65,13 @@ def test_a_selection_in_one_picture_is_highlighted_in_all(judged):
     rows = judged.value("judge_quantiles", "data.row")
     judged.wait_until(lambda: len(judged.value("judge_quantiles", "selected.indices")) == 2)  # one for each column
     assert {rows[i] for i in judged.value("judge_quantiles", "selected.indices")} == {row}
+
+
+def test_names_of_objects_are_shown_as_they_are(judged):
+    cells = judged.texts("judge_table", ".slick-cell")
+    names = [cell for cell in cells if cell.startswith("<img")]
+    assert names[0] == f"<img src=x onerror=window.attacked=1>$${judged.value('judge_outliers', 'data.row')[0]}$$"
+    assert judged.run("return window.attacked == null")
 
 
 def test_the_model_is_compared_with_samples_of_it_which_can_be_cancelled(judged):
