@@ -383,4 +383,4 @@ def _table(source: ColumnDataSource) -> DataTable:
 
 
 def _paragraphs(sentences: Sequence[str]) -> str:
-    return "".join(f"<p>{as_html(sentence)}</p>" for sentence in sentences)
+    return "".join(f'<p style="margin: 0 0 6px">{as_html(sentence)}</p>' for sentence in sentences)
