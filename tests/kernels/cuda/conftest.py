@@ -1,4 +1,4 @@
-"""A CuPy without a card."""
+"""A CuPy without a card, and a card that puts off what it can."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -9,7 +9,17 @@ import pytest
 @pytest.fixture(scope="session")
 def fake_cupy():
     """The module `fake_cupy`, whose `module` makes a CuPy of an emulated card."""
-    spec = spec_from_file_location("fake_cupy", Path(__file__).parent / "fake_cupy.py")
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module("fake_cupy")
+
+
+@pytest.fixture(scope="session")
+def deferring():
+    """The module `deferring`, whose `card` does as late as it may what it is told to."""
+    return module("deferring")
+
+
+def module(name):
+    spec = spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found

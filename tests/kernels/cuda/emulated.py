@@ -84,6 +84,8 @@ class EmulatedCard:
 
     def allocate(self, n_bytes):
         assert n_bytes > 0
+        if n_bytes > self.free_bytes():
+            raise MemoryError("the card is full")
         return HostMemory(Piece(self.runtime, int(n_bytes), self))
 
     def upload(self, array, memory):
@@ -95,6 +97,21 @@ class EmulatedCard:
         assert array.flags.c_contiguous
         assert array.nbytes <= memory.n_bytes
         ctypes.memmove(array.ctypes.data, memory.address, array.nbytes)
+
+    def staging(self, n_bytes):
+        return np.zeros(n_bytes, np.uint8)
+
+    def mark(self):
+        return None
+
+    def send(self, staged, memory, after):  # noqa: ARG002 - all that was begun has ended
+        self.upload(staged, memory)
+
+    def receive(self, memory, staged, after):  # noqa: ARG002
+        self.download(memory, staged)
+
+    def wait(self, mark):
+        pass
 
     def load(self, source):
         library = compiled(source, self.folder)

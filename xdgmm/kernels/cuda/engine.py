@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.errors import InputError
 from xdgmm.kernels.compiled import LANES
 
 from .source import IN_CONSTANT_MEMORY, OF_OBJECTS, OF_SUMS, Module, n_sums, n_theta, used_rows
 from .tuning import shared_bytes, tuned
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,10 +30,11 @@ if TYPE_CHECKING:
 CHUNKS = 8448  # at most so many, 64 for each multiprocessor of an H200: more would cost sums, fewer leave some idle
 ADDING = 256  # threads of `add_chunks`
 NUMBER = 8  # bytes
+MOST_PARTIAL = 1 << 28  # bytes of the sums of chunks that are held at once, if that is enough for one mixture
 
 
 class CudaEngine:
-    """Passes of one card; see `Engine`.
+    """Passes of one card, which threads make one after the other; see `Engine`.
 
     Parameters
     ----------
@@ -47,6 +52,24 @@ class CudaEngine:
         self.number = np.float64 if real == "double" else np.float32
         self.residents = Residents(card, self.number)
         self.programs: dict[Module, Program] = {}
+        self.lock, self.process = threading.RLock(), os.getpid()
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Meanwhile the card is this thread's.
+
+        Raises
+        ------
+        InputError
+            In a process that was forked: what CUDA knows of a card does not survive that.
+        """
+        if os.getpid() != self.process:
+            raise InputError(
+                f"device {self.name!r} was used before this process was forked, which ends that: start processes by "
+                "'spawn' or 'forkserver', or choose the device 'cpu' in them"
+            )
+        with self.lock:
+            yield
 
     # --- Sums over objects -----------------------------------------------------------------------------------------
 
@@ -81,28 +104,33 @@ class CudaEngine:
     ) -> Floats:
         """Sums of each component, log2-likelihood and lowest pivot under each of W mixtures (W, S n + 2)."""
         module = self._module(blocks, OF_SUMS, amplitude.shape[1], information=information, squared=squared)
-        program, tuning = self._program(module), module.tuning
-        (W, S), n = theta.shape[:2], blocks.n_blocks * LANES
+        tuning, (W, S), n = module.tuning, theta.shape[:2], blocks.n_blocks * LANES
         count, size = S * module.n_sums + 2, _chunk_size(n, tuning.at_once)
         n_chunks = -(-n // size)
-        partial, out = self._empty(count * n_chunks), self._empty(W * count)
-        weights = self._sent(object_weights) if object_weights.size else None
-        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+        of_mixture = count * n_chunks * NUMBER
+        at_once = min(max(MOST_PARTIAL // of_mixture, 1), W)
+        beside = 0 if tuning.whole else 2 * self.number().itemsize
         shared = shared_bytes(tuning, S, module.n_sums, used_rows(blocks.layout), self.real)
-        for segment in self.residents.segments(blocks, size):
-            for w in range(W):
-                mixture = self._of_mixture(program, module, w, amplitude, theta, amplitudes, thetas)
-                given = (*_summed_arguments(segment, size, n_chunks, weights), *mixture, np.int32(S))
-                if tuning.whole:
-                    arguments = *given, np.float64(unit), partial
-                    program.launch("accumulate", (segment.n_chunks(size), 1), tuning.threads, shared, arguments)
-                else:
-                    self._one_after_the_other(program, module, segment, size, given, unit, partial)
-                done = out.at(w * count * NUMBER)
-                if W > 1 or segment.is_last:
-                    arguments = partial, np.int64(n_chunks), np.int32(count), done
+        with self.in_turn():
+            program = self._program(module)
+            partial, out = self.residents.allocate(at_once * of_mixture), self._empty(W * count)
+            weights = self._sent(object_weights) if object_weights.size else None
+            amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+            for first in range(0, W, at_once):
+                own = [(w, partial.at((w - first) * of_mixture)) for w in range(first, min(first + at_once, W))]
+                segments = self.residents.segments(blocks, size, beside)
+                for segment, (w, to) in ((segment, each) for segment in segments for each in own):
+                    mixture = self._of_mixture(program, module, w, amplitude, theta, amplitudes, thetas)
+                    given = (*_summed_arguments(segment, size, n_chunks, weights), *mixture, np.int32(S))
+                    if tuning.whole:
+                        arguments = *given, np.float64(unit), to
+                        program.launch("accumulate", (segment.n_chunks(size), 1), tuning.threads, shared, arguments)
+                    else:
+                        self._one_after_the_other(program, module, segment, size, given, unit, to)
+                for w, to in own:
+                    arguments = to, np.int64(n_chunks), np.int32(count), out.at(w * count * NUMBER)
                     program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
-        return self._received(out, (W, count))
+            return self._received(out, (W, count))
 
     def _one_after_the_other(
         self,
@@ -116,7 +144,7 @@ class CudaEngine:
     ) -> None:
         """The sums of one component after the other, for mixtures that do not fit into shared memory."""
         threads, S = module.tuning.threads, int(given[-1])  # type: ignore[arg-type]
-        found = self._empty(2 * segment.n_objects)
+        found = self.residents.allocate(2 * segment.n_objects * self.number().itemsize)
         grid, warps = segment.n_chunks(size), threads // 32
         program.launch("normalise", (grid, 1), threads, 2 * warps * NUMBER, (*given, found, partial))
         shared = warps * (module.n_sums + 1) * NUMBER
@@ -129,20 +157,22 @@ class CudaEngine:
         """Those of each of W mixtures of as many components, and for how many objects one was singular."""
         S = len(amplitude) // n_mixtures
         module = self._module(blocks, OF_OBJECTS, S)
-        program, threads, n = self._program(module), module.tuning.threads, blocks.n_blocks * LANES
+        threads, n = module.tuning.threads, blocks.n_blocks * LANES
         size = _chunk_size(n, threads)
-        n_chunks = -(-n // size)
-        partial, out = self._empty(2 * n_mixtures * n_chunks), self._empty(2 * n_mixtures)
-        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
-        for segment in self.residents.segments(blocks, size):
-            given = _summed_arguments(segment, size, n_chunks, None)
-            arguments = *given, thetas, amplitudes, np.int32(S), partial
-            grid = segment.n_chunks(size), n_mixtures
-            program.launch("total_likelihoods", grid, threads, 2 * threads // 32 * NUMBER, arguments)
-        count = 2 * n_mixtures  # of sums: add_chunks is told that there is one number more, which would be a minimum
-        arguments = partial, np.int64(n_chunks), np.int32(count + 1), out
-        program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
-        found = self._received(out, (n_mixtures, 2))
+        n_chunks, count = -(-n // size), 2 * n_mixtures
+        with self.in_turn():
+            program = self._program(module)
+            partial, out = self._empty(count * n_chunks), self._empty(count)
+            amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+            for segment in self.residents.segments(blocks, size):
+                given = _summed_arguments(segment, size, n_chunks, None)
+                arguments = *given, thetas, amplitudes, np.int32(S), partial
+                grid = segment.n_chunks(size), n_mixtures
+                program.launch("total_likelihoods", grid, threads, 2 * threads // 32 * NUMBER, arguments)
+            # all are sums: add_chunks is told that there is one number more, which would be a minimum
+            arguments = partial, np.int64(n_chunks), np.int32(count + 1), out
+            program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
+            found = self._received(out, (n_mixtures, 2))
         return found[:, 0], found[:, 1]
 
     # --- Numbers of each object --------------------------------------------------------------------------------------
@@ -168,10 +198,11 @@ class CudaEngine:
     ) -> list[Floats]:
         """What is known of each object."""
         D, S, G = len(blocks.layout.dimensions), len(amplitude), len(prior)
-        extra: list[Argument] = [self._sent(each, self.number) for each in (fallback, prior)]
-        extra.append(np.int32(G))
         shapes = [(), (S,), (), (D,), (D, D), (G, D), (G, D, D) if of_each else None]
-        found = self._of_each("posteriors", blocks, amplitude, theta, extra, shapes)
+        with self.in_turn():
+            extra: list[Argument] = [self._sent(each, self.number) for each in (fallback, prior)]
+            extra.append(np.int32(G))
+            found = self._of_each("posteriors", blocks, amplitude, theta, extra, shapes)
         return found if of_each else [*found[:5], np.empty((0, 0, D)), np.empty((0, 0, D, D))]
 
     def _of_each(
@@ -185,18 +216,34 @@ class CudaEngine:
     ) -> list[Floats]:
         """The arrays (n, *shape) that a kernel fills; those of the shape None are not filled."""
         module = self._module(blocks, OF_OBJECTS, len(amplitude))
-        program, threads, n = self._program(module), module.tuning.threads, blocks.n_blocks * LANES
-        amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+        threads, n = module.tuning.threads, blocks.n_blocks * LANES
+        sizes = [None if shape is None else NUMBER * int(np.prod(shape)) for shape in shapes]
         out = [np.empty((n, *shape)) for shape in shapes if shape is not None]
-        for segment in self.residents.segments(blocks, LANES * threads):
-            rows = slice(segment.first, segment.first + segment.n_objects)
-            filled = [None if s is None else self._empty(segment.n_objects * int(np.prod(s))) for s in shapes]
-            given = segment.memory, np.int64(segment.every), np.int64(segment.n_objects)
-            arguments = *given, thetas, amplitudes, np.int32(len(amplitude)), *extra, *filled
-            program.launch(kernel, (-(-segment.n_objects // threads), 1), threads, 0, arguments)
-            for memory, array in zip([each for each in filled if each is not None], out, strict=True):
-                self.card.download(memory, array[rows])
+        with self.in_turn():
+            program = self._program(module)
+            amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+            mixture = thetas, amplitudes, np.int32(len(amplitude)), *extra
+            for segment in self.residents.segments(blocks, threads, sum(filter(None, sizes))):
+                rows = slice(segment.first, segment.first + segment.n_objects)
+                self._fill(program, kernel, threads, segment, mixture, sizes, [array[rows] for array in out])
         return out
+
+    def _fill(
+        self,
+        program: Program,
+        kernel: str,
+        threads: int,
+        segment: Segment,
+        mixture: Sequence[Argument],
+        sizes: Sequence[int | None],
+        out: list[Floats],
+    ) -> None:
+        """What a kernel finds of the objects of a segment: arrays of so many bytes for each, if they are wanted."""
+        filled = [None if size is None else self.residents.allocate(segment.n_objects * size) for size in sizes]
+        given = segment.memory, np.int64(segment.every), np.int64(segment.n_objects)
+        program.launch(kernel, (-(-segment.n_objects // threads), 1), threads, 0, (*given, *mixture, *filled))
+        for memory, array in zip([each for each in filled if each is not None], out, strict=True):
+            self.residents.transfers.receive(memory, array)
 
     # --- Modules and memory ------------------------------------------------------------------------------------------
 
@@ -240,12 +287,12 @@ class CudaEngine:
         return thetas.at(w * theta[w].size * size), amplitudes.at(w * amplitude[w].size * size)
 
     def _empty(self, count: int) -> Memory:
-        return self.card.allocate(max(count, 1) * NUMBER)
+        return self.residents.allocate(max(count, 1) * NUMBER)
 
     def _sent(self, array: NDArray[Any], kind: Any = np.float64) -> Memory:
         array = np.ascontiguousarray(array, dtype=kind)
-        memory = self.card.allocate(max(array.nbytes, 1))
-        self.card.upload(array, memory)
+        memory = self.residents.allocate(max(array.nbytes, 1))
+        self.residents.transfers.send(array.reshape(-1), memory, self.card.mark(), array.dtype)
         return memory
 
     def _received(self, memory: Memory, shape: tuple[int, ...]) -> Floats:

@@ -1,14 +1,22 @@
-"""Blocks in the memory of a card: kept there while the arrays of this machine exist."""
+"""Blocks in the memory of a card: kept there while the arrays of this machine exist, or streamed where they are larger.
+
+Segments are parts of the objects that begin at whole chunks.  How many there are changes no sum: chunks are the same.
+"""
 
 from __future__ import annotations
 
+import math
+import os
 import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.errors import InputError
 from xdgmm.kernels.compiled import LANES
+
+from .transfers import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +25,10 @@ if TYPE_CHECKING:
 
     from xdgmm.kernels.blocks import Blocks
 
-    from .card import Card, Memory
+    from .card import Card, Mark, Memory
+
+SEGMENT = 1 << 29  # bytes that are sent, or come back, at once
+RESERVED = 8  # the part of a card's memory, one in so many, that no copy takes: for sums and numbers of objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +45,12 @@ class Segment:
         Which object is the first one.
     n_objects : int
         With the padding.
-    is_last : bool
     """
 
     memory: Memory
     every: int
     first: int
     n_objects: int
-    is_last: bool
 
     def n_chunks(self, size: int) -> int:
         """Number of chunks of so many objects."""
@@ -51,6 +60,9 @@ class Segment:
 class Residents:
     """Copies of the arrays of blocks on a card.
 
+    The one that was used last is the last that is dropped where memory is needed.  An array that does not fit is sent
+    anew for each pass, while kernels run over the part before; of a sample of its blocks a copy of its own is kept.
+
     Parameters
     ----------
     card : Card
@@ -59,29 +71,153 @@ class Residents:
     """
 
     def __init__(self, card: Card, number: Any) -> None:
-        self.card, self.number = card, number
-        self.copies: dict[int, Memory] = {}
+        self.card, self.number = card, np.dtype(number)
+        self.transfers = Transfers(card)
+        self.copies: dict[_Key, Memory] = {}
+        self.watched: set[_Key] = set()
+        self.process = os.getpid()
 
-    def segments(self, blocks: Blocks, multiple: int) -> Iterator[Segment]:  # noqa: ARG002 - one segment
-        """The objects of blocks, in parts that begin at a multiple of so many objects."""
+    def segments(self, blocks: Blocks, multiple: int, beside: int = 0) -> Iterator[Segment]:
+        """The objects of blocks, in parts that begin at a multiple of so many objects.
+
+        For each object the caller needs memory of `beside` bytes meanwhile.
+        """
+        n = blocks.n_blocks * LANES
+        of_block = self.number.itemsize * math.prod(blocks.data.shape[1:])
+        held = self._held(blocks)
+        if held is None:
+            yield from self._streamed(blocks, multiple, of_block // LANES, beside)
+            return
+        memory, every = held
+        length = n
+        if beside * n > SEGMENT:
+            length = _multiple(min(SEGMENT, self.card.free_bytes() // 2) // beside, multiple)
+        for first in range(0, n, length):
+            count = min(length, n - first)
+            start = memory.at(first // LANES * every * of_block)
+            yield Segment(start, every, first, count)
+
+    def allocate(self, n_bytes: int) -> Memory:
+        """Memory for a pass, for which copies are dropped.
+
+        Raises
+        ------
+        InputError
+            If the card does not have so much.
+        """
+        while True:
+            try:
+                return self.card.allocate(n_bytes)
+            except MemoryError:
+                if not self.copies:
+                    raise InputError(
+                        f"the card {self.card.name} has too little memory for this pass: it needs {_size(n_bytes)} at "
+                        f"once, and {_size(self.card.free_bytes())} are free; choose the device 'cpu'"
+                    ) from None
+                self._drop()
+
+    def holds(self, blocks: Blocks) -> bool:
+        """Is there a copy of the blocks on the card?"""
         owner = _owner(blocks.data)
-        offset = (blocks.data.ctypes.data - owner.ctypes.data) // blocks.data.itemsize
-        memory = self._copy(owner).at(offset * np.dtype(self.number).itemsize)
-        n_blocks, every = blocks.taken
-        yield Segment(memory, every, 0, n_blocks * LANES, is_last=True)
+        return _Key.of(owner) in self.copies or _Key.of_taken(owner, blocks) in self.copies
 
-    def _copy(self, owner: NDArray[Any]) -> Memory:
-        key = id(owner)
-        if key not in self.copies:
-            memory = self.card.allocate(owner.size * np.dtype(self.number).itemsize)
-            self.card.upload(np.ascontiguousarray(owner, dtype=self.number), memory)
-            self.copies[key] = memory
-            weakref.finalize(owner, self.copies.pop, key, None)
-        return self.copies[key]
+    def _held(self, blocks: Blocks) -> tuple[Memory, int] | None:
+        """Where a copy of the blocks begins, one of how many is taken; None if they do not fit."""
+        owner, (n_blocks, every) = _owner(blocks.data), blocks.taken
+        whole = self._copy(_Key.of(owner), owner, owner.reshape(-1))
+        if whole is not None:
+            return whole.at(_Key.of_taken(owner, blocks).first * self.number.itemsize), every
+        taken = blocks.data[: n_blocks * every : every]
+        part = self._copy(_Key.of_taken(owner, blocks), owner, taken)
+        return None if part is None else (part, 1)
+
+    def _copy(self, key: _Key, owner: NDArray[Any], source: NDArray[Any]) -> Memory | None:
+        """The copy that is there, or is made now; None if it does not fit."""
+        memory = self.copies.pop(key, None)
+        if memory is None:
+            memory = self._room(source.size * self.number.itemsize)
+            if memory is None:
+                return None
+            self.transfers.send(source, memory, self.card.mark(), self.number)
+        self.copies[key] = memory  # at the end: it was used last
+        if key not in self.watched:
+            self.watched.add(key)
+            weakref.finalize(owner, self._forget, key).atexit = False
+        return memory
+
+    def _room(self, n_bytes: int) -> Memory | None:
+        """Memory for a copy, for which others are dropped if that helps."""
+        held = sum(each.n_bytes for each in list(self.copies.values()))
+        all_bytes = self.card.free_bytes() + held
+        if n_bytes > all_bytes - all_bytes // RESERVED:
+            return None
+        while self.card.free_bytes() - n_bytes < all_bytes // RESERVED and self.copies:
+            self._drop()
+        try:
+            return self.card.allocate(n_bytes)
+        except MemoryError:  # free, but not in one piece
+            return None
+
+    def _drop(self) -> None:
+        """Forget the copy that was used longest ago."""
+        oldest = next(iter(list(self.copies)), None)
+        if oldest is not None:
+            self.copies.pop(oldest, None)
+
+    def _forget(self, key: _Key) -> None:
+        """An array of this machine is gone; in a process that was forked the card's memory is not ours to free."""
+        if os.getpid() == self.process:
+            self.copies.pop(key, None)
+            self.watched.discard(key)
+
+    def _streamed(self, blocks: Blocks, multiple: int, of_object: int, beside: int) -> Iterator[Segment]:
+        """Parts that are sent to two places in turn, each when the kernels that read the one before have ended."""
+        n, every = blocks.n_blocks * LANES, blocks.taken[1]
+        room = self.card.free_bytes() * 3 // 4
+        most = min(SEGMENT // of_object, room // (2 * of_object + beside))
+        length = min(_multiple(most, multiple), _multiple(n + multiple - 1, multiple))
+        places = [self.allocate(length * of_object) for _ in range(2 if length < n else 1)]
+        marks: list[Mark] = [self.card.mark() for _ in places]
+        for i, first in enumerate(range(0, n, length)):
+            count, place = min(length, n - first), i % len(places)
+            rows = slice(first // LANES * every, (first + count) // LANES * every, every)
+            self.transfers.send(blocks.data[rows], places[place], marks[place], self.number)
+            yield Segment(places[place], 1, first, count)
+            marks[place] = self.card.mark()
+
+
+@dataclass(frozen=True)
+class _Key:
+    """Which numbers of which array: n_blocks times, one of every few, from the first number on."""
+
+    owner: int
+    first: int = 0
+    n_blocks: int = 0
+    every: int = 1
+
+    @classmethod
+    def of(cls, owner: NDArray[Any]) -> _Key:
+        """All of an array."""
+        return cls(id(owner))
+
+    @classmethod
+    def of_taken(cls, owner: NDArray[Any], blocks: Blocks) -> _Key:
+        """Those that blocks take."""
+        first = (blocks.data.ctypes.data - owner.ctypes.data) // blocks.data.itemsize
+        return cls(id(owner), first, *blocks.taken)
+
+
+def _multiple(number: int, of: int) -> int:
+    """The largest multiple that is not above a number, but at least one."""
+    return max(number // of, 1) * of
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"
 
 
 def _owner(array: NDArray[Any]) -> NDArray[Any]:
-    """The array whose memory this one is a view of."""
-    while isinstance(array.base, np.ndarray):
+    """The array of numbers whose memory this one is a view of."""
+    while isinstance(array.base, np.ndarray) and array.base.dtype == array.dtype and array.base.flags.c_contiguous:
         array = array.base
     return array
