@@ -20,7 +20,7 @@ from xdgmm.explore import explore
 PATIENCE = 60.0  # seconds, on a busy machine
 # Every route of bokeh, a file that exists, and one that leads nowhere.
 ROUTES = [
-    "/",
+    "",
     "/static/js/bokeh.min.js",
     "/nothing",
     *(re.sub(r"\(\.\*\)", "x", pattern[0]).rstrip("?$") for pattern in (*toplevel_patterns, *per_app_patterns)),
@@ -40,10 +40,10 @@ def server(serve):
         yield urlsplit(url)
 
 
-def status(server, route="/", host=None, **headers):
+def status(server, route="", host=None, *, below=True, **headers):
     connection = HTTPConnection(server.hostname, server.port, timeout=PATIENCE)
     try:
-        connection.putrequest("GET", route, skip_host=True)
+        connection.putrequest("GET", (server.path if below else "") + route, skip_host=True)
         if host != "":
             connection.putheader("Host", host or server.netloc)
         for name, value in headers.items():
@@ -74,6 +74,13 @@ def test_pages_of_its_own_are_answered_and_so_are_links_to_it(server):
     assert status(server, "/static/js/bokeh.min.js") == 200
     assert status(server, host=f"localhost:{server.port}", Origin=f"http://localhost:{server.port}") == 200
     assert status(server, Sec_Fetch_Site="cross-site", Sec_Fetch_Dest="document") == 200
+
+
+def test_who_does_not_know_the_name_of_the_page_finds_nothing(server):
+    assert len(server.path) > 30
+    for route in ("/", "/static/js/bokeh.min.js", "/autoload.js", "/metadata", "/x" + server.path):
+        assert status(server, route, below=False) == 404
+    assert status(server, "/ws", below=False, **UPGRADE, Origin=f"http://{server.netloc}") == 404
 
 
 def test_the_websocket_is_opened_for_pages_of_its_own_alone(server):

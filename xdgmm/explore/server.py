@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any
 
 from bokeh.application import Application
@@ -82,6 +83,7 @@ class PageServer:
     Attributes
     ----------
     url : str
+        Of the page.  Everything is below a name that nobody guesses, so that other users of the machine do not find it.
     sessions : set of Session
         Those of all open pages.
 
@@ -102,10 +104,12 @@ class PageServer:
             raise InputError(
                 f"`port` {port} cannot be used: {error.strerror or error}; leave it out for a free one"
             ) from None
-        self.url = f"http://{LOOPBACK}:{port}/"
+        secret = token_urlsafe()
+        self.url = f"http://{LOOPBACK}:{port}/{secret}"
         hosts = [f"{name}:{port}" for name in NAMES]
         application = Guarded(
             {"/": Application(FunctionHandler(self._fill))},
+            prefix=secret,
             extra_websocket_origins=hosts,
             check_unused_sessions_milliseconds=INTERVAL,
             unused_session_lifetime_milliseconds=LIFETIME,

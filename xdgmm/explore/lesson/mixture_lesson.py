@@ -119,7 +119,9 @@ def build_mixture_lesson() -> MixtureLesson:
     )
     colours = LinearColorMapper(palette=Greys256[:80:-1], low=0.0, high=1.0)
     plane = _plane("plane", "True values: drag circles and squares", x_range=(-HALF, HALF), y_range=(-HALF, HALF))
-    observed = _plane("observed", "Observed values (grey circle: error, 1σ)", x_range=plane.x_range, y_range=plane.y_range)
+    observed = _plane(
+        "observed", "Observed values (grey circle: error, 1σ)", x_range=plane.x_range, y_range=plane.y_range
+    )
     for panel, image, ellipse, places in (
         (plane, images[0], ellipses[0], ("true_x", "true_y")),
         (observed, images[1], ellipses[1], ("x", "y")),
