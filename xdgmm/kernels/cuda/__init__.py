@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xdgmm.errors import InputError
 from xdgmm.kernels.processors import Processors
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ def make_engine(device: str) -> Engine:
     from .engine import CudaEngine
 
     if device == "auto":
-        try:
-            return CudaEngine(find_card(device), device)
-        except InputError:
-            return Processors()
+        from .automatic import Automatic
+
+        return Automatic(Processors(), lambda: CudaEngine(find_card(device), device))
     return CudaEngine(find_card(device), device, "float" if device == "cuda-float32" else "double")

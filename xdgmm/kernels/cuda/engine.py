@@ -54,6 +54,11 @@ class CudaEngine:
         self.programs: dict[Module, Program] = {}
         self.lock, self.process = threading.RLock(), os.getpid()
 
+    @property
+    def is_usable(self) -> bool:
+        """Is this the process that found the card?"""
+        return os.getpid() == self.process
+
     @contextmanager
     def in_turn(self) -> Iterator[None]:
         """Meanwhile the card is this thread's.
@@ -63,7 +68,7 @@ class CudaEngine:
         InputError
             In a process that was forked: what CUDA knows of a card does not survive that.
         """
-        if os.getpid() != self.process:
+        if not self.is_usable:
             raise InputError(
                 f"device {self.name!r} was used before this process was forked, which ends that: start processes by "
                 "'spawn' or 'forkserver', or choose the device 'cpu' in them"

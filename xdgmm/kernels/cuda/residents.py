@@ -116,10 +116,23 @@ class Residents:
                     ) from None
                 self._drop()
 
-    def holds(self, blocks: Blocks) -> bool:
-        """Is there a copy of the blocks on the card?"""
+    def to_send(self, blocks: Blocks) -> tuple[int, bool]:
+        """Bytes that a pass over blocks sends first, and whether a copy is kept for the next one."""
         owner = _owner(blocks.data)
-        return _Key.of(owner) in self.copies or _Key.of_taken(owner, blocks) in self.copies
+        of_taken = _Key.of_taken(owner, blocks)
+        if _Key.of(owner) in self.copies or of_taken in self.copies:
+            return 0, True
+        whole = owner.size * self.number.itemsize
+        if self._could_hold(whole):
+            return whole, True
+        taken = blocks.n_blocks * math.prod(blocks.data.shape[1:]) * self.number.itemsize
+        return taken, self._could_hold(taken)
+
+    def send(self, numbers: NDArray[np.float64]) -> None:
+        """Send an array to memory that is free again afterwards, and wait until it is there."""
+        memory = self.allocate(numbers.size * self.number.itemsize)
+        self.transfers.send(numbers, memory, self.card.mark(), self.number)
+        self.card.wait(self.card.mark())
 
     def _held(self, blocks: Blocks) -> tuple[Memory, int] | None:
         """Where a copy of the blocks begins, one of how many is taken; None if they do not fit."""
@@ -147,16 +160,24 @@ class Residents:
 
     def _room(self, n_bytes: int) -> Memory | None:
         """Memory for a copy, for which others are dropped if that helps."""
-        held = sum(each.n_bytes for each in list(self.copies.values()))
-        all_bytes = self.card.free_bytes() + held
-        if n_bytes > all_bytes - all_bytes // RESERVED:
+        if not self._could_hold(n_bytes):
             return None
-        while self.card.free_bytes() - n_bytes < all_bytes // RESERVED and self.copies:
+        reserved = self._all_bytes() // RESERVED
+        while self.card.free_bytes() - n_bytes < reserved and self.copies:
             self._drop()
         try:
             return self.card.allocate(n_bytes)
         except MemoryError:  # free, but not in one piece
             return None
+
+    def _all_bytes(self) -> int:
+        """Memory that is free, or held by copies."""
+        return self.card.free_bytes() + sum(each.n_bytes for each in list(self.copies.values()))
+
+    def _could_hold(self, n_bytes: int) -> bool:
+        """Does a copy fit, if all others are dropped?"""
+        all_bytes = self._all_bytes()
+        return n_bytes <= all_bytes - all_bytes // RESERVED
 
     def _drop(self) -> None:
         """Forget the copy that was used longest ago."""
