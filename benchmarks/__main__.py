@@ -1,7 +1,10 @@
 """Command line: ``python -m benchmarks WHAT``; ``--help`` lists what there is."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from xdgmm.errors import InputError
 
 from . import (
     backgrounds,
@@ -9,6 +12,7 @@ from . import (
     chains,
     coverage,
     fits,
+    gpu,
     lines,
     optima,
     optimum,
@@ -37,12 +41,15 @@ WHAT = {
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
     "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),
+    "gpu": (gpu.measure, "passes and fits on a graphics card, in less than five minutes"),
     "scale": (scale.measure, "time and memory of fits of files by number of rows, by source, threads and workers"),
     "coverage": (
         coverage.measure,
         "how often intervals of sigma hold the truth, by method, noise and number of objects",
     ),
 }
+# Options that a benchmark has alone: what adds them, what reads them.
+OPTIONS = {"scale": (scale.add_arguments, scale.options_of), "gpu": (gpu.add_arguments, gpu.options_of)}
 
 
 def main():
@@ -53,11 +60,15 @@ def main():
         command = commands.add_parser(name, help=explanation, description=explanation)
         command.add_argument("--output", type=Path, default=Path(f"benchmark-{name}.json"), help="JSON file to write")
         command.add_argument("--quick", action="store_true", help="small problems only: to see that it works")
-        if name == "scale":
-            scale.add_arguments(command)
+        if name in OPTIONS:
+            OPTIONS[name][0](command)
     chosen = parser.parse_args()
-    options = scale.options_of(chosen) if chosen.what == "scale" else {}
-    write(WHAT[chosen.what][0](quick=chosen.quick, **options), chosen.output)
+    options = OPTIONS[chosen.what][1](chosen) if chosen.what in OPTIONS else {}
+    try:
+        write(WHAT[chosen.what][0](quick=chosen.quick, **options), chosen.output)
+    except InputError as error:  # what it needs is not here
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +16,9 @@ pytestmark = pytest.mark.slow  # each starts a process that compiles, fits and m
 ROOT = Path(__file__).parents[2]
 
 
-def tables(what, folder):
+def tables(what, folder, *options):
     path = folder / "figures.json"
-    command = [sys.executable, "-m", "benchmarks", what, "--quick", "--output", str(path)]
+    command = [sys.executable, "-m", "benchmarks", what, "--quick", "--output", str(path), *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(path.read_text(encoding="utf-8"))["tables"]
@@ -155,3 +157,45 @@ def test_the_tables_of_scale_hold_what_grows_and_all_passes(tmp_path):
         parts = ("reading", "starts", "samples", "over all", "diagnostics")
         assert row["all"] == pytest.approx(sum(row[name] for name in parts), rel=1e-12)
     assert [row["solver"] for row in solvers["rows"]] == ["auto", "quasi-newton", "implicit", "em"]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None or sys.platform != "linux", reason="nothing emulates a card here")
+def test_the_benchmark_of_a_card_runs_to_its_end_on_an_emulated_one(tmp_path):
+    card, agreement, passes, fits, single, forms = tables("gpu", tmp_path, "--emulated")
+    assert card["rows"][0]["card"] == "an emulated card"
+    for row in agreement["rows"]:
+        assert max(row["sums"], row["lnL"]) < 1e-12
+        assert row["bits"] == "same"
+    assert [row["D"] for row in passes["rows"]] == [1, 2]
+    for row in fits["rows"]:
+        assert row["converged"] == "True"
+        assert 0 <= row["gain"] < 1e-6
+        assert row["width"] < 0.3  # of 2,000 objects
+    assert all(1e-9 < row["sums"] < 1e-4 for row in single["rows"])
+    assert [row["form"] for row in forms["rows"]] == ["each", "informed", "likelihoods"]
+
+
+def test_the_benchmark_of_a_card_says_in_one_sentence_that_there_is_none(tmp_path):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "benchmarks", "gpu", "--output", str(tmp_path / "figures.json")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("device 'cuda' needs ")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_the_script_for_machines_with_a_card_says_so_where_there_is_none(tmp_path):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "PYTHON": sys.executable}
+    command = ["bash", "tools/gpu_checks.sh", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("device 'cuda' needs ")
+
+
+def test_a_product_and_the_sum_it_is_added_to_are_one_operation():
+    from benchmarks.gpu import count_operations
+
+    lines = ["v0 = x[0] * th[1]", "v1 = v0 + th[2]", "v2 = reciprocal(v1)", "v3 = v2 * v1", "v4 = v3 + v3", "v5 = -v4"]
+    assert count_operations("".join(f"const double {line};\n" for line in lines)) == 1 + 3 + 2
