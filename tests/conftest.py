@@ -161,6 +161,29 @@ def on_card(engines_of_cards, monkeypatch):
     return engines_of_cards["cuda"]
 
 
+@pytest.fixture(scope="session")
+def gpu():
+    """The engine of the graphics card of this machine; where there is none, tests that need it are skipped."""
+    from xdgmm.errors import InputError
+    from xdgmm.kernels.cuda import make_engine
+
+    try:
+        return make_engine("cuda")
+    except InputError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def on_gpu(gpu, monkeypatch):
+    """All passes run on the graphics card of this machine, unless a device is chosen; its engine."""
+    from xdgmm.kernels import devices
+
+    original = devices.engine
+    monkeypatch.setattr(devices, "engine", lambda device: gpu if device == "cuda" else original(device))
+    monkeypatch.setenv(devices.VARIABLE, "cuda")
+    return gpu
+
+
 @pytest.fixture
 def card(monkeypatch):
     """Stands for a graphics card in this process: a list of the passes that were made on it, by the processors."""

@@ -164,21 +164,32 @@ ON_CARD = [
     for each in COMBINATIONS
     if each[0] != "reference"
 ]
+ON_GPU = [
+    pytest.param(("gpu", *each), marks=pytest.mark.gpu)
+    for each in COMBINATIONS
+    if each[0] == "packed" or (each[0] != "reference" and each[1:] == CASES[-1])
+]
+CARDS = {"card": "on_card", "gpu": "on_gpu"}  # the fixtures that make passes there
+PACKS = [
+    *(("cpu", name) for name in IMPLEMENTATIONS),
+    ("card", "packed"),
+    pytest.param(("gpu", "packed"), marks=pytest.mark.gpu),
+]
 
 
-@pytest.fixture(params=[*(("cpu", name) for name in IMPLEMENTATIONS), ("card", "packed")], ids=" on ".join)
+@pytest.fixture(params=PACKS, ids=" on ".join)
 def pack(request):
     device, name = request.param
-    if device == "card":
-        request.getfixturevalue("on_card")
+    if device in CARDS:
+        request.getfixturevalue(CARDS[device])
     return IMPLEMENTATIONS[name]
 
 
-@pytest.fixture(params=[*(("cpu", *each) for each in COMBINATIONS), *ON_CARD], ids=" and ".join)
+@pytest.fixture(params=[*(("cpu", *each) for each in COMBINATIONS), *ON_CARD, *ON_GPU], ids=" and ".join)
 def combination(request):
     device, name, *each = request.param
-    if device == "card":
-        request.getfixturevalue("on_card")
+    if device in CARDS:
+        request.getfixturevalue(CARDS[device])
     return IMPLEMENTATIONS[name], *measurements(*each)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xdgmm import kernels
 from xdgmm.errors import InputError
-from xdgmm.kernels import cuda, devices
-from xdgmm.kernels.cuda import cupy_card
+from xdgmm.kernels import cuda, devices, passes
+from xdgmm.kernels.cuda import cupy_card, transfers
 
 
 @pytest.fixture
@@ -113,6 +114,33 @@ def test_a_card_that_is_too_old_for_the_compiler_is_said(cupy, version, archs, n
 def test_auto_needs_no_card(cupy):
     cupy.cuda.runtime.getDeviceCount = lambda: 0
     assert cuda.make_engine("auto").name in devices.DEVICES
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda-float32"])
+def test_passes_through_cupy_are_those_of_the_processors(emulated, fake_cupy, monkeypatch, device):
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy.module(emulated.EmulatedCard(emulated.FOLDER)))
+    monkeypatch.setattr(transfers, "SMALL", 500)
+    rng = np.random.default_rng(1)
+    factors = rng.normal(size=(700, 2, 2))
+    weights = rng.uniform(0.5, 1.5, 700)
+    data = kernels.pack(rng.normal(size=(700, 2)), factors @ np.swapaxes(factors, 1, 2), weights)
+    mixture = np.array([0.4, 0.6]), np.array([[0.0, 0.3], [0.2, -0.1]]), np.tile(0.7 * np.eye(2), (2, 1, 1))
+    questions = ("accumulate_with_information", "log_likelihoods", "responsibilities", "posteriors")
+    expected = [getattr(data, question)(*mixture) for question in questions]
+    engine = cuda.make_engine(device)
+    assert engine.card.name == "NVIDIA Imaginary"
+    monkeypatch.setattr(passes, "current_engine", lambda: engine)
+    sums, *of_each = [getattr(data, question)(*mixture) for question in questions]
+    # single precision: 1e-7 of each number, and more where they cancel
+    within = {"rtol": 1e-10, "atol": 1e-10} if device == "cuda" else {"rtol": 1e-3, "atol": 1e-3}
+    assert sums.log_likelihood == pytest.approx(expected[0].log_likelihood, rel=1e-12 if device == "cuda" else 1e-6)
+    np.testing.assert_allclose(sums.information, expected[0].information, **within)
+    for found, known in zip(of_each, expected[1:], strict=True):
+        for one, other in zip(
+            *((each if isinstance(each, tuple) else (each,)) for each in (found, known)), strict=True
+        ):
+            if one is not None:
+                np.testing.assert_allclose(one, other, **within)
 
 
 def test_large_memory_is_the_drivers_and_a_full_card_is_a_memory_error(cupy):
