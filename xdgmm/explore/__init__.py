@@ -11,7 +11,7 @@ extra ``explore`` installs bokeh, which no other room imports.
   and the command that repeat it, `downloads` its files;
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
 - `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
-- `judge_state`: the numbers of the third tab;
+- `mixture_state` and `judge_state`: what the first and the third know; `sending` gives their files to the browser;
 - `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
 - `escaping`: text of files, where a browser shows it.
 """

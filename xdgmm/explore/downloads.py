@@ -49,7 +49,7 @@ def model_file(_report: Reporter | None, fitted: FitResult | GaussianMixture, da
     from xdgmm.uncertainty import with_errors
 
     mixture = fitted if isinstance(fitted, GaussianMixture) else with_errors(fitted, data.observations)
-    return _written("model.fits", "application/fits", mixture.write)
+    return written("model.fits", "application/fits", mixture.write)
 
 
 def table_file(_report: Reporter | None, mixture: GaussianMixture, data: DataSet) -> Download:
@@ -64,7 +64,7 @@ def table_file(_report: Reporter | None, mixture: GaussianMixture, data: DataSet
         write_table(data.table, source)
         append_columns(source, path, new.columns, new.blocks("never"))
 
-    return _written("members.fits", "application/fits", write)
+    return written("members.fits", "application/fits", write)
 
 
 def picture_file(_report: Reporter | None, mixture: GaussianMixture, data: DataSet) -> Download:
@@ -73,10 +73,10 @@ def picture_file(_report: Reporter | None, mixture: GaussianMixture, data: DataS
 
     columns = list(mixture.names[:MOST_COORDINATES])
     figure = plot_fit(mixture, data.observations, data.name, columns=columns, figure=new_figure())
-    return _written("fit.png", "image/png", lambda path: save(figure, path))
+    return written("fit.png", "image/png", lambda path: save(figure, path))
 
 
-def _written(name: str, kind: str, write: Callable[[Path], object]) -> Download:
+def written(name: str, kind: str, write: Callable[[Path], object]) -> Download:
     """What a function writes to a path, which exists for as long as it does."""
     with TemporaryDirectory(prefix="xdgmm-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / name

@@ -55,11 +55,14 @@ class MixtureLesson:
         principal axes) and ``angle`` (of the first axis, in radians).  A server sees it change when a drag ends.
     error : Slider
         Standard deviation of the measurement, in x and y.
+    n_draws : Slider
+        How many objects are drawn.
     """
 
     layout: Row
     components: ColumnDataSource
     error: Slider
+    n_draws: Slider
 
     @property
     def mixture(self) -> GaussianMixture:
@@ -247,7 +250,7 @@ def build_mixture_lesson() -> MixtureLesson:
         Column(Row(plane, observed), along, table),
         name="mixture_lesson",
     )
-    return MixtureLesson(layout, components, error)
+    return MixtureLesson(layout, components, error, n_draws)
 
 
 def _centres(n: int) -> Any:

@@ -2,7 +2,7 @@
 // components become curves, images and draws. The last lines are what bokeh calls.
 
 const GRASP = 14 // pixels within which the mouse takes hold of a handle
-const PAUSE = 100 // milliseconds until texts are written
+const PAUSE = 200 // milliseconds until texts are written
 
 let grasped = null // {k, part, dx, dy}: the handle that is being dragged, and its distance from the mouse
 let moving = null // the components while one of them is being dragged
