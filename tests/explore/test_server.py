@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from bokeh.server.urls import per_app_patterns, toplevel_patterns
 
+from xdgmm import datasets
 from xdgmm.errors import InputError
 from xdgmm.explore import explore
 
@@ -129,7 +130,7 @@ def exists(number):
 )
 def test_nothing_is_left_when_the_server_ends(serve, sent, code, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with serve() as (process, url):
+    with serve(datasets.path("hydrus1")) as (process, url):
         assert status(urlsplit(url)) == 200
         started = wait_until(lambda: len(found := children(process.pid)) >= 2 and found)  # the worker, and its tracker
         process.send_signal(sent)
@@ -141,7 +142,7 @@ def test_nothing_is_left_when_the_server_ends(serve, sent, code, tmp_path, monke
 
 @ON_LINUX
 def test_ctrl_c_in_the_terminal_reaches_the_process_of_a_page_too_without_a_word(serve):
-    with serve() as (process, url):
+    with serve(datasets.path("hydrus1")) as (process, url):
         assert status(urlsplit(url)) == 200
         started = wait_until(lambda: len(found := children(process.pid)) >= 2 and found)
         for number in (*started, process.pid):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 TABS = {"Mixture": mixture_tab.build, "Fit": fit_tab.build, "Judge": judge_tab.build}
-POLLING, WARMING = 30, 300  # milliseconds: between looks at the process of a page, and until it is started
+WITHOUT_DATA, WITH_DATA = "Mixture", "Fit"  # the tab that is shown first: with a table of the user
+POLLING, WARMING = 30, 300  # milliseconds: between looks at the process of a page, and until it is started with data
 NO_FILE: dict[str, list[Any]] = {"name": [], "size": [], "content": []}
 MESSAGES = """
 :host { padding: 8px 12px; border-left: 5px solid #0072B2; background: #EEF4FA; font-size: 14px; }
@@ -33,10 +34,14 @@ def fill(document: Document, session: Session) -> None:
     document.template = (files("xdgmm.explore") / "page.html").read_text(encoding="utf-8")
     document.template_variables["largest_file"] = LARGEST
     document.add_periodic_callback(session.worker.poll, POLLING)
-    document.add_timeout_callback(session.worker.warm, WARMING)  # after the page is drawn
     panels = [TabPanel(child=build(session), title=title) for title, build in TABS.items()]
-    tabs = Tabs(tabs=panels, name="tabs", sizing_mode="stretch_width")
+    session.show_tab(WITHOUT_DATA if session.data.path is None else WITH_DATA)
+    tabs = Tabs(tabs=panels, active=list(TABS).index(session.tab), name="tabs", sizing_mode="stretch_width")
     tabs.on_change("active", lambda _attribute, _old, new: session.show_tab(tabs.tabs[new].title))
+    if session.tab == WITHOUT_DATA:
+        session.listen("tab", session.worker.warm)
+    else:
+        document.add_timeout_callback(session.worker.warm, WARMING)  # after the page is drawn
     document.add_root(Column(_messages(session), tabs, name="page", sizing_mode="stretch_width"))
     document.add_root(_files(session, tabs))
 
@@ -77,7 +82,7 @@ def _files(session: Session, tabs: Tabs) -> ColumnDataSource:
         def show(data: Any) -> None:
             session.say("")
             session.set_data(data)
-            tabs.active = list(TABS).index("Fit")
+            tabs.active = list(TABS).index(WITH_DATA)
 
         with session.reporting():
             session.worker.start(

@@ -241,9 +241,9 @@ def console_errors(driver):
     ]
 
 
-@pytest.fixture
-def open_page(driver):
-    """Opens pages by their addresses; they are closed after the test, and had no errors."""
+@contextmanager
+def opening(driver):
+    """Opens pages by their addresses; they are closed at the end, and had no errors."""
     pages = []
 
     def open_one(url):
@@ -258,6 +258,20 @@ def open_page(driver):
             errors += console_errors(driver)
             page.close()
     assert errors == []
+
+
+@pytest.fixture
+def open_page(driver):
+    """Opens pages by their addresses; they are closed after the test, and had no errors."""
+    with opening(driver) as open_one:
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+def keep_page(driver):
+    """Opens pages by their addresses, which all tests of a module use."""
+    with opening(driver) as open_one:
+        yield open_one
 
 
 @pytest.fixture

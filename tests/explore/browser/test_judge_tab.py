@@ -31,9 +31,9 @@ def fitted(serve):
         yield url
 
 
-@pytest.fixture
-def judged(open_page, fitted):
-    page = open_page(fitted)
+@pytest.fixture(scope="module")
+def judged(fitted, keep_page):
+    page = keep_page(fitted)
     page.show_tab("Judge")
     page.wait_until(lambda: page.value("judge_pictures", "visible"))
     return page.wait_until_drawn()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from xdgmm import datasets
+
 
 def drop(page, n_objects):
     page.run(
@@ -31,7 +33,7 @@ def test_two_pages_share_nothing(open_page, server):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.slow
 def test_the_process_of_a_page_ends_when_its_tab_is_closed(open_page, serve):
-    with serve() as (process, url):
+    with serve(datasets.path("hydrus1")) as (process, url):
         staying, leaving = open_page(url), open_page(url)
 
         def n_workers():
