@@ -32,7 +32,9 @@ def mixture_page(request, open_page):
     return page
 
 
-everywhere = pytest.mark.parametrize("mixture_page", ["server", "exported"], indirect=True)
+everywhere = pytest.mark.parametrize(
+    "mixture_page", [pytest.param("server", marks=pytest.mark.slow), "exported"], indirect=True
+)
 
 
 def shown_mixture(page):
@@ -67,7 +69,7 @@ def wait_until_long(page, name, column, n):
     page.wait_until(lambda: len(page.value(name, column)) == n)
 
 
-@everywhere
+@pytest.mark.parametrize("mixture_page", ["server", "exported"], indirect=True)
 def test_a_mean_that_is_dragged_takes_density_and_draws_with_it(mixture_page):
     page = mixture_page
     before, draws = shown_density(page), np.array(page.value("mixture_draws", "data.true_x"))
@@ -81,6 +83,18 @@ def test_a_mean_that_is_dragged_takes_density_and_draws_with_it(mixture_page):
     shift = shown_mixture(page).means[0, 0] - mean[0]
     moved = np.subtract(page.value("mixture_draws", "data.true_x"), draws)
     np.testing.assert_allclose(moved, np.where(of_first, shift, 0.0), atol=1e-9)
+
+
+def test_a_mean_that_is_dragged_out_of_the_plane_stops_at_its_edge(lesson):
+    lesson.drag("mixture_plane", shown_mixture(lesson).means[1], (0.0, -1.3 * HALF))
+    np.testing.assert_allclose(shown_mixture(lesson).means[1], [0.0, -HALF], atol=0.05)
+    wait_until_shown(lesson, lesson.value("mixture_error"))
+
+
+def test_a_drag_that_begins_where_nothing_is_moves_nothing(lesson):
+    before = shown_mixture(lesson).means
+    lesson.drag("mixture_plane", (3.5, -3.5), (0.0, 0.0))
+    np.testing.assert_array_equal(shown_mixture(lesson).means, before)
 
 
 def test_the_density_follows_while_the_mouse_is_still_down(lesson):

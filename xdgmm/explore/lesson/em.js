@@ -144,7 +144,7 @@ export function described(history, components, values, errors) {
   const gained = history[n] - history[n - 1]
   const gain = predictedGain(history)
   const grew = `Step ${n}: lnL grew by ${gained.toPrecision(2)}.`
-  if (gain < ENOUGH) return `Step ${n}: converged. Less than ${ENOUGH} of lnL is left to gain.`
+  if (gain < ENOUGH) return `Step ${n}: converged. Less than ${ENOUGH.toExponential()} of lnL is left to gain.`
   if (n >= MOST_STEPS) {
     return `${grew} Expectation maximisation is given up here: towards a width of zero its steps become ever smaller.`
   }

@@ -200,7 +200,9 @@ function onMouse(args, components, event) {
   if (event.event_name === "panstart") grasped = nearestHandle(args, components, event)
   if (!grasped) return
   const {k, part, dx, dy} = grasped
-  const changed = components.with(k, dragged(components[k], part, event.x + dx, event.y + dy))
+  const {start, end} = args.plane.x_range
+  const [x, y] = [event.x + dx, event.y + dy].map((place) => Math.min(Math.max(place, start), end)) // a square
+  const changed = components.with(k, dragged(components[k], part, x, y))
   if (event.event_name === "panend") {
     grasped = null
     keep(args, changed)
