@@ -10,11 +10,24 @@ import pytest
 from sklearn.base import clone
 
 import xdgmm
-from xdgmm import XDGMM, InputError, Observations, select
+from xdgmm import (
+    XDGMM,
+    GaussianMixture,
+    InputError,
+    Observations,
+    diagnostics,
+    fitting,
+    objects,
+    prediction,
+    select,
+    selection,
+    widths,
+)
+from xdgmm.compat.bovy import extreme_deconvolution
 from xdgmm.errors import XdgmmWarning
 from xdgmm.kernels import using_device
 from xdgmm.kernels.processors import Processors
-from xdgmm.uncertainty import bootstrap, width_limit
+from xdgmm.uncertainty import bootstrap, sample_posterior, width_limit
 
 RNG = np.random.default_rng(0)
 ERRORS = RNG.uniform(0.2, 1.0, (60, 2))
@@ -78,6 +91,38 @@ def test_every_method_says_in_one_sentence_that_there_is_no_card(no_card, fitted
     model = pickle.loads(pickle.dumps(fitted)).set_params(device="cuda")
     with pytest.raises(InputError) as refused:
         call(model, method)
+    assert str(refused.value) == no_card
+
+
+FUNCTIONS = {
+    "fit": lambda _, data: fitting.fit(data),
+    "fit_from": lambda of, data: fitting.fit_from(data, 2, [of.mixture_], fitting.Settings(), 0),
+    "fit_above": lambda of, data: fitting.fit_above(data, 2, of.mixture_, fitting.Settings()),
+    "select": lambda _, data: select(data, n_components=[1, 2]),
+    "selection.select": lambda _, data: selection.select(data, [1, 2]),
+    "widths": lambda of, data: widths.widths(of.result_, data),
+    "relations": lambda of, data: widths.relations(of.result_, data),
+    "denoise": lambda of, data: objects.denoise(of.mixture_, data),
+    "memberships": lambda _, data: objects.memberships(GaussianMixture([0.5, 0.5], np.eye(2), [np.eye(2)] * 2), data),
+    "log_likelihoods": lambda of, data: objects.log_likelihoods(of.mixture_, data),
+    "total_log_likelihood": lambda of, data: prediction.total_log_likelihood(of.mixture_, data),
+    "check": lambda of, data: diagnostics.check(of.result_, data, n_simulations=19, rng=0),
+    "error_scale": lambda of, data: diagnostics.error_scale(of.result_, data),
+    "bootstrap": lambda of, data: bootstrap(of.result_, data, n_resamples=4, rng=0),
+    "width_limit": lambda of, data: width_limit(of.mixture_, data, component=0, axis=0),
+    "sample_posterior": lambda of, data: sample_posterior(of.result_, data, rng=0),
+    "extreme_deconvolution": lambda *_: extreme_deconvolution(
+        VALUES, ERRORS**2, np.ones(1), np.zeros((1, 2)), np.eye(2)[None]
+    ),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_says_in_one_sentence_that_there_is_no_card(no_card, fitted, monkeypatch, function):
+    data = Observations.with_standard_errors(VALUES, ERRORS)
+    monkeypatch.setenv("XDGMM_DEVICE", "cuda")
+    with pytest.raises(InputError) as refused:
+        FUNCTIONS[function](fitted, data)
     assert str(refused.value) == no_card
 
 
