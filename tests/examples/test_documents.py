@@ -56,6 +56,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
 
 PAGES = [
     ("explore.md", 1),
+    ("gpu.md", 1),
     ("lines.md", 5),
     ("large_catalogues.md", 6),
     ("line_fits.md", 5),
