@@ -20,7 +20,7 @@ TYPES = {"int": ctypes.c_int, "i64": ctypes.c_longlong, "double": ctypes.c_doubl
 SIZES = {"real": {"double": 8, "float": 4}, "double": {"double": 8, "float": 8}}
 
 
-class Fault(AssertionError):
+class ProgramError(AssertionError):
     """What a program does that no card allows, or that no program should do."""
 
 
@@ -143,7 +143,7 @@ class EmulatedProgram:
         self.card.n_launches += 1
         found = getattr(self.library, f"run_{kernel}")(*grid, threads, int(shared_bytes), *given)
         if found:
-            raise Fault(f"{kernel}: {found.decode()}")
+            raise ProgramError(f"{kernel}: {found.decode()}")
         for value in arguments:
             if isinstance(value, HostMemory):
                 whole = value.whole
@@ -161,10 +161,7 @@ class EmulatedProgram:
 
 def kernels(source):
     """Kernels of the part that a module has, with their parameters, (type, name) each."""
-    part = int(re.search(r"#define PART (\d)", source)[1])
-    begins = {name: source.index(f"#if PART == {name}") for name in ("OF_SUMS", "OF_OBJECTS")}
-    of_other = slice(begins["OF_OBJECTS"], None) if part == 0 else slice(begins["OF_SUMS"], begins["OF_OBJECTS"])
-    left_out = source[of_other]
+    left_out = _left_out(source)
     macros = {name: re.sub(r"\\\n", " ", text) for name, text in _macros(source).items()}
     for found in re.finditer(r"KERNEL\([^)]*\)\s*(\w+)\(([^{]*?)\)\s*\{", source):
         name, parameters = found.groups()
@@ -174,6 +171,15 @@ def kernels(source):
             parameters = re.sub(rf"\b{macro}\b", lambda _, text=text: text, parameters)
         cleaned = (re.sub(r"\b(const|__restrict__)\b", "", each).split() for each in parameters.split(","))
         yield name, [(" ".join(words[:-1]).replace(" *", "*"), words[-1]) for words in cleaned]
+
+
+def _left_out(source):
+    """The text of the kernels of the other part."""
+    part = re.search(r"#define PART (\d)", source)
+    if part is None:
+        return ""
+    of_sums, of_objects = (source.index(f"#if PART == {name}") for name in ("OF_SUMS", "OF_OBJECTS"))
+    return source[of_objects:] if part[1] == "0" else source[of_sums:of_objects]
 
 
 def _macros(source):

@@ -12,7 +12,17 @@ import numpy as np
 from xdgmm.errors import InputError
 from xdgmm.kernels.compiled import LANES
 
-from .source import IN_CONSTANT_MEMORY, OF_OBJECTS, OF_SUMS, Module, n_sums, n_theta, used_rows
+from .source import (
+    IN_CONSTANT_MEMORY,
+    MOST_VALUES,
+    OF_OBJECTS,
+    OF_SUMS,
+    Module,
+    is_written_out,
+    n_sums,
+    n_theta,
+    used_rows,
+)
 from .tuning import shared_bytes, tuned
 
 if TYPE_CHECKING:
@@ -256,6 +266,11 @@ class CudaEngine:
         self, blocks: Blocks, part: int, n_components: int, *, information: bool = False, squared: bool = False
     ) -> Module:
         layout = blocks.layout
+        if not is_written_out(layout):
+            raise InputError(
+                f"a graphics card makes passes over data of up to {MOST_VALUES} dimensions, but these have "
+                f"{max(len(layout.dimensions), len(layout.measured))}; give `device=\"cpu\"`"
+            )
         of_sums = n_sums(layout, information=information, squared=squared)
         numbers = n_components * (n_theta(layout) + 2)
         tuning = tuned(

@@ -546,7 +546,7 @@ KERNEL(THREADS, 1) posteriors(OF_EACH, const real* __restrict__ fallback, const 
 @SPREAD@
         }
     }
-    distances[i] = square_root(squares > real(0.0) ? squares : real(0.0));
+    distances[i] = squares < real(INFINITY) ? square_root(squares > real(0.0) ? squares : real(0.0)) : squares;
     for (int j = 0; j < D; j++) means[i * D + j] = s[j];
     write_covariance(covariances + i * D * D, s + D);
 }

@@ -14,6 +14,7 @@ from .c_language import CLanguage, Registers, Rows, text_of
 from .tuning import Tuning
 
 OF_SUMS, OF_OBJECTS = 0, 1
+MOST_VALUES = 12  # dimensions or values: 20 take minutes to compile, and posteriors 100 kB of each thread
 IN_CONSTANT_MEMORY = 6000  # numbers of a mixture: 64 kB hold 8000
 
 
@@ -54,6 +55,11 @@ class Module:
     def source(self) -> str:
         """CUDA C++."""
         return _written(self)
+
+
+def is_written_out(layout: Layout) -> bool:
+    """Are there passes on a card for this layout?"""
+    return max(len(layout.dimensions), len(layout.measured)) <= MOST_VALUES
 
 
 def n_sums(layout: Layout, *, information: bool = False, squared: bool = False) -> int:
