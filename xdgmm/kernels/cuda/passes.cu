@@ -23,6 +23,11 @@ const int WARPS = THREADS / 32;
 
 #define TO_WHOLE 6755399441055744.0                          // 1.5 * 2^52: the nearest whole number is in the low bits
 
+#ifndef INFINITY                                             // NVRTC has no <math.h>
+#define INFINITY __int_as_float(0x7f800000)
+#define NAN __int_as_float(0x7fc00000)
+#endif
+
 #ifndef EMULATED
 INLINE double about_reciprocal(double a) { double x; asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(x) : "d"(a)); return x; }
 INLINE double about_inverse_root(double a) { double x; asm("rsqrt.approx.ftz.f64 %0, %1;" : "=d"(x) : "d"(a)); return x; }
