@@ -16,6 +16,7 @@ import numpy as np
 HERE = Path(__file__).parent
 COMPILER = shutil.which("g++") if sys.platform == "linux" else None
 OPTIONS = ("-std=c++17", "-O1", "-w", "-march=native", "-ffp-contract=fast", "-fPIC", "-U_FORTIFY_SOURCE")
+HELD = ("held_theta", "held_amplitude")
 TYPES = {"int": ctypes.c_int, "i64": ctypes.c_longlong, "double": ctypes.c_double}
 SIZES = {"real": {"double": 8, "float": 4}, "double": {"double": 8, "float": 8}}
 
@@ -115,7 +116,7 @@ class EmulatedCard:
 
     def load(self, source):
         library = compiled(source, self.folder)
-        library.clear_constants()  # what nobody wrote is not a number
+        library.clear_constants()
         return EmulatedProgram(self, library, source)
 
 
@@ -202,12 +203,11 @@ def compiled(source, folder):
     runtime(folder)
     text = (HERE / "emulation.h").read_text()
     text += source.replace("extern __shared__ double shared[];", "#define shared memory_of_block")
-    text += (
-        "\n__shared__ char a_byte;\n__constant__ char another;\n"
-        "extern char __start_of_block, __stop_of_block, __start_constants, __stop_constants;\n"
-        'extern "C" void clear_constants() { another = a_byte;'
-        " __builtin_memset(&__start_constants, 0xff, &__stop_constants - &__start_constants); }\n"
-    )
+    text += "\n__shared__ char a_byte;\nextern char __start_of_block, __stop_of_block;\n"
+    text += 'extern "C" void clear_constants() {\n    a_byte = 0;\n'
+    for symbol in HELD:  # what nobody wrote is not a number
+        text += f"#if IN_CONSTANT\n    __builtin_memset((void*){symbol}, 0xff, sizeof {symbol});\n#endif\n"
+    text += "}\n"
     for name, parameters in kernels(source):
         declared = ", ".join(f"{kind} {own}" for kind, own in parameters)
         names = ", ".join(own for _, own in parameters)
@@ -217,7 +217,7 @@ def compiled(source, folder):
             "    return run(nx, ny, n_threads, n_bytes, &__start_of_block, &__stop_of_block - &__start_of_block,\n"
             "               [](void* given) { (*(decltype(body)*)given)(); }, &body);\n}\n"
         )
-    for symbol in ("held_theta", "held_amplitude"):
+    for symbol in HELD:
         text += (
             f'#if IN_CONSTANT\nextern "C" void* address_of_{symbol}() {{ return (void*){symbol}; }}\n'
             f'extern "C" int size_of_{symbol}() {{ return sizeof {symbol}; }}\n#endif\n'

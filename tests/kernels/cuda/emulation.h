@@ -6,7 +6,7 @@
 #define __launch_bounds__(...)
 #define __restrict__
 #define __shared__ static __attribute__((used, section("of_block")))
-#define __constant__ static __attribute__((used, section("constants")))
+#define __constant__ static
 #define NAN __builtin_nan("")
 #define INFINITY __builtin_inf()
 #define fma __builtin_fma

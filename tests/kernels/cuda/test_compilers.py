@@ -20,13 +20,13 @@ EVERYTHING += [
         FORMS, (1, 2, 3, 6), ("double", "float"), ("plain", "beside", "information", "squared", "objects")
     )
 ]
-EVERY_TIME = [("full", 2, "double", 5, "plain"), ("projected", 3, "float", 5, "objects")]
+EVERY_TIME = [("full", 1, "double", 5, "plain"), ("projected", 3, "float", 5, "objects")]
 
 
 def module_of(form, D, real, K, kind):
     """The module that an engine would compile for a card with 227 kB of shared memory; `beside`: with all else."""
     beside = kind == "beside"
-    layout = Layout.of(D, FORMS[form], int(beside and form != "projected"), D, int(beside), int(beside))
+    layout = Layout.of(D, FORMS[form], int(beside and form in ("diagonal", "full")), D, int(beside), int(beside))
     information, squared, part = kind == "information", kind == "squared", OF_OBJECTS if kind == "objects" else OF_SUMS
     of_sums = n_sums(layout, information=information, squared=squared)
     arguments = D, K if part == OF_SUMS else 1, of_sums, used_rows(layout), real

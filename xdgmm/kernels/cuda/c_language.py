@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from xdgmm.kernels.compiled import Emitted
 
 if TYPE_CHECKING:
@@ -30,13 +32,16 @@ class Value:
     is_whole : bool
         Is it an int?
     shifted : str
-        Of what `nearest` found: the name of the sum that has the whole number in its low bits.
+        Of what `nearest` found, and of its power of two: the name of the sum that has the whole number in its low bits.
+    is_power : bool
+        Is it such a power?
     """
 
     text: str
     number: float | None = None
     is_whole: bool = False
     shifted: str = ""
+    is_power: bool = False
 
 
 @dataclass
@@ -100,6 +105,8 @@ class CLanguage:
         for number, other in ((x, y), (y, x)):
             if number.number == 1.0:
                 return other
+            if number.shifted and number.is_power:
+                return self._put(f"scaled({other.text}, {number.shifted})")
         return self._put(f"{x.text} * {y.text}")
 
     def _truediv(self, x: Value, y: Value) -> Value:
@@ -107,13 +114,17 @@ class CLanguage:
         return inverse if x.number == 1.0 else self._put(f"{x.text} * {inverse.text}")
 
     def _smaller(self, x: Value, y: Value) -> Value:
-        return self._put(f"{x.text} < {y.text} ? {x.text} : {y.text}")
+        return self._put(f"lower({x.text}, {y.text})")
 
     def _larger(self, x: Value, y: Value) -> Value:
-        return self._put(f"{x.text} > {y.text} ? {x.text} : {y.text}")
+        return self._put(f"{self._is_above(x, y)} ? {x.text} : {y.text}")
 
     def _where_above(self, x: Value, limit: Value, value: Value, other: Value) -> Value:
-        return self._put(f"{x.text} > {limit.text} ? {value.text} : {other.text}")
+        return self._put(f"{self._is_above(x, limit)} ? {value.text} : {other.text}")
+
+    def _is_above(self, x: Value, limit: Value) -> str:
+        is_known = limit.number is not None and limit.number < 0.0 and _is_short(limit.number)
+        return f"is_above({x.text}, {limit.text})" if is_known else f"{x.text} > {limit.text}"
 
     def _nearest(self, x: Value) -> Value:
         shifted = self._put(f"{x.text} + TO_WHOLE").text
@@ -121,7 +132,7 @@ class CLanguage:
 
     def _power_of_two(self, n: Value) -> Value:
         shifted = n.shifted or self._put(f"{n.text} + TO_WHOLE").text
-        return self._put(f"power_of_two({shifted})")
+        return Value(f"power_of_two({shifted})", shifted=shifted, is_power=True)
 
     def _exponent(self, x: Value) -> Value:
         return self._put(f"exponent({x.text})", is_whole=True)
@@ -129,6 +140,11 @@ class CLanguage:
 
 def _listed(values: Iterable[Value]) -> str:
     return ", ".join(value.text for value in values)
+
+
+def _is_short(number: float) -> bool:
+    """Are the lower 32 bits zero?"""
+    return int(np.float64(number).view(np.uint64)) % 2**32 == 0
 
 
 def _is_whole(value: Value) -> bool:

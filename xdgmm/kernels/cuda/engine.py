@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdgmm.errors import InputError
-from xdgmm.kernels.compiled import LANES
+from xdgmm.kernels.compiled import COMMON, LANES, element
 
 from .source import (
     IN_CONSTANT_MEMORY,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdgmm.kernels.blocks import Blocks
+    from xdgmm.kernels.compiled import Layout
 
     from .card import Argument, Card, Memory, Program
     from .residents import Segment
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 CHUNKS = 8448  # at most so many, 64 for each multiprocessor of an H200: more would cost sums, fewer leave some idle
 ADDING = 256  # threads of `add_chunks`
 NUMBER = 8  # bytes
+LOWEST_POWER = {"double": -1e299, "float": -1e30}  # log2 of the density of a component without weight
 MOST_PARTIAL = 1 << 28  # bytes of the sums of chunks that are held at once, if that is enough for one mixture
 
 
@@ -119,6 +121,7 @@ class CudaEngine:
     ) -> Floats:
         """Sums of each component, log2-likelihood and lowest pivot under each of W mixtures (W, S n + 2)."""
         module = self._module(blocks, OF_SUMS, amplitude.shape[1], information=information, squared=squared)
+        amplitude, theta = self._prepared(blocks.layout, amplitude, theta)
         tuning, (W, S), n = module.tuning, theta.shape[:2], blocks.n_blocks * LANES
         count, size = S * module.n_sums + 2, _chunk_size(n, tuning.at_once)
         n_chunks = -(-n // size)
@@ -162,7 +165,7 @@ class CudaEngine:
         found = self.residents.allocate(2 * segment.n_objects * self.number().itemsize)
         grid, warps = segment.n_chunks(size), threads // 32
         program.launch("normalise", (grid, 1), threads, 2 * warps * NUMBER, (*given, found, partial))
-        shared = warps * (module.n_sums + 1) * NUMBER
+        shared = warps * module.n_sums * NUMBER
         arguments = *given, np.float64(unit), found, partial
         program.launch("accumulate_component", (grid, S), threads, shared, arguments)
 
@@ -172,6 +175,7 @@ class CudaEngine:
         """Those of each of W mixtures of as many components, and for how many objects one was singular."""
         S = len(amplitude) // n_mixtures
         module = self._module(blocks, OF_OBJECTS, S)
+        amplitude, theta = self._prepared(blocks.layout, amplitude, theta)
         threads, n = module.tuning.threads, blocks.n_blocks * LANES
         size = _chunk_size(n, threads)
         n_chunks, count = -(-n // size), 2 * n_mixtures
@@ -231,6 +235,7 @@ class CudaEngine:
     ) -> list[Floats]:
         """The arrays (n, *shape) that a kernel fills; those of the shape None are not filled."""
         module = self._module(blocks, OF_OBJECTS, len(amplitude))
+        amplitude, theta = self._prepared(blocks.layout, amplitude, theta)
         threads, n = module.tuning.threads, blocks.n_blocks * LANES
         sizes = [None if shape is None else NUMBER * int(np.prod(shape)) for shape in shapes]
         out = [np.empty((n, *shape)) for shape in shapes if shape is not None]
@@ -269,7 +274,7 @@ class CudaEngine:
         if not is_written_out(layout):
             raise InputError(
                 f"a graphics card makes passes over data of up to {MOST_VALUES} dimensions, but these have "
-                f"{max(len(layout.dimensions), len(layout.measured))}; give `device=\"cpu\"`"
+                f'{max(len(layout.dimensions), len(layout.measured))}; give `device="cpu"`'
             )
         of_sums = n_sums(layout, information=information, squared=squared)
         numbers = n_components * (n_theta(layout) + 2)
@@ -289,6 +294,17 @@ class CudaEngine:
             self.programs[module] = self.card.load(module.source)
         return self.programs[module]
 
+    def _prepared(self, layout: Layout, amplitude: Floats, theta: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Mixtures as `passes.cu` expects them: components without weight need no attention there."""
+        D, idle = len(layout.dimensions), ~(amplitude[..., 0] > 0.0)
+        amplitudes, thetas = amplitude.astype(self.number), theta.astype(self.number)
+        amplitudes[idle] = 0.0, LOWEST_POWER[self.real]
+        thetas[idle] = 0.0
+        if len(layout.noise) != COMMON:
+            for i in range(D):
+                thetas[idle, element(i, i)] = 1.0
+        return amplitudes, thetas
+
     def _of_mixture(
         self,
         program: Program,
@@ -301,8 +317,8 @@ class CudaEngine:
     ) -> tuple[Memory, Memory]:
         """Where a kernel finds one of the mixtures."""
         if module.tuning.in_constant:
-            program.hold("held_theta", theta[w].astype(self.number).ravel())
-            program.hold("held_amplitude", amplitude[w].astype(self.number).ravel())
+            program.hold("held_theta", theta[w].ravel())
+            program.hold("held_amplitude", amplitude[w].ravel())
         size = np.dtype(self.number).itemsize
         return thetas.at(w * theta[w].size * size), amplitudes.at(w * amplitude[w].size * size)
 

@@ -6,7 +6,8 @@
 // block of threads goes through; chunks depend on the data and the layout alone, and their sums are added in a fixed
 // order, so that a result has the same bits in each run.  There are no atomics.
 //
-// theta (K, N_THETA) and amplitude (K, 2) are a mixture as `mixtures.lay_out` fills it.
+// theta (K, N_THETA) and amplitude (K, 2) are a mixture as `mixtures.lay_out` fills it, but a component without weight, or
+// without density, has V = 1 and an amplitude of zero with a power far below all others: it needs no attention.
 
 typedef REAL real;
 typedef long long i64;
@@ -37,13 +38,29 @@ INLINE double reciprocal(double a) {                         // 20 bits, and one
     const double x = about_reciprocal(a), e = fma(-a, x, 1.0);
     return fma(x, fma(e, e, e), x);
 }
+INLINE double mantissa(double x) { return __hiloint2double((__double2hiint(x) & 0xfffff) | 0x3ff00000, __double2loint(x)); }
+INLINE int exponent(double x) { return (__double2hiint(x) >> 20) - 1023; }
+INLINE double power_of_two(double shifted) { return __hiloint2double((__double2loint(shifted) + 1023) << 20, 0); }
+INLINE double scaled(double x, double shifted) {             // x power_of_two(shifted), where both are normal
+    return __hiloint2double(__double2hiint(x) + (__double2loint(shifted) << 20), __double2loint(x));
+}
+
+// Comparisons by the upper half of the bits, whose order as whole numbers is that of positive numbers: the pipe for
+// double precision is what a pass waits for.
+INLINE bool is_positive(double x) { return (unsigned)(__double2hiint(x) - 1) < 0x7fefffffu; }  // and normal
+INLINE bool is_far_above(double x, double limit) { return __double2hiint(x) > __double2hiint(limit); }  // positive
+INLINE bool is_above(double x, double limit) {               // a negative limit whose lower half is zero
+    return (unsigned)__double2hiint(x) < (unsigned)__double2hiint(limit);
+}
+INLINE double lower(double x, double y) {                    // to 20 bits; below zero, or not a number, if one of them is
+    const int a = __double2hiint(x), b = __double2hiint(y);
+    return __hiloint2double(a < b ? a : b, 0);
+}
+INLINE double as_pivot(double lowest) { return is_positive(lowest) ? lowest : 0.0; }
 INLINE double square_root(double a) {                        // a / sqrt(a) likewise; zero at zero
     const double y = about_inverse_root(a), t = a * y, e = fma(-t, y, 1.0);
-    return a > 0.0 ? fma(t, e * fma(e, 0.375, 0.5), t) : 0.0;
+    return is_positive(a) ? fma(t, e * fma(e, 0.375, 0.5), t) : 0.0;
 }
-INLINE double mantissa(double x) { return __hiloint2double((__double2hiint(x) & 0xfffff) | 0x3ff00000, __double2loint(x)); }
-INLINE int exponent(double x) { return ((__double2hiint(x) >> 20) & 0x7ff) - 1023; }
-INLINE double power_of_two(double shifted) { return __hiloint2double((__double2loint(shifted) + 1023) << 20, 0); }
 
 #if IS_FLOAT32
 #undef TO_WHOLE
@@ -51,14 +68,19 @@ INLINE double power_of_two(double shifted) { return __hiloint2double((__double2l
 INLINE float reciprocal(float a) { return 1.0f / a; }
 INLINE float square_root(float a) { return a > 0.0f ? sqrtf(a) : 0.0f; }
 INLINE float mantissa(float x) { return __int_as_float((__float_as_int(x) & 0x7fffff) | 0x3f800000); }
-INLINE int exponent(float x) { return ((__float_as_int(x) >> 23) & 0xff) - 127; }
+INLINE int exponent(float x) { return (__float_as_int(x) >> 23) - 127; }
 INLINE float power_of_two(float shifted) {                   // zero where it would not be normal
     const int n = __float_as_int(shifted) - 0x4b400000;
     return n < -126 ? 0.0f : __int_as_float((n + 127) << 23);
 }
-const real BOTTOM = -1e30f, SMALLEST_PIVOT = 1e-37f;
+INLINE float scaled(float x, float shifted) { return x * power_of_two(shifted); }
+INLINE bool is_positive(float x) { return x > 0.0f; }
+INLINE bool is_far_above(float x, float limit) { return x > limit; }
+INLINE bool is_above(float x, float limit) { return x > limit; }
+INLINE float lower(float x, float y) { return x < y ? x : y; }
+const real BOTTOM = -1e30f, SMALLEST_PIVOT = 1e-37f, WINDOW = 60.0f;
 #else
-const real BOTTOM = -1e300, SMALLEST_PIVOT = 1e-300;
+const real BOTTOM = -1e300, SMALLEST_PIVOT = 1e-300, WINDOW = 500.0;
 #endif
 
 INLINE real exp2_of(real y) {
@@ -71,8 +93,8 @@ INLINE double log2_of(double x) {
 // --- One object ------------------------------------------------------------------------------------------------------
 
 #if IN_CONSTANT
-__constant__ real held_theta[MOST_THETA];
-__constant__ real held_amplitude[MOST_AMPLITUDE];
+__constant__ real held_theta[MOST_COMPONENTS * N_THETA];
+__constant__ real held_amplitude[MOST_COMPONENTS * 2];
 #endif
 
 INLINE const real* find_object(const real* data, i64 i, i64 every) {
@@ -82,12 +104,12 @@ INLINE void read(real* x, const real* object) {
 #pragma unroll
     for (int row = 0; row < USED_ROWS; row++) x[row] = object[row * LANES];
 }
-INLINE real membership(const real* object, int k, int n_gaussians) {
+INLINE real weighted_power(real power, const real* object, const real* amplitude, int k, int n_gaussians) {
+    power += amplitude[2 * k + 1];
 #if MEMBERSHIPS
-    return object[(USED_ROWS + k * MEMBERSHIPS / n_gaussians) * LANES];
-#else
-    return real(0.0);
+    power += object[(USED_ROWS + k * MEMBERSHIPS / n_gaussians) * LANES];
 #endif
+    return power;
 }
 INLINE void density(const real* x, const real* th, real& power, real& scale, real& pivot) {
 @DENSITY@
@@ -98,50 +120,53 @@ INLINE void background(const real* x, const real* amplitude, real& power, real& 
     power = @BACKGROUND_POWER@; scale = @BACKGROUND_SCALE@;
 }
 
-// Power and scale of component k, its weight included.  `singular` leaves out a component that is singular for the object.
+// Power and scale of component k, its weight included.  `leave_out`: without a component that is singular for the object.
 INLINE void weigh(const real* x, const real* object, const real* theta, const real* amplitude, int k, int K, bool leave_out,
                   real& power, real& scale, real& pivot) {
     pivot = real(1e30);
     if (BACKGROUNDS && k == K - 1) { background(x, amplitude + 2 * k, power, scale); return; }
-    if (!(amplitude[2 * k] > real(0.0))) { power = BOTTOM; scale = real(0.0); return; }
     density(x, theta + k * N_THETA, power, scale, pivot);
-    power += amplitude[2 * k + 1] + membership(object, k, K - BACKGROUNDS);
+    power = weighted_power(power, object, amplitude, k, K - BACKGROUNDS);
     scale *= amplitude[2 * k];
     if (leave_out && !(pivot > SMALLEST_PIVOT)) { power = BOTTOM; scale = real(0.0); }
 }
 
-struct Mixture {                                             // its density is sum 2^highest, the highest power so far the unit
-    real highest, sum, lowest;
-    INLINE Mixture() : highest(BOTTOM), sum(0.0), lowest(1e30) {}
-    INLINE void add(real power, real scale, real pivot) {
-        const bool is_higher = power > highest;
-        const real e = exp2_of(is_higher ? highest - power : power - highest);
-        sum = is_higher ? sum * e + scale : sum + scale * e;
-        highest = is_higher ? power : highest;
-        lowest = pivot < lowest ? pivot : lowest;
+// The sum of the densities scale 2^power of the components, in units of 2^unit.  The unit is the power of one of them, and
+// becomes that of a later one only if this lies more than WINDOW above: beside it nothing before counts.
+struct Mixture {
+    real unit, sum, lowest;
+    INLINE Mixture() : unit(BOTTOM), sum(0.0), lowest(1e30) {}
+    INLINE bool is_outside(real power) const { return is_far_above(power - unit, WINDOW); }
+    INLINE void restart(real power) { unit = power; sum = real(0.0); }
+    INLINE real add(real power, real scale, real pivot) {    // the part of the sum
+        const real part = scale * exp2_of(power - unit);
+        sum += part;
+        lowest = lower(pivot, lowest);
+        return part;
     }
     INLINE void add_all(const real* x, const real* object, const real* theta, const real* amplitude, int K, bool leave_out) {
         real power, scale, pivot;
         for (int k = 0; k < K; k++) {
             weigh(x, object, theta, amplitude, k, K, leave_out, power, scale, pivot);
+            if (is_outside(power)) restart(power);
             add(power, scale, pivot);
         }
     }
 };
 
-// The sum of omega (highest + log2 sum) of many objects, with one logarithm at the end where omega is 1.
+// The sum of omega (unit + log2 sum) of many objects, with one logarithm at the end where omega is 1.
 struct LogLikelihood {
     double powers, product;
     i64 exponents;
     INLINE LogLikelihood() : powers(0.0), product(1.0), exponents(0) {}
-    INLINE void add(real highest, real sum, real omega) {
+    INLINE void add(real unit, real sum, real omega) {
         if (omega == real(0.0)) return;
         if (!(sum > real(0.0))) powers = -INFINITY;
         else if (omega == real(1.0)) {
             product *= take(sum);
             product = take(product);
-            powers += highest;
-        } else powers += omega * (log2_of(sum) + highest);
+            powers += unit;
+        } else powers += omega * (log2_of(sum) + unit);
     }
     INLINE double take(double s) { exponents += exponent(s); return mantissa(s); }
     INLINE double value() { return powers + (double)exponents + log2_of(product); }
@@ -237,10 +262,42 @@ INLINE real weight_of(const real* x, const double* own_weights, i64 i, bool is_p
 }
 
 #if PART == OF_SUMS
-// The sums of all components.  A thread keeps PER_THREAD objects: first their densities under all components, then, for
-// one component after the other, the elimination again and the moments.
+// Add what one object adds to the sums a of component k.  r: its weight, divided by its density in units of 2^unit, and
+// times that of the component if it `is_known`.
+INLINE void add_object(const real* x, const real* object, const real* th, const real* theta, const real* amplitude, int k,
+                       int K, bool is_gaussian, bool is_known, real unit, double scaling, real r, real* a) {
+#if SQUARED
+    if (!is_known) {
+        real power, scale, pivot;
+        weigh(x, object, theta, amplitude, k, K, true, power, scale, pivot);
+        r *= scale * exp2_of(power - unit);
+    }
+    r *= (real)scaling;
+    a[0] += r;
+    a[1] += r * r;
+#else
+    if (!is_gaussian) {
+        real power, scale;
+        background(x, amplitude + 2 * k, power, scale);
+        a[0] += is_known ? r : r * scale * exp2_of(power - unit);
+        return;
+    }
+@DENSITY@
+    if (!is_known) {
+        const real power = weighted_power(@POWER@, object, amplitude, k, K - BACKGROUNDS);
+        r *= (@SCALE@) * amplitude[2 * k] * exp2_of(power - unit);
+    }
+@MOMENTS@
+#if INFORMATION
+@INFORMATION@
+#endif
+#endif
+}
+
+// The sums of all components.  A thread keeps PER_THREAD objects, of which UNROLLED are treated at once: first their
+// densities under all components, then, for one component after the other, the elimination again and the moments.
 KERNEL(THREADS, BLOCKS)
-accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict__ given_amplitude, int K, double unit,
+accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict__ given_amplitude, int K, double scaling,
            double* __restrict__ partial) {
 #if IN_CONSTANT
     const real *theta = held_theta, *amplitude = held_amplitude;
@@ -251,46 +308,60 @@ accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict_
     double* sums = shared + (tid / 32) * count;
     real* staged = (real*)(shared + WARPS * count) + tid;    // [PER_THREAD][USED_ROWS][THREADS]
     real* kept = staged + STAGED * PER_THREAD * USED_ROWS * THREADS;  // [PER_THREAD][K][THREADS]
-    real* powers = kept + STORED * PER_THREAD * K * THREADS; // the same
-    real* last = powers + STORED * PER_THREAD * K * THREADS; // [PER_THREAD][2][THREADS]
+    real* factors = kept + STORED * PER_THREAD * K * THREADS;         // [PER_THREAD][THREADS]
+    real* units = factors + PER_THREAD * THREADS;                     // the same
     const Slot slot = Warp<N_SUMS, 16>::slot(lane, 0, N_SUMS);
     for (int j = lane; j < count; j += 32) sums[j] = 0.0;
     __syncwarp();
     LogLikelihood likelihood;
-    real x[USED_ROWS], power, scale, pivot, lowest = real(1e30);
+    real x[UNROLLED][USED_ROWS], lowest = real(1e30);
     const i64 first = blockIdx.x * chunk_size, end = first + chunk_size < n ? first + chunk_size : n;
     for (i64 base = first; base < end; base += PER_THREAD * THREADS) {
-        for (int o = 0; o < PER_THREAD; o++) {
-            const i64 i = base + o * THREADS + tid;
-            const bool is_present = i < end;
-            const real* object = find_object(data, is_present ? i : end - 1, every);
-            read(x, object);
-            if (STAGED) {
+        for (int group = 0; group < PER_THREAD; group += UNROLLED) {
+            Mixture mixture[UNROLLED];
 #pragma unroll
-                for (int row = 0; row < USED_ROWS; row++) staged[(o * USED_ROWS + row) * THREADS] = x[row];
-            }
-            Mixture mixture;
-            if (STORED) {
-                for (int k = 0; k < K; k++) {
-                    weigh(x, object, theta, amplitude, k, K, SQUARED, power, scale, pivot);
-                    powers[(o * K + k) * THREADS] = power;
-                    kept[(o * K + k) * THREADS] = scale;
-                    mixture.highest = power > mixture.highest ? power : mixture.highest;
-                    mixture.lowest = pivot < mixture.lowest ? pivot : mixture.lowest;
+            for (int u = 0; u < UNROLLED; u++) {
+                const i64 i = base + (group + u) * THREADS + tid;
+                read(x[u], find_object(data, i < end ? i : end - 1, every));
+#pragma unroll
+                for (int row = 0; row < USED_ROWS * STAGED; row++) {
+                    staged[((group + u) * USED_ROWS + row) * THREADS] = x[u][row];
                 }
-                for (int k = 0; k < K; k++) {
-                    scale = kept[(o * K + k) * THREADS] * exp2_of(powers[(o * K + k) * THREADS] - mixture.highest);
-                    kept[(o * K + k) * THREADS] = scale;
-                    mixture.sum += scale;
-                }
-            } else {
-                mixture.add_all(x, object, theta, amplitude, K, SQUARED);
-                last[(o * 2 + 1) * THREADS] = mixture.highest;
             }
-            const real omega = weight_of(x, own_weights, i, is_present);
-            last[o * 2 * THREADS] = mixture.sum > real(0.0) ? omega * reciprocal(mixture.sum) : real(0.0);
-            likelihood.add(mixture.highest, mixture.sum, omega);
-            if (is_present) lowest = mixture.lowest < lowest ? mixture.lowest : lowest;
+#pragma unroll 1
+            for (int k = 0; k < K; k++) {
+                real power[UNROLLED], scale[UNROLLED], pivot[UNROLLED];
+                bool any_outside = false;
+#pragma unroll
+                for (int u = 0; u < UNROLLED; u++) {
+                    const i64 i = base + (group + u) * THREADS + tid;
+                    const real* object = find_object(data, i < end ? i : end - 1, every);
+                    weigh(x[u], object, theta, amplitude, k, K, SQUARED, power[u], scale[u], pivot[u]);
+                    any_outside = any_outside || mixture[u].is_outside(power[u]);
+                }
+                if (any_outside) {                           // once for most objects
+#pragma unroll
+                    for (int u = 0; u < UNROLLED; u++) {
+                        if (!mixture[u].is_outside(power[u])) continue;
+                        mixture[u].restart(power[u]);
+                        for (int j = 0; j < k * STORED; j++) kept[((group + u) * K + j) * THREADS] = real(0.0);
+                    }
+                }
+#pragma unroll
+                for (int u = 0; u < UNROLLED; u++) {
+                    const real part = mixture[u].add(power[u], scale[u], pivot[u]);
+                    if (STORED) kept[((group + u) * K + k) * THREADS] = part;
+                }
+            }
+#pragma unroll
+            for (int u = 0; u < UNROLLED; u++) {
+                const i64 i = base + (group + u) * THREADS + tid;
+                const real omega = weight_of(x[u], own_weights, i, i < end), sum = mixture[u].sum;
+                factors[(group + u) * THREADS] = sum > real(0.0) ? omega * reciprocal(sum) : real(0.0);
+                units[(group + u) * THREADS] = mixture[u].unit;
+                likelihood.add(mixture[u].unit, sum, omega);
+                lowest = lower(mixture[u].lowest, lowest);
+            }
         }
 #pragma unroll 1
         for (int k = 0; k < K; k++) {
@@ -299,39 +370,22 @@ accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict_
             for (int j = 0; j < N_SUMS; j++) a[j] = real(0.0);
             const bool is_gaussian = k < K - BACKGROUNDS;
             const real* th = theta + k * N_THETA;
-            if (amplitude[2 * k] > real(0.0)) {
-#pragma unroll UNROLLED
-                for (int o = 0; o < PER_THREAD; o++) {
-                    real r = last[o * 2 * THREADS];
-                    if (STORED) r *= kept[(o * K + k) * THREADS];
-                    if (STAGED) {
+            if (is_positive(amplitude[2 * k])) {
+#pragma unroll 1
+                for (int group = 0; group < PER_THREAD; group += UNROLLED) {
 #pragma unroll
-                        for (int row = 0; row < USED_ROWS; row++) x[row] = staged[(o * USED_ROWS + row) * THREADS];
-                    }
-                    if (!STORED && (SQUARED || !is_gaussian)) {
+                    for (int u = 0; u < UNROLLED; u++) {
+                        const int o = group + u;
                         const i64 i = base + o * THREADS + tid;
                         const real* object = find_object(data, i < end ? i : end - 1, every);
-                        weigh(x, object, theta, amplitude, k, K, SQUARED, power, scale, pivot);
-                        r *= scale * exp2_of(power - last[(o * 2 + 1) * THREADS]);
+                        real r = factors[o * THREADS];
+                        if (STORED) r *= kept[(o * K + k) * THREADS];
+#pragma unroll
+                        for (int row = 0; row < USED_ROWS * STAGED; row++) {
+                            x[u][row] = staged[(o * USED_ROWS + row) * THREADS];
+                        }
+                        add_object(x[u], object, th, theta, amplitude, k, K, is_gaussian, STORED, units[o * THREADS], scaling, r, a);
                     }
-#if SQUARED
-                    r *= (real)unit;
-                    a[0] += r;
-                    a[1] += r * r;
-#else
-                    if (!is_gaussian) { a[0] += r; continue; }
-                    @DENSITY@
-                    if (!STORED) {
-                        const i64 i = base + o * THREADS + tid;
-                        const real* object = find_object(data, i < end ? i : end - 1, every);
-                        const real own = @POWER@ + amplitude[2 * k + 1] + membership(object, k, K - BACKGROUNDS);
-                        r *= (@SCALE@) * amplitude[2 * k] * exp2_of(own - last[(o * 2 + 1) * THREADS]);
-                    }
-                    @MOMENTS@
-#if INFORMATION
-                    @INFORMATION@
-#endif
-#endif
                 }
             }
             double v[N_SUMS];
@@ -344,7 +398,7 @@ accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict_
     }
     double l[1] = {likelihood.value()};
     Warp<1, 16>::sum(l, lane);
-    const double least = lowest_of_warp(lowest);
+    const double least = lowest_of_warp(as_pivot(lowest));
     if (lane == 0) { sums[K * N_SUMS] = l[0]; sums[K * N_SUMS + 1] = least; }
     hand_in(shared, count, partial, first_chunk + blockIdx.x, n_chunks);
 }
@@ -363,66 +417,46 @@ KERNEL(THREADS, 1) normalise(SUMMED, const real* __restrict__ theta, const real*
         Mixture mixture;
         mixture.add_all(x, object, theta, amplitude, K, SQUARED);
         const real omega = weight_of(x, own_weights, i, true);
-        likelihood.add(mixture.highest, mixture.sum, omega);
-        lowest = mixture.lowest < lowest ? mixture.lowest : lowest;
-        found[i] = mixture.highest;
+        likelihood.add(mixture.unit, mixture.sum, omega);
+        lowest = lower(mixture.lowest, lowest);
+        found[i] = mixture.unit;
         found[n + i] = mixture.sum > real(0.0) ? omega * reciprocal(mixture.sum) : real(0.0);
     }
     double l[1] = {likelihood.value()};
     Warp<1, 16>::sum(l, lane);
-    const double least = lowest_of_warp(lowest);
+    const double least = lowest_of_warp(as_pivot(lowest));
     if (lane == 0) { shared[tid / 32 * 2] = l[0]; shared[tid / 32 * 2 + 1] = least; }
     hand_in(shared, 2, partial + i64(K) * N_SUMS * n_chunks, first_chunk + blockIdx.x, n_chunks);
 }
 
 KERNEL(THREADS, 1) accumulate_component(SUMMED, const real* __restrict__ theta, const real* __restrict__ amplitude, int K,
-                                        double unit, const real* __restrict__ found, double* __restrict__ partial) {
+                                        double scaling, const real* __restrict__ found, double* __restrict__ partial) {
     const int k = blockIdx.y, tid = threadIdx.x, lane = tid & 31;
-    const real* th = theta + k * N_THETA;
-    const bool is_gaussian = k < K - BACKGROUNDS;
     double v[N_SUMS];
 #pragma unroll
     for (int j = 0; j < N_SUMS; j++) v[j] = 0.0;
-    real x[USED_ROWS], power, scale, pivot;
+    real x[USED_ROWS];
     const i64 first = blockIdx.x * chunk_size, end = first + chunk_size < n ? first + chunk_size : n;
-    for (i64 i = first + tid; amplitude[2 * k] > real(0.0) && i < end; i += THREADS) {
+    for (i64 i = first + tid; is_positive(amplitude[2 * k]) && i < end; i += THREADS) {
         const real* object = find_object(data, i, every);
         read(x, object);
         real a[N_SUMS];
 #pragma unroll
         for (int j = 0; j < N_SUMS; j++) a[j] = real(0.0);
-        real r = found[n + i];
-        if (SQUARED || !is_gaussian) {
-            weigh(x, object, theta, amplitude, k, K, SQUARED, power, scale, pivot);
-            r *= scale * exp2_of(power - found[i]);
-        }
-#if SQUARED
-        r *= (real)unit;
-        a[0] = r;
-        a[1] = r * r;
-#else
-        if (!is_gaussian) { v[0] += r; continue; }
-        @DENSITY@
-        const real own = @POWER@ + amplitude[2 * k + 1] + membership(object, k, K - BACKGROUNDS);
-        r *= (@SCALE@) * amplitude[2 * k] * exp2_of(own - found[i]);
-        @MOMENTS@
-#if INFORMATION
-        @INFORMATION@
-#endif
-#endif
+        add_object(x, object, theta + k * N_THETA, theta, amplitude, k, K, k < K - BACKGROUNDS, false, found[i], scaling,
+                   found[n + i], a);
 #pragma unroll
         for (int j = 0; j < N_SUMS; j++) v[j] += a[j];
     }
     Warp<N_SUMS, 16>::sum(v, lane);
     const Slot slot = Warp<N_SUMS, 16>::slot(lane, 0, N_SUMS);
-    double* sums = shared + tid / 32 * (N_SUMS + 1);         // the last number stands for a minimum that nobody reads
-    if (lane == 0) sums[N_SUMS] = 0.0;
+    double* sums = shared + tid / 32 * N_SUMS;
 #pragma unroll
     for (int j = 0; j < (N_SUMS + 31) / 32; j++) if (j < slot.count) sums[slot.first + j] = v[j];
     __syncthreads();
     for (int j = tid; j < N_SUMS; j += THREADS) {
         double s = 0.0;
-        for (int w = 0; w < WARPS; w++) s += shared[w * (N_SUMS + 1) + j];
+        for (int w = 0; w < WARPS; w++) s += shared[w * N_SUMS + j];
         partial[(i64(k) * N_SUMS + j) * n_chunks + first_chunk + blockIdx.x] = s;
     }
 }
@@ -444,7 +478,7 @@ KERNEL(THREADS, 1) total_likelihoods(SUMMED, const real* __restrict__ theta, con
         read(x, object);
         Mixture mixture;
         mixture.add_all(x, object, theta, amplitude, K, true);
-        likelihood.add(mixture.highest, mixture.sum, weight_of(x, own_weights, i, true));
+        likelihood.add(mixture.unit, mixture.sum, weight_of(x, own_weights, i, true));
         n_singular += mixture.lowest > SMALLEST_PIVOT ? 0.0 : 1.0;
     }
     double found[2] = {likelihood.value(), n_singular};
@@ -481,7 +515,7 @@ KERNEL(THREADS, 1) log2_densities(OF_EACH, double* __restrict__ out) {
     read(x, object);
     Mixture mixture;
     mixture.add_all(x, object, theta, amplitude, K, true);
-    out[i] = mixture.sum > real(0.0) ? log2_of(mixture.sum) + mixture.highest : -INFINITY;
+    out[i] = mixture.sum > real(0.0) ? log2_of(mixture.sum) + mixture.unit : -INFINITY;
 }
 
 // Those of n_out components from `from` on (n, n_out).
@@ -496,7 +530,7 @@ KERNEL(THREADS, 1) responsibilities(OF_EACH, int from, int n_out, double* __rest
     const real inverse = reciprocal(mixture.sum);
     for (int k = 0; k < n_out; k++) {
         weigh(x, object, theta, amplitude, from + k, K, true, power, scale, pivot);
-        const real r = scale * exp2_of(power - mixture.highest) * inverse;
+        const real r = scale * exp2_of(power - mixture.unit) * inverse;
         out[i * n_out + k] = mixture.sum > real(0.0) ? (double)r : (double)NAN;
     }
 }
@@ -515,12 +549,12 @@ KERNEL(THREADS, 1) posteriors(OF_EACH, const real* __restrict__ fallback, const 
     Mixture mixture;
     mixture.add_all(x, object, theta, amplitude, K, true);
     const bool is_possible = mixture.sum > real(0.0);
-    log2_density[i] = is_possible ? log2_of(mixture.sum) + mixture.highest : -INFINITY;
+    log2_density[i] = is_possible ? log2_of(mixture.sum) + mixture.unit : -INFINITY;
     double* shares = r_out + i * K;
     double of_gaussians = 0.0;
     for (int k = 0; k < K; k++) {
         weigh(x, object, theta, amplitude, k, K, true, power, scale, pivot);
-        const real part = scale * exp2_of(power - mixture.highest);
+        const real part = scale * exp2_of(power - mixture.unit);
         if (is_possible && k < G) of_gaussians += part;
         shares[k] = is_possible ? part * reciprocal(mixture.sum) : fallback[2 * k];
     }

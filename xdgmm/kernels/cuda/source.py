@@ -119,8 +119,7 @@ def _written(module: Module) -> str:
         "STAGED": int(tuning.staged),
         "STORED": int(tuning.stored),
         "IN_CONSTANT": int(tuning.in_constant),
-        "MOST_THETA": IN_CONSTANT_MEMORY,
-        "MOST_AMPLITUDE": 2 * IN_CONSTANT_MEMORY // (n_theta(layout) + 2),
+        "MOST_COMPONENTS": IN_CONSTANT_MEMORY // (n_theta(layout) + 2),
     }
     text = files(__package__).joinpath("passes.cu").read_text(encoding="utf-8")
     for name, lines in _lines(module).items():
@@ -133,9 +132,9 @@ def _lines(module: Module) -> dict[str, str]:
     """What stands between the @ signs."""
     layout, real = module.layout, module.real
     lines = {}
-    for name, function, of in (("EXP2", compiled.exp2, real), ("LOG2", compiled.log2, "double")):
+    for name, function, argument, of in (("EXP2", compiled.exp2, "y", real), ("LOG2", compiled.log2, "x", "double")):
         language = CLanguage(of)
-        result = function(language.named("y" if name == "EXP2" else "x"), layout)
+        result = function(language.named(argument), layout)
         lines[name] = _joined([*language.take(), f"return {text_of(result, language)};"])
     lines |= _density_and_moments(layout, real) | _background(layout, real)
     if module.part == OF_OBJECTS:

@@ -20,9 +20,9 @@ class Tuning:
     per_thread : int
         Objects that a thread keeps.
     unrolled : int
-        How often the loop over them is unrolled.
+        How many of them are treated at once; it divides their number.
     staged : bool
-        Do the numbers of objects stay in shared memory?  Needed where a thread keeps several.
+        Do the numbers of objects stay in shared memory?  Needed where a thread keeps more than it treats at once.
     stored : bool
         Do their densities under each component stay there?  Otherwise they are computed again.
     in_constant : bool
@@ -56,7 +56,7 @@ OTHERS = (128, 1, 1, 1)
 
 def shared_bytes(tuning: Tuning, n_components: int, n_sums: int, n_rows: int, real: str) -> int:
     """Shared memory of a block of threads."""
-    numbers = tuning.at_once * (n_rows * tuning.staged + 2 * n_components * tuning.stored + 2)
+    numbers = tuning.at_once * (n_rows * tuning.staged + n_components * tuning.stored + 2)
     return 8 * (tuning.threads // 32) * (n_components * n_sums + 2) + (8 if real == "double" else 4) * numbers
 
 
@@ -68,7 +68,8 @@ def tuned(
     room = min(largest, LARGEST_SHARED)
     few = min(per_thread, 2)
     for of, stored in ((per_thread, True), (few, True), (1, True), (per_thread, False), (1, False)):
-        tuning = Tuning(threads, blocks, of, min(unrolled, of), of > 1 or n_dimensions > 3, stored, in_constant)
+        at_once = min(unrolled, of)
+        tuning = Tuning(threads, blocks, of, at_once, of > at_once, stored, in_constant)
         needed = shared_bytes(tuning, n_components, n_sums, n_rows, real)
         if needed <= largest and needed * blocks <= max(room, LARGEST_SHARED):
             return tuning
