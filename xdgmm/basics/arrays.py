@@ -17,6 +17,7 @@ FIRST = 5  # how many offending rows a message lists
 CHUNK = 100_000  # rows checked at a time
 LARGEST = 1e150  # so that squares and their sums are finite
 SMALLEST = 1e-150  # so that squares keep their digits
+IN_THIS_MEMORY = (1, 3)  # devices of DLPack: the processor, and memory of it that is page-locked for a card
 
 
 def list_rows(rows: ArrayLike) -> str:
@@ -55,8 +56,9 @@ def as_floats(array: ArrayLike, name: str, unit: UnitBase | None = None) -> tupl
     Raises
     ------
     InputError
-        If it holds no numbers, or its unit does not convert.
+        If it holds no numbers, its unit does not convert, or it is in another memory that it cannot be copied from.
     """
+    array = as_numpy(array, name)
     own_unit = getattr(array, "unit", None)
     if own_unit is not None:
         unit = own_unit if unit is None else unit
@@ -66,6 +68,35 @@ def as_floats(array: ArrayLike, name: str, unit: UnitBase | None = None) -> tupl
     if mask is not None and np.any(mask):
         numbers = np.where(mask, np.nan, numbers)
     return numbers, unit
+
+
+def as_numpy(array: Any, name: str) -> Any:
+    """An array of another library (PyTorch, CuPy, JAX) as NumPy's; anything else is unchanged.
+
+    Arrays in the memory of this machine are not copied; those in the memory of a card are, once.
+
+    Raises
+    ------
+    InputError
+        If it is in a memory from which it cannot be copied.
+    """
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack_device__"):
+        return array
+    array = array.detach() if hasattr(array, "detach") else array  # of PyTorch: without what derivatives need
+    if array.__dlpack_device__()[0] in IN_THIS_MEMORY:
+        try:
+            return np.from_dlpack(array)
+        except (AttributeError, BufferError, RuntimeError, TypeError, ValueError):
+            return array  # what NumPy takes another way, or refuses: nulls, booleans, types that it does not have
+    for method in ("get", "cpu"):  # CuPy's, and PyTorch's
+        if hasattr(array, method):
+            return np.asarray(getattr(array, method)())
+    try:
+        return np.asarray(array)
+    except (RuntimeError, TypeError, ValueError):
+        raise KindError(
+            f"{label(name)} is in the memory of another device, which NumPy cannot read; copy it to this machine first"
+        ) from None
 
 
 def _unmasked(array: Any) -> tuple[Any, Any]:

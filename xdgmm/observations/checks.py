@@ -19,6 +19,7 @@ from xdgmm.basics.arrays import (
     as_dimensionless,
     as_floats,
     as_fractions,
+    as_numpy,
     in_any_column,
     label,
     list_rows,
@@ -153,7 +154,7 @@ def _as_mask(mask: ArrayLike | None, name: str, shape: tuple[int, ...]) -> Bools
     """A boolean mask (N, M)."""
     if mask is None:
         return np.zeros(shape, bool)
-    array = np.asarray(mask)
+    array = np.asarray(as_numpy(mask, name))
     if array.dtype != bool:
         raise InputError(f"`{name}` is of type {array.dtype}, but a mask is boolean: True where a value is a limit")
     if isinstance(mask, np.ma.MaskedArray):
@@ -170,7 +171,8 @@ def _rows(flags: Bools) -> str:
 
 def check_errors_of_limits(standard_errors: Any, limits: Signs | None) -> None:
     """Refuse limits whose errors are negative or NaN, as tables often have them, with the way out."""
-    errors = np.ma.filled(np.ma.asarray(getattr(standard_errors, "value", standard_errors)), np.nan)
+    given = as_numpy(getattr(standard_errors, "value", standard_errors), "standard_errors")
+    errors = np.ma.filled(np.ma.asarray(given), np.nan)
     errors = errors[:, None] if errors.ndim == 1 and limits is not None and limits.shape[1] == 1 else errors
     if limits is None or errors.dtype.kind not in "fiu" or errors.shape not in ((), limits.shape):
         return

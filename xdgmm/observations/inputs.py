@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.basics.arrays import as_numpy
 from xdgmm.basics.parameters import check_names
 from xdgmm.errors import InputError, KindError, XdgmmWarning
 
@@ -57,6 +58,7 @@ def as_observations(
             return X
         has_all = columns is not None and set(columns) <= set(X.colnames)
         return Observations.from_table(X, columns if has_all else None)
+    X, Xerr = as_numpy(X, "X"), as_numpy(Xerr, "Xerr")
     names = frame_names(X)
     _check_order_of_columns(X, Xerr)
     _check_order_of_rows(X, Xerr)
@@ -138,6 +140,7 @@ def refuse_errors_as_labels(X: Any, y: Any) -> None:
     """
     if y is None:
         return
+    y = as_numpy(y, "y")
     shape = _shape(y)
     looks_like = shape == () or len(shape) > 1 or holds_errors(X)
     if not looks_like:
