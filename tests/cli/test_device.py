@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from astropy.table import QTable
 
 from xdgmm import GaussianMixture
 from xdgmm.cli.app import app
@@ -89,6 +91,23 @@ def test_the_record_of_a_fit_on_a_card_says_so(here, card):
     assert f"by xdgmm {record.version} on cuda" in here("info", "new.fits")[1]
     assert json.loads(here("info", "new.fits", "--json")[1])["record"]["device"] == "cuda"
     assert " on c" not in here("info", "model.fits")[1]
+
+
+@pytest.mark.usefixtures("model")
+def test_a_fit_and_its_report_on_an_emulated_card_are_those_of_processors(here, on_card):
+    assert here(*COMMANDS["fit"], "-q")[0] == 0
+    fitted, expected = (GaussianMixture.read(here.folder / name) for name in ("new.fits", "model.fits"))
+    assert fitted.record.device == f"cuda ({on_card.card.name})"
+    assert expected.record.device == "cpu"
+    np.testing.assert_allclose(
+        fitted.means, expected.means, rtol=1e-12
+    )  # sums agree to 1e-15, and the maximum is sharp
+    np.testing.assert_allclose(fitted.sigmas, expected.sigmas, rtol=1e-9)
+    assert here("widths", "model.fits", "stars.fits", "--device", "cpu", "--report", "cpu.ecsv")[0] == 0
+    reports = [QTable.read(here.folder / name) for name in ("new.ecsv", "cpu.ecsv")]
+    for name in ("mean", "sigma", "sigma_error"):
+        one, other = (np.ma.filled(getattr(report[name], "value", report[name]), 0.0) for report in reports)
+        np.testing.assert_allclose(one, other, rtol=1e-6)  # errors come from differences of slopes
 
 
 def test_info_says_which_devices_there_are(here, on_card, monkeypatch):
