@@ -24,8 +24,8 @@ from xdgmm import (
     widths,
 )
 from xdgmm.compat.bovy import extreme_deconvolution
-from xdgmm.errors import XdgmmWarning
-from xdgmm.kernels import using_device
+from xdgmm.errors import ConvergenceWarning, XdgmmWarning
+from xdgmm.kernels import devices, using_device
 from xdgmm.kernels.processors import Processors
 from xdgmm.uncertainty import bootstrap, sample_posterior, width_limit
 
@@ -202,6 +202,21 @@ def test_other_jobs_make_their_passes_on_the_device_too(card, monkeypatch, task)
         TASKS[task](model, data)
     assert elsewhere == {"cuda"}
     assert card
+
+
+def test_a_fit_begun_on_processors_is_resumed_on_a_card(engines_of_cards, monkeypatch, tmp_path):
+    original = devices.engine
+    monkeypatch.setattr(devices, "engine", lambda device: engines_of_cards.get(device) or original(device))
+    start = GaussianMixture([0.5, 0.5], [[2.0, 3.0], [4.0, 3.0]], [np.eye(2)] * 2)
+    passes = []
+    model = XDGMM(2, init=start, callback=lambda progress: len(passes) > 5 or passes.append(progress))
+    with pytest.warns(ConvergenceWarning):
+        model.fit(DATA, checkpoint=tmp_path / "fit.passes")
+    model.set_params(callback=None, device="cuda").fit(DATA, checkpoint=tmp_path / "fit.passes", resume=True)
+    whole = XDGMM(2, init=start).fit(DATA)
+    assert model.converged_
+    assert model.result_.record.device.startswith("cuda")
+    assert model.result_.log_likelihood == pytest.approx(whole.result_.log_likelihood, abs=1e-7)  # tol is 1e-8 nats
 
 
 def test_workers_of_an_executor_choose_their_own_device(card):
