@@ -83,6 +83,8 @@ def test_a_mean_that_is_dragged_takes_density_and_draws_with_it(mixture_page):
     shift = shown_mixture(page).means[0, 0] - mean[0]
     moved = np.subtract(page.value("mixture_draws", "data.true_x"), draws)
     np.testing.assert_allclose(moved, np.where(of_first, shift, 0.0), atol=1e-9)
+    dashes = np.array(page.value("mixture_intrinsic_dots_0", "data.x"), dtype=float).reshape(-1, 3)
+    np.testing.assert_allclose(dashes[:, :2].mean(axis=1), draws[of_first] + shift, atol=1e-9)
 
 
 def test_a_mean_that_is_dragged_out_of_the_plane_stops_at_its_edge(lesson):

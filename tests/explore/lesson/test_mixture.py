@@ -163,3 +163,9 @@ def test_a_histogram_has_the_heights_of_numpy_and_counts_what_lies_outside(javas
     heights = javascript(FILES, "histogram", values.tolist(), edges.tolist())
     np.testing.assert_allclose(heights, np.histogram(values, edges)[0] / (400 * 0.2), rtol=1e-10)
     assert javascript(FILES, "histogram", [], edges.tolist()) == [0] * 20
+
+
+def test_the_dashes_of_a_component_are_its_draws_with_gaps_between_them(javascript):
+    line = javascript(FILES, "dashes", [1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [0, 1, 0], 0, 0.5)
+    assert line == {"x": [0.75, 1.25, "NaN", 2.75, 3.25, "NaN"], "y": [4.0, 4.0, "NaN", 6.0, 6.0, "NaN"]}
+    assert javascript(FILES, "dashes", [1.0], [4.0], [0], 1, 0.5) == {"x": [], "y": []}

@@ -143,6 +143,18 @@ export function draws(components, error, rows, n = rows.length) {
   return made
 }
 
+// Draws of component k as dashes of one line, with gaps between them: a figure draws a line of thousands of dashes at
+// once, but thousands of markers one by one.
+export function dashes(xs, ys, kinds, k, length) {
+  const line = {x: [], y: []}
+  kinds.forEach((kind, i) => {
+    if (kind !== k) return
+    line.x.push(xs[i] - length / 2, xs[i] + length / 2, NaN)
+    line.y.push(ys[i], ys[i], NaN)
+  })
+  return line
+}
+
 // Heights of a histogram that has the area one, between equidistant edges; values outside count to the area only.
 export function histogram(values, edges) {
   const counts = new Array(edges.length - 1).fill(0)

@@ -30,6 +30,7 @@ HALF = 5.0  # of the side of both planes, which are squares around zero
 PIXELS = 101  # of the images, along each side
 FRAME = 320  # screen pixels of each side
 BORDER = (58, 16)  # screen pixels on the left and on the right of each frame
+DOT = 3  # screen pixels of the side of a draw
 BINS = 60
 CORNER = -3.9  # where, in x and y, the circle of the error is centred
 PLANES = ("intrinsic", "observed")
@@ -116,6 +117,7 @@ def build_mixture_lesson() -> MixtureLesson:
     }
     images = [_image(f"{name}_density") for name in PLANES]
     ellipses = [_source(f"{name}_ellipses", "xs", "ys", "colour", "width") for name in PLANES]
+    dots = [[_source(f"{name}_dots_{k}", "x", "y") for k in range(MOST)] for name in PLANES]
     edges = np.linspace(-HALF, HALF, BINS + 1)
     histogram = ColumnDataSource(
         {"left": edges[:-1].tolist(), "right": edges[1:].tolist(), "top": [0.0] * BINS}, name="mixture_histogram"
@@ -125,18 +127,10 @@ def build_mixture_lesson() -> MixtureLesson:
     observed = _plane(
         "observed", "Observed values (grey circle: error, 1σ)", x_range=plane.x_range, y_range=plane.y_range
     )
-    for panel, image, ellipse, places in (
-        (plane, images[0], ellipses[0], ("true_x", "true_y")),
-        (observed, images[1], ellipses[1], ("x", "y")),
-    ):
+    for panel, image, of_components, ellipse in zip((plane, observed), images, dots, ellipses, strict=True):
         panel.image("image", source=image, color_mapper=colours)
-        fill = {
-            "field": "component",
-            "transform": LinearColorMapper(palette=COMPONENTS[:MOST], low=-0.5, high=MOST - 0.5),
-        }
-        panel.scatter(
-            *places, source=sources["draws"], size=3, marker="square", color=fill, alpha=0.55, line_color=None
-        )
+        for k, dot in enumerate(of_components):
+            panel.line("x", "y", source=dot, line_color=COMPONENTS[k], line_width=DOT, line_alpha=0.55)
         panel.multi_line("xs", "ys", source=ellipse, line_color="colour", line_width="width")
     observed.multi_line(
         "xs", "ys", source=ellipses[0], line_color="colour", line_width="width", line_dash="dotted", alpha=0.7
@@ -212,6 +206,7 @@ def build_mixture_lesson() -> MixtureLesson:
         **sources,
         components=components,
         images=images,
+        dots=dots,
         ellipses=ellipses,
         histogram=histogram,
         colours=colours,
@@ -233,6 +228,7 @@ def build_mixture_lesson() -> MixtureLesson:
         start=[dict(zip(NAMES, row, strict=True)) for row in START],
         added=added,
         corner=CORNER,
+        dash=DOT * 2 * HALF / FRAME,
     )
     for widget in (*sliders, error, n_draws):
         widget.js_on_change("value", on_event)

@@ -126,6 +126,10 @@ function showDraws(args, components, error) {
   }
   const made = draws(components, error, rows, args.n_draws.value)
   show(args.draws, made)
+  args.sliders.forEach((_, k) => {
+    show(args.dots[0][k], dashes(made.true_x, made.true_y, made.component, k, args.dash))
+    show(args.dots[1][k], dashes(made.x, made.y, made.component, k, args.dash))
+  })
   show(args.histogram, {...args.histogram.data, top: histogram(made.x, args.edges)})
 }
 
