@@ -10,6 +10,14 @@ class CUDARuntimeError(RuntimeError):
     pass
 
 
+class CUDADriverError(RuntimeError):
+    pass
+
+
+class CompileException(Exception):  # noqa: N818 - its name in CuPy
+    pass
+
+
 class Stream:
     """Knows what its thread began on it; everything ends at once."""
 
@@ -157,6 +165,8 @@ def module(card):
     cuda = SimpleNamespace(
         runtime=runtime,
         nvrtc=nvrtc,
+        driver=SimpleNamespace(CUDADriverError=CUDADriverError),
+        compiler=SimpleNamespace(CompileException=CompileException),
         Device=Device,
         Stream=Stream,
         Event=Event,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xdgmm import kernels
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmError
 from xdgmm.kernels import cuda, devices, passes
 from xdgmm.kernels.cuda import cupy_card, transfers
 
@@ -177,6 +177,17 @@ def test_copies_wait_for_the_kernels_before_them_and_later_kernels_for_the_copie
     back = card.staging(40).view(np.float64)
     card.wait(card.receive(memory.at(40), back, card.mark()))
     np.testing.assert_array_equal(back, np.arange(5.0, 10.0))
+
+
+@pytest.mark.parametrize("kind", ["CUDARuntimeError", "CUDADriverError", "CompileException"])
+def test_a_card_that_fails_says_so_in_one_sentence(cupy, fake_cupy, kind):
+    error = getattr(fake_cupy, kind)("cudaErrorIllegalAddress: an illegal memory access was encountered\nmore lines")
+    cupy.cuda.runtime.memcpyAsync = failing(error)
+    card = cupy_card.find_card("cuda")
+    memory = card.allocate(8)
+    with pytest.raises(XdgmmError, match=r"NVIDIA Imaginary cannot go on: cudaErrorIllegalAddress.*'cpu'") as caught:
+        card.upload(np.zeros(1), memory)
+    assert "more lines" not in str(caught.value)
 
 
 def test_the_source_of_the_package_is_beside_it():

@@ -10,6 +10,7 @@ import pytest
 from xdgmm import kernels
 from xdgmm.errors import InputError
 from xdgmm.kernels import passes
+from xdgmm.kernels.cuda import engine as engine_module
 from xdgmm.kernels.cuda import residents, transfers
 from xdgmm.kernels.cuda.engine import CudaEngine
 
@@ -94,6 +95,24 @@ def test_streams_and_copies_have_the_same_bits_however_late_things_happen(
     assert len(engine.residents.copies) == n_copies[0]
     assert same_bits(asked(data.subsample(N // 2)), expected[1])
     assert len(engine.residents.copies) == n_copies[1], "a sample of what is streamed has a copy of its own, if it fits"
+
+
+@pytest.mark.parametrize("limit", ["MOST_PARTIAL", "MOST_ROWS"])
+def test_many_mixtures_are_asked_in_parts_with_the_same_bits(engine_on, expected, monkeypatch, limit):
+    engine_on()
+    monkeypatch.setattr(engine_module, limit, 1)
+    assert same_bits(asked(packed()), expected[0])
+
+
+def test_a_packed_part_in_a_file_is_sent_once(engine_on, tmp_path):
+    data = packed()
+    kernels.write_part(tmp_path / "part", kernels.PackedPart(0, data))
+    part = kernels.map_part(tmp_path / "part", checksum=True, advice="").data
+    engine = engine_on()
+    sent = sends(engine)
+    found = [part.accumulate(*MIXTURE), part.subsample(N // 2).accumulate(*MIXTURE), part.accumulate(*MIXTURE)]
+    assert sent == [part.data.size]
+    assert found[0].log_likelihood == found[2].log_likelihood == data.accumulate(*MIXTURE).log_likelihood
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -175,13 +176,34 @@ class CupyCard:
             self.copies = cupy.cuda.Stream(non_blocking=True)
         self.pool = cupy.cuda.MemoryPool()  # of our own: CuPy's is the user's
 
-    def in_order(self) -> _InOrder:
-        """Meanwhile this thread uses the card, and what it begins runs in the order of the kernels."""
-        return _InOrder(self.device, self.kernels)
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Meanwhile this thread uses the card.
+
+        Raises
+        ------
+        XdgmmError
+            If CUDA or its compiler fails; most of its failures end what a process can do on a card.
+        """
+        cuda = self.cupy.cuda
+        failures = cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError, cuda.compiler.CompileException
+        try:
+            with self.device:
+                yield
+        except failures as error:
+            raise XdgmmError(
+                f"the card {self.name} cannot go on: {_sentence(error)}; start the process anew, or choose device 'cpu'"
+            ) from error
+
+    @contextmanager
+    def in_order(self) -> Iterator[None]:
+        """The same, and what this thread begins runs in the order of the kernels."""
+        with self.in_use(), self.kernels:
+            yield
 
     def free_bytes(self) -> int:
         """Memory that is free."""
-        with self.device:
+        with self.in_use():
             return int(self.cupy.cuda.runtime.memGetInfo()[0]) + int(self.pool.free_bytes())
 
     def allocate(self, n_bytes: int) -> CupyMemory:
@@ -203,7 +225,7 @@ class CupyCard:
     def download(self, memory: Memory, array: NDArray[Any]) -> None:
         """Copy from the card to a contiguous array."""
         self._copy(array.ctypes.data, memory.address, array.nbytes, to_card=False, stream=self.kernels)  # type: ignore[attr-defined]
-        with self.device:
+        with self.in_use():
             self.kernels.synchronize()
 
     def staging(self, n_bytes: int) -> NDArray[np.uint8]:
@@ -222,7 +244,7 @@ class CupyCard:
     def send(self, staged: NDArray[Any], memory: Memory, after: Any) -> Any:
         """Begin to copy staging memory to the card."""
         mark = self._beside(memory.address, staged.ctypes.data, staged.nbytes, after, to_card=True)  # type: ignore[attr-defined]
-        with self.device:
+        with self.in_use():
             self.kernels.wait_event(mark)
         return mark
 
@@ -232,16 +254,16 @@ class CupyCard:
 
     def wait(self, mark: Any) -> None:
         """Return when a mark is passed."""
-        with self.device:
+        with self.in_use():
             mark.synchronize()
 
     def load(self, source: str) -> CupyProgram:
         """Compile a module; CuPy keeps what it compiled in files."""
-        with self.device:
+        with self.in_use():
             return CupyProgram(self, self.cupy.RawModule(code=source, options=OPTIONS, backend="nvrtc"))
 
     def _beside(self, to: int, source: int, n_bytes: int, after: Any, *, to_card: bool) -> Any:
-        with self.device:
+        with self.in_use():
             self.copies.wait_event(after)
         self._copy(to, source, n_bytes, to_card=to_card, stream=self.copies)
         return self._mark(self.copies)
@@ -249,27 +271,11 @@ class CupyCard:
     def _copy(self, to: int, source: int, n_bytes: int, *, to_card: bool, stream: Any) -> None:
         runtime = self.cupy.cuda.runtime
         kind = runtime.memcpyHostToDevice if to_card else runtime.memcpyDeviceToHost
-        with self.device:
+        with self.in_use():
             runtime.memcpyAsync(to, source, n_bytes, kind, stream.ptr)
 
     def _mark(self, stream: Any) -> Any:
-        with self.device:
+        with self.in_use():
             mark = self.cupy.cuda.Event(disable_timing=True)
             mark.record(stream)
         return mark
-
-
-@dataclass(frozen=True)
-class _InOrder:
-    """The card and its stream of kernels are those of this thread meanwhile."""
-
-    device: Any
-    stream: Any
-
-    def __enter__(self) -> None:
-        self.device.__enter__()
-        self.stream.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self.stream.__exit__(*error)
-        self.device.__exit__(*error)

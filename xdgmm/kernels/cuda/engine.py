@@ -42,6 +42,7 @@ CHUNKS = 8448  # at most so many, 64 for each multiprocessor of an H200: more wo
 ADDING = 256  # threads of `add_chunks`
 NUMBER = 8  # bytes
 LOWEST_POWER = {"double": -1e299, "float": -1e30}  # log2 of the density of a component without weight
+MOST_ROWS = 65_535  # of blocks of threads
 MOST_PARTIAL = 1 << 28  # bytes of the sums of chunks that are held at once, if that is enough for one mixture
 
 
@@ -175,10 +176,16 @@ class CudaEngine:
         """Those of each of W mixtures of as many components, and for how many objects one was singular."""
         S = len(amplitude) // n_mixtures
         module = self._module(blocks, OF_OBJECTS, S)
-        amplitude, theta = self._prepared(blocks.layout, amplitude, theta)
         threads, n = module.tuning.threads, blocks.n_blocks * LANES
         size = _chunk_size(n, threads)
         n_chunks, count = -(-n // size), 2 * n_mixtures
+        at_once = min(max(MOST_PARTIAL // (2 * n_chunks * NUMBER), 1), MOST_ROWS)
+        if n_mixtures > at_once:
+            mixtures = [slice(first * S, (first + at_once) * S) for first in range(0, n_mixtures, at_once)]
+            pairs = ((amplitude[each], theta[each]) for each in mixtures)
+            found = [self.total_log2_likelihoods(blocks, *each, len(each[0]) // S) for each in pairs]
+            return np.concatenate([each[0] for each in found]), np.concatenate([each[1] for each in found])
+        amplitude, theta = self._prepared(blocks.layout, amplitude, theta)
         with self.in_turn():
             program = self._program(module)
             partial, out = self._empty(count * n_chunks), self._empty(count)
@@ -191,8 +198,8 @@ class CudaEngine:
             # all are sums: add_chunks is told that there is one number more, which would be a minimum
             arguments = partial, np.int64(n_chunks), np.int32(count + 1), out
             program.launch("add_chunks", (count, 1), ADDING, 0, arguments)
-            found = self._received(out, (n_mixtures, 2))
-        return found[:, 0], found[:, 1]
+            totals = self._received(out, (n_mixtures, 2))
+        return totals[:, 0], totals[:, 1]
 
     # --- Numbers of each object --------------------------------------------------------------------------------------
 
