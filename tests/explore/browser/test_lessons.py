@@ -8,6 +8,11 @@ from xdgmm.explore import export_lesson
 from xdgmm.explore.lesson.em_lesson import data_sets
 from xdgmm.explore.lesson.mixture_lesson import HALF, NAMES, PIXELS, build_mixture_lesson
 
+FIND = """
+const [name] = arguments
+const find = (views) => [...views].map((view) => view.model.name === name ? view : find(view.children())).find(Boolean)
+const view = find(Bokeh.index)
+"""
 CENTRES = (np.arange(PIXELS) + 0.5) * 2 * HALF / PIXELS - HALF
 
 
@@ -138,6 +143,17 @@ def test_a_proportion_that_is_moved_takes_from_the_others_and_all_are_shown(mixt
     assert [page.value(f"mixture_proportion_{k}") for k in (1, 2, 3)] == weights
     page.wait_until(lambda: "P(1) = 0.100" in page.text("mixture_table"))
     assert "add up to 1.000" in page.text("mixture_words")
+
+
+def test_sliders_can_be_moved_with_the_keyboard(lesson):
+    for name in ("mixture_proportion_2", "mixture_error"):
+        before = lesson.value(name)
+        handle = lesson.run(FIND + "return view.shadow_el.querySelector('.noUi-handle')", name)
+        handle.send_keys("\ue014" * 3)  # the arrow to the right
+        lesson.wait_until(lambda: lesson.value(name) > before)  # noqa: B023 - called at once
+    assert lesson.value("mixture_components", "data.weight")[1] == lesson.value("mixture_proportion_2") > 0.35
+    wait_until_shown(lesson, lesson.value("mixture_error"))
+    assert sum(lesson.value("mixture_components", "data.weight")) == pytest.approx(1.0)
 
 
 @everywhere
