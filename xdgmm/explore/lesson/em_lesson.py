@@ -69,7 +69,7 @@ def data_sets() -> dict[str, dict[str, Any]]:
     """Names of the data sets, and what the page needs to know of each: ``values`` and their ``errors``, ..."""
     return {
         "two groups behind large errors": _described(*_two_groups(), "value"),
-        "masses of neutron stars": _described(*_bundled("neutron_stars", "m"), "mass [Msun]"),
+        "masses of neutron stars": _described(*_bundled("neutron_stars", "m"), "mass [solar masses]"),
         "velocities in Hydrus I": _described(*_bundled("hydrus1", "v"), "velocity [km/s]"),
     }
 
