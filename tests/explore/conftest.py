@@ -1,12 +1,11 @@
 """A server in a process of its own, as users start it."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
+from threading import Timer
 
 import pytest
 
@@ -43,13 +42,14 @@ def running_server(*arguments, cwd=None, before=""):
 
 def address(process):
     """The address that the server prints when it can be asked."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        if select.select([process.stdout], [], [], 0.1)[0]:
-            line = process.stdout.readline()
+    timer = Timer(PATIENCE, process.kill)
+    timer.start()
+    try:
+        for line in process.stdout:
             if line.startswith("http://"):
                 return line.split()[0]
-    process.kill()
+    finally:
+        timer.cancel()
     pytest.fail(f"the server did not start: {process.stderr.read()}")
 
 

@@ -32,6 +32,7 @@ UPGRADE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Version": "13",
 }
+KILL = 9
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
@@ -125,9 +126,7 @@ def exists(number):
 
 
 @ON_LINUX
-@pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
-)
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM), (KILL, -KILL)])
 def test_nothing_is_left_when_the_server_ends(serve, sent, code, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with serve(datasets.path("hydrus1")) as (process, url):
