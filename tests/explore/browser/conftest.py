@@ -115,12 +115,18 @@ class Page:
         return self.wait_until_drawn()
 
     def click(self, name):
-        """Click on a button, by the name of its model; its last part is the label of a button in a group."""
-        element = self.run(
-            FIND + "return (view.shadow_el ?? view.el).querySelector('button, input')",
-            name,
-        )
-        element.click()
+        """Click on a button or a checkbox, by the name of its model."""
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        def clicked():
+            code = FIND + "return (view.shadow_el ?? view.el).querySelector('button, input')"
+            try:
+                self.run(code, name).click()
+            except StaleElementReferenceException:  # drawn anew between the two
+                return False
+            return True
+
+        self.wait_until(clicked)
 
     def text(self, name):
         """What is written in the model of this name, as the user reads it."""
