@@ -116,17 +116,30 @@ def test_a_packed_part_in_a_file_is_sent_once(engine_on, tmp_path):
 
 
 @pytest.mark.usefixtures("small_pieces")
-def test_a_full_card_drops_the_copy_that_was_used_longest_ago(engine_on):
+def test_on_a_full_card_an_array_takes_the_place_of_one_that_is_no_longer_asked_for(engine_on):
     engine = engine_on(int(2.6 * OF_DATA))
-    sent = sends(engine)
     first, second, third = (packed(seed) for seed in range(3))
-    for data in (first, second, first, third):  # the third one takes the place of the second
+    for data in (first, second, first, third):
         data.accumulate(*MIXTURE)
-    assert sent == [first.data.base.size, second.data.base.size, third.data.base.size]
+    sent = sends(engine)
+    third.accumulate(*MIXTURE)  # asked for twice, while the second was not
+    assert sent == [third.data.base.size]
     first.accumulate(*MIXTURE)
-    assert len(sent) == 3
+    third.accumulate(*MIXTURE)
+    assert len(sent) == 1
     second.accumulate(*MIXTURE)
-    assert len(sent) == 4
+    assert len(sent) > 1
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_of_parts_that_are_asked_for_in_turn_as_many_stay_as_there_is_room_for(engine_on):
+    engine = engine_on(int(2.6 * OF_DATA))
+    parts = [packed(seed) for seed in range(3)]
+    sent = sends(engine)
+    found = [sum(part.accumulate(*MIXTURE).log_likelihood for part in parts) for _ in range(3)]
+    assert found[0] == found[1] == found[2]
+    assert sent[:2] == [part.data.base.size for part in parts[:2]]
+    assert sum(sent[2:]) == 3 * parts[2].data.size, "the third one is sent for each pass, and only that"
 
 
 def sends(engine):

@@ -60,8 +60,9 @@ class Segment:
 class Residents:
     """Copies of the arrays of blocks on a card.
 
-    The one that was used last is the last that is dropped where memory is needed.  An array that does not fit is sent
-    anew for each pass, while kernels run over the part before; of a sample of its blocks a copy of its own is kept.
+    An array that does not fit is sent anew for each pass, while kernels run over the part before; of a sample of its
+    blocks a copy of its own is kept.  On a full card an array takes the place of others if it is asked for twice while
+    they are not: of arrays that are asked for in turn, as parts of a catalogue are, as many stay as there is room for.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ class Residents:
         self.card, self.number = card, np.dtype(number)
         self.transfers = Transfers(card)
         self.copies: dict[_Key, Memory] = {}
-        self.watched: set[_Key] = set()
+        self.used: dict[_Key, int] = {}  # when each array was asked for, also those without a copy
+        self.now = 0
         self.process = os.getpid()
 
     def segments(self, blocks: Blocks, multiple: int, beside: int = 0) -> Iterator[Segment]:
@@ -145,26 +147,33 @@ class Residents:
         return None if part is None else (part, 1)
 
     def _copy(self, key: _Key, owner: NDArray[Any], source: NDArray[Any]) -> Memory | None:
-        """The copy that is there, or is made now; None if it does not fit."""
+        """The copy that is there, or is made now; None if there is no room for it."""
+        before, self.now = self.used.get(key, 0), self.now + 1
+        if before == 0:
+            weakref.finalize(owner, self._forget, key).atexit = False
+        self.used[key] = self.now
         memory = self.copies.pop(key, None)
         if memory is None:
-            memory = self._room(source.size * self.number.itemsize)
+            memory = self._room(source.size * self.number.itemsize, before)
             if memory is None:
                 return None
             self.transfers.send(source, memory, self.card.mark(), self.number)
         self.copies[key] = memory  # at the end: it was used last
-        if key not in self.watched:
-            self.watched.add(key)
-            weakref.finalize(owner, self._forget, key).atexit = False
         return memory
 
-    def _room(self, n_bytes: int) -> Memory | None:
-        """Memory for a copy, for which others are dropped if that helps."""
-        if not self._could_hold(n_bytes):
-            return None
+    def _room(self, n_bytes: int, since: int) -> Memory | None:
+        """Memory for a copy, for which those are dropped that were not used since it was asked for before."""
         reserved = self._all_bytes() // RESERVED
-        while self.card.free_bytes() - n_bytes < reserved and self.copies:
-            self._drop()
+        lacking = n_bytes + reserved - self.card.free_bytes()
+        dropped = []
+        for key, held in [(key, memory.n_bytes) for key, memory in list(self.copies.items())]:
+            if lacking > 0 and self.used.get(key, 0) < since:
+                dropped.append(key)
+                lacking -= held
+        if lacking > 0:
+            return None
+        for key in dropped:
+            self.copies.pop(key, None)
         try:
             return self.card.allocate(n_bytes)
         except MemoryError:  # free, but not in one piece
@@ -189,7 +198,7 @@ class Residents:
         """An array of this machine is gone; in a process that was forked the card's memory is not ours to free."""
         if os.getpid() == self.process:
             self.copies.pop(key, None)
-            self.watched.discard(key)
+            self.used.pop(key, None)
 
     def _streamed(self, blocks: Blocks, multiple: int, of_object: int, beside: int) -> Iterator[Segment]:
         """Parts that are sent to two places in turn, each when the kernels that read the one before have ended."""
