@@ -199,3 +199,11 @@ def test_a_product_and_the_sum_it_is_added_to_are_one_operation():
 
     lines = ["v0 = x[0] * th[1]", "v1 = v0 + th[2]", "v2 = reciprocal(v1)", "v3 = v2 * v1", "v4 = v3 + v3", "v5 = -v4"]
     assert count_operations("".join(f"const double {line};\n" for line in lines)) == 1 + 3 + 2
+
+
+def test_the_page_of_explore_is_drawn_and_dragged(tmp_path):
+    if not all(map(shutil.which, ("chromium", "chromedriver"))):
+        pytest.skip("there is no chromium with a chromedriver")
+    page, drag = tables("explore", tmp_path)
+    assert [len(table["rows"]) for table in (page, drag)] == [3, 2]
+    assert all(row["median"] > 0 for table in (page, drag) for row in table["rows"])
