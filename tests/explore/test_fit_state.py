@@ -68,9 +68,10 @@ def run(state):
     settings = state.settings(state.choices.solver, state.start)
     ended = fit_tasks.run(report, state.observations, state.choices.n_components, settings, 1e-9)
     state.forget()
-    for shown in (*report.heard, ended.shown):
+    for shown in report.heard:
         state.show(shown)
-    state.result, state.stepped = ended.result, state.choices.solver
+    state.end(ended.result, ended.shown)
+    state.stepped = state.choices.solver
     return state, report.heard
 
 
@@ -104,7 +105,9 @@ def test_a_run_shows_rising_mixtures_and_ends_at_the_maximum_of_the_estimator(so
     np.testing.assert_array_equal(state.shown.mixture.means, model.means_)
     assert state.result.converged
     assert len(heard) > 3
-    assert np.all(np.diff(state.log_likelihoods) >= -1e-9)
+    assert np.all(np.diff([each.log_likelihood for each in heard]) >= 0)
+    assert len(state.passes) == len(state.result.history)
+    assert state.log_likelihoods[-1] == pytest.approx(state.result.log_likelihood, rel=1e-12)
     assert state.gains[-1] < 1e-6
 
 

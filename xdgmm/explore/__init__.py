@@ -12,6 +12,7 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `server`: the server, and who may talk to it; `opening` starts it and opens the browser;
 - `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
 - `mixture_state` and `judge_state`: what the first and the third know; `sending` gives their files to the browser;
+- `fit_controls`, `fit_panels`: the widgets and the linked panels of the second tab, `views` the numbers behind these;
 - `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
 - `escaping`: text of files, where a browser shows it.
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .data_sets import DataSet
     from .fit_state import FitState
 
-LINE = 100  # characters from which on a call is broken into lines
+LINE = 66  # characters from which on a call is broken into lines
 
 
 def python_of(state: FitState) -> str:
@@ -83,7 +83,7 @@ def _call(name: str, arguments: dict[str, Any]) -> str:
 
 def _python_data(data: DataSet) -> tuple[str, str]:
     """The imports, and the lines that make ``stars``."""
-    imports, table = "from xdgmm import XDGMM, Observations", f"QTable.read({data.path or data.name!r})"
+    imports = "from xdgmm import XDGMM, Observations"
     if data.name in datasets.names() and data.path is None:
         imports, table = f"{imports}, datasets", f"datasets.load({data.name!r})"
     elif (made := _made_by(data)) is not None:
@@ -94,7 +94,7 @@ def _python_data(data: DataSet) -> tuple[str, str]:
     options: dict[str, Any] = {} if data.errors == "auto" else {"errors": _errors(data.errors)}
     options |= {name: value for name, value in data.options.items() if value is not None}
     more = "".join(f", {name}={value!r}" for name, value in options.items())
-    return imports, f"stars = Observations.from_table({table}, {list(data.columns)!r}{more})"
+    return imports, f"table = {table}\nstars = Observations.from_table(table, {list(data.columns)!r}{more})"
 
 
 def _command_data(data: DataSet) -> tuple[list[str], str]:

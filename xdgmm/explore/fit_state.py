@@ -147,6 +147,15 @@ class FitState:
         self.log_likelihoods.append(shown.log_likelihood)
         self.gains.append(shown.predicted_gain)
 
+    def end(self, result: FitResult, shown: Shown) -> None:
+        """Take the end of a run; the history gets every pass, as the highest likelihood that was reached by then."""
+        self.show(shown)
+        self.result, self.ended = result, result.outcome.value
+        gains = dict(zip(self.passes, self.gains, strict=True)) | {shown.passes: shown.predicted_gain}
+        reached = np.minimum(np.maximum.accumulate(result.history), shown.log_likelihood).tolist()  # but for rounding
+        self.passes, self.log_likelihoods = list(range(1, len(reached) + 1)), reached
+        self.gains = [gains.get(number, np.nan) for number in self.passes]
+
     @property
     def in_words(self) -> str:
         """Where the fit is, in one sentence."""

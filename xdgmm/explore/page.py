@@ -33,7 +33,7 @@ def fill(document: Document, session: Session) -> None:
     document.title = "xdgmm explore"
     document.template = (files("xdgmm.explore") / "page.html").read_text(encoding="utf-8")
     document.template_variables["largest_file"] = LARGEST
-    document.add_periodic_callback(session.worker.poll, POLLING)
+    document.add_periodic_callback(session.tick, POLLING)
     panels = [TabPanel(child=build(session), title=title) for title, build in TABS.items()]
     session.show_tab(WITHOUT_DATA if session.data.path is None else WITH_DATA)
     tabs = Tabs(tabs=panels, active=list(TABS).index(session.tab), name="tabs", sizing_mode="stretch_width")
@@ -84,16 +84,12 @@ def _files(session: Session, tabs: Tabs) -> ColumnDataSource:
             session.set_data(data)
             tabs.active = list(TABS).index(WITH_DATA)
 
-        with session.reporting():
-            session.worker.start(
-                read_upload,
-                str(name),
-                int(size),
-                str(content),
-                on_done=show,
-                on_failed=partial(session.say, kind="error"),
-            )
-            session.say(f"reading '{name}' ...")
+        given = str(name), int(size), str(content)
+        failed = partial(session.say, kind="error")
+        session.say(f"reading '{name}' ...")
+        session.when_idle(
+            partial(session.worker.start, read_upload, *given, on_done=show, on_failed=failed),
+        )
 
     source.on_change("data", take)
     return source

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .data_sets import DataSet
 
-CHANGES = ("data", "mixture", "selection", "tab", "message")
+CHANGES = ("data", "mixture", "selection", "tab", "message", "tick")
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,32 @@ class Session:
         self.message: Message | None = None
         self._listeners: dict[str, list[Callable[[], None]]] = {change: [] for change in CHANGES}
         self.worker = Worker()
+        self._waiting: list[Callable[[], None]] = []
         self._closing: list[Callable[[], None]] = [self.worker.close]
 
     def listen(self, change: str, listener: Callable[[], None]) -> None:
-        """Call a function after each change of "data", "mixture" (with its result), "selection", "tab" or "message"."""
+        """Call a function after each change of "data", "mixture" (with its result), "selection", "tab" or "message".
+
+        "tick" is many times a second, after what the process has sent was passed on.
+        """
         self._listeners[change].append(listener)
 
     def _tell(self, change: str) -> None:
         for listener in self._listeners[change]:
             listener()
+
+    def tick(self) -> None:
+        """Pass on what the process has sent; the page calls it many times a second."""
+        self.worker.poll()
+        if self._waiting and not self.worker.is_busy:
+            with self.reporting():
+                self._waiting.pop(0)()
+        self._tell("tick")
+
+    def when_idle(self, start: Callable[[], None]) -> None:
+        """Call a function once when the process has nothing to do, at once or at one of the next ticks."""
+        self._waiting.append(start)
+        self.tick()
 
     def set_data(self, data: DataSet) -> None:
         """Explore other data; mixture and selection of the old ones are dropped."""

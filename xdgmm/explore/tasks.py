@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .worker import Reporter
 
 INTERVAL = 0.02  # seconds between two reports; iterations in between are not shown
+FIRST = 12  # passes that are reported however fast they are: most changes there
 MOST_PASSES = 6  # of one iteration, the first of which is that of the mixture it starts from
 
 
@@ -76,7 +77,7 @@ def run(
         nonlocal last
         report.check()
         now = time.monotonic()
-        if pace <= 0 and now - last < INTERVAL:
+        if pace <= 0 and progress.passes > FIRST and now - last < INTERVAL:
             return
         last = now
         report(
