@@ -1209,7 +1209,8 @@ def add_moments(sums, t, r, layout):
         sums[1 + i] = sums[1 + i] + ru
         for j in range(i + 1):
             row = 1 + D + element(i, j)
-            sums[row] = sums[row] + (ru * t[element(D, j)] + r * t[element(i, j)])
+            sums[row] = sums[row] + ru * t[element(D, j)]
+            sums[row] = sums[row] + r * t[element(i, j)]
 
 
 @of_rows(where=_has_common_noise)
