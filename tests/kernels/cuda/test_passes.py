@@ -383,3 +383,67 @@ def test_weights_of_one_and_others_give_one_log_likelihood():
     data = kernels.pack(**given)
     ones, halves = data.accumulate(*mixture), passes.accumulate(data, *mixture, np.full(500, 0.5))
     assert 2 * halves.log_likelihood == pytest.approx(ones.log_likelihood, rel=1e-14)
+
+
+# --- Single precision ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("form", "D"),
+    [
+        ("covariances", 2),
+        ("none, background", 1),
+        ("covariances, missing, background, memberships", 3),
+        *(
+            pytest.param(form, D, marks=pytest.mark.slow)
+            for form, D in (("covariances", 1), ("covariances", 3), ("covariances", 6), ("covariances, projections", 3))
+        ),
+    ],
+)
+@pytest.mark.usefixtures("on_card")
+def test_single_precision_keeps_the_digits_that_are_promised(form, D):
+    # 24 bits for an object, whose errors are independent: sums of many lose fewer digits than each term
+    given, mixture = measurements(form, D, n=1000)
+    data, twin = kernels.pack(**given), ReferenceData.pack(**given)
+    with devices.using_device("cuda-float32"):
+        found = named(data.accumulate_with_information(*mixture))
+        each = data.log_likelihoods(*mixture)
+        r = data.responsibilities(*mixture)
+        posteriors = data.posteriors(*mixture)
+    expected = named(twin.accumulate_with_information(*mixture))
+    assert found["log_likelihood"] == pytest.approx(expected["log_likelihood"], rel=1e-7)
+    assert_close(found, expected, 5e-6)
+    np.testing.assert_allclose(each, twin.log_likelihoods(*mixture), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(r, twin.responsibilities(*mixture), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(posteriors.means, twin.posteriors(*mixture).means, rtol=0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("on_card")
+def test_single_precision_knows_what_it_cannot_hold():
+    # 1e8 sigmas are a density of 2^-1e16, which its exponents hold; 1e25 sigmas are none, and no error either
+    values, errors = np.array([[0.1], [1e8], [1e25]]), np.full((3, 1), 0.5)
+    data, mixture = (
+        kernels.pack(values, errors, None),
+        (np.array([0.5, 0.5]), np.array([[0.0], [1.0]]), np.ones((2, 1, 1))),
+    )
+    with devices.using_device("cuda-float32"):
+        found, statistics = data.log_likelihoods(*mixture), data.accumulate(*mixture)
+        r = data.responsibilities(*mixture)
+    with devices.using_device("cpu"):
+        expected = data.log_likelihoods(*mixture)
+    np.testing.assert_allclose(found[:2], expected[:2], rtol=1e-6)
+    assert found[2] == -np.inf
+    assert statistics.log_likelihood == -np.inf
+    assert not statistics.grad_mean.any()
+    assert np.isnan(r[2]).all()
+
+
+@pytest.mark.usefixtures("on_card")
+def test_single_precision_holds_determinants_of_six_small_variances():
+    # of six variances of 1e-12 the product, 1e-72, is no number with 32 bits
+    given, (weights, means, V) = measurements("covariances", 6, n=100)
+    scaled = {**given, "values": given["values"] * 1e-6, "noise": given["noise"] * 1e-12}
+    with devices.using_device("cuda-float32"):
+        found = kernels.pack(**scaled).log_likelihoods(weights, means * 1e-6, V * 1e-12)
+    expected = ReferenceData.pack(**given).log_likelihoods(weights, means, V)
+    np.testing.assert_allclose(found + 6 * np.log(1e-6), expected, rtol=0, atol=2e-4)
