@@ -1,5 +1,7 @@
 """The card that CuPy reaches: what is said where there is none, and passes through a CuPy that is emulated."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -192,3 +194,48 @@ def test_a_card_that_fails_says_so_in_one_sentence(cupy, fake_cupy, kind):
 
 def test_the_source_of_the_package_is_beside_it():
     assert (Path(cuda.__file__).parent / "passes.cu").exists()
+
+
+FORKED = """
+import importlib.util, multiprocessing, sys
+import numpy as np
+
+def module(path):
+    spec = importlib.util.spec_from_file_location("module", path)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+emulated, fake_cupy = map(module, sys.argv[1:3])
+from pathlib import Path
+card = emulated.EmulatedCard(Path(sys.argv[3]))
+sys.modules["cupy"] = fake_cupy.module(card)
+import xdgmm
+from xdgmm import XDGMM
+
+X = np.random.default_rng(0).normal(size=(300, 1))
+model = XDGMM(1, random_state=0, device="cuda").fit(X, Xerr=0.5 + 0 * X)
+
+def ask(device):
+    try:
+        return XDGMM(1, random_state=0, device=device).fit(X, Xerr=0.5 + 0 * X).means_[0, 0]
+    except xdgmm.errors.XdgmmError as error:
+        return str(error)
+
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    refused, mean = pool.map(ask, ["cuda", "cpu"])
+assert "was used before this process was forked" in refused, refused
+assert abs(mean - model.means_[0, 0]) < 1e-9, (mean, model.means_)
+assert abs(ask("cuda") - mean) < 1e-9
+print("as it should be")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_is_told_and_can_use_the_processors(emulated, tmp_path):
+    here = Path(__file__).parent
+    files = here / "emulated.py", here / "fake_cupy.py", emulated.FOLDER
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, *map(str, files)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
+    assert run.stdout == "as it should be\n", run.stderr
+    assert run.stderr == ""

@@ -1,7 +1,8 @@
 """Passes on a graphics card.
 
 The mathematics are the functions of rows of `compiled.py`, which write themselves as C here (`c_language`); `passes.cu`
-holds what a card does with them, `source` joins the two for a layout, and `engine` runs them through a `Card`.
+holds what a card does with them, `source` joins the two for a layout, and `engine` runs them through a `Card`, whose
+memory `residents` fills.  `cupy_card` is a card that CuPy reaches, `automatic` takes it where that is faster.
 """
 
 from __future__ import annotations
