@@ -1,6 +1,7 @@
 """Data in the memory of a card: copies that live as long as their arrays, and streams of what is larger."""
 
 import gc
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
@@ -195,6 +196,37 @@ def test_threads_take_turns(engine_on):
     for i, found in enumerate(together):
         assert found.log_likelihood == alone[i % 4].log_likelihood
         np.testing.assert_array_equal(found.grad_covariance, alone[i % 4].grad_covariance)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_the_card_does_not_wait_for_threads_that_wait_for_it(engine_on, monkeypatch):
+    monkeypatch.setattr(transfers, "LEAST_PART", 100)
+    engine = engine_on()
+    kernels.set_num_threads(2)
+    data, others = packed(1), [packed(2, 500), packed(3, 500)]
+    started = threading.Barrier(3, timeout=20)
+
+    def task(first, last):
+        started.wait()
+        for each in others[first:last]:
+            each.accumulate(*MIXTURE)
+
+    def hold():
+        with engine.in_turn():
+            started.wait()
+            data.log_likelihoods(*MIXTURE)
+
+    holding = threading.Thread(target=hold, daemon=True)
+    passing = threading.Thread(target=kernels.run_in_threads, args=(task, 2, 1e9), daemon=True)
+    try:
+        holding.start()
+        passing.start()
+        holding.join(30)
+        passing.join(30)
+        assert not holding.is_alive()
+        assert not passing.is_alive()
+    finally:
+        kernels.set_num_threads(None)
 
 
 def test_a_process_that_was_forked_is_refused_the_card_and_frees_nothing(engine_on, monkeypatch):

@@ -166,8 +166,7 @@ class Automatic:
         if on_card is None or not on_card.is_usable:
             return ask(self.processors, blocks)
         try:
-            with on_card.in_turn():
-                is_faster = self._is_faster(on_card, question, ask, blocks, n_components, repeated)
+            is_faster = self._is_faster(on_card, question, ask, blocks, n_components, repeated)
             answer = ask(on_card, blocks) if is_faster else ask(self.processors, blocks)
         except InputError:  # the card is full
             return ask(self.processors, blocks)
@@ -211,6 +210,7 @@ class Automatic:
         seconds = []
         for _ in range(2):  # at first memory is page-locked
             start = self.clock()
-            on_card.residents.send(numbers)
+            with on_card.in_turn():
+                on_card.residents.send(numbers)
             seconds.append(self.clock() - start)
         return min(seconds) / float(numbers.size * on_card.residents.number.itemsize)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.kernels.threads import run_in_threads
+from xdgmm.kernels.threads import get_num_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 26  # bytes of a buffer
 SMALL = 1 << 20  # bytes that go without one
-PARTS = 256  # of a piece, which threads copy
+LEAST_PART = 1 << 19  # bytes that are worth a thread
 LARGEST = 1e38  # that becomes a number with 32 bits, and leaves room for what is added to it
-NANOSECONDS = 0.1  # about how long a thread copies a byte
 
 
 class Transfers:
@@ -38,6 +38,7 @@ class Transfers:
         self.buffers: list[NDArray[np.uint8]] = []
         self.marks: list[Mark | None] = [None, None]
         self.turn = 0
+        self.pool: ThreadPoolExecutor | None = None
 
     def send(self, source: NDArray[np.float64], memory: Memory, after: Mark, number: np.dtype[Any]) -> None:
         """Copy an array, contiguous or not, to a card, as float64 or float32; it may be changed when this returns.
@@ -47,13 +48,13 @@ class Transfers:
         size = number.itemsize * math.prod(source.shape[1:])
         if size * len(source) <= SMALL:
             staged = np.empty(source.shape, number)
-            convert(staged, source)
+            _convert(staged, source)
             self.card.upload(staged, memory)
             return
         for part in _pieces(len(source), size):
             staged = self._buffer((part.stop - part.start) * size).view(number)
             staged = staged.reshape(-1, *source.shape[1:])
-            convert(staged, source[part])
+            self._copy(staged, source[part])
             self.marks[self.turn] = self.card.send(staged, memory.at(part.start * size), after)
 
     def receive(self, memory: Memory, target: NDArray[np.float64]) -> None:
@@ -74,9 +75,24 @@ class Transfers:
         if before is not None:
             self._take(*before)
 
+    def _copy(self, target: NDArray[Any], source: NDArray[np.float64]) -> None:
+        """Copy in several threads.
+
+        They are no others': threads of passes may wait for the card, which waits for this copy.
+        """
+        n = len(target)
+        parts = min(target.nbytes // LEAST_PART, get_num_threads(), n)
+        if parts < 2:
+            _convert(target, source)
+            return
+        if self.pool is None:
+            self.pool = ThreadPoolExecutor(get_num_threads(), thread_name_prefix="xdgmm-card")
+        rows = [slice(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+        list(self.pool.map(_convert, [target[each] for each in rows], [source[each] for each in rows]))
+
     def _take(self, mark: Mark, staged: NDArray[np.float64], target: NDArray[np.float64]) -> None:
         self.card.wait(mark)
-        convert(target.reshape(-1), staged)
+        self._copy(target.reshape(-1), staged)
 
     def _buffer(self, n_bytes: int) -> NDArray[np.uint8]:
         """The buffer whose turn it is, when the card no longer uses it."""
@@ -95,17 +111,10 @@ def _pieces(n: int, size: int) -> Iterator[slice]:
     return (slice(first, min(first + count, n)) for first in range(0, n, count))
 
 
-def convert(target: NDArray[Any], source: NDArray[np.float64]) -> None:
-    """Copy in several threads; numbers that 32 bits cannot hold become the largest ones."""
-    n = len(target)
-    parts = min(n, PARTS)
-
-    def task(first: int, last: int) -> None:
-        rows = slice(n * first // parts, n * last // parts)
-        if target.dtype == source.dtype:
-            np.copyto(target[rows], source[rows])
-        else:
-            with np.errstate(under="ignore"):
-                np.clip(source[rows], -LARGEST, LARGEST, out=target[rows], casting="same_kind")
-
-    run_in_threads(task, parts, NANOSECONDS * target.nbytes)
+def _convert(target: NDArray[Any], source: NDArray[np.float64]) -> None:
+    """Copy; numbers that 32 bits cannot hold become the largest ones."""
+    if target.dtype == source.dtype:
+        np.copyto(target, source)
+    else:
+        with np.errstate(under="ignore"):
+            np.clip(source, -LARGEST, LARGEST, out=target, casting="same_kind")
