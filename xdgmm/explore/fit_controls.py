@@ -225,6 +225,7 @@ class Results:
             plot.line("k", name, source=self._table, line_color=colour, line_width=2, legend_label=name.upper())
             plot.scatter("k", name, source=self._table, size=7, color=colour, legend_label=name.upper())
         plot.legend.border_line_color, plot.legend.padding, plot.legend.margin = None, 4, 4
+        plot.legend.background_fill_alpha = 0.5
         plot.visible = False
         self._plot_of_criteria = plot
         return Column(self.criteria, plot, self._said)

@@ -302,7 +302,7 @@ class FitTab:
         def heard(shown: fit_tasks.Shown) -> None:
             if state is self.state:
                 state.show(shown)
-                self._dirty = True
+                self._dirty = shown.passes > 1  # the start is seen already
 
         def done(ended: fit_tasks.Ended) -> None:
             if state is not self.state:

@@ -93,7 +93,7 @@ class Viewer:
     def __init__(self, observations: Observations, n_components: int, model: Model) -> None:
         self.observations = observations
         self.problem = Problem(observations, n_components, model)
-        self._cost, self._last = 0.0, -np.inf
+        self._cost, self._last = 0.0, time.monotonic()
 
     def at(self, passes: int, mixture: GaussianMixture, *, objects: bool = True) -> Shown:
         """A mixture as it is shown after so many passes, with what it says of the objects where that is wanted.
