@@ -11,6 +11,7 @@ from . import (
     calibration,
     chains,
     coverage,
+    explore,
     fits,
     gpu,
     lines,
@@ -43,6 +44,10 @@ WHAT = {
     "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),
     "gpu": (gpu.measure, "passes and fits on a graphics card, in less than five minutes"),
     "scale": (scale.measure, "time and memory of fits of files by number of rows, by source, threads and workers"),
+    "explore": (
+        explore.measure,
+        "the page of `xdgmm explore`: first paint, frames of a drag",
+    ),
     "coverage": (
         coverage.measure,
         "how often intervals of sigma hold the truth, by method, noise and number of objects",

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xdgmm import kernels
+
 pytestmark = pytest.mark.slow  # each starts a process that compiles, fits and measures
 
 ROOT = Path(__file__).parents[2]
@@ -161,7 +163,7 @@ def test_the_tables_of_scale_hold_what_grows_and_all_passes(tmp_path):
 
 @pytest.mark.skipif(shutil.which("g++") is None or sys.platform != "linux", reason="nothing emulates a card here")
 def test_the_benchmark_of_a_card_runs_to_its_end_on_an_emulated_one(tmp_path):
-    card, agreement, passes, fits, single, forms = tables("gpu", tmp_path, "--emulated")
+    card, agreement, fits, passes, single, forms = tables("gpu", tmp_path, "--emulated")
     assert card["rows"][0]["card"] == "an emulated card"
     for row in agreement["rows"]:
         assert max(row["sums"], row["lnL"]) < 1e-12
@@ -199,3 +201,20 @@ def test_a_product_and_the_sum_it_is_added_to_are_one_operation():
 
     lines = ["v0 = x[0] * th[1]", "v1 = v0 + th[2]", "v2 = reciprocal(v1)", "v3 = v2 * v1", "v4 = v3 + v3", "v5 = -v4"]
     assert count_operations("".join(f"const double {line};\n" for line in lines)) == 1 + 3 + 2
+
+
+def test_the_page_of_explore_is_drawn_and_dragged(tmp_path):
+    if not all(map(shutil.which, ("chromium", "chromedriver"))):
+        pytest.skip("there is no chromium with a chromedriver")
+    page, drag = tables("explore", tmp_path)
+    assert [len(table["rows"]) for table in (page, drag)] == [3, 2]
+    assert all(row["median"] > 0 for table in (page, drag) for row in table["rows"])
+
+
+@pytest.mark.parametrize("D", [1, 2, 3, 6])
+def test_all_operations_of_a_pass_are_counted(engines_of_cards, D):
+    from benchmarks.gpu import operations
+
+    data = kernels.pack(np.zeros((8, D)), np.multiply.outer(np.arange(1.0, 9.0), np.eye(D)), None)
+    # An exponential takes some twenty; the elimination, made twice, and the inverse D^3 / 6 each; then there are sums.
+    assert 30 + D**3 < operations(engines_of_cards["cuda"], data, 5) < 100 + 4 * D**3
