@@ -46,7 +46,7 @@ WHAT = {
     "scale": (scale.measure, "time and memory of fits of files by number of rows, by source, threads and workers"),
     "explore": (
         explore.measure,
-        "the page of `xdgmm explore`: first paint, frames of a drag",
+        "the page of `xdgmm explore`: first paint, frames of a drag, first iteration of a fit",
     ),
     "coverage": (
         coverage.measure,

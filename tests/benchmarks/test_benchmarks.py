@@ -203,12 +203,12 @@ def test_a_product_and_the_sum_it_is_added_to_are_one_operation():
     assert count_operations("".join(f"const double {line};\n" for line in lines)) == 1 + 3 + 2
 
 
-def test_the_page_of_explore_is_drawn_and_dragged(tmp_path):
+def test_the_page_of_explore_is_drawn_dragged_and_fitted(tmp_path):
     if not all(map(shutil.which, ("chromium", "chromedriver"))):
         pytest.skip("there is no chromium with a chromedriver")
-    page, drag = tables("explore", tmp_path)
-    assert [len(table["rows"]) for table in (page, drag)] == [3, 2]
-    assert all(row["median"] > 0 for table in (page, drag) for row in table["rows"])
+    page, drag, fit = tables("explore", tmp_path)
+    assert [len(table["rows"]) for table in (page, drag, fit)] == [3, 2, 1]
+    assert all(row["median"] > 0 for table in (page, drag, fit) for row in table["rows"])
 
 
 @pytest.mark.parametrize("D", [1, 2, 3, 6])

@@ -107,6 +107,7 @@ class _JudgeTab:
             source.selected.on_change("indices", partial(self._selected, source))
         session.listen("mixture", self._forget)
         session.listen("tab", self._judge)
+        session.listen("tick", self._judge)  # where the process was busy before
         session.listen("selection", self._show_selection)
 
     @property

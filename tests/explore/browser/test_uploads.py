@@ -1,6 +1,8 @@
 """Files that are chosen or dropped on the page."""
 
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 
 HOSTILE = "$$\\href{javascript:alert(1)}{x}$$<img src=x onerror=window.attacked=1>"
 
@@ -49,6 +51,19 @@ def test_what_is_no_table_is_one_sentence_and_the_old_data_stay(page):
     page.wait_until(lambda: "'broken.csv' is empty" in page.text("message"))
     page.show_tab("Fit")
     assert "300 objects" in page.text("data_in_words")
+
+
+def test_one_of_several_tables_in_a_file_is_chosen_on_the_page(page, tmp_path):
+    tables = [fits.BinTableHDU(Table({"v": [1.0] * n, "e_v": [0.1] * n}), name=f"T{n}") for n in (5, 7)]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "two.fits")
+    choose(page, tmp_path / "two.fits")
+    page.wait_until(lambda: "holds several tables" in page.text("message"))
+    assert page.value("upload_table", "visible")
+    page.set("upload_table", "9")
+    page.wait_until(lambda: "holds no table '9'" in page.text("message"))
+    page.set("upload_table", "T7")
+    page.wait_until(lambda: "7 objects" in page.text("data_in_words"))
+    assert not page.value("upload_table", "visible")
 
 
 def test_a_file_that_is_too_large_stays_in_the_browser(page):
