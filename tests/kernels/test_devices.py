@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -13,6 +15,7 @@ import xdgmm
 from xdgmm import kernels
 from xdgmm.errors import InputError
 from xdgmm.kernels import devices
+from xdgmm.kernels.processors import Processors
 
 VALUES = np.random.default_rng(0).normal(size=(50, 2))
 MIXTURE = np.ones(1), np.zeros((1, 2)), np.eye(2)[None]
@@ -97,6 +100,7 @@ DEVICE_OF_A_WORKER = """
 import joblib
 from xdgmm import get_device, kernels
 from xdgmm.kernels import devices
+from xdgmm.kernels.processors import Processors
 
 with devices.using_device("cpu"):
     here = kernels.on_same_device(get_device)
@@ -115,3 +119,16 @@ def test_other_processes_use_the_environment_variable_unless_they_are_told():
 def test_a_device_is_described_by_what_makes_its_passes(on_card):
     assert devices.device_in_words("cpu") == "cpu"
     assert devices.device_in_words("cuda") == f"cuda ({on_card.card.name})"
+
+
+def test_threads_that_begin_together_share_an_engine():
+    made = []
+
+    def slowly(device):
+        time.sleep(0.05)
+        made.append(device)
+        return Processors()
+
+    engines = devices.Engines(slowly)
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(engines.of, ["cuda"] * 4))) == len(made) == 1

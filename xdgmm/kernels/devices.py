@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from xdgmm.errors import InputError
@@ -135,7 +135,40 @@ def checked(device: object, name: str) -> str:
     return str(device)
 
 
-@cache
+class Engines:
+    """Those of a process: each is made once, also where threads begin together, so that they share a card's memory.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the engine of a device.
+    """
+
+    def __init__(self, make: Callable[[str], Engine]) -> None:
+        self.make = make
+        self.made: dict[str, Engine] = {}
+        self.lock = threading.RLock()
+
+    def of(self, device: str) -> Engine:
+        """The engine of a device."""
+        if device not in self.made:
+            with self.lock:
+                if device not in self.made:
+                    self.made[device] = self.make(device)
+        return self.made[device]
+
+
+def _make(device: str) -> Engine:
+    if device == "cpu":
+        return Processors()
+    from .cuda import make_engine  # a processor needs nothing of it
+
+    return make_engine(device)
+
+
+_engines = Engines(_make)
+
+
 def engine(device: str) -> Engine:
     """The engine of a device, one for the process.
 
@@ -144,8 +177,4 @@ def engine(device: str) -> Engine:
     InputError
         If there is no such device.
     """
-    if device == "cpu":
-        return Processors()
-    from .cuda import make_engine  # a processor needs nothing of it
-
-    return make_engine(device)
+    return _engines.of(device)
