@@ -2,6 +2,7 @@
 
 import gc
 import operator
+import os
 import sys
 import threading
 import time
@@ -100,6 +101,25 @@ def test_a_fit_on_workers_has_the_bits_of_one_process(client, alone):
     assert bits(found) == bits(alone)
     assert bits(fitted(TableSource(tables(), ["v", "c"], weights="n"))) == bits(alone)
     assert found.mixture_.record.data_hash == alone.mixture_.record.data_hash
+
+
+def without_card(device):
+    """In a worker: the device of its passes from now on, and that it has no card."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    if device is None:
+        del os.environ["XDGMM_DEVICE"], os.environ["CUDA_VISIBLE_DEVICES"]
+    else:
+        os.environ["XDGMM_DEVICE"] = device
+
+
+def test_workers_make_their_passes_on_the_device_that_their_environment_names(client, alone):
+    client.run(without_card, "cuda")
+    try:
+        with pytest.raises(InputError, match="device 'cuda' needs "):
+            fitted(source(), client)
+    finally:
+        client.run(without_card, None)
+    assert bits(fitted(source(), client)) == bits(alone)
 
 
 @pytest.mark.parametrize(("per_thread", "direct"), [(1, 32), (4, 32), (4, 1)])
