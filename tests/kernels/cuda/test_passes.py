@@ -447,3 +447,21 @@ def test_single_precision_holds_determinants_of_six_small_variances():
         found = kernels.pack(**scaled).log_likelihoods(weights, means * 1e-6, V * 1e-12)
     expected = ReferenceData.pack(**given).log_likelihoods(weights, means, V)
     np.testing.assert_allclose(found + 6 * np.log(1e-6), expected, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "powers", "tolerance"),
+    [("cuda", (-690.0, -194.0, -180.0), 1e-12), ("cuda-float32", (-80.0, -24.0, -15.0), 1e-4)],
+)
+def test_a_component_between_the_first_and_the_last_is_not_lost(
+    engines_of_cards, monkeypatch, device, powers, tolerance
+):
+    """Its density, 2^-14 or 2^-9 of the last one's, is near the largest that sums hold in units of the first one's."""
+    means = np.sqrt(-2.0 * np.log(2.0) * np.array(powers))[:, None]
+    mixture = np.full(3, 1 / 3), means, np.ones((3, 1, 1)) - 1e-2
+    data = kernels.pack(np.zeros((50, 1)), np.full((50, 1), 0.1), None)
+    expected = data.accumulate(*mixture)
+    monkeypatch.setattr(passes, "current_engine", lambda: engines_of_cards[device])
+    found = data.accumulate(*mixture)
+    np.testing.assert_allclose(found.n_members[1:], expected.n_members[1:], rtol=tolerance)
+    np.testing.assert_allclose(found.log_likelihood, expected.log_likelihood, rtol=tolerance)

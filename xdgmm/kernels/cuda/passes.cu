@@ -132,12 +132,17 @@ INLINE void weigh(const real* x, const real* object, const real* theta, const re
 }
 
 // The sum of the densities scale 2^power of the components, in units of 2^unit.  The unit is the power of one of them, and
-// becomes that of a later one only if this lies more than WINDOW above: beside it nothing before counts.
+// becomes that of a later one only if this lies more than WINDOW above, which few do: the parts before are brought to it.
 struct Mixture {
     real unit, sum, lowest;
     INLINE Mixture() : unit(BOTTOM), sum(0.0), lowest(1e30) {}
     INLINE bool is_outside(real power) const { return is_far_above(power - unit, WINDOW); }
-    INLINE void restart(real power) { unit = power; sum = real(0.0); }
+    INLINE real restart(real power) {                        // the factor that brings parts to the new unit
+        const real factor = exp2_of(unit - power);
+        unit = power;
+        sum *= factor;
+        return factor;
+    }
     INLINE real add(real power, real scale, real pivot) {    // the part of the sum
         const real part = scale * exp2_of(power - unit);
         sum += part;
@@ -343,8 +348,8 @@ accumulate(SUMMED, const real* __restrict__ given_theta, const real* __restrict_
 #pragma unroll
                     for (int u = 0; u < UNROLLED; u++) {
                         if (!mixture[u].is_outside(power[u])) continue;
-                        mixture[u].restart(power[u]);
-                        for (int j = 0; j < k * STORED; j++) kept[((group + u) * K + j) * THREADS] = real(0.0);
+                        const real factor = mixture[u].restart(power[u]);
+                        for (int j = 0; j < k * STORED; j++) kept[((group + u) * K + j) * THREADS] *= factor;
                     }
                 }
 #pragma unroll
