@@ -1,9 +1,11 @@
 """The card that CuPy reaches: what is said where there is none, and passes through a CuPy that is emulated."""
 
+import operator
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,6 +196,37 @@ def test_a_card_that_fails_says_so_in_one_sentence(cupy, fake_cupy, kind):
 
 def test_the_source_of_the_package_is_beside_it():
     assert (Path(cuda.__file__).parent / "passes.cu").exists()
+
+
+def names_in(namespace, place=""):
+    """Dotted names in a tree of namespaces."""
+    for name, value in vars(namespace).items():
+        if not name.startswith("__"):
+            yield f"{place}{name}"
+            if isinstance(value, SimpleNamespace):
+                yield from names_in(value, f"{place}{name}.")
+
+
+def test_the_emulated_cupy_has_no_name_that_the_real_one_lacks(fake_cupy):
+    real = pytest.importorskip("cupy")
+    names = [*names_in(fake_cupy.module(fake_cupy.HostCard)), "cuda.Stream.wait_event", "cuda.Event.synchronize"]
+    names += [
+        "cuda.MemoryPool.malloc",
+        "cuda.MemoryPool.free_all_blocks",
+        "RawModule.get_global",
+        "cuda.Device.attributes",
+    ]
+    missing = [name for name in names if not has(real, name)]
+    assert len(names) > 25
+    assert missing == []
+
+
+def has(module, name):
+    try:
+        operator.attrgetter(name)(module)
+    except AttributeError:
+        return False
+    return True
 
 
 FORKED = """
