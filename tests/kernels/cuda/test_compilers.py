@@ -29,7 +29,7 @@ def module_of(form, D, real, K, kind):
     layout = Layout.of(D, FORMS[form], int(beside and form in ("diagonal", "full")), D, int(beside), int(beside))
     information, squared, part = kind == "information", kind == "squared", OF_OBJECTS if kind == "objects" else OF_SUMS
     of_sums = n_sums(layout, information=information, squared=squared)
-    arguments = D, K if part == OF_SUMS else 1, of_sums, used_rows(layout), real
+    arguments = layout, K if part == OF_SUMS else 1, of_sums, used_rows(layout), real
     tuning = tuned(*arguments, in_constant=part == OF_SUMS, largest=227 * 1024)
     return Module(layout, K if beside else 0, part, real, tuning, information, squared)
 

@@ -288,7 +288,7 @@ class CudaEngine:
         of_sums = n_sums(layout, information=information, squared=squared)
         numbers = n_components * (n_theta(layout) + 2)
         tuning = tuned(
-            len(layout.dimensions),
+            layout,
             n_components if part == OF_SUMS else 1,
             of_sums,
             used_rows(layout),
