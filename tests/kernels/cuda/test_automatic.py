@@ -157,3 +157,10 @@ def test_auto_can_be_chosen_anywhere():
     engine = cuda.make_engine("auto")
     assert engine.name == "cpu"
     assert "auto" in devices.DEVICES
+
+
+def test_data_of_more_dimensions_than_cards_pass_over_are_measured_by_nobody(choosing):
+    engine = choosing((1.0, 1.0), (0.0, 0.0))
+    data = kernels.pack(np.zeros((300, 13)), np.ones((300, 13)), None)
+    data.accumulate(np.ones(1), np.zeros((1, 13)), np.eye(13)[None])
+    assert (engine.processors.asked, engine.on_card.asked) == ([data.n_objects], [])

@@ -13,6 +13,8 @@ from xdgmm.errors import InputError
 from xdgmm.kernels.processors import nanoseconds
 from xdgmm.kernels.threads import get_num_threads
 
+from .source import is_written_out
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -162,7 +164,8 @@ class Automatic:
     ) -> T:
         """The answer of the engine that needs less time; `repeated`: how often the same data will be asked."""
         seconds = 1e-9 * nanoseconds(blocks, n_components) / get_num_threads()
-        on_card = self.on_card if seconds >= WORTH_MEASURING else None
+        is_worth_it = seconds >= WORTH_MEASURING and is_written_out(blocks.layout)
+        on_card = self.on_card if is_worth_it else None
         if on_card is None or not on_card.is_usable:
             return ask(self.processors, blocks)
         try:
