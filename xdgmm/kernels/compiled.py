@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import wraps
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llvmlite import ir
 from numba import njit, types
@@ -186,7 +186,7 @@ class Emitted:
     A language has the methods of `_Llvm`; another one is in `cuda/c_language.py`.
     """
 
-    def __init__(self, language, value):
+    def __init__(self, language: Any, value: Any) -> None:
         self.language, self.value = language, value
 
     def __add__(self, y):

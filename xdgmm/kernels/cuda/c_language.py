@@ -66,7 +66,7 @@ class CLanguage:
 
     def named(self, text: str) -> Emitted:
         """What C has under a name."""
-        return Emitted(self, Value(text))  # type: ignore[no-untyped-call]
+        return Emitted(self, Value(text))
 
     def memory(self, count: int) -> Registers:  # noqa: ARG002 - registers need no number
         """Registers for vectors."""
