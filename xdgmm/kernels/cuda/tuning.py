@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xdgmm.kernels.compiled import PROJECTED
+from xdgmm.kernels.compiled import PROJECTED, element
 
 if TYPE_CHECKING:
     from xdgmm.kernels.compiled import Layout
@@ -58,7 +58,7 @@ PLAIN = {
     "double": {1: (256, 2, 4, 4), 2: (128, 4, 4, 4), 3: (128, 4, 2, 2), 6: (128, 2, 1, 1)},
     "float": {1: (256, 3, 4, 4), 2: (256, 2, 4, 4), 3: (128, 5, 4, 2), 6: (128, 4, 2, 1)},
 }
-# With projections, masks, a background or memberships an object has more of them.
+# With projections, masks, a background, memberships or sums of another kind there are more of them.
 LARGER = {
     "double": PLAIN["double"] | {1: (256, 3, 2, 2), 2: (128, 4, 2, 2), 3: (128, 3, 2, 2)},
     "float": PLAIN["float"] | {1: (256, 2, 4, 4)},
@@ -76,9 +76,10 @@ def tuned(
     layout: Layout, n_components: int, n_sums: int, n_rows: int, real: str, *, in_constant: bool, largest: int
 ) -> Tuning:
     """The first choice that leaves room in shared memory, of which a block can have `largest` bytes."""
-    is_plain = len(layout.noise) != PROJECTED and not (layout.missing or layout.background or layout.memberships)
-    choices = PLAIN if is_plain else LARGER
-    threads, blocks, per_thread, unrolled = choices[real].get(len(layout.dimensions), OTHERS)
+    is_larger = len(layout.noise) == PROJECTED or layout.missing or layout.background or layout.memberships
+    D = len(layout.dimensions)
+    choices = LARGER if is_larger or n_sums != element(D, D) + 1 else PLAIN  # so many moments
+    threads, blocks, per_thread, unrolled = choices[real].get(D, OTHERS)
     room = min(largest, LARGEST_SHARED)
     few = min(per_thread, 2)
     for of, stored in ((per_thread, True), (few, True), (1, True), (per_thread, False), (1, False)):
