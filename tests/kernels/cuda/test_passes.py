@@ -313,6 +313,16 @@ def test_values_far_away_keep_a_finite_density():
 
 
 @pytest.mark.usefixtures("on_card")
+def test_a_later_component_may_be_denser_by_any_factor():
+    # at 5 to 70 sigmas from the first component: 2^18 to 2^3500
+    values = np.linspace(5.0, 70.0, 200)[:, None]
+    mixture = np.array([0.9, 0.05, 0.05]), np.array([[0.0], [30.0], [60.0]]), np.ones((3, 1, 1))
+    given = {"values": values, "noise": np.full((200, 1), 0.1), "weights": None}
+    data, twin = kernels.pack(**given), ReferenceData.pack(**given)
+    assert_close(found_by(data, mixture), found_by(twin, mixture), 1e-12)
+
+
+@pytest.mark.usefixtures("on_card")
 def test_covariances_of_any_size_keep_their_determinant():
     # of six variances of 1e-60 the product is no number any more
     given, (weights, means, V) = measurements("covariances", 6, n=100)
