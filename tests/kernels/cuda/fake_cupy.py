@@ -7,10 +7,16 @@ import numpy as np
 
 
 class CUDARuntimeError(RuntimeError):
-    pass
+    @property
+    def status(self):
+        return 2 if "cudaErrorMemoryAllocation" in str(self) else 46
 
 
 class CUDADriverError(RuntimeError):
+    pass
+
+
+class NVRTCError(RuntimeError):
     pass
 
 

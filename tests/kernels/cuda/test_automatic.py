@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xdgmm import kernels
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmError, XdgmmWarning
 from xdgmm.kernels import cuda, devices, passes
 from xdgmm.kernels.cuda import automatic
 from xdgmm.kernels.cuda.automatic import Automatic
@@ -117,6 +117,22 @@ def test_what_the_card_cannot_hold_is_made_by_the_processors(choosing):
     engine.on_card.card.memory = 0
     assert np.isfinite(packed().accumulate(*MIXTURE).log_likelihood)
     assert engine.processors.asked[-1] == 2000
+
+
+@pytest.mark.parametrize("failing", ["load", "mark"])
+def test_a_card_that_fails_leaves_all_passes_to_the_processors_with_one_warning(choosing, monkeypatch, failing):
+    engine = choosing((0.0, 1e-6), (0.0, 1e-8, 1e-12))
+
+    def fail(*_):
+        raise XdgmmError("the card cannot go on: nvrtc: error: no such option")
+
+    monkeypatch.setattr(engine.on_card.card, failing, fail)
+    with pytest.warns(XdgmmWarning, match="because a card failed: .*no such option") as caught:
+        found = [packed().accumulate(*MIXTURE).log_likelihood for _ in range(2)]
+    assert len(caught) == 1
+    assert (engine.name, engine.card) == ("cpu", None)
+    monkeypatch.setattr(passes, "current_engine", Processors)
+    assert found == 2 * [packed().accumulate(*MIXTURE).log_likelihood]
 
 
 def test_small_passes_look_for_no_card():

@@ -13,7 +13,7 @@ import pytest
 from xdgmm import kernels
 from xdgmm.errors import InputError, XdgmmError
 from xdgmm.kernels import cuda, devices, passes
-from xdgmm.kernels.cuda import cupy_card, transfers
+from xdgmm.kernels.cuda import automatic, cupy_card, transfers
 
 
 @pytest.fixture
@@ -115,6 +115,36 @@ def test_a_card_that_is_too_old_for_the_compiler_is_said(cupy, version, archs, n
     assert "NVIDIA Imaginary has 6.1" in text
 
 
+BUSY = "cudaErrorDevicesUnavailable: CUDA-capable device(s) is/are busy or unavailable"
+
+
+@pytest.fixture(params=["driverGetVersion", "getDeviceProperties", "Device", "Stream", "MemoryPool"])
+def busy(cupy, request):
+    """A card that is there, but cannot be used."""
+    if request.param == "driverGetVersion":
+        cupy.cuda.runtime.getDeviceCount = lambda: 0
+    place = cupy.cuda.runtime if hasattr(cupy.cuda.runtime, request.param) else cupy.cuda
+    error = cupy.cuda.runtime.CUDARuntimeError(BUSY)
+    setattr(place, request.param, lambda *_, **__: failing(error)())
+
+
+@pytest.mark.usefixtures("busy")
+def test_a_card_that_is_busy_is_one_sentence():
+    text = sentence()
+    assert BUSY in text
+    assert "choose the device 'cpu'" in text
+
+
+@pytest.mark.usefixtures("busy")
+def test_where_the_card_is_busy_auto_is_the_processors(monkeypatch):
+    monkeypatch.setattr(automatic, "WORTH_MEASURING", 0.0)
+    engine = cuda.make_engine("auto")
+    monkeypatch.setattr(passes, "current_engine", lambda: engine)
+    data = kernels.pack(np.zeros((10, 1)), np.ones((10, 1)), None)
+    assert np.isfinite(data.accumulate(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1))).log_likelihood)
+    assert engine.name == "cpu"
+
+
 def test_auto_needs_no_card(cupy):
     cupy.cuda.runtime.getDeviceCount = lambda: 0
     assert cuda.make_engine("auto").name in devices.DEVICES
@@ -163,6 +193,13 @@ def test_large_memory_is_the_drivers_and_a_full_card_is_a_memory_error(cupy):
     assert asked == [cupy_card.LARGE]
 
 
+def test_a_failure_that_is_no_lack_of_memory_is_not_called_one(cupy):
+    card = cupy_card.find_card("cuda")
+    cupy.cuda.Memory = failing(cupy.cuda.runtime.CUDARuntimeError("cudaErrorECCUncorrectable: uncorrectable ECC error"))
+    with pytest.raises(XdgmmError, match="NVIDIA Imaginary cannot go on: cudaErrorECCUncorrectable"):
+        card.allocate(cupy_card.LARGE)
+
+
 def test_where_no_memory_can_be_page_locked_staging_is_ordinary(cupy):
     cupy.cuda.alloc_pinned_memory = failing(cupy.cuda.runtime.CUDARuntimeError("cudaErrorMemoryAllocation"))
     assert cupy_card.find_card("cuda").staging(64).nbytes == 64
@@ -183,7 +220,7 @@ def test_copies_wait_for_the_kernels_before_them_and_later_kernels_for_the_copie
     np.testing.assert_array_equal(back, np.arange(5.0, 10.0))
 
 
-@pytest.mark.parametrize("kind", ["CUDARuntimeError", "CUDADriverError", "CompileException"])
+@pytest.mark.parametrize("kind", ["CUDARuntimeError", "CUDADriverError", "NVRTCError", "CompileException"])
 def test_a_card_that_fails_says_so_in_one_sentence(cupy, fake_cupy, kind):
     error = getattr(fake_cupy, kind)("cudaErrorIllegalAddress: an illegal memory access was encountered\nmore lines")
     cupy.cuda.runtime.memcpyAsync = failing(error)

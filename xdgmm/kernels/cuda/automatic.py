@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from xdgmm.errors import InputError
+from xdgmm.errors import InputError, XdgmmError, XdgmmWarning
 from xdgmm.kernels.processors import nanoseconds
 from xdgmm.kernels.threads import get_num_threads
 
@@ -62,7 +63,8 @@ class Automatic:
 
     Passes that take the processors less than a twentieth of a second are theirs, without a look for a card.  Of others
     the first of a kind is measured on both, with some of its objects.  Times differ between runs of a program, and with
-    them the choice can: then sums agree to about 1e-12, not bit for bit.
+    them the choice can: then sums agree to about 1e-12, not bit for bit.  A card that is full leaves a pass to the
+    processors, and one that fails leaves them all passes from then on, with a warning.
 
     Parameters
     ----------
@@ -172,6 +174,11 @@ class Automatic:
             is_faster = self._is_faster(on_card, question, ask, blocks, n_components, repeated)
             answer = ask(on_card, blocks) if is_faster else ask(self.processors, blocks)
         except InputError:  # the card is full
+            return ask(self.processors, blocks)
+        except XdgmmError as error:
+            self.on_card = None
+            message = f"the processors make the passes of device 'auto' from now on, because a card failed: {error}"
+            warnings.warn(message, XdgmmWarning, stacklevel=2)
             return ask(self.processors, blocks)
         self.has_used_card = self.has_used_card or is_faster
         return answer

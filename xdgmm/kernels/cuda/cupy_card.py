@@ -23,6 +23,7 @@ OPTIONS = ("-std=c++17",)
 LARGE = (
     1 << 26
 )  # bytes from which memory is the driver's: pieces of a pool that are cut never make up a large one again
+OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation
 WITHOUT_ASKING = 48 * 1024  # bytes of shared memory that any kernel can have
 
 
@@ -47,6 +48,21 @@ def find_card(device: str) -> CupyCard:
         raise InputError(f"device {device!r} needs CuPy, which is not installed; {INSTALL}") from None
     except ImportError as error:
         raise InputError(f"device {device!r} needs CuPy, whose import failed: {_sentence(error)}") from error
+    try:
+        return _found(cupy, device)
+    except failures(cupy) as error:
+        raise InputError(
+            f"device {device!r} cannot use the card that was found: {_sentence(error)}; other programs may hold it, or "
+            "it needs attention, which nvidia-smi shows: choose the device 'cpu' meanwhile"
+        ) from error
+
+
+def failures(cupy: Any) -> tuple[type[Exception], ...]:
+    """What CuPy raises where CUDA or its compiler fail: those of CUDA and NVRTC are kinds of RuntimeError."""
+    return RuntimeError, OSError, cupy.cuda.compiler.CompileException  # OSError: of the files of what was compiled
+
+
+def _found(cupy: Any, device: str) -> CupyCard:
     _check_driver(cupy, device)
     found = cupy.cuda.Device()
     capability = found.compute_capability
@@ -185,12 +201,10 @@ class CupyCard:
         XdgmmError
             If CUDA or its compiler fails; most of its failures end what a process can do on a card.
         """
-        cuda = self.cupy.cuda
-        failures = cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError, cuda.compiler.CompileException
         try:
             with self.device:
                 yield
-        except failures as error:
+        except failures(self.cupy) as error:
             raise XdgmmError(
                 f"the card {self.name} cannot go on: {_sentence(error)}; start the process anew, or choose device 'cpu'"
             ) from error
@@ -215,6 +229,8 @@ class CupyCard:
             try:
                 memory = self.cupy.cuda.Memory(n_bytes)
             except self.cupy.cuda.runtime.CUDARuntimeError as error:
+                if error.status != OUT_OF_MEMORY:
+                    raise
                 raise MemoryError(_sentence(error)) from error
             return CupyMemory(self.cupy.cuda.MemoryPointer(memory, 0), n_bytes)
 
