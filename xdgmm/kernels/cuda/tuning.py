@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from xdgmm.kernels.compiled import PROJECTED, element
@@ -10,7 +11,8 @@ from xdgmm.kernels.compiled import PROJECTED, element
 if TYPE_CHECKING:
     from xdgmm.kernels.compiled import Layout
 
-LARGEST_SHARED = 215_000  # bytes that the blocks of a multiprocessor share, of the 227 kB that the largest cards have
+LARGEST_SHARED = 215_000  # bytes that the blocks of a multiprocessor share at most: the rest of its memory is cache
+OF_BLOCK = 1024  # bytes that each block takes beside; a multiprocessor has so many more than one block can have
 
 
 @dataclass(frozen=True)
@@ -75,17 +77,20 @@ def shared_bytes(tuning: Tuning, n_components: int, n_sums: int, n_rows: int, re
 def tuned(
     layout: Layout, n_components: int, n_sums: int, n_rows: int, real: str, *, in_constant: bool, largest: int
 ) -> Tuning:
-    """The first choice that leaves room in shared memory, of which a block can have `largest` bytes."""
+    """The first choice for which shared memory has room; a block can have `largest` bytes.
+
+    On cards with less of it a multiprocessor holds fewer blocks, before one component is summed after the other.
+    """
     is_larger = len(layout.noise) == PROJECTED or layout.missing or layout.background or layout.memberships
     D = len(layout.dimensions)
     choices = LARGER if is_larger or n_sums != element(D, D) + 1 else PLAIN  # so many moments
-    threads, blocks, per_thread, unrolled = choices[real].get(D, OTHERS)
-    room = min(largest, LARGEST_SHARED)
+    threads, most, per_thread, unrolled = choices[real].get(D, OTHERS)
     few = min(per_thread, 2)
-    for of, stored in ((per_thread, True), (few, True), (1, True), (per_thread, False), (1, False)):
+    kept = (per_thread, True), (few, True), (1, True), (per_thread, False), (1, False)
+    for blocks, (of, stored) in product(range(most, 0, -1), kept):
         at_once = min(unrolled, of)
         tuning = Tuning(threads, blocks, of, at_once, of > at_once, stored, in_constant)
-        needed = shared_bytes(tuning, n_components, n_sums, n_rows, real)
-        if needed <= largest and needed * blocks <= max(room, LARGEST_SHARED):
+        needed = blocks * shared_bytes(tuning, n_components, n_sums, n_rows, real)
+        if needed <= min(largest - OF_BLOCK * (blocks - 1), LARGEST_SHARED):
             return tuning
     return Tuning(128, 1, 1, 1, staged=False, stored=False, in_constant=False, whole=False)
