@@ -119,6 +119,18 @@ def test_info_says_which_devices_there_are(here, on_card, monkeypatch):
     assert json.loads(here("info", "--json")[1])["device"] == "cpu"
 
 
+def test_info_lists_devices_where_the_variable_names_none_of_them(here, no_card, monkeypatch):
+    monkeypatch.setenv("XDGMM_DEVICE", "gpu")
+    code, out, _ = here("info")
+    assert code == 0
+    assert (
+        "device of passes: none, for the environment variable XDGMM_DEVICE is 'gpu', but it must be one of cpu" in out
+    )
+    assert "\ncpu (" in out
+    assert f"no cuda: {no_card}" in out
+    assert json.loads(here("info", "--json")[1])["device"] is None
+
+
 def test_info_says_why_there_is_no_card(here, no_card):
     code, out, _ = here("info")
     assert code == 0

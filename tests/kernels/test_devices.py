@@ -45,7 +45,9 @@ def test_the_device_of_a_call_goes_before_that_of_the_process_and_this_before_th
     assert xdgmm.get_device() == "cuda"
 
 
-@pytest.mark.parametrize("device", ["gpu", "CUDA", "", 0, True, ["cuda"]])
+@pytest.mark.parametrize(
+    "device", ["gpu", "CUDA", "", 0, True, ["cuda"], np.array("cpu"), np.array(["cpu", "cuda"]), np.zeros((9, 9))]
+)
 def test_devices_that_there_are_not_are_refused(device):
     with pytest.raises(InputError, match=r"`device` is .*, but it must be one of cpu, cuda, cuda-float32, auto"):
         xdgmm.set_device(device)

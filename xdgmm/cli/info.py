@@ -74,7 +74,13 @@ def _show_machine(printer: Printer) -> dict[str, Any]:
     import xdgmm
     from xdgmm.kernels import device_in_words
 
-    device, n_threads = xdgmm.get_device(), xdgmm.get_num_threads()
+    n_threads = xdgmm.get_num_threads()
+    device: str | None
+    try:
+        device = xdgmm.get_device()
+        of_passes = f"{device}; --device or XDGMM_DEVICE chooses another"
+    except InputError as error:  # the variable names none
+        device, of_passes = None, f"none, for {error}"
     found: dict[str, Any] = {}
     for name in ("cpu", "cuda"):
         try:
@@ -83,7 +89,7 @@ def _show_machine(printer: Printer) -> dict[str, Any]:
             found[name] = {"found": False, "description": str(error)}
     found["cpu"]["description"] = f"cpu ({n_threads} thread{'' if n_threads == 1 else 's'})"
     printer.print(f"xdgmm {xdgmm.__version__}")
-    printer.print(f"device of passes: {device}; --device or XDGMM_DEVICE chooses another")
+    printer.print(escaped(f"device of passes: {of_passes}"))
     for name, each in found.items():
         printer.print(escaped(each["description"] if each["found"] else f"no {name}: {each['description']}"))
     return {"kind": "machine", "version": xdgmm.__version__, "device": device, "devices": found, "threads": n_threads}

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from xdgmm.errors import InputError
@@ -130,9 +131,10 @@ def checked(device: object, name: str) -> str:
     InputError
         If it is none.
     """
-    if device not in DEVICES:
-        raise InputError(f"{name} is {device!r}, but it must be one of {', '.join(DEVICES)}")
-    return str(device)
+    if not isinstance(device, str) or device not in DEVICES:
+        given = " ".join(shortened(device).split())
+        raise InputError(f"{name} is {given}, but it must be one of {', '.join(DEVICES)}")
+    return device
 
 
 class Engines:
