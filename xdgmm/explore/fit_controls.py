@@ -14,6 +14,7 @@ from bokeh.models import (
     Div,
     InlineStyleSheet,
     MultiChoice,
+    Pane,
     PreText,
     RadioButtonGroup,
     Row,
@@ -29,7 +30,7 @@ from .fit_state import COVARIANCES, MOST_COMPONENTS, SOLVERS
 from .sending import Sender
 
 if TYPE_CHECKING:
-    from bokeh.models import LayoutDOM
+    from bokeh.models import LayoutDOM, UIElement
 
     from .data_sets import DataSet
     from .fit_state import FitState
@@ -47,26 +48,14 @@ th, td { padding: 1px 7px; white-space: nowrap; }
 p { margin: 4px 0; flex-basis: 100%; }
 """
 SMALLEST_GAIN = 1e-12
-TABLES = """
-.bk-clearfix { display: flex !important; flex-wrap: wrap; column-gap: 40px; align-items: flex-start; }
-table { border-collapse: collapse; font-size: 12.5px; }
-th { border-bottom: 1px solid #BDBDBD; vertical-align: bottom; }
-th, td { padding: 1px 7px; white-space: nowrap; }
-p { margin: 4px 0; flex-basis: 100%; }
-"""
-SMALLEST_GAIN = 1e-12
-# The browser keeps what it is sent as a file.
-SAVE = """
-if (source.data.name.length > 0) {
-  const [name, kind, content] = [source.data.name[0], source.data.kind[0], source.data.content[0]]
-  const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0))
-  const link = document.createElement("a")
-  link.href = URL.createObjectURL(new Blob([bytes], {type: kind}))
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000)
-}
-"""
+
+
+def apart(part: UIElement) -> Pane:
+    """A part of the page whose layout is computed apart.
+
+    Where a part changes that is not in a pane, the browser measures all of the page anew, which takes far longer.
+    """
+    return Pane(elements=[part], styles={"flex": "none"})
 
 
 class Controls:
@@ -100,9 +89,9 @@ class Controls:
         self.singular = Button(name="singular", label="The singular case: one on a point", **wide)
         self._pair = Row(self.across, self.up, visible=False)
 
-    def layout(self, words: Div) -> LayoutDOM:
+    def layout(self, words: Div) -> UIElement:
         """All of them, one below the other."""
-        return Column(
+        column = Column(
             self.data_set,
             self.file,
             self.columns,
@@ -123,6 +112,7 @@ class Controls:
             name="fit_controls",
             width=WIDTH + 20,
         )
+        return apart(column)
 
     def show(self, state: FitState, errors: str) -> None:
         """Show the choices of a state."""
@@ -187,12 +177,14 @@ class Results:
         self._sender = Sender("fit_download")
         self.send = self._sender.send
         self.layout = Column(
-            Row(self._likelihoods(), self._gains(), self._candidates(), spacing=6),
-            self._widths,
-            Row(*self.downloads.values()),
-            Row(
-                Column(_heading("Python"), self._python),
-                Column(_heading("Command line"), self._command),
+            Row(*map(apart, (self._likelihoods(), self._gains(), self._candidates())), spacing=6),
+            apart(self._widths),
+            apart(Row(*self.downloads.values())),
+            apart(
+                Row(
+                    Column(_heading("Python"), self._python),
+                    Column(_heading("Command line"), self._command),
+                )
             ),
             tags=[self._sender.source],  # which makes it a part of the page
         )
@@ -232,7 +224,7 @@ class Results:
 
     def forget(self) -> None:
         """Show no results of an older state."""
-        self._widths.text = "The report of intrinsic widths comes at the maximum: press <i>Run</i>."
+        self._widths.text = "<p>The report of intrinsic widths comes at the maximum: press <i>Run</i>.</p>"
         self._said.text = ""
         self._table.data = {"k": [], "aic": [], "bic": []}
         self._plot_of_criteria.visible = False

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.models import (
     BoxSelectTool,
+    CDSView,
     Column,
     ColumnDataSource,
     HoverTool,
+    IndexFilter,
     Legend,
     LegendItem,
     PointDrawTool,
@@ -47,6 +49,7 @@ WIDTH, HEIGHT = 350, 326  # pixels of a panel of two columns; those of one colum
 WIDE, LOW = 528, 290
 BORDER = 58  # left of the frames of one column, so that they stand below each other
 MOST_BARS = 400  # objects whose error bars are drawn in the plane
+MOST_MOVING = 5000  # objects that are drawn while a fit runs
 MARK_AT = 0.045  # of the height: where means of one column are dragged
 HEADROOM, CROPPED = 1.18, 2.5  # above the highest curve; of measured values, beyond which intrinsic ones are cut off
 TOOLS = "pan,wheel_zoom,box_select,lasso_select,tap,reset"
@@ -91,7 +94,13 @@ class Panels:
         self._columns = [views.measured(observations, place) for place in places]
         self._selected = np.empty(0, dtype=np.intp)
         self._on_selection = on_selection
+        n = observations.n_objects
+        self._has_bars = len(places) == 1 or (n <= MOST_BARS and self._noise() is not None)
         self.objects = ColumnDataSource(name="fit_objects", data={} if self.many else self._measured())
+        self._some = np.sort(np.random.default_rng(0).permutation(n)[:MOST_MOVING]).tolist()
+        self._drawn = IndexFilter()  # which draws all
+        self._view = CDSView(filter=self._drawn)
+        self._sent: dict[str, Any] = {}  # what the objects were coloured by
         self.means = ColumnDataSource(name="fit_means", data={"x": [], "y": [], "colour": [], "k": []})
         self.bad = ColumnDataSource(data={"x": [], "y": []})
         self._quiet = False
@@ -123,8 +132,9 @@ class Panels:
             data[f"e{i}"] = errors[:, i]
         for axis, place in zip("xy", self.places, strict=False):
             data[axis], data[f"t{axis}"] = self._columns["xy".index(axis)], np.full(n, np.nan)
-            data[f"{axis}low"], data[f"{axis}high"] = data[axis] - errors[:, place], data[axis] + errors[:, place]
-            data[f"t{axis}low"] = data[f"t{axis}high"] = data[f"t{axis}"]
+            if self._has_bars:
+                data[f"{axis}low"], data[f"{axis}high"] = data[axis] - errors[:, place], data[axis] + errors[:, place]
+                data[f"t{axis}low"] = data[f"t{axis}high"] = data[f"t{axis}"]
         if len(self.places) == 1:
             order = np.argsort(self._columns[0], kind="stable")
             rank = np.empty(n)
@@ -159,7 +169,7 @@ class Panels:
     def _points(self, panel: Any, x: str, y: str, colour: str, size: float) -> GlyphRenderer:
         """The objects in a panel, with what is said of them under the mouse."""
         points = panel.scatter(
-            x, y, source=self.objects, size=size, color=colour, fill_alpha=0.8, line_color=None,
+            x, y, source=self.objects, view=self._view, size=size, color=colour, fill_alpha=0.8, line_color=None,
             nonselection_fill_alpha=0.12, selection_line_color="#111111", selection_fill_alpha=1.0,
         )  # fmt: skip
         hover = HoverTool(renderers=[points], point_policy="snap_to_data", attachment="right")
@@ -171,7 +181,8 @@ class Panels:
         self, panel: Any, low: str, high: str, at: str, *, vertical: bool = False, colour: Any = "#BDBDBD"
     ) -> Any:
         ends = (at, low, at, high) if vertical else (low, at, high, at)
-        bars = panel.segment(*ends, source=self.objects, line_color=colour, line_width=1.0, line_alpha=0.75)
+        line = {"line_color": colour, "line_width": 1.0, "line_alpha": 0.75}
+        bars = panel.segment(*ends, source=self.objects, view=self._view, **line)
         bars.nonselection_glyph = bars.glyph.clone(line_alpha=0.15)
         return bars
 
@@ -185,13 +196,13 @@ class Panels:
         for panel in panels.values():
             panel.xaxis.axis_label, panel.yaxis.axis_label = (self._label(place) for place in self.places)
         sources = {"measured": ("x", "y", "fit"), "true": ("tx", "ty", "fit"), "clusters": ("x", "y", "kmeans")}
-        n, has_errors = self.state.observations.n_objects, self._noise() is not None
+        n = self.state.observations.n_objects
         for name, (across, up, colour) in sources.items():
             panel = panels[name]
             if self.many:
                 self._images[name] = self._image(panel, x, y)
                 continue
-            if name != "clusters" and n <= MOST_BARS and has_errors:
+            if name != "clusters" and self._has_bars:
                 self._bars(panel, f"{across}low", f"{across}high", up)
                 self._bars(panel, f"{up}low", f"{up}high", across, vertical=True)
             self._points(panel, across, up, colour, 7 if n < 1000 else 5 if n < 10_000 else 3)
@@ -370,12 +381,34 @@ class Panels:
         self.widths.data = {"low": mean - sigma, "high": mean + sigma, "y": foot, "colour": colours}
         return foot
 
+    def draw_some(self, *, some: bool) -> None:
+        """Draw some of the objects, chosen at random, where there are many: a picture that moves must be quick."""
+        if not self.many and self.state.observations.n_objects > MOST_MOVING and some != self.draws_some:
+            self._drawn.indices = self._some if some else None
+
+    @property
+    def draws_some(self) -> bool:
+        """Are only some of the objects drawn now?"""
+        return self._drawn.indices is not None
+
+    @property
+    def drawn_in_words(self) -> str:
+        """Which objects are drawn, where these are not all."""
+        if not self.draws_some:
+            return ""
+        n = self.state.observations.n_objects
+        return f"{MOST_MOVING} of {n} objects are drawn, and can be selected, until it stops"
+
     def show_objects(self, *, details: bool) -> None:
         """Colour the objects by the mixture on its way; with details also what the mouse says of each."""
         shown, state = self.state.shown, self.state
         if shown is None or shown.objects is None:
             return
         objects = shown.objects
+        given = {"objects": objects, "labels": state.labels, "coloured": self.coloured}
+        if not details and all(self._sent.get(name) is each for name, each in given.items()):
+            return  # nothing is new
+        self._sent = given
         K, labels = shown.mixture.n_components, hard_labels(objects.memberships)
         colours = soft_colours(objects.memberships) if self.coloured == "soft" else hard_colours(labels, K)
         beside = None
@@ -387,11 +420,13 @@ class Panels:
             self._show_images(colours, beside, true)
             return
         data: dict[str, Any] = {"fit": views.packed(colours)}
-        if beside is not None:
-            data["kmeans"] = views.packed(beside)
+        if beside is not None and not np.array_equal(of_clusters := views.packed(beside), self.objects.data["kmeans"]):
+            data["kmeans"] = of_clusters
         for axis, place, each in zip("xy", self.places, true, strict=False):
-            error = objects.true_errors[:, place]
-            data |= {f"t{axis}": each, f"t{axis}low": each - error, f"t{axis}high": each + error}
+            data[f"t{axis}"] = each
+            if self._has_bars:
+                error = objects.true_errors[:, place]
+                data |= {f"t{axis}low": each - error, f"t{axis}high": each + error}
         if details:
             for i in range(state.observations.n_dimensions):
                 data |= {f"true{i}": objects.true_values[:, i], f"trueerror{i}": objects.true_errors[:, i]}

@@ -97,6 +97,7 @@ class FitState:
     stepped: str = "em"
     labels: NDArray[np.intp] | None = None
     ended: str = ""
+    _start: tuple[Floats, Choices, GaussianMixture] | None = field(default=None, repr=False)
 
     @property
     def observations(self) -> Observations:
@@ -119,8 +120,15 @@ class FitState:
         """
         if self.means is None:
             return None
-        K, model = self.choices.n_components, self.choices.model
-        return start_from(self.observations, K, means=self.means, model=model)
+        of = self.means, self.choices
+        if self._start is None or self._start[0] is not of[0] or self._start[1] != of[1]:
+            K, model = self.choices.n_components, self.choices.model
+            self._start = *of, start_from(self.observations, K, means=self.means, model=model)
+        return self._start[2]
+
+    def prepare(self) -> None:
+        """Make the start before somebody waits for it."""
+        _ = self.start
 
     def settings(self, solver: str, start: GaussianMixture) -> Settings:
         """Settings of a fit, or of one step, from a mixture."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ from . import data_sets, fit_tasks, tasks
 from .code_boxes import command_of, python_of
 from .downloads import model_file, picture_file, table_file
 from .escaping import as_html
-from .fit_controls import Controls, Results
+from .fit_controls import Controls, Results, apart
 from .fit_panels import Panels
 from .fit_state import SINGULAR_MEANS, Choices, FitState, names_of_objects
+from .frames import Frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 TITLE = "Fit"
-FRAME, OF_POINTS = 0.03, 6e-6  # seconds between two frames: at least, and for each object that is drawn
 LISTED = 12  # selected objects that are named
 CANDIDATES = 6  # numbers of components that the curve of AIC and BIC has at least
 SLOWLY = 0.5  # seconds between the iterations of the singular case
@@ -62,7 +61,7 @@ class FitTab:
         self.controls, self.results = Controls(), Results()
         self._queue: list[Callable[[], None]] = []
         self._wanted_errors = session.data.errors
-        self._dirty, self._drawn = False, 0.0
+        self._dirty, self._frames = False, Frames("fit_frames")
         self._quiet = False
         self._busy_with = ""
         self._ask_again = False
@@ -75,10 +74,10 @@ class FitTab:
         self.place = Column(name="panels")
         self.panels: Panels
         self._is_awake = False  # has anybody looked at these data?
-        main = Column(
-            self.progress, self.collapse, self.place, self.chosen, self.results.layout, name="fit_main", spacing=4
-        )
-        self.layout = Row(self.controls.layout(self.words), main, name="fit_tab", spacing=14)
+        parts = Column(self.progress, self.collapse), self.place, self.chosen
+        main = Column(*map(apart, parts), self.results.layout, name="fit_main", spacing=4)
+        tags = list(self._frames.sources)  # which makes them a part of the page
+        self.layout = Row(self.controls.layout(self.words), main, name="fit_tab", spacing=14, tags=tags)
         self._connect()
         session.listen("data", self._take_data)
         session.listen("tab", self._wake)
@@ -218,8 +217,7 @@ class FitTab:
     def _tick(self) -> None:
         if self._queue:
             self._pump()
-        between = max(FRAME, OF_POINTS * min(self.state.observations.n_objects, fit_tasks.MANY))
-        if self._dirty and time.monotonic() - self._drawn > between:
+        if self._dirty and self._frames.are_due:
             self._draw(details=False)
 
     def _begin(self, means: NDArray[np.float64] | None) -> None:
@@ -238,6 +236,7 @@ class FitTab:
             state.show(found[1])
             self.session.set_mixture(found[1].mixture)
             self._draw(details=True)
+            state.prepare()
 
         def start() -> None:
             given = state.observations, choices.n_components, choices.model, means, choices.seed
@@ -322,6 +321,8 @@ class FitTab:
                 state.ended = "cancelled"
                 self._draw(details=True)
 
+        self._frames.begin()
+        self.panels.draw_some(some=True)  # while the first iteration is computed
         given = state.observations, state.choices.n_components, state.settings(state.stepped, start), pace
         told: dict[str, Callable[..., Any]] = {
             "on_report": heard,
@@ -470,16 +471,19 @@ class FitTab:
     def _draw(self, *, details: bool) -> None:
         """Show the mixture on its way."""
         state = self.state
-        self._dirty, self._drawn = False, time.monotonic()
+        self._dirty = False
+        self.panels.draw_some(some=not details)
+        self.results.show_history(state)
+        self._show_words()
         if state.shown is not None:
             self.panels.show_mixture(state.shown.mixture, state.shrinking)
             self.panels.show_objects(details=details)
-        self.results.show_history(state)
-        self._show_words()
+        self._frames.sent()
 
     def _show_words(self) -> None:
         state = self.state
-        self.progress.text = f"<b>{as_html(state.in_words)}</b>"
+        drawn = self.panels.drawn_in_words
+        self.progress.text = f"<b>{as_html(state.in_words)}</b>" + (f" &emsp;{drawn}" if drawn else "")
         self.collapse.text = as_html(state.collapse_in_words)
         self.collapse.visible = bool(self.collapse.text)
         self.results.show_code(python_of(state), command_of(state))

@@ -193,13 +193,17 @@ def test_the_singular_case_is_one_click_away_and_explained(fit):
 def test_a_mean_that_is_dragged_is_where_the_fit_starts(fit):
     before = np.array([fit.value("fit_means", f"data.{axis}") for axis in "xy"]).T
     fit.drag("measured", tuple(before[0]), (-1.0, -4.0))
-    fit.wait_until(lambda: str(before[0, 1]) not in fit.value("python", "text"))
-    time.sleep(0.5)  # the last move of the mouse
+    fit.wait_until(lambda: fit.value("fit_means", "data.y")[0] == pytest.approx(-4.0, abs=0.1))
+    fit.wait_until(lambda: all(str(round(mean, 6)) in fit.value("python", "text") for mean in first_mean(fit)))
     at_start(fit)
     model = of_the_box(fit)
     assert model.means_init[0] == pytest.approx([-1.0, -4.0], abs=0.2)
     np.testing.assert_allclose(model.means_init[1:], before[1:], atol=1e-3)
     assert likelihood(fit) == pytest.approx(model.result_.log_likelihood, abs=1e-4)
+
+
+def first_mean(page):
+    return [page.value("fit_means", f"data.{axis}")[0] for axis in "xy"]
 
 
 def test_errors_can_be_left_out(fit):
@@ -260,6 +264,34 @@ def test_another_pair_of_three_columns_is_shown(fit, tmp_path):
     fit.set("up", "2")
     fit.wait_until(lambda: fit.has("fit_objects") and np.mean(fit.value("fit_objects", "data.y")) > 15)
     assert fit.value("across") == "0"
+
+
+def test_of_many_objects_some_are_drawn_while_a_fit_runs_and_all_when_it_stops(fit, tmp_path):
+    rng = np.random.default_rng(0)
+    n = 6000
+    Table({"x": rng.normal(0.0, 1.0, n), "y": rng.normal(0.0, 1.0, n)}).write(tmp_path / "several.fits")
+    give(fit, tmp_path / "several.fits")
+    fit.wait_until(lambda: "6000 objects" in fit.text("data_in_words"))
+    at_start(fit)
+    assert number_drawn(fit) == n
+    fit.set("pace", "0.5")
+    press(fit, "run")
+    fit.wait_until(lambda: "5000 of 6000 objects are drawn" in fit.text("progress"))
+    assert number_drawn(fit) == 5000
+    press(fit, "cancel")
+    fit.wait_until(lambda: "cancelled" in fit.text("progress") and is_free(fit))
+    assert "are drawn" not in fit.text("progress")
+    assert number_drawn(fit) == n
+
+
+def number_drawn(page):
+    return page.run(
+        """
+        const figure = Bokeh.documents[0].get_model_by_name("measured")
+        const points = figure.renderers.filter((each) => each.glyph.type == "Scatter")
+        return points.find((each) => each.data_source.name == "fit_objects").view.indices.count
+        """
+    )
 
 
 @pytest.mark.slow
