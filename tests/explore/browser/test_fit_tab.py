@@ -169,6 +169,7 @@ def test_a_fit_that_runs_slowly_is_cancelled_and_the_next_one_runs(fit):
 def test_files_of_the_fit_are_downloaded(fit):
     choose(fit, "hydrus1")
     run(fit)
+    fit.wait_until(lambda: "FWHM" in fit.text("widths"))  # above the buttons, which it moves
     for name in ("model", "table", "picture"):
         press(fit, f"download_{name}")
         fit.wait_until(lambda: is_free(fit))
