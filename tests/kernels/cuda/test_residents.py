@@ -187,6 +187,50 @@ def test_a_card_that_is_too_small_for_one_chunk_says_so_in_one_sentence(engine_o
     assert "\n" not in str(caught.value)
 
 
+SIZES = np.sort([*np.geomspace(0.04, 4.0, 24), *np.linspace(1.0, 1.3, 8)])  # of a card's memory, in those of the data
+QUESTIONS = {
+    "sums": lambda data: [data.accumulate(*MIXTURE).grad_covariance],
+    "likelihoods": lambda data: [data.log_likelihoods(*MIXTURE)],
+    "responsibilities": lambda data: [data.responsibilities(*MIXTURE)],
+    "posteriors": lambda data: data.posteriors(*MIXTURE, of_each=True),
+}
+
+
+@pytest.mark.parametrize("shared_bytes", [227 * 1024, 1200])  # of a block: the second one is too small for all sums
+def test_every_card_from_the_smallest_on_makes_a_pass_with_the_same_bits(emulated, engine_on, shared_bytes):
+    data = packed(n=2800)
+
+    def engine_of(size):
+        memory = int(size * data.data.nbytes)
+        return engine_on(card=emulated.EmulatedCard(emulated.FOLDER, shared_bytes, memory))
+
+    engine_of(100.0)
+    expected = {name: ask(data) for name, ask in QUESTIONS.items()}
+    too_small = dict.fromkeys(QUESTIONS, 0.0)
+    large_enough = dict.fromkeys(QUESTIONS, np.inf)
+    for size in SIZES:
+        engine_of(size)
+        for name in [*QUESTIONS, *QUESTIONS]:  # what one pass leaves there is not in the way of the next
+            try:
+                assert same_bits(QUESTIONS[name](data), expected[name])
+                large_enough[name] = min(large_enough[name], size)
+            except InputError:
+                too_small[name] = size
+    assert all(too_small[name] < large_enough[name] < 0.9 for name in QUESTIONS), (too_small, large_enough)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_the_copy_in_use_is_not_dropped_for_what_is_needed_beside_it(engine_on):
+    engine = engine_on(int(2.1 * OF_DATA))
+    first, second = packed(1), packed(2)
+    first.accumulate(*MIXTURE)
+    second.log_likelihoods(*MIXTURE)
+    sent = sends(engine)
+    first.posteriors(*MIXTURE, of_each=True)
+    first.accumulate(*MIXTURE)
+    assert sent == []
+
+
 def test_threads_take_turns(engine_on):
     engine_on()
     data = [packed(seed, 500) for seed in range(4)]

@@ -165,7 +165,7 @@ class CudaEngine:
     ) -> None:
         """The sums of one component after the other, for mixtures that do not fit into shared memory."""
         threads, S = module.tuning.threads, int(given[-1])  # type: ignore[arg-type]
-        found = self.residents.allocate(2 * segment.n_objects * self.number().itemsize)
+        found = self.residents.allocate(2 * segment.n_objects * self.number().itemsize, segment)
         grid, warps = segment.n_chunks(size), threads // 32
         program.launch("normalise", (grid, 1), threads, 2 * warps * NUMBER, (*given, found, partial))
         shared = warps * module.n_sums * NUMBER
@@ -268,7 +268,9 @@ class CudaEngine:
         out: list[Floats],
     ) -> None:
         """What a kernel finds of the objects of a segment: arrays of so many bytes for each, if they are wanted."""
-        filled = [None if size is None else self.residents.allocate(segment.n_objects * size) for size in sizes]
+        filled = [
+            None if size is None else self.residents.allocate(segment.n_objects * size, segment) for size in sizes
+        ]
         given = segment.memory, np.int64(segment.every), np.int64(segment.n_objects)
         program.launch(kernel, (-(-segment.n_objects // threads), 1), threads, 0, (*given, *mixture, *filled))
         for memory, array in zip([each for each in filled if each is not None], out, strict=True):

@@ -19,7 +19,7 @@ from xdgmm.kernels.compiled import LANES
 from .transfers import Transfers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from numpy.typing import NDArray
 
@@ -45,12 +45,15 @@ class Segment:
         Which object is the first one.
     n_objects : int
         With the padding.
+    copy : hashable, optional
+        Of which copy they are part: it stays while the segment is used.
     """
 
     memory: Memory
     every: int
     first: int
     n_objects: int
+    copy: Hashable = None
 
     def n_chunks(self, size: int) -> int:
         """Number of chunks of so many objects."""
@@ -87,20 +90,23 @@ class Residents:
         n = blocks.n_blocks * LANES
         of_block = self.number.itemsize * math.prod(blocks.data.shape[1:])
         held = self._held(blocks)
+        if held is not None and not self._has_room(min(n, multiple) * beside, held.key):
+            self.copies.pop(held.key, None)
+            held = None
         if held is None:
             yield from self._streamed(blocks, multiple, of_block // LANES, beside)
             return
-        memory, every = held
         length = n
-        if beside * n > SEGMENT:
-            length = _multiple(min(SEGMENT, self.card.free_bytes() // 2) // beside, multiple)
+        most = min(SEGMENT, self.card.free_bytes() // 2)
+        if beside * n > most:
+            length = _multiple(most // beside, multiple)
         for first in range(0, n, length):
             count = min(length, n - first)
-            start = memory.at(first // LANES * every * of_block)
-            yield Segment(start, every, first, count)
+            start = held.memory.at(first // LANES * held.every * of_block)
+            yield Segment(start, held.every, first, count, held.key)
 
-    def allocate(self, n_bytes: int) -> Memory:
-        """Memory for a pass, for which copies are dropped.
+    def allocate(self, n_bytes: int, segment: Segment | None = None) -> Memory:
+        """Memory for a pass, for which copies are dropped, but that of the segment in use.
 
         Raises
         ------
@@ -111,12 +117,11 @@ class Residents:
             try:
                 return self.card.allocate(n_bytes)
             except MemoryError:
-                if not self.copies:
+                if not self._drop(None if segment is None else segment.copy):
                     raise InputError(
                         f"the card {self.card.name} has too little memory for this pass: it needs {_size(n_bytes)} at "
                         f"once, and {_size(self.card.free_bytes())} are free; choose the device 'cpu'"
                     ) from None
-                self._drop()
 
     def to_send(self, blocks: Blocks) -> tuple[int, bool]:
         """Bytes that a pass over blocks sends first, and whether a copy is kept for the next one."""
@@ -136,15 +141,15 @@ class Residents:
         self.transfers.send(numbers, memory, self.card.mark(), self.number)
         self.card.wait(self.card.mark())
 
-    def _held(self, blocks: Blocks) -> tuple[Memory, int] | None:
-        """Where a copy of the blocks begins, one of how many is taken; None if they do not fit."""
+    def _held(self, blocks: Blocks) -> _Held | None:
+        """The copy that has the blocks; None if they do not fit."""
         owner, (n_blocks, every) = _owner(blocks.data), blocks.taken
-        whole = self._copy(_Key.of(owner), owner, owner.reshape(-1))
+        key, of_taken = _Key.of(owner), _Key.of_taken(owner, blocks)
+        whole = self._copy(key, owner, owner.reshape(-1))
         if whole is not None:
-            return whole.at(_Key.of_taken(owner, blocks).first * self.number.itemsize), every
-        taken = blocks.data[: n_blocks * every : every]
-        part = self._copy(_Key.of_taken(owner, blocks), owner, taken)
-        return None if part is None else (part, 1)
+            return _Held(key, whole.at(of_taken.first * self.number.itemsize), every)
+        part = self._copy(of_taken, owner, blocks.data[: n_blocks * every : every])
+        return None if part is None else _Held(of_taken, part, 1)
 
     def _copy(self, key: _Key, owner: NDArray[Any], source: NDArray[Any]) -> Memory | None:
         """The copy that is there, or is made now; None if there is no room for it."""
@@ -188,11 +193,19 @@ class Residents:
         all_bytes = self._all_bytes()
         return n_bytes <= all_bytes - all_bytes // RESERVED
 
-    def _drop(self) -> None:
-        """Forget the copy that was used longest ago."""
-        oldest = next(iter(list(self.copies)), None)
+    def _has_room(self, n_bytes: int, but: Hashable = None) -> bool:
+        """Are so many bytes free, if need be when copies are dropped, but one?"""
+        while self.card.free_bytes() < n_bytes:
+            if not self._drop(but):
+                return False
+        return True
+
+    def _drop(self, but: Hashable) -> bool:
+        """Forget the copy that was used longest ago, but one; False if there is none."""
+        oldest = next((key for key in list(self.copies) if key != but), None)
         if oldest is not None:
             self.copies.pop(oldest, None)
+        return oldest is not None
 
     def _forget(self, key: _Key) -> None:
         """An array of this machine is gone; in a process that was forked the card's memory is not ours to free."""
@@ -201,12 +214,17 @@ class Residents:
             self.used.pop(key, None)
 
     def _streamed(self, blocks: Blocks, multiple: int, of_object: int, beside: int) -> Iterator[Segment]:
-        """Parts that are sent to two places in turn, each when the kernels that read the one before have ended."""
+        """Parts that are sent to two places in turn, each when the kernels that read the one before have ended.
+
+        There is one place where the card is too small for two.
+        """
         n, every = blocks.n_blocks * LANES, blocks.taken[1]
         room = self.card.free_bytes() * 3 // 4
         most = min(SEGMENT // of_object, room // (2 * of_object + beside))
         length = min(_multiple(most, multiple), _multiple(n + multiple - 1, multiple))
-        places = [self.allocate(length * of_object) for _ in range(2 if length < n else 1)]
+        places = [self.allocate(length * of_object)]
+        if length < n and self._has_room(length * (of_object + beside)):
+            places.append(self.allocate(length * of_object))
         marks: list[Mark] = [self.card.mark() for _ in places]
         for i, first in enumerate(range(0, n, length)):
             count, place = min(length, n - first), i % len(places)
@@ -235,6 +253,15 @@ class _Key:
         """Those that blocks take."""
         first = (blocks.data.ctypes.data - owner.ctypes.data) // blocks.data.itemsize
         return cls(id(owner), first, *blocks.taken)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Where, in a copy, blocks begin, one of how many is taken."""
+
+    key: _Key
+    memory: Memory
+    every: int
 
 
 def _multiple(number: int, of: int) -> int:
