@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.models import Column, Div, InlineStyleSheet, Row
+from bokeh.models import Column, CustomJS, Div, InlineStyleSheet, Row
 
 from xdgmm.errors import InputError
 
@@ -33,6 +33,8 @@ TITLE = "Fit"
 LISTED = 12  # selected objects that are named
 CANDIDATES = 6  # numbers of components that the curve of AIC and BIC has at least
 SLOWLY = 0.5  # seconds between the iterations of the singular case
+# The browser looks for models that are not shown any more half a minute after the last change; here it does at once.
+FORGET = "const {document} = cb_obj; setTimeout(() => document.freeze_all_models(() => null))"
 WARNING = """
 :host { padding: 8px 12px; border-left: 5px solid #C2185B; background: #FBEAF1; font-size: 14px; max-width: 1020px; }
 """
@@ -72,6 +74,7 @@ class FitTab:
         self.collapse = Div(name="collapse", disable_math=True, visible=False, stylesheets=warning)
         self.chosen = Div(name="selected", disable_math=True, width=1050)
         self.place = Column(name="panels")
+        self.place.js_on_change("children", CustomJS(code=FORGET))
         self.panels: Panels
         self._is_awake = False  # has anybody looked at these data?
         parts = Column(self.progress, self.collapse), self.place, self.chosen

@@ -111,6 +111,17 @@ def test_steps_and_a_run_raise_the_likelihood_to_that_of_the_code_in_the_box(fit
     fit.wait_until(lambda: "1.346±0.021" in fit.text("widths"))
 
 
+def test_the_browser_keeps_no_plots_of_data_that_are_not_shown_any_more(fit):
+    def number_after(*names):
+        for name in names:
+            choose(fit, name)
+        fit.wait_until_drawn()
+        return fit.run("return Bokeh.documents[0]._all_models.size")
+
+    two = "neutron_stars", "blobs with errors"
+    assert number_after(*two) == number_after(*two)
+
+
 def test_a_table_of_one_column_is_loaded_from_a_file_and_shown_with_its_densities(fit, tmp_path):
     stars = datasets.load("hydrus1")
     Table({"v": stars["v"].value, "e_v": stars["e_v"].value}).write(tmp_path / "my stars.csv")
