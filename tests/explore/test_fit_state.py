@@ -5,19 +5,23 @@ import os
 import shlex
 import subprocess
 import sys
+from base64 import b64encode
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable, Table
 
 from xdgmm import XDGMM, GaussianMixture
+from xdgmm.diagnostics import residuals
 from xdgmm.errors import DegenerateError
 from xdgmm.explore import fit_tasks
-from xdgmm.explore.code_boxes import command_of, python_of
+from xdgmm.explore.code_boxes import command_of, command_of_check, python_of, python_of_check
 from xdgmm.explore.data_sets import blobs, bundled, read_file, singular
 from xdgmm.explore.downloads import model_file, picture_file, table_file
 from xdgmm.explore.fit_state import (
     SINGULAR_MEANS,
+    WITHOUT_MAXIMUM,
     Choices,
     FitState,
     hard_labels,
@@ -25,6 +29,7 @@ from xdgmm.explore.fit_state import (
     names_of_objects,
     soft_colours,
 )
+from xdgmm.explore.uploads import read_upload
 
 
 class Silent:
@@ -202,6 +207,52 @@ def test_the_boxes_repeat_the_state(make, tmp_path):
     state = make(tmp_path)
     for found in repeated(state, tmp_path):
         is_same(found, state)
+
+
+def two_tables(folder):
+    """A file with two tables."""
+    rng = np.random.default_rng(2)
+    tables = [fits.table_to_hdu(Table({"v": rng.normal(m, 1.0, 60), "e_v": np.full(60, 0.5)})) for m in (0.0, 9.0)]
+    tables[0].name, tables[1].name = "A", "B"
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(folder / "two.fits")
+    return folder / "two.fits"
+
+
+def test_the_boxes_read_the_table_of_a_file_that_was_named(tmp_path):
+    data = read_file(two_tables(tmp_path), hdu="B", readme=None, correlations="auto")
+    state, _ = run(begun(data.with_columns(["v"]), 1))
+    assert "correlations" not in python_of(state)
+    for found in repeated(state, tmp_path):
+        is_same(found, state)
+
+
+@pytest.mark.parametrize("name", ["hydrus1", "blobs", "neutron_stars"])
+def test_a_file_that_is_called_like_a_bundled_table_is_a_file(name):
+    content = b64encode(b"v,e_v\n1,0.1\n2,0.1\n4,0.2\n").decode()
+    state = FitState(read_upload(None, name, 30, content), Choices(1))
+    assert f"read_table('{name}')" in python_of(state)
+    assert f"fit {name} " in command_of(state)
+
+
+def test_the_boxes_say_that_a_fit_has_no_maximum():
+    state = begun(singular(), 2, "auto", means=SINGULAR_MEANS)
+    assert "no maximum" not in python_of(state) + command_of(state)
+    state.stepped, state.ended = "auto", WITHOUT_MAXIMUM
+    assert "no maximum" in python_of(state)
+    assert "no maximum" in command_of(state)
+
+
+def test_the_boxes_of_the_check_repeat_it(tmp_path):
+    state, _ = run(begun(bundled("hydrus1"), 1))
+    code = python_of_check(state, 19) + "import numpy as np\nnp.save('z.npy', z)\n"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "z.npy"), residuals(state.result, state.observations), rtol=1e-9)
+    done = in_shell(command_of_check(state, 19), tmp_path)
+    assert done.returncode in (0, 1), done.stderr
+    assert (tmp_path / "check.png").is_file(), done.stdout + done.stderr
 
 
 def table_of_stars(folder):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm import datasets
-
 from . import data_sets
+from .fit_state import WITHOUT_MAXIMUM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,15 +18,48 @@ if TYPE_CHECKING:
     from .fit_state import FitState
 
 LINE = 66  # characters from which on a call is broken into lines
+DEFAULTS = {"correlations": "auto", "on_bad": "raise", "on_limit": "missing", "asymmetric": "moments"}
+RAISES = "# These data have no maximum with this start: the fit ends with an error that says so."
 
 
 def python_of(state: FitState) -> str:
     """Python code after which ``model.mixture_`` is the mixture on its way."""
-    imports, data = _python_data(state.data)
-    lines = [imports, "", data, _call("model = XDGMM", _arguments(state)) + ".fit(stars)", "print(model.mixture_)"]
+    lines = [*_python_fit(state), "print(model.mixture_)"]
     if state.result is not None and state.result.converged:
         lines.append("print(model.widths(stars))")
     return "\n".join(lines) + "\n"
+
+
+def python_of_check(state: FitState, n_simulations: int) -> str:
+    """Python code that repeats the fit, its residuals and its check against samples of the model."""
+    lines = _python_fit(state, "from xdgmm.diagnostics import check, residuals, unusual_objects")
+    lines += [
+        "z = residuals(model, stars)",
+        "print(unusual_objects(model, stars))",
+        f"print(check(model, stars, n_simulations={n_simulations}))",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def command_of_check(state: FitState, n_simulations: int) -> str:
+    """The commands that repeat the fit, and check it."""
+    data = state.data
+    words = ["xdgmm", "check", "model.fits", _command_data(data)[1], *_reading_options(data)]
+    words += ["--simulations", str(n_simulations), "--plot", "check.png"]
+    return command_of(state) + _broken(words) + "\n"
+
+
+def _python_fit(state: FitState, *imports: str) -> list[str]:
+    """Lines that read the data and make ``model``."""
+    first, data = _python_data(state.data)
+    comment = [RAISES] if _is_without_maximum(state) else []
+    fit = _call("model = XDGMM", _arguments(state)) + ".fit(stars)"
+    return [first, *imports, "", data, *comment, fit]
+
+
+def _is_without_maximum(state: FitState) -> bool:
+    """Does the fit of the boxes end with an error?"""
+    return state.ended == WITHOUT_MAXIMUM
 
 
 def command_of(state: FitState) -> str:
@@ -34,10 +67,7 @@ def command_of(state: FitState) -> str:
     data, choices = state.data, state.choices
     first, table = _command_data(data)
     words = ["xdgmm", "fit", table, "--columns", shlex.quote(",".join(data.columns))]
-    if data.errors != "auto":
-        words += ["--errors", shlex.quote(data.errors)]
-    for name, value in data.options.items():
-        words += _option(name, value)
+    words += _reading_options(data)
     words += ["--components", str(choices.n_components)]
     arguments = _arguments(state)
     if "covariance_type" in arguments:
@@ -49,7 +79,16 @@ def command_of(state: FitState) -> str:
     if "max_iter" in arguments:
         words += ["--passes", str(arguments["max_iter"])]
     words += ["--output", "model.fits"]
-    return "\n".join([*first, _broken(words)]) + "\n"
+    comment = [RAISES] if _is_without_maximum(state) else []
+    return "\n".join([*first, *comment, _broken(words)]) + "\n"
+
+
+def _reading_options(data: DataSet) -> list[str]:
+    """How the columns of a table are read, where it is not as by default."""
+    words = [] if data.errors == "auto" else ["--errors", shlex.quote(data.errors)]
+    for name, value in (data.options | data.reading).items():
+        words += _option(name, value)
+    return words
 
 
 def _arguments(state: FitState) -> dict[str, Any]:
@@ -84,26 +123,28 @@ def _call(name: str, arguments: dict[str, Any]) -> str:
 def _python_data(data: DataSet) -> tuple[str, str]:
     """The imports, and the lines that make ``stars``."""
     imports = "from xdgmm import XDGMM, Observations"
-    if data.name in datasets.names() and data.path is None:
+    if data.origin == "bundled":
         imports, table = f"{imports}, datasets", f"datasets.load({data.name!r})"
     elif (made := _made_by(data)) is not None:
         function, call = made
         imports, table = f"{imports}\nfrom xdgmm.explore.data_sets import {function}", f"{call}.table"
     else:
-        imports, table = f"{imports}\nfrom xdgmm.tables import read_table", f"read_table({data.path or data.name!r})"
+        imports = f"{imports}\nfrom xdgmm.tables import read_table"
+        reading = "".join(f", {name}={value!r}" for name, value in _plain_options(data.reading))
+        table = f"read_table({data.path or data.name!r}{reading})"
     options: dict[str, Any] = {} if data.errors == "auto" else {"errors": _errors(data.errors)}
-    options |= {name: value for name, value in data.options.items() if value is not None}
+    options |= dict(_plain_options(data.options))
     more = "".join(f", {name}={value!r}" for name, value in options.items())
     return imports, f"table = {table}\nstars = Observations.from_table(table, {list(data.columns)!r}{more})"
 
 
 def _command_data(data: DataSet) -> tuple[list[str], str]:
     """Commands that come before, and the name of the table in a shell."""
-    if data.path is None and data.name in datasets.names():
+    if data.origin == "bundled":
         code = f"from xdgmm import datasets; print(datasets.path('{data.name}'))"
         return [], f'"$(python -c "{code}")"'
     made = _made_by(data)
-    if made is not None and data.path is None:
+    if made is not None:
         function, call = made
         code = f"from xdgmm.explore.data_sets import {function}; {call}.table.write('table.ecsv', overwrite=True)"
         return [f'python -c "{code}"'], "table.ecsv"
@@ -112,7 +153,7 @@ def _command_data(data: DataSet) -> tuple[list[str], str]:
 
 def _made_by(data: DataSet) -> tuple[str, str] | None:
     """Name and call of the function that makes a data set, where it is none of files."""
-    if data.path is not None:
+    if data.origin != "made":
         return None
     calls = {
         data_sets.FIRST: ("blobs", "blobs()"),
@@ -126,10 +167,15 @@ def _errors(errors: str) -> list[str] | None:
     return None if errors == "none" else [name.strip() for name in errors.split(",")]
 
 
+def _plain_options(options: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Options that are not the default, with paths as text."""
+    given = {name: value for name, value in options.items() if value is not None and value != DEFAULTS.get(name)}
+    return [(name, str(value) if isinstance(value, Path) else value) for name, value in given.items()]
+
+
 def _option(name: str, value: Any) -> list[str]:
-    """An option of `Observations.from_table` on the command line; none where it has its default."""
-    defaults = {"correlations": "auto", "on_bad": "raise", "on_limit": "missing", "asymmetric": "moments"}
-    if value is None or value == defaults.get(name):
+    """An option on the command line; none where it has its default."""
+    if value is None or value == DEFAULTS.get(name):
         return []
     return [f"--{name.replace('_', '-')}", shlex.quote(str(value))]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,10 @@ class DataSet:
         Further options of `Observations.from_table`.
     path : str or None
         Of a file that was named on the command line.
+    origin : str
+        "bundled" with the package, "made" by a function of this module, or a "file" of the user.
+    reading : dict
+        Options of `xdgmm.tables.read_table`, with which a file was read.
     """
 
     name: str
@@ -58,6 +62,8 @@ class DataSet:
     remarks: tuple[str, ...]
     options: dict[str, Any]
     path: str | None = None
+    origin: str = "file"
+    reading: dict[str, Any] = field(default_factory=dict)
 
     def with_columns(self, columns: Sequence[str], errors: str = "auto", **options: Any) -> DataSet:
         """The same table with other columns, errors or options.
@@ -67,7 +73,8 @@ class DataSet:
         InputError
             If a column cannot be used.
         """
-        return replace(_data_set(self.name, self.table, columns, errors, self.options | options), path=self.path)
+        found = _data_set(self.name, self.table, columns, errors, self.options | options)
+        return replace(found, path=self.path, origin=self.origin, reading=self.reading)
 
     @property
     def numeric_columns(self) -> tuple[str, ...]:
@@ -112,7 +119,7 @@ def blobs(error: float = 0.0, *, n_objects: int = BLOBS, seed: int = BLOB_SEED) 
         table = QTable({name: values[:, i] + noise[:, i] for i, name in enumerate("xy")})
         table["e_x"], table["e_y"] = errors.T
     name = "blobs with errors" if error > 0 else FIRST
-    return _data_set(name, table, ("x", "y"), "auto" if error > 0 else "none")
+    return replace(_data_set(name, table, ("x", "y"), "auto" if error > 0 else "none"), origin="made")
 
 
 def singular(seed: int = BLOB_SEED) -> DataSet:
@@ -123,7 +130,8 @@ def singular(seed: int = BLOB_SEED) -> DataSet:
     from astropy.table import QTable
 
     rng = np.random.default_rng(seed)
-    return _data_set(SINGULAR, QTable({"x": np.append(rng.standard_normal(40), 4.0)}), ("x",), "none")
+    table = QTable({"x": np.append(rng.standard_normal(40), 4.0)})
+    return replace(_data_set(SINGULAR, table, ("x",), "none"), origin="made")
 
 
 def bundled(name: str, columns: Sequence[str] | None = None, errors: str = "auto", **options: Any) -> DataSet:
@@ -137,7 +145,7 @@ def bundled(name: str, columns: Sequence[str] | None = None, errors: str = "auto
     from xdgmm import datasets
 
     options = {"on_bad": "drop"} | options  # the published tables have values without an error of their own
-    return _data_set(name, datasets.load(name), columns, errors, options)
+    return replace(_data_set(name, datasets.load(name), columns, errors, options), origin="bundled")
 
 
 def read_file(path: str | Path, columns: Sequence[str] | None = None, errors: str = "auto", **options: Any) -> DataSet:
@@ -160,13 +168,14 @@ def read_file(path: str | Path, columns: Sequence[str] | None = None, errors: st
     """
     from xdgmm.tables import read_table
 
-    reading = {name: options.pop(name) for name in ("hdu", "readme") if name in options}
+    named = {name: options.pop(name) for name in ("hdu", "readme") if name in options}
+    reading = {name: value for name, value in named.items() if value is not None}
     path = Path(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         table = read_table(path, **reading)
     data = _data_set(path.name, table, columns, errors, options)
-    return replace(data, path=str(path), remarks=(*_sentences(caught), *data.remarks))
+    return replace(data, path=str(path), remarks=(*_sentences(caught), *data.remarks), reading=reading)
 
 
 def numeric_columns(table: QTable) -> tuple[str, ...]:

@@ -118,7 +118,7 @@ class Controls:
         """Show the choices of a state."""
         data, choices = state.data, state.choices
         names = list(data_sets.choices())
-        known = data.name in names and data.path is None
+        known = data.origin != "file"
         self.data_set.options = names if known else [*names, FILE]
         self.data_set.value = data.name if known else FILE
         # The widget shows its labels as HTML.

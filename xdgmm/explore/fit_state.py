@@ -29,6 +29,7 @@ SOLVERS = {"em": "EM", "implicit": "implicit EM", "auto": "auto (fast, no single
 COVARIANCES = ("full", "tied", "diag", "spherical")
 MOST_COMPONENTS = 12
 NARROW, ALONE = 0.05, 0.5  # width relative to all objects, and members beyond D + 1, of a component that shrinks
+WITHOUT_MAXIMUM = "the fit has ended without a maximum"
 SINGULAR_MEANS = ((0.0,), (2.5,))  # from which EM ends on one point of the singular data set
 
 

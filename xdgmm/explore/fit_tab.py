@@ -16,7 +16,7 @@ from .downloads import model_file, picture_file, table_file
 from .escaping import as_html
 from .fit_controls import Controls, Results, apart
 from .fit_panels import Panels
-from .fit_state import SINGULAR_MEANS, Choices, FitState, names_of_objects
+from .fit_state import SINGULAR_MEANS, WITHOUT_MAXIMUM, Choices, FitState, names_of_objects
 from .frames import Frames
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ class FitTab:
             self._submit(self._report_widths, at_once=True)
 
         def failed(sentence: str) -> None:
-            state.ended = "the fit has ended without a maximum"
+            state.ended = WITHOUT_MAXIMUM
             self._draw(details=True)
             self._failed(sentence)
 
