@@ -41,7 +41,7 @@ from xdgmm.fitting import (
     start_from,
     with_recipe,
 )
-from xdgmm.kernels import SampledNoise, using_device
+from xdgmm.kernels import SampledNoise, checked_device, using_device
 from xdgmm.mixture import GaussianMixture
 from xdgmm.observations import Observations, ObservationSource, StreamedObservations
 from xdgmm.observations.inputs import (
@@ -312,7 +312,8 @@ class XDGMM(DensityMixin, BaseEstimator):
         resume : bool
             Whether the fit goes on from its checkpoint: with the same data and parameters, to the same result.
         executor : distributed.Client, optional
-            Of a Dask cluster, whose workers read X, a `xdgmm.streaming.DaskSource`, keep it and run the passes.
+            Of a Dask cluster, whose workers read X, a `xdgmm.streaming.DaskSource`, keep it and run the passes, each on
+            the device that XDGMM_DEVICE names where it was started: the model must have no `device`.
 
         Returns
         -------
@@ -330,10 +331,11 @@ class XDGMM(DensityMixin, BaseEstimator):
         """
         refuse_errors_as_labels(X, y)
         check_progress(self.progress, self.callback)
-        if executor is not None and self.device not in (None, "cpu"):
+        if executor is not None and self.device is not None:
+            device = checked_device(self.device, "`device`")
             raise InputError(
-                f"`device` is {self.device!r}, but the workers of an `executor` make the passes, each on its own; "
-                f"set XDGMM_DEVICE={self.device} where they are started, and leave `device` out"
+                f"`device` is {device!r}, but the workers of an `executor` make the passes, each on its own; "
+                f"set XDGMM_DEVICE={device} where they are started, and leave `device` out"
             )
         with using_device(self.device):
             with readings_shown(self.progress):

@@ -219,9 +219,13 @@ def test_a_fit_begun_on_processors_is_resumed_on_a_card(engines_of_cards, monkey
     assert model.result_.log_likelihood == pytest.approx(whole.result_.log_likelihood, abs=1e-7)  # tol is 1e-8 nats
 
 
-def test_workers_of_an_executor_choose_their_own_device(card):
-    with pytest.raises(InputError, match=r"`device` is 'cuda', .*XDGMM_DEVICE=cuda .*leave `device` out"):
-        XDGMM(device="cuda").fit(DATA, executor=object())
+@pytest.mark.parametrize("device", devices.DEVICES)
+def test_workers_of_an_executor_choose_their_own_device(card, device):
+    refused = rf"`device` is '{device}', .*XDGMM_DEVICE={device} .*leave `device` out"
+    with pytest.raises(InputError, match=refused):
+        XDGMM(device=device).fit(DATA, executor=object())
+    with pytest.raises(InputError, match=r"`device` is .*must be one of cpu"):
+        XDGMM(device=np.array(["cpu", "cuda"])).fit(DATA, executor=object())
     assert not card
 
 

@@ -103,6 +103,11 @@ def test_a_fit_on_workers_has_the_bits_of_one_process(client, alone):
     assert found.mixture_.record.data_hash == alone.mixture_.record.data_hash
 
 
+def test_the_record_of_a_fit_on_workers_names_no_device_of_its_client(client, alone):
+    assert fitted(source(), client).mixture_.record.device == "workers"
+    assert alone.mixture_.record.device == "cpu"
+
+
 def without_card(device):
     """In a worker: the device of its passes from now on, and that it has no card."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"

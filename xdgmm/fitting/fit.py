@@ -242,7 +242,7 @@ def _finished(
     counter.phase = DIAGNOSTICS
     solution = _with_gaussians(_without_empty_background(solution, problem, counter), problem, counter)
     result = _result(problem, solution, objective, n_starts, counter, keep_order=keep_order)
-    return with_record(result, problem.all_observations)
+    return with_record(result, problem.all_observations, counter.device)
 
 
 def _fits_edges(problem: Problem, solution: Solution) -> bool:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from xdgmm.kernels import DeviceWatch
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -110,17 +112,18 @@ NONE_YET = _Reached((0, -np.inf), None)
 
 
 class PassCounter:
-    """Counts the objects of all passes of a fit, in each of its phases.
+    """Counts the objects of all passes of a fit, in each of its phases, and sees where they are made.
 
     Attributes
     ----------
     phase : str
     objects : dict
         Number of objects that the passes of each phase went over, together.
+    device : DeviceWatch
     """
 
     def __init__(self) -> None:
-        self.phase = STARTS
+        self.phase, self.device = STARTS, DeviceWatch()
         self.objects = dict.fromkeys((*PHASES, READING, DIAGNOSTICS), 0)
 
     def add(self, n_objects: int, n_passes: int = 1) -> None:

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdgmm.kernels import device_in_words, get_device
 from xdgmm.mixture import FitRecord
+from xdgmm.observations import StreamedObservations
 
 from .model import Fixed, Model
 from .priors import PARTS, Dirichlet, InverseWishart, Normal, Prior
 
 if TYPE_CHECKING:
+    from xdgmm.kernels import DeviceWatch
     from xdgmm.mixture import GaussianMixture
-    from xdgmm.observations import Observations, StreamedObservations
+    from xdgmm.observations import Observations
 
     from .result import FitResult
 
 
-def with_record(result: FitResult, observations: Observations | StreamedObservations) -> FitResult:
-    """The result of a fit, with a mixture that has its record."""
+ON_WORKERS = "workers"  # of a cluster: their devices are not known here
+
+
+def with_record(result: FitResult, observations: Observations | StreamedObservations, device: DeviceWatch) -> FitResult:
+    """The result of a fit, with a mixture that has its record; the device was watched since the fit began."""
+    is_on_workers = isinstance(observations, StreamedObservations) and observations.is_on_workers
     record = FitRecord(
         model=_described(result.model, result.mixture),
         n_objects=result.n_objects,
@@ -38,7 +43,7 @@ def with_record(result: FitResult, observations: Observations | StreamedObservat
         data_hash=observations.data_hash,
         version=_version(),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        device=device_in_words(get_device()),
+        device=ON_WORKERS if is_on_workers else device.in_words(),
     )
     return replace(result, mixture=result.mixture.with_record(record))
 

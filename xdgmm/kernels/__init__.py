@@ -20,7 +20,16 @@ from .cached import map_part, with_rounded_noise, write_part
 from .censored import CensoredData
 from .conditioning import ConditionedGaussian, condition_gaussian
 from .data import Data, SigmaProfile
-from .devices import current_engine, device_in_words, get_device, on_same_device, set_device, using_device
+from .devices import (
+    DeviceWatch,
+    checked_device,
+    current_engine,
+    device_in_words,
+    get_device,
+    on_same_device,
+    set_device,
+    using_device,
+)
 from .flat import FlatData
 from .grouped import GroupedData
 from .joined import JoinedData
@@ -54,6 +63,7 @@ __all__ = [
     "ConditionedGaussian",
     "Correlated",
     "Data",
+    "DeviceWatch",
     "Exact",
     "FlatData",
     "Gradients",
@@ -83,6 +93,7 @@ __all__ = [
     "accumulate_with_information",
     "add_blocks",
     "as_noise",
+    "checked_device",
     "condition_gaussian",
     "current_engine",
     "device_in_words",

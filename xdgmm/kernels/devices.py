@@ -54,7 +54,7 @@ def set_device(device: Device | None) -> None:
     A device that a model was given, ``XDGMM(device=...)``, goes before this one.
     """
     if device is not None:
-        engine(checked(device, "`device`"))
+        engine(checked_device(device, "`device`"))
     _Choice.device = device
 
 
@@ -64,7 +64,7 @@ def get_device() -> str:
     if chosen is not None:
         return chosen
     given = os.environ.get(VARIABLE)
-    return checked(given, f"the environment variable {VARIABLE}") if given else "cpu"
+    return checked_device(given, f"the environment variable {VARIABLE}") if given else "cpu"
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def using_device(device: str | None) -> Iterator[None]:
     if device is None:
         yield
         return
-    engine(checked(device, "`device`"))
+    engine(checked_device(device, "`device`"))
     token = _of_call.set(device)
     try:
         yield
@@ -123,7 +123,24 @@ def device_in_words(device: str) -> str:
     return made.name if card is None else f"{made.name} ({card.name})"
 
 
-def checked(device: object, name: str) -> str:
+class DeviceWatch:
+    """What makes the passes of this process from now on, until it is asked."""
+
+    def __init__(self) -> None:
+        self.device = get_device()
+        self.before = self._n_on_card()
+
+    def in_words(self) -> str:
+        """The device; of "auto" it is "cpu" if no pass since then was made on a card."""
+        now = self._n_on_card()
+        return "cpu" if now is not None and now == self.before else device_in_words(self.device)
+
+    def _n_on_card(self) -> int | None:
+        """Passes that "auto" has made on a card; None for devices that do not choose."""
+        return getattr(engine(self.device), "n_on_card", None)
+
+
+def checked_device(device: object, name: str) -> str:
     """A device's name, as it is.
 
     Raises

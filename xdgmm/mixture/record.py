@@ -56,7 +56,8 @@ class FitRecord:
     recipe : str
         The call or the command that repeats the fit, with its seed, and the version; empty where it is not known.
     device : str
-        Where the passes were made, with the name of the graphics card if there was one; "cpu" in files that do not say.
+        Where the passes were made, with the name of the graphics card if there was one; "workers" where those of a
+        cluster made them, each on a device of its own; "cpu" in files that do not say.
     """
 
     model: dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -158,6 +158,8 @@ class StreamedObservations:
     memo : dict
         Results computed from these observations, kept for reuse.
     """
+
+    is_on_workers: ClassVar[bool] = False  # are passes over all objects made by other processes?
 
     read: Callable[[], Iterable[Observations]]
     sample: Observations

@@ -275,6 +275,8 @@ class DaskObservations(StreamedObservations):
     partitions : Partitions
     """
 
+    is_on_workers = True
+
     partitions: Partitions = field(kw_only=True)
 
     def packed(self, packing: Packing) -> DaskData:

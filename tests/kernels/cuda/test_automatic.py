@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xdgmm import kernels
+from xdgmm import XDGMM, Observations, kernels
 from xdgmm.errors import InputError, XdgmmError, XdgmmWarning
 from xdgmm.kernels import cuda, devices, passes
 from xdgmm.kernels.cuda import automatic
@@ -81,6 +81,15 @@ def test_the_card_makes_what_it_makes_faster_after_one_measurement(choosing, que
     assert (engine.name, engine.card.name) == ("auto", "an emulated card")
     getattr(data, question)(*MIXTURE)
     assert engine.on_card.asked[5:] == [2000]
+
+
+def test_a_fit_is_recorded_on_the_card_only_if_the_card_made_passes_of_it(choosing, monkeypatch):
+    engine = choosing((0.0, 1e-6), (3e-4, 1e-8, 1e-12))
+    monkeypatch.setattr(devices, "engine", lambda _: engine)
+    rng = np.random.default_rng(1)
+    large, small = (Observations.with_standard_errors(rng.normal(size=n), np.full(n, 0.3)) for n in (1000, 100))
+    found = [XDGMM(device="auto", random_state=0).fit(data).result_.record.device for data in (small, large, small)]
+    assert found == ["cpu", "auto (an emulated card)", "cpu"]
 
 
 def test_the_processors_make_what_they_make_faster(choosing):

@@ -80,7 +80,7 @@ class Automatic:
     clock: Callable[[], float] = time.perf_counter
     costs: dict[Kind, tuple[Cost, Cost]] = field(default_factory=dict)
     seconds_of_byte: float = 0.0
-    has_used_card: bool = False
+    n_on_card: int = 0  # passes that a card has made
 
     @cached_property
     def on_card(self) -> CudaEngine | None:
@@ -93,12 +93,12 @@ class Automatic:
     @property
     def name(self) -> str:
         """What made passes so far: "cpu", or "auto" if a card made some of them."""
-        return "auto" if self.has_used_card else "cpu"
+        return "auto" if self.n_on_card else "cpu"
 
     @property
     def card(self) -> Card | None:
         """The card, if it has made a pass."""
-        return self.on_card.card if self.has_used_card and self.on_card is not None else None
+        return self.on_card.card if self.n_on_card and self.on_card is not None else None
 
     def sums(
         self, blocks: Blocks, amplitude: Floats, theta: Floats, object_weights: Floats, *, with_information: bool
@@ -180,7 +180,7 @@ class Automatic:
             message = f"the processors make the passes of device 'auto' from now on, because a card failed: {error}"
             warnings.warn(message, XdgmmWarning, stacklevel=2)
             return ask(self.processors, blocks)
-        self.has_used_card = self.has_used_card or is_faster
+        self.n_on_card += is_faster
         return answer
 
     def _is_faster(
