@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from xdgmm.kernels import cuda
+
+
+@pytest.fixture(autouse=True)
+def no_card_yet(monkeypatch):
+    """No test finds the card of another."""
+    monkeypatch.setattr(cuda._OfCard, "first", None)  # noqa: SLF001
+
 
 @pytest.fixture(scope="session")
 def fake_cupy():

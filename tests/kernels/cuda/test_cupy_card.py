@@ -145,6 +145,14 @@ def test_where_the_card_is_busy_auto_is_the_processors(monkeypatch):
     assert engine.name == "cpu"
 
 
+@pytest.mark.usefixtures("cupy")
+def test_the_devices_of_a_process_share_one_card():
+    double, single, automatic = cuda.make_engine("cuda"), cuda.make_engine("cuda-float32"), cuda.make_engine("auto")
+    assert (double.name, single.name, automatic.on_card.name) == ("cuda", "cuda-float32", "auto")
+    assert double.card is single.card is automatic.on_card.card
+    assert double.residents.held is single.residents.held is automatic.on_card.residents.held
+
+
 def test_auto_needs_no_card(cupy):
     cupy.cuda.runtime.getDeviceCount = lambda: 0
     assert cuda.make_engine("auto").name in devices.DEVICES

@@ -156,6 +156,27 @@ def sends(engine):
     return sent
 
 
+def test_engines_of_a_card_share_copies_of_the_same_numbers_and_take_each_others_place(engine_on, monkeypatch):
+    first = engine_on(int(2.1 * OF_DATA))
+    same, single = CudaEngine(first.card, "auto", beside=first), CudaEngine(first.card, "single", "float", first)
+    data = packed()
+    sent = sends(first)
+
+    def log_likelihood(engine):
+        monkeypatch.setattr(passes, "current_engine", lambda: engine)
+        return data.accumulate(*MIXTURE).log_likelihood
+
+    expected = log_likelihood(first)
+    assert log_likelihood(same) == expected
+    assert sent == [data.data.base.size]
+    assert log_likelihood(single) == pytest.approx(expected, rel=1e-5)
+    assert len(first.residents.copies) == 2
+    memory = single.residents.allocate(int(1.9 * OF_DATA))
+    assert first.residents.copies == {}
+    del memory
+    assert log_likelihood(same) == expected
+
+
 def test_copies_go_with_their_arrays(engine_on):
     engine = engine_on()
     data = packed()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from xdgmm.kernels.compiled import Layout
 
     from .card import Argument, Card, Memory, Program
-    from .residents import Segment
+    from .residents import Residents, Segment
 
     Floats = NDArray[np.float64]
 
@@ -56,21 +55,22 @@ class CudaEngine:
         The device, as users name it.
     real : {"double", "float"}
         Type of the numbers of an object; sums are always double.
+    beside : CudaEngine, optional
+        Another one of the same card, with which this one shares its memory and takes turns.
     """
 
-    def __init__(self, card: Card, name: str, real: str = "double") -> None:
-        from .residents import Residents
+    def __init__(self, card: Card, name: str, real: str = "double", beside: CudaEngine | None = None) -> None:
+        from . import residents
 
         self.card, self.name, self.real = card, name, real
         self.number = np.float64 if real == "double" else np.float32
-        self.residents = Residents(card, self.number)
-        self.programs: dict[Module, Program] = {}
-        self.lock, self.process = threading.RLock(), os.getpid()
+        self.residents: Residents = residents.Residents(card, self.number, None if beside is None else beside.residents)
+        self.programs: dict[Module, Program] = {} if beside is None else beside.programs
 
     @property
     def is_usable(self) -> bool:
         """Is this the process that found the card?"""
-        return os.getpid() == self.process
+        return os.getpid() == self.residents.held.process
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -86,7 +86,7 @@ class CudaEngine:
                 f"device {self.name!r} was used before this process was forked, which ends that: start processes by "
                 "'spawn' or 'forkserver', or choose the device 'cpu' in them"
             )
-        with self.lock:
+        with self.residents.held.lock:
             yield
 
     # --- Sums over objects -----------------------------------------------------------------------------------------

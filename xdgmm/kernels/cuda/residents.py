@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,31 @@ class Segment:
         return -(-self.n_objects // size)
 
 
+@dataclass(eq=False)
+class Held:
+    """What the engines of a card in this process have there together.
+
+    Attributes
+    ----------
+    transfers : Transfers
+    copies : dict
+        The one that was used last is at the end.
+    used : dict
+        When each array was asked for, also those without a copy.
+    now : int
+    lock : RLock
+        Of the thread that uses the card.
+    process : int
+    """
+
+    transfers: Transfers
+    copies: dict[_Key, Memory] = field(default_factory=dict)
+    used: dict[_Key, int] = field(default_factory=dict)
+    now: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    process: int = field(default_factory=os.getpid)
+
+
 class Residents:
     """Copies of the arrays of blocks on a card.
 
@@ -72,15 +98,23 @@ class Residents:
     card : Card
     number : type
         Of the numbers there: float64 or float32.
+    beside : Residents, optional
+        Others on the same card: all count as one where memory is short, and copies of the same numbers are shared.
     """
 
-    def __init__(self, card: Card, number: Any) -> None:
+    def __init__(self, card: Card, number: Any, beside: Residents | None = None) -> None:
         self.card, self.number = card, np.dtype(number)
-        self.transfers = Transfers(card)
-        self.copies: dict[_Key, Memory] = {}
-        self.used: dict[_Key, int] = {}  # when each array was asked for, also those without a copy
-        self.now = 0
-        self.process = os.getpid()
+        self.held: Held = Held(Transfers(card)) if beside is None else beside.held
+
+    @property
+    def copies(self) -> dict[_Key, Memory]:
+        """Those on the card, the one that was used last at the end."""
+        return self.held.copies
+
+    @property
+    def transfers(self) -> Transfers:
+        """The ways to the card and back."""
+        return self.held.transfers
 
     def segments(self, blocks: Blocks, multiple: int, beside: int = 0) -> Iterator[Segment]:
         """The objects of blocks, in parts that begin at a multiple of so many objects.
@@ -126,8 +160,8 @@ class Residents:
     def to_send(self, blocks: Blocks) -> tuple[int, bool]:
         """Bytes that a pass over blocks sends first, and whether a copy is kept for the next one."""
         owner = _owner(blocks.data)
-        of_taken = _Key.of_taken(owner, blocks)
-        if _Key.of(owner) in self.copies or of_taken in self.copies:
+        of_taken = _Key.of_taken(owner, self.number, blocks)
+        if _Key.of(owner, self.number) in self.copies or of_taken in self.copies:
             return 0, True
         whole = owner.size * self.number.itemsize
         if self._could_hold(whole):
@@ -141,22 +175,23 @@ class Residents:
         self.transfers.send(numbers, memory, self.card.mark(), self.number)
         self.card.wait(self.card.mark())
 
-    def _held(self, blocks: Blocks) -> _Held | None:
+    def _held(self, blocks: Blocks) -> _Start | None:
         """The copy that has the blocks; None if they do not fit."""
         owner, (n_blocks, every) = _owner(blocks.data), blocks.taken
-        key, of_taken = _Key.of(owner), _Key.of_taken(owner, blocks)
+        key, of_taken = _Key.of(owner, self.number), _Key.of_taken(owner, self.number, blocks)
         whole = self._copy(key, owner, owner.reshape(-1))
         if whole is not None:
-            return _Held(key, whole.at(of_taken.first * self.number.itemsize), every)
+            return _Start(key, whole.at(of_taken.first * self.number.itemsize), every)
         part = self._copy(of_taken, owner, blocks.data[: n_blocks * every : every])
-        return None if part is None else _Held(of_taken, part, 1)
+        return None if part is None else _Start(of_taken, part, 1)
 
     def _copy(self, key: _Key, owner: NDArray[Any], source: NDArray[Any]) -> Memory | None:
         """The copy that is there, or is made now; None if there is no room for it."""
-        before, self.now = self.used.get(key, 0), self.now + 1
+        held = self.held
+        before, held.now = held.used.get(key, 0), held.now + 1
         if before == 0:
             weakref.finalize(owner, self._forget, key).atexit = False
-        self.used[key] = self.now
+        held.used[key] = held.now
         memory = self.copies.pop(key, None)
         if memory is None:
             memory = self._room(source.size * self.number.itemsize, before)
@@ -172,7 +207,7 @@ class Residents:
         lacking = n_bytes + reserved - self.card.free_bytes()
         dropped = []
         for key, held in [(key, memory.n_bytes) for key, memory in list(self.copies.items())]:
-            if lacking > 0 and self.used.get(key, 0) < since:
+            if lacking > 0 and self.held.used.get(key, 0) < since:
                 dropped.append(key)
                 lacking -= held
         if lacking > 0:
@@ -209,9 +244,9 @@ class Residents:
 
     def _forget(self, key: _Key) -> None:
         """An array of this machine is gone; in a process that was forked the card's memory is not ours to free."""
-        if os.getpid() == self.process:
+        if os.getpid() == self.held.process:
             self.copies.pop(key, None)
-            self.used.pop(key, None)
+            self.held.used.pop(key, None)
 
     def _streamed(self, blocks: Blocks, multiple: int, of_object: int, beside: int) -> Iterator[Segment]:
         """Parts that are sent to two places in turn, each when the kernels that read the one before have ended.
@@ -236,27 +271,28 @@ class Residents:
 
 @dataclass(frozen=True)
 class _Key:
-    """Which numbers of which array: n_blocks times, one of every few, from the first number on."""
+    """Which numbers of which array, as what: n_blocks times, one of every few, from the first number on."""
 
     owner: int
+    number: np.dtype[Any]
     first: int = 0
     n_blocks: int = 0
     every: int = 1
 
     @classmethod
-    def of(cls, owner: NDArray[Any]) -> _Key:
+    def of(cls, owner: NDArray[Any], number: np.dtype[Any]) -> _Key:
         """All of an array."""
-        return cls(id(owner))
+        return cls(id(owner), number)
 
     @classmethod
-    def of_taken(cls, owner: NDArray[Any], blocks: Blocks) -> _Key:
+    def of_taken(cls, owner: NDArray[Any], number: np.dtype[Any], blocks: Blocks) -> _Key:
         """Those that blocks take."""
         first = (blocks.data.ctypes.data - owner.ctypes.data) // blocks.data.itemsize
-        return cls(id(owner), first, *blocks.taken)
+        return cls(id(owner), number, first, *blocks.taken)
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Start:
     """Where, in a copy, blocks begin, one of how many is taken."""
 
     key: _Key
