@@ -42,7 +42,7 @@ WHAT = {
     "peers": (peers.measure, "xdgmm beside astroML, pygmmis and scikit-learn; needs pip install -e '.[benchmarks]'"),
     "backgrounds": (backgrounds.measure, "the width of a line on a continuum: bias and coverage, by background"),
     "selection": (selection.measure, "how often the true number of components is found, and what a table costs"),
-    "gpu": (gpu.measure, "passes and fits on a graphics card, in less than five minutes"),
+    "gpu": (gpu.measure, "passes and fits on a graphics card; no row begins after four minutes"),
     "scale": (scale.measure, "time and memory of fits of files by number of rows, by source, threads and workers"),
     "explore": (
         explore.measure,

@@ -1,13 +1,15 @@
 """Passes and fits on a graphics card: time, share of its double-precision pipe, transfer, agreement with processors.
 
-Every row is there only if the card, this machine's memory and the time left allow it: all of it takes less than five
-minutes.  ``--emulated`` runs the same code on a card that is emulated by g++, with tiny sizes: its times mean nothing.
+Every row is there only if the card, this machine's memory and the time left allow it: none begins after four minutes,
+and what was measured is written after each.
+``--emulated`` runs the same code on a card that is emulated by g++, with tiny sizes: its times mean nothing.
 """
 
 import re
 import sys
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -99,8 +101,19 @@ def measure(*, quick, emulated=False):
         use_emulated_card()
     engines = {name: devices.engine(name) for name in ("cuda", "cuda-float32")}
     setting = Setting(**sizes, engines=engines, began=time.perf_counter())
-    tables = (section(setting) for section in (_device, _agreement, _fits, _passes, _float32, _forms))
-    return (table for table in tables if table.rows)
+    sections = (_device, _agreement, _fits, _passes, _float32, _forms)
+    return (table for section in sections for table in by_row(section(setting)))
+
+
+def by_row(growing):
+    """A table after each of its rows, and when it is complete; nothing of one without rows."""
+    table = None
+    for table in growing:
+        table.complete = False
+        yield table
+    if table is not None:
+        table.complete = True
+        yield table
 
 
 def add_arguments(parser):
@@ -165,7 +178,7 @@ def _device(setting):
     first = timed(lambda: _pass(fresh, mixture))[0]
     row["upload"] = data.data.nbytes / max(first - again, 1e-9) / 1e9
     table.rows.append(row)
-    return table
+    yield table
 
 
 def _peak(cupy):
@@ -183,9 +196,11 @@ def _copying(cupy):
 
 
 def _event_seconds(cupy, run, repetitions=5):
+    """Shortest seconds between the moments of the card before and after what is begun."""
     times = []
     for _ in range(repetitions):
         start, end = cupy.cuda.Event(), cupy.cuda.Event()
+        run()  # while it runs, what follows is begun: the card does not wait for this machine
         start.record()
         run()
         end.record()
@@ -236,9 +251,10 @@ def _best(run, repetitions=7, limit=2.0):
 def _passes(setting):
     table = Table(
         "One pass, full noise covariances, double precision",
-        "ms: of a whole pass, from the mixture to sums in this machine's memory; card: of it on the card, by its own "
-        "clock; ns: per object and component; pipe: share of the multiply-adds of the card, as the source is written; "
-        "CPU: ms on the processors of this machine, of at most 10^6 objects, scaled",
+        "ms: of a whole pass, from the mixture to sums in this machine's memory; card: of its kernels alone, by the "
+        "clock of the card; ns: per object and component, and pipe: share of the multiply-adds of the card, as the "
+        "source is written, both of its kernels; CPU: ms on the processors of this machine, of at most 10^6 "
+        "objects, scaled",
         markdown=True,
     )
     for D, K, N in setting.passes:
@@ -248,12 +264,12 @@ def _passes(setting):
             continue
         data, mixture = _repeated(setting, D, K, N)
         table.rows.append(_row(setting, D, K, data, mixture))
-    return table
+        yield table
 
 
 def _row(setting, D, K, data, mixture, device="cuda"):
     seconds = _best(lambda: _pass(data, mixture, device))
-    on_card, N = _on_card(setting, lambda: _pass(data, mixture, device)), data.n_objects
+    on_card, N = kernel_seconds(setting, lambda: _pass(data, mixture, device), device), data.n_objects
     few = next(data.parts(min(10**6, N)))
     few = replace(few, total_weight=1.0, n_values=1.0)
     of_cpu = _best(lambda: _pass(few, mixture, "cpu"), 3) * N / few.n_objects
@@ -271,13 +287,51 @@ def _row(setting, D, K, data, mixture, device="cuda"):
     }
 
 
-def _on_card(setting, run):
-    """Seconds on the card by its own clock; None where it has none."""
-    cupy = getattr(setting.card, "cupy", None)
+def kernel_seconds(setting, run, device="cuda"):
+    """Seconds of the kernels of a pass by the clock of the card, on data that are there; None where it has none.
+
+    They are begun again, one after the other, so that nothing is laid out, sent or waited for between two moments of
+    the card.
+    """
+    cupy, engine = getattr(setting.card, "cupy", None), setting.engines[device]
     if cupy is None:
         return None
-    with setting.card.in_order():
-        return _event_seconds(cupy, run)
+    launches = launches_of(engine, run)
+
+    def again():
+        for launch in launches:
+            launch()
+
+    with engine.in_turn(), setting.card.in_order():
+        return _event_seconds(cupy, again)
+
+
+def launches_of(engine, run):
+    """What begins again each kernel of a run whose programs are compiled, in their order and with their arguments."""
+    launches, programs = [], engine.programs
+    engine.programs = {module: Watched(program, launches) for module, program in programs.items()}
+    try:
+        run()
+    finally:
+        engine.programs = programs
+    return launches
+
+
+@dataclass
+class Watched:
+    """A program, and the launches that it has made; their arguments keep the memory that they use."""
+
+    program: object
+    launches: list
+
+    def launch(self, *arguments):
+        """Begin a kernel."""
+        self.launches.append(partial(self.program.launch, *arguments))
+        self.program.launch(*arguments)
+
+    def hold(self, symbol, array):
+        """Write to constant memory, where it stays."""
+        self.program.hold(symbol, array)
 
 
 LINE = re.compile(r"const double (v\d+) = (.*);")
@@ -351,8 +405,8 @@ def _forms(setting):
                 return getattr(data, method)(*mixture)
 
         row = {"form": name, "N": f"{data.n_objects:.0e}", "ms": 1e3 * _best(run)}
-        table.rows.append(row | {"card": _milliseconds(_on_card(setting, run))})
-    return table
+        table.rows.append(row | {"card": _milliseconds(kernel_seconds(setting, run))})
+        yield table
 
 
 def _milliseconds(seconds):
@@ -374,7 +428,7 @@ def _float32(setting):
         row = {name: row[name] for name in ("D", "K", "N", "ms", "card", "ns")}
         of_sums, of_likelihood = differences(single, double)
         table.rows.append(row | {"sums": of_sums, "lnL": of_likelihood})
-    return table
+        yield table
 
 
 def _agreement(setting):
@@ -390,7 +444,7 @@ def _agreement(setting):
         same = all(np.array_equal(one, other) for one, other in zip(_arrays(found), _arrays(again), strict=True))
         row = {"D": D, "K": K, "sums": of_sums, "lnL": of_likelihood, "bits": "same" if same else "DIFFERENT"}
         table.rows.append(row)
-    return table
+        yield table
 
 
 def _arrays(statistics):
@@ -463,7 +517,7 @@ def _fits(setting):
                 "width": _distance(model.mixture_, truth),
             }
         )
-    return table
+        yield table
 
 
 def _distance(mixture, truth):

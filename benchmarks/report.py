@@ -19,6 +19,7 @@ class Table:
     about: str
     rows: list = field(default_factory=list)
     markdown: bool = False
+    complete: bool = True  # or will further rows come?
 
     def show(self, console):
         """Print it."""
@@ -58,14 +59,25 @@ def _processor():
     return llvm.get_host_cpu_name()
 
 
+def _write_json(about, tables, path):
+    text = json.dumps({"machine": about, "tables": [asdict(table) for table in tables]}, indent=1)
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(f"{text}\n", encoding="utf-8")
+    new.replace(path)
+
+
 def write(tables, path):
-    """Print tables as they come, and write them all to a JSON file."""
-    console, done = Console(width=None if sys.stdout.isatty() else 100), []
+    """Print tables when they are complete; all that is there is written to a JSON file whenever one comes.
+
+    A table may come after each of its rows, not complete: so nothing is lost where the next row takes too long.
+    """
+    console, come = Console(width=None if sys.stdout.isatty() else 100), {}
     about = machine()
     console.print(", ".join(f"{name} {value}" for name, value in about.items()), soft_wrap=True)
     console.print()
     for table in tables:
-        table.show(console)
-        done.append(asdict(table))
-    path.write_text(json.dumps({"machine": about, "tables": done}, indent=1) + "\n", encoding="utf-8")
+        if table.complete:
+            table.show(console)
+        come[id(table)] = table
+        _write_json(about, come.values(), path)
     console.print(f"written to {path}")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What a machine with an NVIDIA card can check: the tests of cards, and the benchmark, whose tables bear the card's name.
 # Usage: tools/gpu_checks.sh [FOLDER]
-# It installs nothing, takes less than ten minutes, and writes tests.txt, gpu.md and gpu.json to FOLDER (gpu-checks).
+# It installs nothing, ends within ten minutes, and writes tests.txt, gpu.md and gpu.json to FOLDER (gpu-checks): the last
+# after each row, so that it holds what was measured until then.
 # PYTHON chooses the interpreter, which must have the extras test and cuda.  Exit code 2 and one sentence without a card.
 set -euo pipefail
 
@@ -23,7 +24,8 @@ except InputError as error:
     sys.exit(2)
 END
 
+export PYTHONUNBUFFERED=1  # what was printed before a limit is kept
 failed=0
-timeout 240 "$python" -m pytest -q -n 0 -m gpu -rs 2>&1 | tee "$folder/tests.txt" || failed=1
-timeout 300 "$python" -m benchmarks gpu --output "$folder/gpu.json" 2>&1 | tee "$folder/gpu.md" || failed=1
+timeout -k 15 240 "$python" -m pytest -q -n 0 -m gpu -rs 2>&1 | tee "$folder/tests.txt" || failed=1
+timeout -k 15 300 "$python" -m benchmarks gpu --output "$folder/gpu.json" 2>&1 | tee "$folder/gpu.md" || failed=1
 exit $failed
