@@ -14,11 +14,11 @@ from astropy.table import QTable, Table
 
 from xdgmm import XDGMM, GaussianMixture
 from xdgmm.diagnostics import residuals
-from xdgmm.errors import DegenerateError
+from xdgmm.errors import DegenerateError, OutputError
 from xdgmm.explore import fit_tasks
 from xdgmm.explore.code_boxes import command_of, command_of_check, python_of, python_of_check
 from xdgmm.explore.data_sets import blobs, bundled, read_file, singular
-from xdgmm.explore.downloads import model_file, picture_file, table_file
+from xdgmm.explore.downloads import check_picture, model_file, picture_file, residual_file, table_file, written
 from xdgmm.explore.fit_state import (
     SINGULAR_MEANS,
     WITHOUT_MAXIMUM,
@@ -30,6 +30,7 @@ from xdgmm.explore.fit_state import (
     soft_colours,
 )
 from xdgmm.explore.uploads import read_upload
+from xdgmm.tables import write_table
 
 
 class Silent:
@@ -280,6 +281,36 @@ def test_the_table_has_its_own_columns_and_the_memberships_of_the_mixture_on_its
     measured = np.isfinite(state.data.table["m"].value)
     of_one = np.ma.filled(np.ma.asarray(table["xd_membership_1"]), np.nan)
     np.testing.assert_allclose(of_one[measured], state.shown.objects.memberships[measured, 1], rtol=1e-12)
+
+
+def test_the_table_of_the_third_tab_has_the_residuals():
+    state = begun(bundled("hydrus1"), 1)
+    mixture = state.shown.mixture
+    table = QTable.read(io.BytesIO(residual_file(None, mixture, state.data).content), format="fits")
+    z = np.column_stack([np.asarray(table[f"xd_residual_{name}"]) for name in mixture.names])
+    np.testing.assert_allclose(z, residuals(mixture, state.observations), rtol=1e-12)
+
+
+def test_a_table_that_fits_cannot_hold_is_sent_as_ecsv(tmp_path):
+    Table({"λ": [1.0, 2.0, 4.0], "e_λ": [0.1, 0.1, 0.1]}).write(tmp_path / "t.ecsv")
+    state = begun(read_file(tmp_path / "t.ecsv", ["λ"]), 1)
+    made = table_file(None, state.shown.mixture, state.data)
+    assert made.name == "members.ecsv"
+    table = QTable.read(made.content.decode(), format="ascii.ecsv")
+    assert table["λ"].tolist() == [1.0, 2.0, 4.0]
+    assert "xd_λ" in table.colnames
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_name():
+    table = QTable({"λ": [1.0]})
+    with pytest.raises(OutputError, match=r"'t\.fits'") as caught:
+        written("t.fits", "application/fits", lambda path: write_table(table, path))
+    assert "/" not in str(caught.value).split("(")[0]
+
+
+def test_the_picture_of_the_third_tab_is_one():
+    state = begun(blobs(1.0), 3)
+    assert check_picture(None, state.shown.mixture, state.data, None).content.startswith(b"\x89PNG")
 
 
 def test_the_picture_is_one():

@@ -13,7 +13,7 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `page`: one document of three tabs, each made by a module of its own: `mixture_tab`, `fit_tab`, `judge_tab`;
 - `mixture_state` and `judge_state`: what the first and the third know; `sending` gives their files to the browser;
 - `fit_controls`, `fit_panels`: the widgets and the linked panels of the second tab, `views` the numbers behind these;
-- `frames`: how fast pictures may follow each other;
+- `boxes`: code that a button copies; `frames`: how fast pictures may follow each other;
 - `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
 - `escaping`: text of files, where a browser shows it.
 """

@@ -169,7 +169,7 @@ def read_file(path: str | Path, columns: Sequence[str] | None = None, errors: st
     from xdgmm.tables import read_table
 
     named = {name: options.pop(name) for name in ("hdu", "readme") if name in options}
-    reading = {name: value for name, value in named.items() if value is not None}
+    reading: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     path = Path(path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -15,7 +15,6 @@ from bokeh.models import (
     InlineStyleSheet,
     MultiChoice,
     Pane,
-    PreText,
     RadioButtonGroup,
     Row,
     Select,
@@ -25,6 +24,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from . import data_sets
+from .boxes import CodeBox
 from .escaping import as_html, as_label
 from .fit_state import COVARIANCES, MOST_COMPONENTS, SOLVERS
 from .sending import Sender
@@ -166,10 +166,8 @@ class Results:
         self._said = Div(name="decisiveness", disable_math=True, width=PLOT)
         tables = [InlineStyleSheet(css=TABLES)]
         self._widths = Div(name="widths", disable_math=True, width=3 * PLOT, stylesheets=tables)
-        self._python = PreText(name="python", disable_math=True, width=BOX)
-        self._command = PreText(name="command", disable_math=True, width=BOX)
-        box = {"background-color": "#F5F5F5", "padding": "8px 10px", "overflow-x": "auto", "font-size": "12px"}
-        self._python.styles = self._command.styles = box
+        self._python = CodeBox("python", "Python", BOX)
+        self._command = CodeBox("command", "Command line", BOX)
         labels = {"model": "model (FITS)", "table": "table with memberships", "picture": "picture"}
         self.downloads = {
             name: Button(name=f"download_{name}", label=f"⤓ {label}", width=180) for name, label in labels.items()
@@ -180,12 +178,7 @@ class Results:
             Row(*map(apart, (self._likelihoods(), self._gains(), self._candidates())), spacing=6),
             apart(self._widths),
             apart(Row(*self.downloads.values())),
-            apart(
-                Row(
-                    Column(_heading("Python"), self._python),
-                    Column(_heading("Command line"), self._command),
-                )
-            ),
+            apart(Row(self._python.layout, self._command.layout)),
             tags=[self._sender.source],  # which makes it a part of the page
         )
 
@@ -237,7 +230,8 @@ class Results:
 
     def show_code(self, python: str, command: str) -> None:
         """Code that repeats the state."""
-        self._python.text, self._command.text = python, command
+        self._python.show(python)
+        self._command.show(command)
 
     def show_widths(self, report: str) -> None:
         """The report of widths, HTML in which texts are escaped."""

@@ -59,7 +59,7 @@ class FitTab:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.state = FitState(session.data, Choices(_components_for(session.data)))
+        self.state = session.fit = FitState(session.data, Choices(_components_for(session.data)))
         self.controls, self.results = Controls(), Results()
         self._queue: list[Callable[[], None]] = []
         self._wanted_errors = session.data.errors
@@ -277,6 +277,7 @@ class FitTab:
                 state.show(shown)
                 state.ended = "" if len(state.passes) > before else "no further step raises the likelihood"
                 self._draw(details=True)
+                self.session.set_mixture(shown.mixture)
 
         def start() -> None:
             if state is not self.state or state.shown is None:
@@ -323,6 +324,8 @@ class FitTab:
             if state is self.state:
                 state.ended = "cancelled"
                 self._draw(details=True)
+                if state.shown is not None:
+                    self.session.set_mixture(state.shown.mixture)
 
         self._frames.begin()
         self.panels.draw_some(some=True)  # while the first iteration is computed
@@ -402,7 +405,7 @@ class FitTab:
             self._wanted_errors = data.errors
         elif data.table is not self.state.data.table:
             self._wanted_errors = "auto"
-        self.state = FitState(data, choices)
+        self.state = self.session.fit = FitState(data, choices)
         self._show_choices()
         self._is_awake = False
         self._wake()

@@ -29,8 +29,12 @@ from matplotlib.colors import to_hex
 from xdgmm.plotting.colours import ACCENT, DATA, EXPECTED, HISTOGRAM, INTRINSIC, object_colours
 from xdgmm.plotting.residual_numbers import scatter_by_error
 
+from .boxes import CodeBox
+from .code_boxes import command_of_check, python_of_check
+from .downloads import check_picture, residual_file
 from .escaping import as_html, as_label
 from .judge_state import SIMULATIONS, Judgement, judge, judge_by_samples
+from .sending import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +44,12 @@ if TYPE_CHECKING:
 
     from xdgmm.diagnostics import Check
 
+    from .downloads import Download
     from .session import Session
 
 TITLE = "Judge"
 MOST_POINTS = 20_000  # that are drawn of residuals against errors, evenly over the rows
+BOX = 545  # pixels of a box with code
 WIDE = 5.0  # ratio of errors from which on their scale is logarithmic
 SELECTING, MOVING_ONLY = "pan,wheel_zoom,box_select,tap,reset", "pan,wheel_zoom,reset"  # tools
 SMALLEST_RANGE = 3.0  # of residuals
@@ -72,6 +78,7 @@ class _JudgeTab:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.judgement: Judgement | None = None
+        self.check: Check | None = None  # against samples of the model
         self.is_stale = True
         self.words = Div(name="judge_words", text=NO_MIXTURE, disable_math=True, sizing_mode="stretch_width")
         self.verdict = Div(name="judge_verdict", disable_math=True, sizing_mode="stretch_width")
@@ -95,13 +102,29 @@ class _JudgeTab:
         self.table = _table(self.outliers)
         self.list_heading = Div(text="", name="judge_list", sizing_mode="stretch_width")
         self.lists = Column(self.list_heading, self.table, visible=False, width=620)
+        self._python = CodeBox("judge_python", "Python", BOX)
+        self._command = CodeBox("judge_command", "Command line", BOX)
+        self._sender = Sender("judge_download")
+        labels = {"table": "table with memberships and residuals", "picture": "picture of the check"}
+        self.downloads = {
+            name: Button(label=f"⤓ {label}", name=f"judge_download_{name}", width=260) for name, label in labels.items()
+        }
+        self.files = Row(*self.downloads.values(), visible=False)
+        boxes = Row(self._python.layout, self._command.layout, styles={"flex-wrap": "wrap", "gap": "18px"})
         said = Column(self.words, Row(self.button, self.cancel), self.verdict, sizing_mode="stretch_width")
         self.layout = Column(
-            self.pictures, Row(said, self.lists, sizing_mode="stretch_width"), sizing_mode="stretch_width"
+            self.pictures,
+            Row(said, self.lists, sizing_mode="stretch_width"),
+            self.files,
+            boxes,
+            tags=[self._sender.source],  # which makes it a part of the page
+            sizing_mode="stretch_width",
         )
         self.button.visible = False
         self.button.on_click(self._compare)
         self.cancel.on_click(session.worker.cancel)
+        for name, button in self.downloads.items():
+            button.on_click(partial(self._download, name))
         self.column.on_change("value", lambda _attribute, _old, _new: self._show_errors())
         for source in self._with_rows:
             source.selected.on_change("indices", partial(self._selected, source))
@@ -125,6 +148,9 @@ class _JudgeTab:
         session = self.session
         if session.tab != TITLE or not self.is_stale:
             return
+        if session.fit is not None:
+            self._python.show(python_of_check(session.fit, SIMULATIONS))
+            self._command.show(command_of_check(session.fit, SIMULATIONS))
         ready = session.mixture is not None and not session.worker.is_busy
         if not ready:
             self._hide(NO_MIXTURE if session.mixture is None else MOVING)
@@ -138,8 +164,8 @@ class _JudgeTab:
             )
 
     def _hide(self, words: str) -> None:
-        self.judgement = None
-        for part in (self.pictures, self.lists, self.column, self.button, self.cancel):
+        self.judgement, self.check = None, None
+        for part in (self.pictures, self.lists, self.column, self.files, self.button, self.cancel):
             part.visible = False
         self.words.text, self.verdict.text = as_html(words), ""
 
@@ -177,7 +203,7 @@ class _JudgeTab:
             f"<b>The least probable of {n} objects</b>, beside the p-values that are expected of so many"
         )
         self.words.text = _paragraphs(judgement.in_words)
-        for part in (self.pictures, self.lists, self.button):
+        for part in (self.pictures, self.lists, self.files, self.button):
             part.visible = True
         self._show_selection()
 
@@ -242,6 +268,25 @@ class _JudgeTab:
             self.button.disabled, self.cancel.visible = True, True
             self.verdict.text = as_html(f"Drawing and fitting {SIMULATIONS} samples of the model ...")
 
+    def _download(self, name: str) -> None:
+        """Send a file as soon as the process has time to write it."""
+        session, check = self.session, self.check
+        mixture, data = session.mixture, session.data
+        if mixture is None:
+            return
+        makers: dict[str, tuple[Any, ...]] = {
+            "table": (residual_file, mixture, data),
+            "picture": (check_picture, mixture, data, check),
+        }
+
+        def done(made: Download) -> None:
+            self._sender.send(made)
+
+        def failed(sentence: str) -> None:
+            session.say(sentence, "error")
+
+        session.when_idle(partial(session.worker.start, *makers[name], on_done=done, on_failed=failed))
+
     def _comparison_ended(self, text: str = "") -> None:
         self.button.disabled, self.cancel.visible = False, False
         self.verdict.text = text
@@ -254,6 +299,7 @@ class _JudgeTab:
 
     def _show_verdict(self, check: Check) -> None:
         """The verdict, and the band of samples of the model in place of that of normal numbers."""
+        self.check = None if self.is_stale else check
         if not self.is_stale and check.quantiles is not None:
             table = check.quantiles
             self._show_band(*(np.asarray(table[name], dtype=float) for name in ("expected", "low", "high")))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bokeh.events import ButtonClick
-from bokeh.models import Button, Column, Div, PreText, Row
+from bokeh.models import Button, Column, Row
 
+from .boxes import CodeBox
 from .lesson.mixture_lesson import build_mixture_lesson
 from .mixture_state import MixtureState
 from .sending import Sender
@@ -17,15 +18,13 @@ if TYPE_CHECKING:
     from .session import Session
 
 WIDTH = 545  # pixels of a box with code
-BOX = {"background-color": "#F5F5F5", "padding": "8px 10px", "overflow-x": "auto", "font-size": "12px"}
 
 
 def build(session: Session) -> UIElement:
     """The layout of the tab: what JavaScript moves, and below it the code and the files of what is shown."""
     lesson = build_mixture_lesson()
-    python, command = (
-        PreText(name=f"mixture_{name}", width=WIDTH, styles=BOX, disable_math=True) for name in ("python", "command")
-    )
+    python = CodeBox("mixture_python", "Python", WIDTH)
+    command = CodeBox("mixture_command", "Command line, with the files below", WIDTH)
     sender = Sender("mixture_download")
     model = Button(label="⤓ mixture (FITS)", width=180, name="mixture_download_model")
     draws = Button(label="⤓ draws, as observed (FITS)", width=220, name="mixture_download_draws")
@@ -35,7 +34,8 @@ def build(session: Session) -> UIElement:
 
     def show() -> None:
         shown = state()
-        python.text, command.text = shown.python, shown.command
+        python.show(shown.python)
+        command.show(shown.command)
 
     def changed(attr: str, old: object, new: object) -> None:  # noqa: ARG001 - the names that bokeh asks for
         show()
@@ -55,8 +55,8 @@ def build(session: Session) -> UIElement:
     draws.on_event(ButtonClick, lambda _: send_draws())
     show()
     boxes = Row(
-        Column(Div(text="<b>Python</b>"), python),
-        Column(Div(text="<b>Command line</b>, with the files below"), command, Row(model, draws)),
+        python.layout,
+        Column(command.layout, Row(model, draws)),
         styles={"flex-wrap": "wrap", "gap": "18px"},
     )
     return Column(lesson.layout, boxes, tags=[sender.source], sizing_mode="stretch_width", name="mixture_tab")

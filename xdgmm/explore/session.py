@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xdgmm.mixture import GaussianMixture
 
     from .data_sets import DataSet
+    from .fit_state import FitState
 
 CHANGES = ("data", "mixture", "selection", "tab", "message", "tick")
 
@@ -53,6 +54,8 @@ class Session:
         The present mixture, in the units of the data; None after a new data set.
     result : FitResult or None
         Of the fit that ended with this mixture; None while it moves.
+    fit : FitState or None
+        How the tab Fit came to this mixture; None before there is such a tab.
     selection : tuple of int
         Rows that are highlighted in every picture, in their order.
     tab : str
@@ -66,6 +69,7 @@ class Session:
         self.data = data
         self.mixture: GaussianMixture | None = None
         self.result: FitResult | None = None
+        self.fit: FitState | None = None
         self.selection: tuple[int, ...] = ()
         self.tab = ""
         self.message: Message | None = None

@@ -58,6 +58,15 @@ def test_the_pictures_show_the_residuals_of_the_library(judged):
     judged.wait_until(lambda: np.allclose(judged.value("judge_points", "data.residual"), z[:, 1], rtol=1e-6))
 
 
+def test_the_tab_has_the_code_that_repeats_it_and_files(judged):
+    assert "residuals(model, stars)" in judged.value("judge_python", "text")
+    assert "xdgmm check model.fits" in judged.value("judge_command", "text")
+    judged.click("judge_download_table")
+    judged.wait_until(lambda: judged.value("judge_download", "data.name") == ["residuals.fits"])
+    judged.click("judge_download_picture")
+    judged.wait_until(lambda: judged.value("judge_download", "data.name") == ["check.png"])
+
+
 def test_a_selection_in_one_picture_is_highlighted_in_all(judged):
     row = judged.value("judge_outliers", "data.row")[0]
     judged.run("Bokeh.documents[0].get_model_by_name('judge_outliers').selected.indices = [0]")
