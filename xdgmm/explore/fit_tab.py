@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ class FitTab:
         self._dirty, self._frames = False, Frames("fit_frames")
         self._quiet = False
         self._busy_with = ""
+        self._n_begun = 0  # how often all began again; what was asked for before is of an older state
+        self._wanted_run: Callable[[], None] | None = None
         self._ask_again = False
         self._kept: Choices | None = None  # choices that belong to the next data
         self.words = Div(name="data_in_words", disable_math=True, width=256)
@@ -150,7 +153,10 @@ class FitTab:
     def _choose_model(self) -> None:
         controls, choices = self.controls, self.state.choices
         chosen = Choices(
-            int(controls.components.value), controls.covariances.value, controls.solver.value, choices.seed
+            min(int(controls.components.value), self.state.observations.n_objects),  # which the page can say late
+            controls.covariances.value,
+            controls.solver.value,
+            choices.seed,
         )
         same = chosen.n_components == choices.n_components
         self.state.choices = chosen
@@ -199,7 +205,11 @@ class FitTab:
 
     def _start(self, what: str, task: Callable[..., Any], *arguments: Any, **told: Callable[..., Any]) -> None:
         """Run a task in the process; what it is called is shown meanwhile."""
-        self._busy_with = what
+        self._busy_with, n_begun = what, self._n_begun
+
+        def failed(sentence: str) -> None:
+            if n_begun == self._n_begun:
+                told.get("on_failed", self._failed)(sentence)
 
         def ended(then: Callable[..., Any] | None, *values: Any) -> None:
             self._busy_with = ""
@@ -213,7 +223,7 @@ class FitTab:
             *arguments,
             on_report=told.get("on_report", lambda _: None),
             on_done=partial(ended, told.get("on_done")),
-            on_failed=partial(ended, told.get("on_failed", self._failed)),
+            on_failed=partial(ended, failed),
             on_cancelled=partial(ended, told.get("on_cancelled")),
         )
 
@@ -229,6 +239,7 @@ class FitTab:
         self._drop_waiting()
         state.begin_again(means)
         state.stepped = state.choices.stepper
+        self.results.show_history(state)
         choices = state.choices
 
         def done(found: tuple[NDArray[np.float64], fit_tasks.Shown]) -> None:
@@ -252,6 +263,7 @@ class FitTab:
 
     def _drop_waiting(self) -> None:
         """Forget what waits, and end what runs: it is of an older state."""
+        self._n_begun += 1
         self._queue.clear()
         if self._busy_with in ("a fit", "widths", "AIC and BIC"):
             self.session.worker.cancel()
@@ -269,10 +281,10 @@ class FitTab:
         self._start("k-means", fit_tasks.kmeans, *given, on_done=done)
 
     def _step(self) -> None:
-        state = self.state
+        state, n_begun = self.state, self._n_begun
 
         def done(shown: fit_tasks.Shown) -> None:
-            if state is self.state:
+            if n_begun == self._n_begun:
                 before = len(state.passes)
                 state.show(shown)
                 state.ended = "" if len(state.passes) > before else "no further step raises the likelihood"
@@ -290,12 +302,16 @@ class FitTab:
         self._submit(start)
 
     def _run(self) -> None:
+        """One fit, however often it is asked for."""
+        if self._busy_with == "a fit" or self._wanted_run in self._queue:
+            return
         self._make_room()
-        self._submit(partial(self._start_run, float(self.controls.pace.value)))
+        self._wanted_run = partial(self._start_run, float(self.controls.pace.value))
+        self._submit(self._wanted_run)
 
     def _start_run(self, pace: float) -> None:
         """A fit from its start, whatever has been stepped; its first iterations are those steps."""
-        state = self.state
+        state, n_begun = self.state, self._n_begun
         start = state.start
         if start is None:
             return
@@ -303,12 +319,12 @@ class FitTab:
         state.ended, state.stepped = "", state.choices.solver
 
         def heard(shown: fit_tasks.Shown) -> None:
-            if state is self.state:
+            if n_begun == self._n_begun:
                 state.show(shown)
                 self._dirty = shown.passes > 1  # the start is seen already
 
         def done(ended: fit_tasks.Ended) -> None:
-            if state is not self.state:
+            if n_begun != self._n_begun:
                 return
             state.end(ended.result, ended.shown)
             self._draw(details=True)
@@ -321,7 +337,7 @@ class FitTab:
             self._failed(sentence)
 
         def cancelled() -> None:
-            if state is self.state:
+            if n_begun == self._n_begun:
                 state.ended = "cancelled"
                 self._draw(details=True)
                 if state.shown is not None:
@@ -401,6 +417,8 @@ class FitTab:
         data, choices = self.session.data, self.state.choices
         if data.table is not self.state.data.table and choices is not self._kept:
             choices = Choices(_components_for(data), choices.covariance_type, choices.solver)
+        self._kept = None
+        choices = replace(choices, n_components=min(choices.n_components, data.observations.n_objects))
         if data.errors != "none":
             self._wanted_errors = data.errors
         elif data.table is not self.state.data.table:

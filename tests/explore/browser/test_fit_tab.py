@@ -8,6 +8,8 @@ from astropy.table import QTable, Table
 
 from xdgmm import XDGMM, GaussianMixture, Observations, datasets
 
+from .conftest import FIND
+
 HOSTILE = "<img src=x onerror=window.attacked=1>"
 
 
@@ -175,6 +177,52 @@ def test_a_fit_that_runs_slowly_is_cancelled_and_the_next_one_runs(fit):
     assert time.monotonic() - begun < 5.0  # 0.25 s of patience, on a busy machine
     fit.set("pace", "0")
     run(fit)
+
+
+def click_often(page, name, n):
+    """Clicks that follow each other faster than the server answers."""
+    button = "const button = view.shadow_el.querySelector('button')\n"
+    page.run(FIND + button + "for (let i = 0; i < arguments[1]; i++) button.click()", name, n)
+
+
+def test_six_clicks_on_run_are_one_fit(fit):
+    choose(fit, "neutron_stars")
+    fit.set("pace", "0.1")
+    click_often(fit, "run", 6)
+    fit.wait_until(lambda: "after the start" in fit.text("progress"))
+    press(fit, "cancel")
+    fit.wait_until(lambda: "cancelled" in fit.text("progress") and is_free(fit))
+    time.sleep(1.0)  # in which another one would begin
+    assert "cancelled" in fit.text("progress")
+
+
+def test_ten_clicks_on_step_are_ten_steps(fit):
+    choose(fit, "neutron_stars")
+    click_often(fit, "step", 10)
+    fit.wait_until(lambda: fit.text("progress").startswith("10 passes after the start"))
+
+
+def test_another_number_of_components_ends_a_run_and_nothing_is_left_of_it(fit):
+    choose(fit, "neutron_stars")
+    fit.set("pace", "0.5")
+    press(fit, "run")
+    fit.wait_until(lambda: "after the start" in fit.text("progress"))
+    fit.set("n_components", 3)
+    fit.wait_until(lambda: len(fit.value("fit_means", "data.x")) == 3)
+    at_start(fit)
+    assert "cancelled" not in fit.text("progress")
+    assert fit.value("history", "data.passes") == [1]
+
+
+def test_data_of_one_row_after_the_singular_case_have_one_component(fit, tmp_path):
+    (tmp_path / "one_row.csv").write_text("x\n1.5\n")
+    press(fit, "singular")
+    fit.wait_until(lambda: "after the start" in fit.text("progress"))
+    give(fit, tmp_path / "one_row.csv")
+    fit.wait_until(lambda: fit.text("data_in_words").split(";")[0] == "1 object")
+    fit.wait_until(lambda: "singular" not in how_data_are_made(fit) and fit.value("cancel", "disabled"))
+    assert "n_components=2" not in fit.value("python", "text")
+    assert "n_components" not in fit.text("message")
 
 
 def test_files_of_the_fit_are_downloaded(fit):
