@@ -189,3 +189,16 @@ def test_data_of_more_dimensions_than_cards_pass_over_are_measured_by_nobody(cho
     data = kernels.pack(np.zeros((300, 13)), np.ones((300, 13)), None)
     data.accumulate(np.ones(1), np.zeros((1, 13)), np.eye(13)[None])
     assert (engine.processors.asked, engine.on_card.asked) == ([data.n_objects], [])
+
+
+def test_parts_of_objects_are_too_small_to_be_sent_to_a_card():
+    def find():
+        raise AssertionError
+
+    engine = Automatic(Processors(), find)
+    data, rng = packed(40_000), np.random.default_rng(5)
+    mixture = np.full(20, 0.05), rng.normal(size=(20, 2)), np.tile(np.eye(2), (20, 1, 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "current_engine", lambda: engine)
+        for part in data.parts(16_384):  # as memberships and denoised values come
+            part.responsibilities(*mixture)
