@@ -358,3 +358,9 @@ def test_the_report_of_widths_escapes_what_files_say(tmp_path):
     assert "&lt;b&gt;v" in report
     assert "<b>v" not in report
     assert "<i>" not in report
+
+
+def test_a_run_that_uses_up_its_passes_says_which_control_of_the_page_helps():
+    state, _ = run(begun(blobs(error=1.0), 3))
+    assert not state.result.converged
+    assert state.in_words.endswith("not converged: its passes are used up; choose 'auto' under iterations")

@@ -15,7 +15,7 @@ extra ``explore`` installs bokeh, which no other room imports.
 - `fit_controls`, `fit_panels`: the widgets and the linked panels of the second tab, `views` the numbers behind these;
 - `boxes`: code that a button copies; `frames`: how fast pictures may follow each other;
 - `lesson`: pages that need no server, with their mathematics in JavaScript; `extra` what is said without bokeh;
-- `escaping`: text of files, where a browser shows it.
+- `escaping`: text of files, where a browser shows it; `advice`: what the package advises, in words of the page.
 """
 
 from .data_sets import DataSet, blobs, bundled, read_file

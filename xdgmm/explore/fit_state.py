@@ -9,6 +9,7 @@ import numpy as np
 
 from xdgmm.fitting import Model, Settings, start_from
 
+from .advice import on_the_page
 from .fit_tasks import settings_of
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class FitState:
     def end(self, result: FitResult, shown: Shown) -> None:
         """Take the end of a run; the history gets every pass, as the highest likelihood that was reached by then."""
         self.show(shown)
-        self.result, self.ended = result, result.outcome.value
+        self.result, self.ended = result, on_the_page(result.outcome.value)
         gains = dict(zip(self.passes, self.gains, strict=True)) | {shown.passes: shown.predicted_gain}
         reached = np.minimum(np.maximum.accumulate(result.history), shown.log_likelihood).tolist()  # but for rounding
         self.passes, self.log_likelihoods = list(range(1, len(reached) + 1)), reached
@@ -205,7 +206,8 @@ class FitState:
             f"Component {k} is collapsing onto a single object at {place}: its sigma is {smallest:.2g}. The density at "
             "that object grows as one over sigma, so that the likelihood has no bound and no maximum: what a fit ends "
             "with here means nothing. It happens because the values have no errors, and nothing else says how narrow a "
-            "component can be. Errors prevent it, as do fewer components, another start, or a prior on the covariances."
+            "component can be. Errors prevent it, as do fewer components or another "
+            "start; in Python also a prior on the covariances."
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xdgmm.errors import XdgmmError, XdgmmWarning
 
+from .advice import on_the_page
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -126,8 +127,8 @@ class Session:
         self._tell("tab")
 
     def say(self, text: str, kind: str = "note") -> None:
-        """Show a sentence above the tabs; an empty one removes the last."""
-        self.message = Message(text, kind) if text else None
+        """Show a sentence above the tabs, with its advice in words of the page; an empty one removes the last."""
+        self.message = Message(on_the_page(text), kind) if text else None
         self._tell("message")
 
     @contextmanager
