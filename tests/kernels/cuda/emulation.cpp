@@ -133,7 +133,7 @@ static void touched(int, siginfo_t* found, void*) {
              blockIdx.x, blockIdx.y, found->si_addr);
     siglongjmp(outside, 1);
 }
-extern "C" const char* run(int nx, int ny, int n_threads, int n_bytes, void* of_block, long long n_shared,
+extern "C" const char* run(int nx, int ny, int n_threads, int n_bytes, void* own_memory, long long n_shared,
                            void (*given)(void*), void* with) {
     static std::vector<char*> stacks;
     static std::vector<char> of_handler(1 << 16);
@@ -159,7 +159,7 @@ extern "C" const char* run(int nx, int ny, int n_threads, int n_bytes, void* of_
     if (!sigsetjmp(outside, 1)) {
         for (int block : blocks) {
             memset(memory, 0xff, n_bytes);
-            memset(of_block, 0xff, n_shared);
+            memset(own_memory, 0xff, n_shared);
             memory_of_block = (double*)memory;
             blockIdx = {block % nx, block / nx};
             run_block(turns, seed);

@@ -20,7 +20,7 @@ extern double* memory_of_block;
 void barrier_of_block(int line);
 void barrier_of_warp(int line);
 double exchanged(double value, int mask, int line);
-extern "C" const char* run(int nx, int ny, int n_threads, int n_bytes, void* of_block, long long n_shared, void (*body)(void*),
+extern "C" const char* run(int nx, int ny, int n_threads, int n_bytes, void* own_memory, long long n_shared, void (*body)(void*),
                            void* arguments);
 
 static int __double2hiint(double x) { long long b; __builtin_memcpy(&b, &x, 8); return int(b >> 32); }
