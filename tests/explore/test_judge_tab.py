@@ -3,8 +3,9 @@
 import time
 
 import pytest
+from bokeh.core.validation import check_integrity
 
-from xdgmm.explore import blobs
+from xdgmm.explore import blobs, fit_tab
 from xdgmm.explore.judge_tab import build
 from xdgmm.explore.session import Session
 from xdgmm.fitting import fit
@@ -44,3 +45,10 @@ def test_a_mixture_is_judged_as_soon_as_the_process_is_free(session):
     session.set_data(blobs())
     assert not pictures.visible
     assert "Fit a mixture" in words.text
+
+
+def test_bokeh_finds_no_fault_with_the_tabs(session):
+    for make in (build, fit_tab.build):
+        found = check_integrity(make(session).references())
+        assert not found.error
+        assert not [issue for issue in found.warning if issue.name == "EMPTY_LAYOUT"]

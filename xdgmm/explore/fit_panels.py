@@ -308,11 +308,11 @@ class Panels:
             ("intrinsic mixture", [intrinsic]),
             ("its components", [parts]),
         ]
-        self._legend(panel, items)
+        self._of_parts = self._legend(panel, items)[-1]
         self._draggable(panel)
         panel.on_event("selectiongeometry", self._taken_from_histogram)
 
-    def _legend(self, panel: Any, items: list[tuple[str, Any]], location: str = "") -> None:
+    def _legend(self, panel: Any, items: list[tuple[str, Any]], location: str = "") -> list[LegendItem]:
         """A legend inside the frame, or above it."""
         entries = [LegendItem(label=label, renderers=renderers) for label, renderers in items]
         legend = Legend(items=entries, label_text_font_size="11px", padding=3, spacing=8, margin=2)
@@ -324,6 +324,7 @@ class Panels:
             legend.orientation, legend.location = "horizontal", "top_left"
             legend.glyph_width, legend.label_standoff = 16, 3
             panel.add_layout(legend, "above")
+        return entries
 
     # What a mixture changes.
 
@@ -372,6 +373,7 @@ class Panels:
         sharp = np.flatnonzero(sharp_components(mixture, place, self._ends))
         lines += [(np.full(2, mixture.means[k, place]), top, colours[k]) for k in sharp]
         xs, ys, of_lines = ([line[i] for line in lines] for i in range(3))
+        self._of_parts.visible = bool(lines)
         self._parts.data = {"xs": xs, "ys": ys, "colour": of_lines}
         highest = max(measured, min(found.intrinsic.max(initial=0.0), CROPPED * measured))
         panel = self._figures[0]

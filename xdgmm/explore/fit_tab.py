@@ -16,7 +16,7 @@ from .code_boxes import command_of, python_of
 from .downloads import model_file, picture_file, table_file
 from .escaping import as_html
 from .fit_controls import Controls, Results, apart
-from .fit_panels import Panels
+from .fit_panels import Panels, empty
 from .fit_state import SINGULAR_MEANS, WITHOUT_MAXIMUM, Choices, FitState, names_of_objects
 from .frames import Frames
 
@@ -76,9 +76,10 @@ class FitTab:
         warning = [InlineStyleSheet(css=WARNING)]
         self.collapse = Div(name="collapse", disable_math=True, visible=False, stylesheets=warning)
         self.chosen = Div(name="selected", disable_math=True, width=1050)
-        self.place = Column(name="panels")
+        self.place = Column(empty(), name="panels")  # which bokeh wants not to be empty
         self.place.js_on_change("children", CustomJS(code=FORGET))
         self.panels: Panels
+        self._is_drawn = False
         self._is_awake = False  # has anybody looked at these data?
         parts = Column(self.progress, self.collapse), self.place, self.chosen
         main = Column(*map(apart, parts), self.results.layout, name="fit_main", spacing=4)
@@ -450,8 +451,9 @@ class FitTab:
             self.controls.across.value, self.controls.up.value = shown
             self._quiet = False
             places = int(shown[0]), int(shown[1])
-        if self.place.children:
+        if self._is_drawn:
             self.panels.discard()
+        self._is_drawn = True
         self.panels = Panels(self.state, places, self._drag, self.session.select)
         self.place.children = [self.panels.layout]
         self._show_selection()

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 BETWEEN, SHARE = 0.1, 4.0  # seconds between two looks at the objects, and in units of what the last one took
 CLUSTERED = 10_000  # objects from which k-means learns its centres
+INTRINSIC = "Intrinsic widths: what is left behind the errors."
+MEASURED = (
+    "The scatter as measured (s), and the naive width, s less the mean error in squares: both beside the intrinsic "
+    "sigma, as differences in units of their own standard errors (off by)."
+)
 MANY = 100_000  # objects from which on these are looked at in the end only
 
 
@@ -195,7 +200,8 @@ def width_report(_report: Reporter, result: FitResult, observations: Observation
     from xdgmm.widths import comparison_table, rich_table, widths
 
     report = widths(result, observations, title=title)
-    return as_html(rich_table(report), comparison_table(report), *result.remarks)
+    tables = INTRINSIC, rich_table(report), MEASURED, comparison_table(report)
+    return as_html(*tables, *result.remarks)
 
 
 def kmeans_means(observations: Observations, n_components: int, seed: int) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdgmm.plotting.colours import component_colour
 from xdgmm.plotting.residual_numbers import Counts, Quantiles, normal_quantiles, pit_counts
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Judgement:
             "expected": [f"{value:.2g}" for value in expected],
             "chi_squared": [f"{float(value):.3g}" for value in table["chi_squared"]],
             "component": [str(int(value)) for value in table["component"]],
+            "colour": [component_colour(int(value)) for value in table["component"]],
             "mark": ["far below" if far else "" for far in p < FAR * expected],
         }
 

@@ -14,6 +14,7 @@ from bokeh.models import (
     DataTable,
     Div,
     HoverTool,
+    HTMLTemplateFormatter,
     PlainText,
     Range1d,
     Row,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 TITLE = "Judge"
 MOST_POINTS = 20_000  # that are drawn of residuals against errors, evenly over the rows
+DOT = '<span style="color: <%= colour %>">&#9679;</span> <%= value %>'
 BOX = 545  # pixels of a box with code
 WIDE = 5.0  # ratio of errors from which on their scale is logarithmic
 SELECTING, MOVING_ONLY = "pan,wheel_zoom,box_select,tap,reset", "pan,wheel_zoom,reset"  # tools
@@ -58,7 +60,7 @@ MOVING = "The fit is still running; its result is judged when it has ended."
 WAITING = "Comparing the mixture with the data ..."
 HEADINGS = {
     "row": ("row", 60),
-    "name": ("name", 130),
+    "name": ("name", 200),
     "p": ("p-value", 80),
     "expected": ("expected", 80),
     "chi_squared": ("chi²", 70),
@@ -90,7 +92,7 @@ class _JudgeTab:
         self.counts = ColumnDataSource(name="judge_counts", data=_empty("left", "right", "count"))
         self.points = ColumnDataSource(name="judge_points", data=_empty("error", "residual", "row", "value", "colour"))
         self.scatter = ColumnDataSource(name="judge_scatter", data=_empty("middle", "scatter", "low", "high"))
-        self.outliers = ColumnDataSource(name="judge_outliers", data=_empty(*HEADINGS))
+        self.outliers = ColumnDataSource(name="judge_outliers", data=_empty(*HEADINGS, "colour"))
         self.pictures = Row(
             self._quantile_figure(),
             self._count_figure(),
@@ -101,7 +103,7 @@ class _JudgeTab:
         )
         self.table = _table(self.outliers)
         self.list_heading = Div(text="", name="judge_list", sizing_mode="stretch_width")
-        self.lists = Column(self.list_heading, self.table, visible=False, width=620)
+        self.lists = Column(self.list_heading, self.table, visible=False, width=720)
         self._python = CodeBox("judge_python", "Python", BOX)
         self._command = CodeBox("judge_command", "Command line", BOX)
         self._sender = Sender("judge_download")
@@ -340,7 +342,7 @@ class _JudgeTab:
         self.count_mean = Span(dimension="width", line_color=DATA, line_width=1)
         plot.add_layout(self.count_band)
         plot.add_layout(self.count_mean)
-        look = {"fill_color": HISTOGRAM, "fill_alpha": 0.6, "line_color": INTRINSIC}
+        look = {"fill_color": HISTOGRAM, "fill_alpha": 1.0, "line_color": INTRINSIC}
         plot.quad(left="left", right="right", bottom=0, top="count", source=self.counts, **look)
         self.count_figure = plot
         return plot
@@ -411,10 +413,15 @@ def _dots(plot: Figure, x: str, y: str, source: ColumnDataSource, colour: str = 
 
 def _columns(*, with_names: bool) -> list[TableColumn]:
     return [
-        TableColumn(field=field, title=title, width=width, sortable=False)
+        TableColumn(field=field, title=title, width=width, sortable=False, **_formatted(field))
         for field, (title, width) in HEADINGS.items()
         if with_names or field != "name"
     ]
+
+
+def _formatted(field: str) -> dict[str, Any]:
+    """Components have a dot in their colour; what stands in the template are numbers and colours alone."""
+    return {"formatter": HTMLTemplateFormatter(template=DOT)} if field == "component" else {}
 
 
 def _table(source: ColumnDataSource) -> DataTable:
@@ -422,7 +429,7 @@ def _table(source: ColumnDataSource) -> DataTable:
         source=source,
         columns=_columns(with_names=True),
         name="judge_table",
-        width=600,
+        width=700,
         height=300,
         index_position=None,
         autosize_mode="force_fit",

@@ -78,7 +78,7 @@ def comparison_table(report: WidthReport, title: str | None = None) -> Table:
             with_error(numbers[name], numbers[f"{name}_error"]) if np.isfinite(numbers[name]) else "none"
             for name in COMPARED[:3]
         )
-        off = (f"{numbers[name]:+.1f}" if np.isfinite(numbers[name]) else "" for name in COMPARED[3:])
+        off = (f"{round(numbers[name], 1) + 0.0:+.1f}" if np.isfinite(numbers[name]) else "" for name in COMPARED[3:])
         table.add_row(*_label(row), *shown, *off)
     return table
 
