@@ -6,13 +6,14 @@ import shlex
 import subprocess
 import sys
 from base64 import b64encode
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import QTable, Table
 
-from xdgmm import XDGMM, GaussianMixture
+from xdgmm import XDGMM, GaussianMixture, Observations
 from xdgmm.diagnostics import residuals
 from xdgmm.errors import DegenerateError, OutputError
 from xdgmm.explore import fit_tasks
@@ -73,7 +74,7 @@ def run(state):
     report = Silent()
     settings = state.settings(state.choices.solver, state.start)
     ended = fit_tasks.run(report, state.observations, state.choices.n_components, settings, 1e-9)
-    state.forget()
+    state.restart()
     for shown in report.heard:
         state.show(shown)
     state.end(ended.result, ended.shown)
@@ -364,3 +365,29 @@ def test_a_run_that_uses_up_its_passes_says_which_control_of_the_page_helps():
     state, _ = run(begun(blobs(error=1.0), 3))
     assert not state.result.converged
     assert state.in_words.endswith("not converged: its passes are used up; choose 'auto' under iterations")
+
+
+def test_the_history_of_a_fit_that_begins_with_samples_begins_with_the_start():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(mean, 1.0, (50_000, 2)) for mean in (-2.0, 2.0)])
+    table = QTable({"x": values[:, 0], "y": values[:, 1]})
+    state = begun(replace(blobs(), table=table, observations=Observations.exact(values)), 2, "auto")
+    start = state.shown.log_likelihood
+    state, heard = run(state)
+    assert state.result.converged
+    assert state.log_likelihoods[0] == start < state.log_likelihoods[-1]
+    assert np.all(np.diff(state.log_likelihoods) >= 0)
+    assert heard[0].passes == 2  # samples are not counted
+    assert len(state.passes) == len(state.result.history) + 1
+    assert np.isfinite(state.gains).sum() >= 2
+    assert np.isfinite(state.gains[0])
+
+
+def test_no_gain_is_predicted_while_a_component_collapses():
+    state = begun(singular(), 2, means=SINGULAR_MEANS)
+    assert "nats predicted to remain" in state.in_words
+    while state.shrinking is None:
+        stepped(state)
+    assert state.in_words.endswith("no gain is predicted, because the likelihood has no bound")
+    assert np.isnan(state.gains[-1])
+    assert np.isfinite(state.gains[0])

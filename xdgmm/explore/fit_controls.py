@@ -225,7 +225,7 @@ class Results:
     def show_history(self, state: FitState) -> None:
         """The history of the fit."""
         self._history.data = {"passes": state.passes, "likelihood": state.log_likelihoods}
-        known = [pair for pair in zip(state.passes, state.gains, strict=True) if pair[1] > SMALLEST_GAIN]
+        known = [(n, max(gain, SMALLEST_GAIN)) for n, gain in zip(state.passes, state.gains, strict=True) if gain >= 0]
         self._gain.data = {"passes": [pair[0] for pair in known], "gain": [pair[1] for pair in known]}
 
     def show_code(self, python: str, command: str) -> None:

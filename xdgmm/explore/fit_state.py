@@ -76,6 +76,8 @@ class FitState:
         From which the fit starts; None until k-means++ has found some.
     shown : Shown or None
         The mixture on its way.
+    first : Shown or None
+        The start.
     passes, log_likelihoods, gains : list
         Its history, one entry for each mixture that was shown.
     result : FitResult or None
@@ -92,6 +94,7 @@ class FitState:
     choices: Choices = field(default_factory=Choices)
     means: Floats | None = None
     shown: Shown | None = None
+    first: Shown | None = None
     passes: list[int] = field(default_factory=list)
     log_likelihoods: list[float] = field(default_factory=list)
     gains: list[float] = field(default_factory=list)
@@ -141,9 +144,16 @@ class FitState:
         self.means, self.result, self.ended = means, None, ""
         self.forget()
 
+    def restart(self) -> None:
+        """Forget everything but the start, at which the history begins."""
+        first = self.first
+        self.forget()
+        if first is not None:
+            self.show(first)
+
     def forget(self) -> None:
         """Forget the mixture on its way, and its history."""
-        self.shown, self.result = None, None
+        self.shown, self.first, self.result = None, None, None
         self.passes, self.log_likelihoods, self.gains = [], [], []
 
     def show(self, shown: Shown) -> None:
@@ -151,18 +161,22 @@ class FitState:
         if shown.objects is None and self.shown is not None:
             shown = type(shown)(**{**vars(shown), "objects": self.shown.objects})
         self.shown = shown
+        self.first = self.first or shown
         if self.passes and shown.passes <= self.passes[-1]:
             return  # no step was left to make
         self.passes.append(shown.passes)
         self.log_likelihoods.append(shown.log_likelihood)
-        self.gains.append(shown.predicted_gain)
+        self.gains.append(shown.predicted_gain if self.shrinking is None else np.nan)
 
     def end(self, result: FitResult, shown: Shown) -> None:
         """Take the end of a run; the history gets every pass, as the highest likelihood that was reached by then."""
         self.show(shown)
         self.result, self.ended = result, on_the_page(result.outcome.value)
         gains = dict(zip(self.passes, self.gains, strict=True)) | {shown.passes: shown.predicted_gain}
-        reached = np.minimum(np.maximum.accumulate(result.history), shown.log_likelihood).tolist()  # but for rounding
+        history = result.history
+        if shown.passes > history.size:  # samples lead from the start to the first pass over all objects
+            history = np.append(self.log_likelihoods[:1], history)
+        reached = np.minimum(np.maximum.accumulate(history), shown.log_likelihood).tolist()  # but for rounding
         self.passes, self.log_likelihoods = list(range(1, len(reached) + 1)), reached
         self.gains = [gains.get(number, np.nan) for number in self.passes]
 
@@ -174,6 +188,8 @@ class FitState:
         n = self.shown.passes - 1
         made = "the start" if n == 0 else f"{n} pass{'es' if n > 1 else ''} after the start"
         gain = f"{self.shown.predicted_gain:.2g} nats predicted to remain"
+        if self.shrinking is not None:
+            gain = "no gain is predicted, because the likelihood has no bound"
         return f"{made}: lnL = {self.shown.log_likelihood:.4f} nats; {self.ended or gain}"
 
     @property

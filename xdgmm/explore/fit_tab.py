@@ -316,7 +316,7 @@ class FitTab:
         start = state.start
         if start is None:
             return
-        state.forget()
+        state.restart()
         state.ended, state.stepped = "", state.choices.solver
 
         def heard(shown: fit_tasks.Shown) -> None:

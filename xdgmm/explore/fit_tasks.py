@@ -58,7 +58,7 @@ class Shown:
     Attributes
     ----------
     passes : int
-        Over the data, that of the start included.
+        Over all the data, that of the start included; those over samples are not counted.
     mixture : GaussianMixture
         In the units of the data.
     log_likelihood : float
@@ -138,14 +138,19 @@ class _Showing:
     def __init__(self, report: Reporter, viewer: Viewer) -> None:
         self._report, self._viewer = report, viewer
         self._highest = -np.inf
+        self.n_before = 0  # 1 where samples lead from the start to the first pass over all objects
         self.check, self.wait = report.check, report.wait
 
     def __call__(self, iteration: Iteration) -> None:
-        if iteration.phase != ALL_OBJECTS or iteration.mean_log_likelihood < self._highest:
-            return  # samples, and steps that turned out to be too long
+        if iteration.phase != ALL_OBJECTS:
+            self.n_before = 1
+            return
+        if iteration.mean_log_likelihood < self._highest:
+            return  # a step that turned out to be too long
         self._highest = iteration.mean_log_likelihood
         viewer = self._viewer
-        self._report(viewer.at(iteration.number, iteration.mixture, objects=viewer.objects_are_due))
+        number = self.n_before + iteration.number
+        self._report(viewer.at(number, iteration.mixture, objects=viewer.objects_are_due))
 
 
 def begin(
@@ -173,8 +178,9 @@ def run(
 ) -> Ended:
     """A fit from its start; reports what it has reached as `Shown`."""
     viewer = Viewer(observations, n_components, settings.model)
-    result = tasks.run(_Showing(report, viewer), observations, n_components, settings, 0, pace)  # type: ignore[arg-type]
-    return Ended(result, viewer.at(result.history.size, result.mixture))
+    showing = _Showing(report, viewer)
+    result = tasks.run(showing, observations, n_components, settings, 0, pace)  # type: ignore[arg-type]
+    return Ended(result, viewer.at(showing.n_before + result.history.size, result.mixture))
 
 
 def kmeans(_report: Reporter, observations: Observations, n_components: int, seed: int) -> NDArray[np.intp]:

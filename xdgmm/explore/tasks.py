@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xdgmm.fitting import Problem, Settings, StoppingRule, fit
+from xdgmm.fitting.progress import ALL_OBJECTS
 
 if TYPE_CHECKING:
     from xdgmm.fitting import FitResult, Progress
@@ -27,7 +28,7 @@ class Iteration:
     Attributes
     ----------
     number : int
-        Passes made so far.
+        Passes over all objects so far; those over samples are not counted.
     phase : str
         As in `xdgmm.fitting.Progress`: "starts", "sample" or "all objects".
     n_objects : int
@@ -71,18 +72,19 @@ def run(
         Seconds after each pass, for the eyes; then every pass is reported.
     """
     problem = Problem(observations, n_components, settings.model)
-    last = -float("inf")
+    last, n_all = -float("inf"), 0
 
     def callback(progress: Progress) -> None:
-        nonlocal last
+        nonlocal last, n_all
         report.check()
+        n_all += progress.phase == ALL_OBJECTS
         now = time.monotonic()
         if pace <= 0 and progress.passes > FIRST and now - last < INTERVAL:
             return
         last = now
         report(
             Iteration(
-                progress.passes,
+                n_all,
                 progress.phase,
                 progress.n_objects,
                 progress.mean_log_likelihood,
