@@ -21,16 +21,19 @@ from xdgmm.explore.code_boxes import command_of, command_of_check, python_of, py
 from xdgmm.explore.data_sets import blobs, bundled, read_file, singular
 from xdgmm.explore.downloads import check_picture, model_file, picture_file, residual_file, table_file, written
 from xdgmm.explore.fit_state import (
+    COLOURS,
     SINGULAR_MEANS,
     WITHOUT_MAXIMUM,
     Choices,
     FitState,
+    called,
     hard_labels,
     matched,
     names_of_objects,
     soft_colours,
 )
 from xdgmm.explore.uploads import read_upload
+from xdgmm.plotting.colours import COMPONENTS
 from xdgmm.tables import write_table
 
 
@@ -317,6 +320,11 @@ def test_the_picture_of_the_third_tab_is_one():
 def test_the_picture_is_one():
     state = begun(blobs(), 3)
     assert picture_file(None, state.shown.mixture, state.data).content.startswith(b"\x89PNG")
+
+
+def test_components_are_called_by_their_numbers_and_colours():
+    assert len(COLOURS) == len(COMPONENTS)
+    assert [called(k) for k in (0, 1, 7)] == ["0 (blue)", "1 (vermilion)", "7 (blue)"]
 
 
 def test_colours_are_mixed_by_memberships():

@@ -30,7 +30,7 @@ from xdgmm.plotting.two_dimensions import ellipse
 
 from . import views
 from .escaping import as_label
-from .fit_state import hard_colours, hard_labels, matched, names_of_objects, soft_colours, standard_errors
+from .fit_state import called, hard_colours, hard_labels, matched, names_of_objects, soft_colours, standard_errors
 from .fit_tasks import MANY
 
 if TYPE_CHECKING:
@@ -444,7 +444,7 @@ class Panels:
             rows.append((name, f"@v{i}{{%.5g}} ± @e{i}{{%.2g}}"))
             rows.append((f"true {name}", f"@true{i}{{%.5g}} ± @trueerror{i}{{%.2g}}"))
             formats |= {f"@{column}{i}": "printf" for column in ("v", "e", "true", "trueerror")}
-        rows.append(("membership", " ".join(f"{k}: @m{k}{{0.00}}" for k in range(n_components))))
+        rows.append(("membership", ", ".join(f"{called(k)}: @m{k}{{0.00}}" for k in range(n_components))))
         for hover in self._hovers:
             hover.tooltips, hover.formatters = rows, formats
 

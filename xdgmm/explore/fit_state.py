@@ -30,6 +30,7 @@ SOLVERS = {"em": "EM", "implicit": "implicit EM", "auto": "auto (fast, no single
 COVARIANCES = ("full", "tied", "diag", "spherical")
 MOST_COMPONENTS = 12
 NARROW, ALONE = 0.05, 0.5  # width relative to all objects, and members beyond D + 1, of a component that shrinks
+COLOURS = ("blue", "vermilion", "green", "pink", "orange", "light blue", "brown")  # of components, in words
 WITHOUT_MAXIMUM = "the fit has ended without a maximum"
 SINGULAR_MEANS = ((0.0,), (2.5,))  # from which EM ends on one point of the singular data set
 
@@ -219,12 +220,17 @@ class FitState:
         place = ", ".join(f"{name} = {mean:.4g}" for name, mean in zip(names, mixture.means[k], strict=True))
         smallest = float(np.sqrt(max(np.linalg.eigvalsh(mixture.covariances[k])[0], 0.0)))
         return (
-            f"Component {k} is collapsing onto a single object at {place}: its sigma is {smallest:.2g}. The density at "
-            "that object grows as one over sigma, so that the likelihood has no bound and no maximum: what a fit ends "
-            "with here means nothing. It happens because the values have no errors, and nothing else says how narrow a "
-            "component can be. Errors prevent it, as do fewer components or another "
-            "start; in Python also a prior on the covariances."
+            f"Component {called(k)} is collapsing onto a single object at {place}: its sigma is {smallest:.2g}. The "
+            "density at that object grows as one over sigma, so that the likelihood has no bound and no maximum: "
+            "what a fit ends with here means nothing. It happens because the values have no errors, and nothing else "
+            "says how narrow a component can be. Errors prevent it, as do fewer components or another start; in "
+            "Python also a prior on the covariances."
         )
+
+
+def called(k: int) -> str:
+    """A component by its number and its colour: '1 (vermilion)'."""
+    return f"{k} ({COLOURS[k % len(COLOURS)]})"
 
 
 def hard_labels(memberships: Floats) -> NDArray[np.intp]:
