@@ -16,6 +16,7 @@ from xdgmm.explore import export_lesson
 
 ROOT = Path(__file__).parent.parent
 SCALE = 1.5  # pixels of the picture for one of the screen
+USUAL, WIDE = (1240, 1100), (1480, 1800)  # windows
 COLOURS = 128  # of the palette, which keeps the files small
 BROWSER = runpy.run_path(str(ROOT / "tests" / "explore" / "browser" / "conftest.py"))
 SERVER = runpy.run_path(str(ROOT / "tests" / "explore" / "conftest.py"))
@@ -39,7 +40,41 @@ def em(open_page, lesson, _server):
     return page, "em_lesson"
 
 
-PICTURES = {"mixture": mixture, "em": em}
+def fit(open_page, _lesson, server):
+    """A bundled table, fitted with two components, with its criteria."""
+    page = fitted(open_page(server), "neutron_stars", 2)
+    page.click("criteria")
+    page.wait_until(lambda: page.value("cancel", "disabled"))
+    return page, "fit_tab"
+
+
+def judge(open_page, _lesson, server):
+    """A fit with too few components."""
+    page = fitted(open_page(server), "blobs with errors", 1)
+    page.show_tab("Judge")
+    page.wait_until(lambda: page.value("judge_pictures", "visible"))
+    return page, "judge_tab"
+
+
+def fitted(page, data, n_components):
+    """The page with a fit of a data set."""
+    page.show_tab("Fit")
+    start = lambda: "the start" in page.text("progress") and not page.value("run", "disabled")  # noqa: E731
+    page.wait_until(start)
+    page.set("data_set", data)
+    time.sleep(2.0)
+    page.wait_until(start)
+    page.set("n_components", n_components)
+    time.sleep(2.0)
+    page.wait_until(start)
+    page.set("solver", "auto")
+    time.sleep(1.0)
+    page.click("run")
+    page.wait_until(lambda: "converged" in page.text("progress"))
+    return page
+
+
+PICTURES = {"mixture": mixture, "em": em, "fit": fit, "judge": judge}
 
 
 def main(names):
@@ -56,8 +91,8 @@ def main(names):
         lesson = export_lesson(Path(folder) / "lesson.html").as_uri()
         driver = webdriver.Chrome(options=options, service=Service(BROWSER["DRIVER"]))
         try:
-            driver.set_window_size(1240, 1100)
             for name in names:
+                driver.set_window_size(*(WIDE if name in ("fit", "judge") else USUAL))
                 page, shown = PICTURES[name](
                     lambda url: BROWSER["Page"](driver, url).wait_until_drawn(), lesson, server
                 )

@@ -120,6 +120,7 @@ class _JudgeTab:
             self.files,
             boxes,
             tags=[self._sender.source],  # which makes it a part of the page
+            name="judge_tab",
             sizing_mode="stretch_width",
         )
         self.button.visible = False
@@ -196,7 +197,7 @@ class _JudgeTab:
         names = [as_label(name) for name in self.session.data.columns]
         self.column.options = names
         self.column.value = names[0]
-        self.column.visible = len(names) > 1
+        self.column.visible = len(names) > 1 and bool(judgement.errors.any())
         self._show_errors()
         self.outliers.data = judgement.outliers()
         self.table.columns = _columns(with_names=any(self.outliers.data["name"]))
