@@ -60,7 +60,8 @@ def strings(path):
 
 def test_the_library_names_no_options():
     root = Path(xdgmm.__file__).parent
-    modules = [path for path in root.rglob("*.py") if "cli" not in path.relative_to(root).parts]
+    # the page of `xdgmm explore` writes commands, and advises options of the command that started it
+    modules = [path for path in root.rglob("*.py") if path.relative_to(root).parts[0] not in ("cli", "explore")]
     named = {(path.name, text) for path in modules for text in strings(path) if re.search(r"--[a-z]", text)}
     assert not named
     assert any(re.search(r"--[a-z]", text) for text in strings(root / "cli" / "options.py"))
