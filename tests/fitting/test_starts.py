@@ -5,7 +5,7 @@ import pytest
 
 from xdgmm import XDGMM, GaussianMixture, InputError, Observations
 from xdgmm.fitting import Settings, expect, fit, search
-from xdgmm.fitting.split_merge import examine, improve, split_and_merge
+from xdgmm.fitting.split_merge import examine, improve, split, split_and_merge
 
 
 def three_in_a_row(N=1500, seed=0):
@@ -241,3 +241,14 @@ def test_a_fit_fails_only_if_a_component_collapses_from_every_start(monkeypatch,
     monkeypatch.setattr(search.solvers, "run", collapsing)
     assert fit(observations, 2, rng=1).log_likelihood == pytest.approx(expected, abs=1e-9)
     assert len(tried) == (3 if n_collapsing < 3 else 6)
+
+
+@pytest.mark.parametrize("angle", np.linspace(0.1, 3.0, 8))
+def test_a_component_is_never_split_across_a_direction_without_width(angle):
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.linalg.eigh(5.0 * np.outer(along, along))[1][:, 0]
+    mixture = GaussianMixture([1.0], np.zeros((1, 2)), 5.0 * np.outer(along, along)[None])
+    halves = split(mixture, 0, across, -3.0)
+    assert np.abs(halves.means).max() <= 5.0
+    assert np.abs(halves.covariances).max() <= 10.0
+    assert np.linalg.eigvalsh(halves.covariances).min() >= -1e-12

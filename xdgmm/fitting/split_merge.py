@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 PAIRS, SPLITS = 3, 3  # candidates of each kind that are tried with each other
 MERGES = 2  # pairs that are tried where one component is to go
 SMALLEST = 1e-26  # variance of standardised values that is added to one without any width
+NO_WIDTH = 1e-12  # of the trace of a covariance: a variance below it is rounding
 ROUNDS = 10
 SMALLEST_RISE = 0.1  # nats: a smaller rise is the same maximum
 
@@ -257,9 +258,10 @@ def _merged(mixture: GaussianMixture, i: int, j: int) -> Component:
 def _halves(mixture: GaussianMixture, k: int, direction: Floats, score: float) -> tuple[Component, Component]:
     """Two components in the place of k: side by side for a negative score, one in the other for a positive one."""
     weight, centre, V = 0.5 * mixture.weights[k], mixture.means[k], mixture.covariances[k]
-    if score >= 0:
+    variance = direction @ V @ direction
+    if score >= 0 or variance <= NO_WIDTH * np.trace(V):  # nothing to divide in a direction without width
         return (weight, centre, 0.25 * V), (weight, centre, 2.0 * V)
     # V - along along' has no negative eigenvalue
-    along = V @ direction / np.sqrt(max(direction @ V @ direction, 1e-300))
+    along = V @ direction / np.sqrt(variance)
     narrower = V - 0.36 * np.outer(along, along)
     return (weight, centre + 0.6 * along, narrower), (weight, centre - 0.6 * along, narrower)
